@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files: read with a bound, replaced so that a reader sees the old or the new, never a half.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* The file's bytes and a NUL after them, owned by the caller. -EFBIG over max_bytes. ret_length may
+ * be NULL. The error names the path. */
+int file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_length,
+              struct error *err);
+
+/* Writes beside the target and renames over it. A failure leaves the target as it was. */
+int file_write(const char *path, const void *data, size_t length, mode_t mode, struct error *err);
+
+/* As mkdir -p; directories made get this mode. */
+int file_make_dirs(const char *path, mode_t mode, struct error *err);
+
+/* Removes a file; that it is absent already is success. */
+int file_remove(const char *path, struct error *err);
+
+#endif

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	base/cleanup.h \
+	base/clock.c base/clock.h \
+	base/digest.c base/digest.h \
+	base/error.c base/error.h \
+	base/file.c base/file.h \
+	base/json.c base/json.h \
+	base/log.c base/log.h \
+	base/loop.c base/loop.h \
+	base/loop_bus.c base/loop_bus.h \
+	base/loop_http.c base/loop_http.h \
+	base/text.c base/text.h
+
+# Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).
+BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CURL_LIBS) $(SYSTEMD_LIBS) $(CRYPTO_LIBS) $(EV_LIBS) -lm
+
+check_PROGRAMS += test-base-text test-base-json test-base-loop
+test_base_text_SOURCES = tests/unit/test-base-text.c tests/unit/harness.h
+test_base_text_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h
+test_base_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+test_base_loop_SOURCES = tests/unit/test-base-loop.c tests/unit/harness.h
+test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)

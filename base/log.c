@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+enum { LOG_LINE_MAX = 2048 };
+
+static enum log_level level_max = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+    level_max = level;
+}
+
+/* systemd names device and inode of the journal's stream in JOURNAL_STREAM; if stderr is something
+ * else by now (a terminal, a file), the line goes there. */
+static int stderr_is_journal(void)
+{
+    static int known = -1;
+    if (known >= 0)
+        return known;
+    known = 0;
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    uintmax_t device = 0;
+    uintmax_t inode = 0;
+    if (stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0)
+        known = st.st_dev == device && st.st_ino == inode;
+    return known;
+}
+
+static void write_journal(enum log_level level, const struct log_fields *fields, const char *line)
+{
+    char message[LOG_LINE_MAX + 16];
+    char priority[16];
+    char unit[300];
+    char machine[64];
+    char epoch[40];
+    struct iovec parts[5];
+    int n = 0;
+#define add_field(buffer, ...)                                                          \
+    do {                                                                                \
+        (void)snprintf((buffer), sizeof(buffer), __VA_ARGS__);                          \
+        parts[n++] = (struct iovec){ .iov_base = (buffer), .iov_len = strlen(buffer) }; \
+    } while (0)
+    add_field(message, "MESSAGE=%s", line);
+    add_field(priority, "PRIORITY=%d", (int)level);
+    if (fields && fields->unit)
+        add_field(unit, "UNIT=%s", fields->unit);
+    if (fields && fields->machine)
+        add_field(machine, "MACHINE=%s", fields->machine);
+    if (fields && fields->epoch)
+        add_field(epoch, "LEADER_EPOCH=%" PRId64, fields->epoch);
+#undef add_field
+    (void)sd_journal_sendv(parts, n);
+}
+
+void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)
+{
+    if (level > level_max)
+        return;
+    char line[LOG_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (stderr_is_journal())
+        write_journal(level, fields, line);
+    else
+        (void)fprintf(stderr, "%s%s%s\n", fields && fields->unit ? fields->unit : "",
+                      fields && fields->unit ? ": " : "", line);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/loop_http.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#include "base/text.h"
+
+enum { BODY_MAX_BYTES = 64 * 1024 * 1024 };
+
+struct http {
+    struct loop *loop; /* borrowed */
+    CURLM *multi;
+    struct loop_timer *timer;
+    struct loop_timer *reaper; /* frees calls that were cancelled from inside curl */
+    struct http_call *calls;
+    struct socket_watch *sockets;
+    bool inside_curl;
+};
+
+struct http_call {
+    struct http *http; /* borrowed */
+    CURL *easy;
+    struct curl_slist *headers;
+    char *body;
+    struct text answer;
+    bool too_large;
+    bool cancelled;
+    http_data_fn on_data;
+    http_done_fn on_done;
+    void *userdata;
+    char reason[CURL_ERROR_SIZE];
+    struct http_call *prev;
+    struct http_call *next;
+};
+
+/* What curl asked us to watch of one of its sockets. */
+struct socket_watch {
+    struct http *http; /* borrowed */
+    struct loop_io *io;
+    curl_socket_t fd;
+    struct socket_watch *prev;
+    struct socket_watch *next;
+};
+
+static void call_free(struct http_call *call)
+{
+    struct http *http = call->http;
+    DL_DELETE(http->calls, call);
+    if (call->easy) {
+        (void)curl_multi_remove_handle(http->multi, call->easy);
+        curl_easy_cleanup(call->easy);
+    }
+    curl_slist_free_all(call->headers);
+    free(call->body);
+    text_done(&call->answer);
+    free(call);
+}
+
+/* curl's codes for "no connection came about", where the server cannot have seen anything. */
+static bool never_connected(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int result_code(const struct http_call *call, CURLcode code)
+{
+    if (call->too_large)
+        return -E2BIG;
+    if (code == CURLE_OK)
+        return 0;
+    long errnum = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
+    if (never_connected(code))
+        return errnum == EACCES ? -EACCES : errnum == ENOENT ? -ENOENT : -ECONNREFUSED;
+    return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+}
+
+static void finish(struct http_call *call, CURLcode code)
+{
+    struct http_result result = { .code = result_code(call, code), .reason = "" };
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result.status);
+    if (call->too_large)
+        result.reason = "the answer is larger than 64 MiB";
+    else if (code != CURLE_OK)
+        result.reason = call->reason[0] ? call->reason : curl_easy_strerror(code);
+    text_add_bytes(&call->answer, "", 0);
+    result.body = call->answer.data ? call->answer.data : "";
+    result.body_length = call->answer.length;
+    if (!call->cancelled)
+        call->on_done(call, &result, call->userdata);
+    call_free(call);
+}
+
+/* Ends the calls that curl has finished. */
+static void collect_finished(struct http *http)
+{
+    CURLMsg *message = NULL;
+    int left = 0;
+    while ((message = curl_multi_info_read(http->multi, &left))) {
+        struct http_call *call = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+        finish(call, code);
+    }
+}
+
+static void drive(struct http *http, curl_socket_t fd, int mask)
+{
+    int running = 0;
+    http->inside_curl = true;
+    (void)curl_multi_socket_action(http->multi, fd, mask, &running);
+    http->inside_curl = false;
+    collect_finished(http);
+}
+
+static void on_socket_ready(struct loop_io *io, int events, void *userdata)
+{
+    const struct socket_watch *watch = userdata;
+    int mask =
+        (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
+    (void)io;
+    drive(watch->http, watch->fd, mask);
+}
+
+static void on_timeout(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    drive(userdata, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_reap(struct loop_timer *timer, void *userdata)
+{
+    struct http *http = userdata;
+    struct http_call *call = NULL;
+    struct http_call *next = NULL;
+    (void)timer;
+    DL_FOREACH_SAFE(http->calls, call, next) {
+        if (call->cancelled)
+            call_free(call);
+    }
+}
+
+static void unwatch(struct http *http, struct socket_watch *watch)
+{
+    DL_DELETE(http->sockets, watch);
+    loop_io_free(watch->io);
+    free(watch);
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data)
+{
+    struct http *http = userdata;
+    struct socket_watch *watch = socket_data;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            unwatch(http, watch);
+        return 0;
+    }
+    int events = (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
+    if (watch) {
+        loop_io_set(watch->io, events);
+        return 0;
+    }
+    watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return -1;
+    *watch = (struct socket_watch){ .http = http, .fd = fd };
+    if (loop_io_new(http->loop, "http", fd, events, on_socket_ready, watch, &watch->io, NULL) < 0) {
+        free(watch);
+        return -1;
+    }
+    DL_APPEND(http->sockets, watch);
+    (void)curl_multi_assign(http->multi, fd, watch);
+    return 0;
+}
+
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *userdata)
+{
+    struct http *http = userdata;
+    (void)multi;
+    if (timeout_ms < 0)
+        loop_timer_cancel(http->timer);
+    else
+        loop_timer_set(http->timer, timeout_ms);
+    return 0;
+}
+
+static size_t on_curl_data(char *bytes, size_t one, size_t length, void *userdata)
+{
+    struct http_call *call = userdata;
+    (void)one;
+    if (call->cancelled)
+        return 0;
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (call->on_data && status == 200) {
+        call->on_data(call, bytes, length, call->userdata);
+        return call->cancelled ? 0 : length;
+    }
+    if (call->answer.length + length > BODY_MAX_BYTES) {
+        call->too_large = true;
+        return 0;
+    }
+    text_add_bytes(&call->answer, bytes, length);
+    return call->answer.failed ? 0 : length;
+}
+
+/* libcurl can set neither the count of keep-alive probes (before 8.9) nor TCP_USER_TIMEOUT. */
+static int on_curl_socket_made(void *userdata, curl_socket_t fd, curlsocktype purpose)
+{
+    static const int on = 1;
+    static const int idle_s = 2;
+    static const int interval_s = 1;
+    static const int probes = 3;
+    static const unsigned int unacked_ms = 5000;
+    (void)userdata;
+    (void)purpose;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    return CURL_SOCKOPT_OK;
+}
+
+int http_new(struct loop *loop, struct http **ret, struct error *err)
+{
+    static bool initialised;
+    if (!initialised && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return error_set(err, -EIO, "libcurl does not start");
+    initialised = true;
+    autoptr(http) http = calloc(1, sizeof(*http));
+    if (!http)
+        return error_oom(err);
+    http->loop = loop;
+    int r = loop_timer_new(loop, "http timeout", on_timeout, http, &http->timer, err);
+    if (r < 0)
+        return r;
+    r = loop_timer_new(loop, "http reaper", on_reap, http, &http->reaper, err);
+    if (r < 0)
+        return r;
+    http->multi = curl_multi_init();
+    if (!http->multi)
+        return error_oom(err);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    *ret = take_ptr(http);
+    return 0;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    assert(!http->inside_curl);
+    while (http->calls)
+        call_free(http->calls);
+    if (http->multi)
+        (void)curl_multi_cleanup(http->multi);
+    while (http->sockets)
+        unwatch(http, http->sockets);
+    loop_timer_free(http->timer);
+    loop_timer_free(http->reaper);
+    free(http);
+}
+
+static bool add_header(struct http_call *call, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(call->headers, line);
+    if (longer)
+        call->headers = longer;
+    return longer;
+}
+
+static bool set_headers(struct http_call *call, char *const *headers)
+{
+    bool ok = add_header(call, "Expect:");
+    for (; ok && headers && *headers; headers++)
+        ok = add_header(call, *headers);
+    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    return ok;
+}
+
+static bool set_body(struct http_call *call, const struct http_request *request)
+{
+    if (!request->body)
+        return true;
+    call->body = malloc(request->body_length + 1);
+    if (!call->body)
+        return false;
+    memcpy(call->body, request->body, request->body_length);
+    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                           (curl_off_t)request->body_length);
+    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
+    return true;
+}
+
+static void set_tls(CURL *easy, const struct http_tls *tls)
+{
+    if (!tls)
+        return;
+    if (tls->ca_file)
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+    if (tls->cert_file)
+        (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
+    if (tls->key_file)
+        (void)curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
+}
+
+static void set_options(struct http_call *call, const struct http_request *request)
+{
+    CURL *easy = call->easy;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason);
+    (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    if (request->connect_timeout_ms)
+        (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+    if (request->unix_socket)
+        (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+    if (request->keepalive_probes)
+        (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_curl_socket_made);
+    set_tls(easy, request->tls);
+}
+
+int http_start(struct http *http, const struct http_request *request, http_data_fn on_data,
+               http_done_fn on_done, void *userdata, struct http_call **ret, struct error *err)
+{
+    struct http_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return error_oom(err);
+    *call = (struct http_call){
+        .http = http, .on_data = on_data, .on_done = on_done, .userdata = userdata
+    };
+    DL_APPEND(http->calls, call);
+    call->easy = curl_easy_init();
+    if (!call->easy || !set_headers(call, request->headers) || !set_body(call, request)) {
+        call_free(call);
+        return error_oom(err);
+    }
+    set_options(call, request);
+    CURLMcode code = curl_multi_add_handle(http->multi, call->easy);
+    if (code != CURLM_OK) {
+        call_free(call);
+        return error_set(err, -EIO, "libcurl: %s", curl_multi_strerror(code));
+    }
+    *ret = call;
+    return 0;
+}
+
+void http_cancel(struct http_call *call)
+{
+    if (!call)
+        return;
+    call->cancelled = true;
+    loop_timer_set(call->http->reaper, 0);
+}
+
+char *http_escape(const char *s)
+{
+    autotext t = { 0 };
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("-._~", c);
+        if (plain)
+            text_add_bytes(&t, s, 1);
+        else
+            text_addf(&t, "%%%02X", c);
+    }
+    return text_take(&t);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP requests inside the loop, over libcurl's multi interface. Connections are kept and shared.
+ *
+ * Every call ends with exactly one on_done, never from inside http_start(), unless it is cancelled
+ * first.
+ */
+#ifndef BASE_LOOP_HTTP_H
+#define BASE_LOOP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/loop.h"
+
+struct http;
+struct http_call;
+
+struct http_tls {
+    const char *ca_file;   /* NULL: the system's */
+    const char *cert_file; /* client certificate and key, both or neither */
+    const char *key_file;
+};
+
+struct http_request {
+    const char *method;      /* "GET", "PUT", … */
+    const char *url;         /* with a unix socket the host part is only a name */
+    const char *unix_socket; /* path, or NULL */
+    char *const *headers;    /* "Name: value" list, or NULL */
+    const void *body;        /* copied; NULL for none */
+    size_t body_length;
+    int timeout_ms;             /* for the whole call; 0: none */
+    int connect_timeout_ms;     /* 0: curl's default */
+    bool keepalive_probes;      /* a dead peer is noticed in about 5 s (TCP_USER_TIMEOUT, KEEP*) */
+    const struct http_tls *tls; /* for https; NULL: the system's trust. Copied */
+};
+
+struct http_result {
+    int code; /* 0: an answer came, of whatever status; -ECONNREFUSED: never connected, nothing was
+               * done there; -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
+    long status;      /* HTTP status if code is 0 */
+    const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
+    size_t body_length;
+    const char *reason; /* in words if code is not 0 */
+};
+
+/* A piece of a successful answer's body as it arrives. */
+typedef void (*http_data_fn)(struct http_call *call, const char *bytes, size_t length,
+                             void *userdata);
+/* The call is freed when this returns. */
+typedef void (*http_done_fn)(struct http_call *call, const struct http_result *result,
+                             void *userdata);
+
+int http_new(struct loop *loop, struct http **ret, struct error *err);
+void http_free(struct http *http); /* cancels what runs */
+DEFINE_AUTOPTR(http);
+
+/* on_data may be NULL: the body is then collected (up to 64 MiB) and given to on_done; with on_data
+ * a body of status 200 goes there and any other to on_done. *ret is borrowed, valid until on_done
+ * or http_cancel(). */
+int http_start(struct http *http, const struct http_request *request, http_data_fn on_data,
+               http_done_fn on_done, void *userdata, struct http_call **ret, struct error *err);
+
+/* No callback of this call comes after it; may be called from any callback, its own included. NULL
+ * is fine. */
+void http_cancel(struct http_call *call);
+
+/* s with everything but unreserved characters as %XX; NULL if memory ran out. */
+char *http_escape(const char *s);
+
+#endif

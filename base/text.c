@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static bool make_room(struct text *t, size_t more)
+{
+    if (t->failed)
+        return false;
+    if (t->length + more + 1 <= t->room)
+        return true;
+    size_t room = t->room ? t->room : 64;
+    while (room < t->length + more + 1)
+        room *= 2;
+    char *data = realloc(t->data, room);
+    if (!data) {
+        t->failed = true;
+        return false;
+    }
+    t->data = data;
+    t->room = room;
+    return true;
+}
+
+void text_done(struct text *t)
+{
+    free(t->data);
+    *t = (struct text){ 0 };
+}
+
+void text_add_bytes(struct text *t, const void *bytes, size_t length)
+{
+    if (!make_room(t, length))
+        return;
+    if (length)
+        memcpy(t->data + t->length, bytes, length);
+    t->length += length;
+    t->data[t->length] = '\0';
+}
+
+void text_add(struct text *t, const char *s)
+{
+    text_add_bytes(t, s, strlen(s));
+}
+
+void text_addf(struct text *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0)
+        t->failed = true;
+    else if (make_room(t, (size_t)length)) {
+        (void)vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
+        t->length += (size_t)length;
+    }
+    va_end(again);
+}
+
+char *text_take(struct text *t)
+{
+    text_add_bytes(t, "", 0);
+    char *data = t->failed ? NULL : take_ptr(t->data);
+    text_done(t);
+    return data;
+}
+
+char *text_format(const char *format, ...)
+{
+    char *s = NULL;
+    va_list args;
+    va_start(args, format);
+    int length = vasprintf(&s, format, args);
+    va_end(args);
+    return length < 0 ? NULL : s;
+}
+
+bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool text_starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool text_ends_with(const char *s, const char *suffix)
+{
+    size_t length = strlen(s);
+    size_t tail = strlen(suffix);
+    return length >= tail && strcmp(s + length - tail, suffix) == 0;
+}
+
+char *text_trim(char *s)
+{
+    while (isspace((unsigned char)*s))
+        s++;
+    size_t length = strlen(s);
+    while (length && isspace((unsigned char)s[length - 1]))
+        s[--length] = '\0';
+    return s;
+}
+
+void strv_free(char **list)
+{
+    for (char **s = list; s && *s; s++)
+        free(*s);
+    free(list);
+}
+
+size_t strv_length(char *const *list)
+{
+    size_t n = 0;
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+bool strv_contains(char *const *list, const char *s)
+{
+    for (; list && *list; list++)
+        if (strcmp(*list, s) == 0)
+            return true;
+    return false;
+}
+
+/* Takes s, also when it fails. */
+static int add_taken(char ***list, char *s, struct error *err)
+{
+    size_t n = strv_length(*list);
+    char **longer = s ? realloc(*list, (n + 2) * sizeof(*longer)) : NULL;
+    if (!longer) {
+        free(s);
+        return error_oom(err);
+    }
+    longer[n] = s;
+    longer[n + 1] = NULL;
+    *list = longer;
+    return 0;
+}
+
+int strv_add(char ***list, const char *s, struct error *err)
+{
+    return add_taken(list, strdup(s), err);
+}
+
+int strv_addf(char ***list, struct error *err, const char *format, ...)
+{
+    char *s = NULL;
+    va_list args;
+    va_start(args, format);
+    int length = vasprintf(&s, format, args);
+    va_end(args);
+    return add_taken(list, length < 0 ? NULL : s, err);
+}
+
+int strv_copy(char *const *list, char ***ret, struct error *err)
+{
+    autostrv copy = NULL;
+    for (; list && *list; list++) {
+        int r = strv_add(&copy, *list, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = take_ptr(copy);
+    return 0;
+}
+
+int strv_split(const char *s, const char *separators, char ***ret, struct error *err)
+{
+    autostrv list = NULL;
+    while (*s) {
+        size_t length = strcspn(s, separators);
+        if (length) {
+            int r = add_taken(&list, strndup(s, length), err);
+            if (r < 0)
+                return r;
+        }
+        s += length;
+        if (*s)
+            s++;
+    }
+    *ret = take_ptr(list);
+    return 0;
+}
+
+int text_parse_u64(const char *s, uint64_t max, uint64_t *ret, struct error *err)
+{
+    uint64_t value = 0;
+    if (!*s)
+        return error_set(err, -EINVAL, "a number is missing");
+    for (const char *p = s; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return error_set(err, -EINVAL, "\"%s\" is not a number", s);
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (value > (UINT64_MAX - digit) / 10 || value * 10 + digit > max)
+            return error_set(err, -EINVAL, "%s is more than %ju", s, (uintmax_t)max);
+        value = value * 10 + digit;
+    }
+    *ret = value;
+    return 0;
+}
+
+static double unit_in_ms(const char *s, size_t *length)
+{
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {
+        {"ms",  1.0      },
+        { "us", 1e-3     },
+        { "ns", 1e-6     },
+        { "h",  3600000.0},
+        { "m",  60000.0  },
+        { "s",  1000.0   },
+    };
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        *length = strlen(units[i].name);
+        if (strncmp(s, units[i].name, *length) == 0)
+            return units[i].ms;
+    }
+    return -1;
+}
+
+int text_parse_duration_ms(const char *s, int64_t *ret_ms, struct error *err)
+{
+    static const double max_ms = 1e15;
+    double total = 0;
+    const char *p = s;
+    while (*p) {
+        size_t length = 0;
+        char *end = NULL;
+        if (*p != '.' && !isdigit((unsigned char)*p))
+            break;
+        double number = strtod(p, &end);
+        size_t digits = strspn(p, "0123456789.");
+        double scale = end == p + digits ? unit_in_ms(end, &length) : -1;
+        if (scale < 0)
+            break;
+        total += number * scale;
+        p = end + length;
+    }
+    if (!*s || *p || !(total < max_ms))
+        return error_set(err, -EINVAL, "\"%s\" is not a duration such as 10s, 1m30s or 250ms", s);
+    *ret_ms = (int64_t)floor(total);
+    return 0;
+}
+
+bool text_glob_match(const char *pattern, const char *s)
+{
+    return fnmatch(pattern, s, FNM_PATHNAME) == 0;
+}
+
+/* Levenshtein's distance of words shorter than WORD_MAX, one row at a time. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    enum { WORD_MAX = 64 };
+    size_t row[WORD_MAX + 1];
+    size_t columns = strlen(b);
+    if (columns > WORD_MAX || strlen(a) > WORD_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= columns; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            size_t best = diagonal + (same ? 0 : 1);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[columns];
+}
+
+const char *text_nearest(const char *word, const char *const *candidates)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(word) / 3 + 1;
+    for (; *candidates; candidates++) {
+        size_t distance = edit_distance(word, *candidates);
+        if (distance < best || (distance == best && !nearest)) {
+            best = distance;
+            nearest = *candidates;
+        }
+    }
+    return nearest;
+}
+
+void text_random_hex(size_t n, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        unsigned char byte = 0;
+        while (getrandom(&byte, 1, 0) != 1)
+            ;
+        ret[2 * i] = digits[byte >> 4];
+        ret[2 * i + 1] = digits[byte & 15];
+    }
+    ret[2 * n] = '\0';
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/harness.h"
+
+static void buffer_grows_and_hands_over(void **state)
+{
+    (void)state;
+    autotext t = { 0 };
+    for (int i = 0; i < 100; i++)
+        text_addf(&t, "%d,", i % 10);
+    autofree char *s = text_take(&t);
+    assert_int_equal(strlen(s), 200);
+    assert_memory_equal(s, "0,1,2,", 6);
+    autofree char *empty = text_take(&t);
+    assert_string_equal(empty, "");
+}
+
+static void split_leaves_out_empty_pieces(void **state)
+{
+    (void)state;
+    autostrv list = NULL;
+    assert_int_equal(strv_split(",a,,b c,", ", ", &list, NULL), 0);
+    assert_int_equal(strv_length(list), 3);
+    assert_string_equal(list[0], "a");
+    assert_string_equal(list[2], "c");
+    assert_true(strv_contains(list, "b"));
+}
+
+static void numbers_are_whole_and_bounded(void **state)
+{
+    (void)state;
+    uint64_t n = 7;
+    struct error err;
+    assert_int_equal(text_parse_u64("18446744073709551615", UINT64_MAX, &n, NULL), 0);
+    assert_true(n == UINT64_MAX);
+    assert_int_equal(text_parse_u64("18446744073709551616", UINT64_MAX, &n, NULL), -EINVAL);
+    assert_int_equal(text_parse_u64("11", 10, &n, &err), -EINVAL);
+    assert_string_equal(err.text, "11 is more than 10");
+    assert_int_equal(text_parse_u64("1x", 10, &n, NULL), -EINVAL);
+    assert_int_equal(text_parse_u64("", 10, &n, NULL), -EINVAL);
+    assert_true(n == UINT64_MAX);
+}
+
+static void durations_are_gos(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: refused */
+    } cases[] = {
+        {"10s",             10000  },
+        { "1m30s",          90000  },
+        { "250ms",          250    },
+        { "1.5h",           5400000},
+        { ".5s",            500    },
+        { "0s",             0      },
+        { "10",             -1     },
+        { "",               -1     },
+        { "-1s",            -1     },
+        { "1d",             -1     },
+        { "s",              -1     },
+        { "1e3s",           -1     },
+        { "infs",           -1     },
+        { "0x10s",          -1     },
+        { "9999999999999h", -1     },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t ms = -1;
+        int r = text_parse_duration_ms(cases[i].text, &ms, NULL);
+        assert_int_equal(r, cases[i].ms < 0 ? -EINVAL : 0);
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
+static void globs_match_as_in_go(void **state)
+{
+    (void)state;
+    assert_true(text_glob_match("busybox@*.service", "busybox@1.service"));
+    assert_true(text_glob_match("[a-c]?.service", "b1.service"));
+    assert_false(text_glob_match("*", "a/b"));
+    assert_false(text_glob_match("web*", "db.service"));
+}
+
+static void nearest_word_is_suggested(void **state)
+{
+    static const char *const keys[] = { "MachineID", "MachineOf", "MachineMetadata", "Conflicts",
+                                        NULL };
+    (void)state;
+    assert_string_equal(text_nearest("MachineMetdata", keys), "MachineMetadata");
+    assert_string_equal(text_nearest("conflict", keys), "Conflicts");
+    assert_null(text_nearest("Bogus", keys));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffer_grows_and_hands_over),
+        cmocka_unit_test(split_leaves_out_empty_pieces),
+        cmocka_unit_test(numbers_are_whole_and_bounded),
+        cmocka_unit_test(durations_are_gos),
+        cmocka_unit_test(globs_match_as_in_go),
+        cmocka_unit_test(nearest_word_is_suggested),
+    };
+    return cmocka_run_group_tests_name("base/text", tests, NULL, NULL);
+}
