@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store in memory: the same semantics as etcd's (revisions, leases, watches, transactions), no
+ * sockets, no clock of its own, and faults on demand. One kv_memory is the cluster's store; each
+ * client opens a connection (a struct kv) to it, which can be cut and healed alone. Callbacks are
+ * delivered by kv_memory_deliver(), in a deterministic order.
+ */
+#ifndef KVCLIENT_KV_MEMORY_H
+#define KVCLIENT_KV_MEMORY_H
+
+#include "kvclient/kv.h"
+
+struct kv_memory;
+
+int kv_memory_new(struct kv_memory **ret, struct error *err);
+void kv_memory_free(struct kv_memory *store); /* after its connections */
+DEFINE_AUTOPTR(kv_memory);
+
+/* A client's connection; kv_free() closes it. */
+int kv_memory_connect(struct kv_memory *store, struct kv **ret, struct error *err);
+
+/* Hands out what is due (answers and watch events) until nothing is left; returns how many
+ * callbacks ran. Time for leases is base/clock's boot clock. */
+size_t kv_memory_deliver(struct kv_memory *store);
+
+/* Deletes what has expired by now. Call when the fake clock moved. */
+void kv_memory_expire(struct kv_memory *store);
+
+/* Faults of one connection. Cut: requests end with -EAGAIN (never sent), watches are silent until
+ * healed, then resume without loss. */
+void kv_memory_cut(struct kv *kv, bool cut);
+/* The next n transactions of this connection are applied (or, with applied false, dropped), and
+ * answered -ETIMEDOUT either way. */
+void kv_memory_lose_answers(struct kv *kv, unsigned int n, bool applied);
+
+/* Faults of the store. Revoke every lease now (a frozen etcd that wakes); forget history below the
+ * present revision (watches behind it end with -ERANGE). */
+void kv_memory_revoke_all(struct kv_memory *store);
+void kv_memory_compact(struct kv_memory *store);
+
+int64_t kv_memory_revision(const struct kv_memory *store);
+/* The pair as it stands, or NULL; borrowed until the next change. For a test's checks. */
+const struct kv_pair *kv_memory_peek(const struct kv_memory *store, const char *key);
+
+#endif

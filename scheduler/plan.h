@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what the leader knows to what it does: actions, each with the reason in words and with
+ * everything it was derived from, so that the write can be refused by the store if that has changed
+ * meanwhile.
+ *
+ * The caller commits the actions (under its epoch), waits until the model has caught up with the
+ * answer's revision, and asks again. Nothing is remembered between steps but the model.
+ *
+ * Moves follow four steps: RELEASE → the agent acknowledges (state.released_revision) → DROP (or
+ * MOVE) → the new agent starts. A unit of a lost machine is moved in one.
+ */
+#ifndef SCHEDULER_PLAN_H
+#define SCHEDULER_PLAN_H
+
+#include "scheduler/model.h"
+
+enum action_kind {
+    ACTION_INVALID = 0,
+    ACTION_ASSIGN,        /* put nodes/<machine>/units/<unit>, which is absent (assignment_mod 0) or
+                             rewritten */
+    ACTION_MOVE,          /* the same on machine, and delete assignment and state on from_machine */
+    ACTION_DROP,          /* delete assignment and state on machine */
+    ACTION_VERDICT,       /* put verdicts/<unit> */
+    ACTION_CLEAR_VERDICT, /* delete it */
+    ACTION_SLOT,          /* put slots/<role>/<index> */
+    ACTION_CLEAR_SLOT,    /* delete it */
+};
+
+/* What a write compares besides the epoch. Strings are borrowed from the action. */
+struct action {
+    enum action_kind kind;
+    char *unit;         /* or NULL */
+    char *machine;      /* target; of slots: the holder */
+    char *from_machine; /* MOVE */
+    char *role;         /* slots */
+    unsigned int index; /* slots */
+    char *reason;       /* in words, for log, verdict and assignment */
+
+    /* ASSIGN, MOVE: what to write (epoch is filled by the caller). want may be WANT_RELEASE. */
+    enum want want;
+    char *blob;
+    int64_t unit_revision;
+    enum failover failover;
+
+    /* Guards. -1: do not compare; 0: the key must be absent. */
+    int64_t unit_mod;            /* units/<unit> */
+    int64_t assignment_mod;      /* nodes/<machine>/units/<unit> */
+    int64_t state_mod;           /* states/<machine>/<unit> (DROP) */
+    int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
+    int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
+    int64_t registration;        /* create_revision of nodes/<machine>/presence */
+    int64_t
+        from_registration; /* MOVE off a lost machine: 0, its presence must be absent; else -1 */
+    int64_t slot_mod;
+    int64_t verdict_mod;
+};
+
+struct plan {
+    struct action *actions;
+    size_t count;
+    int64_t wake_ms; /* boot time when plan_step() should run again without an event; -1: none */
+};
+
+struct plan_clock {
+    int64_t now_ms;           /* CLOCK_BOOTTIME */
+    int64_t contact_since_ms; /* since when this process's proofs were answered without a gap; -1:
+                                 none */
+};
+
+/* A machine absent for DEBOUNCE and less than its TTL + 2 s of our own unbroken contact is waited
+ * for. */
+enum { PLAN_DEBOUNCE_MS = 250, PLAN_CONTACT_MARGIN_MS = 2000 };
+
+/* Clears the marks of what it decided. Actions of one step never contradict each other. */
+int plan_step(struct model *model, const struct plan_clock *clock, struct plan **ret,
+              struct error *err);
+void plan_free(struct plan *plan);
+DEFINE_AUTOPTR(plan);
+const char *action_kind_name(enum action_kind kind);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The records of the store: keys and values as plain structs, and their JSON. Pure. doc/store.md
+ * says who writes which and when; this is its one implementation, for leader, agent and API alike.
+ *
+ * Decoding is strict in types and lenient in unknown fields (a newer writer may add some). Every
+ * *_decode fills a zeroed struct whose strings the *_done function frees; on failure nothing is
+ * left to free.
+ */
+#ifndef SCHEDULER_RECORDS_H
+#define SCHEDULER_RECORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "units/requirements.h"
+
+/* --- keys --- */
+
+#define STORE_PREFIX_DEFAULT "/muster/v1/"
+
+enum store_key_kind {
+    STORE_KEY_INVALID = 0, /* not one of ours: ignore it */
+    STORE_KEY_CLUSTER,     /* cluster */
+    STORE_KEY_MEMBER,      /* members/<machine> */
+    STORE_KEY_PRESENCE,    /* nodes/<machine>/presence */
+    STORE_KEY_ASSIGNMENT,  /* nodes/<machine>/units/<name> */
+    STORE_KEY_STATE,       /* states/<machine>/<name> */
+    STORE_KEY_LEADER,      /* leader */
+    STORE_KEY_UNIT,        /* units/<name> */
+    STORE_KEY_BLOB,        /* blobs/<name = sha256> */
+    STORE_KEY_VERDICT,     /* verdicts/<name> */
+    STORE_KEY_ROLE,        /* roles/<name = role> */
+    STORE_KEY_SLOT,        /* slots/<name = role>/<index> */
+    STORE_KEY_CORDON,      /* cordons/<machine> */
+};
+
+/* The key of a thing; machine, name and index as the kind wants them, else NULL and 0. Caller
+ * frees; NULL if memory ran out. prefix ends in '/'. */
+char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
+                unsigned int index);
+
+struct store_key_parts {
+    enum store_key_kind kind;
+    char machine[33]; /* "" if the kind has none */
+    char name[257];   /* "" if the kind has none */
+    unsigned int index;
+};
+/* kind STORE_KEY_INVALID where the key is not ours or malformed. */
+void store_key_parse(const char *prefix, const char *key, struct store_key_parts *ret);
+
+/* --- values --- */
+
+struct record_cluster {
+    char *uuid;
+    int64_t schema;
+};
+
+struct record_member {
+    char *name;                     /* host name */
+    char *public_ip;                /* "" if unknown */
+    struct metadata_rule *metadata; /* static, sorted by key */
+    size_t metadata_count;
+    int64_t ttl_ms;
+    bool may_lead;
+    char *version;
+    char *roles; /* the machine's own cloud-config, "web=2,db=3"; "" if none: for showing drift */
+    char *role_priority; /* "db=200,*=50"; "" if none */
+};
+
+struct record_presence {
+    char *boot_id;
+    char *nonce;
+    char *address;
+    bool ready;             /* false: keeps its units, gets no newcomers */
+    char *not_ready_reason; /* "" if ready */
+};
+
+enum desired { DESIRED_INVALID = 0, DESIRED_INACTIVE, DESIRED_LOADED, DESIRED_LAUNCHED };
+
+struct record_unit {
+    char *blob; /* sha256 of the text */
+    enum desired desired;
+};
+
+enum want { WANT_INVALID = 0, WANT_RUN, WANT_LOADED, WANT_RELEASE };
+
+struct record_assignment {
+    char *blob;
+    enum want want;
+    int64_t unit_revision; /* mod_revision of units/<name> that it carries out */
+    enum failover failover;
+    int64_t hold_ms; /* at-most-once only; else 0 */
+    int64_t epoch;
+    char *reason; /* why here */
+};
+
+struct record_state {
+    int64_t registration;        /* create_revision of the presence it was written under */
+    int64_t assignment_revision; /* mod_revision of the assignment it answers */
+    char *load;                  /* systemd's words */
+    char *active;
+    char *sub;
+    char *result;              /* systemd's Result of the last run; "" unknown */
+    char *problem;             /* what the agent could not do, in words; "" if nothing */
+    char *invocation;          /* systemd's invocation id, "" if none */
+    int64_t released_revision; /* mod_revision of the release it acknowledges; 0: none */
+    int64_t since_ms;          /* wall clock, for display */
+};
+
+struct record_verdict {
+    int64_t unit_revision;
+    char *reason;
+    int64_t since_ms; /* wall clock, for display */
+};
+
+struct record_role {
+    int64_t nodes;
+    int64_t min_nodes;
+    int64_t generation;
+};
+
+struct record_slot {
+    char *machine;
+    int64_t since_ms; /* wall clock, for display */
+};
+
+struct record_leader {
+    char *machine;
+    char *nonce;
+};
+
+/* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. */
+#define DECLARE_RECORD(type)                                                                       \
+    int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err); \
+    int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,         \
+                               struct error *err);                                                 \
+    void record_##type##_done(struct record_##type *record);                                       \
+    static inline void cleanup_record_##type(struct record_##type *record)                         \
+    {                                                                                              \
+        record_##type##_done(record);                                                              \
+    }                                                                                              \
+    struct record_##type
+DECLARE_RECORD(cluster);
+DECLARE_RECORD(member);
+DECLARE_RECORD(presence);
+DECLARE_RECORD(unit);
+DECLARE_RECORD(assignment);
+DECLARE_RECORD(state);
+DECLARE_RECORD(verdict);
+DECLARE_RECORD(role);
+DECLARE_RECORD(slot);
+DECLARE_RECORD(leader);
+#define autorecord(type) __attribute__((cleanup(cleanup_record_##type))) struct record_##type
+
+const char *desired_name(enum desired desired); /* "inactive", "loaded", "launched" */
+enum desired desired_from_name(const char *name);
+const char *want_name(enum want want); /* "run", "loaded", "release" */
+enum want want_from_name(const char *name);
+
+/* "k=v,k=v" (fleet's metadata grammar) into rules sorted by key; the last of equal keys wins.
+ * -EINVAL names the faulty piece. Free with metadata_free(). */
+int metadata_parse(const char *text, struct metadata_rule **ret, size_t *ret_count,
+                   struct error *err);
+void metadata_free(struct metadata_rule *rules, size_t count);
+
+/* "web=2,db=3" → name and number, grammar of reference cloud-config §6.2 (names, 0–1024; max as
+ * given). -EINVAL names the faulty piece. "*" is a name only where star is allowed. */
+struct role_number {
+    char name[64];
+    unsigned int number;
+};
+int role_numbers_parse(const char *text, unsigned int max, bool allow_star,
+                       struct role_number **ret, size_t *ret_count, struct error *err);
+
+#endif

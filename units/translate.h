@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the text that a person submitted to what a machine needs: the systemd unit, and for a unit
+ * with [Container] the container's specification for muster-container. Pure: the same input gives
+ * the same bytes, so a changed hash means a changed unit.
+ */
+#ifndef UNITS_TRANSLATE_H
+#define UNITS_TRANSLATE_H
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct translation {
+    char *unit_text;      /* what goes to /run/muster/units/<name> */
+    char *container_json; /* what goes to /run/muster/containers/<name>/spec.json; NULL: not a
+                             container */
+};
+
+/* Everything that can be told from the text alone: name, syntax, [X-Fleet], [Container], and that
+ * there is something to run. What submit runs before the first write. For a template %i is unknown
+ * and stays. -EINVAL. */
+int unit_check(const char *name, const char *text, size_t length, struct error *err);
+
+/* helper: path of muster-container. */
+int unit_translate(const char *name, const char *text, size_t length, const char *helper,
+                   struct translation **ret, struct error *err);
+void translation_free(struct translation *translation);
+DEFINE_AUTOPTR(translation);
+
+#endif
