@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libunits.a
+libunits_a_SOURCES = \
+	units/unit_name.c units/unit_name.h
