@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
-	units/unit_name.c units/unit_name.h
+	units/unit_file.c units/unit_file.h \
+	units/unit_name.c units/unit_name.h \
+	units/unit_words.c

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A unit file as systemd reads it: sections, options in order, repeated ones kept, comments,
- * continuation lines. Reading keeps where each option stood; the original text is what gets stored
- * and shown, so nothing is lost.
+ * continuation lines. Where systemd would warn and skip a line, this refuses: a line that does
+ * nothing is a mistake. Reading keeps where each option stood; the original text is what gets
+ * stored and shown, so nothing is lost.
  */
 #ifndef UNITS_UNIT_FILE_H
 #define UNITS_UNIT_FILE_H
@@ -13,16 +14,26 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+enum { UNIT_FILE_MAX_BYTES = 1024 * 1024 };
+
 struct unit_option {
     char *section;
     char *key;
-    char *value; /* continuation lines joined by a space, as systemd does; ends trimmed */
+    char *value; /* continuation lines joined by a space, as systemd does; ends trimmed. "" is kept:
+                    it resets lists */
+    unsigned int line;
+};
+
+struct unit_section {
+    char *name;
     unsigned int line;
 };
 
 struct unit_file {
     struct unit_option *options;
     size_t count;
+    struct unit_section *sections; /* every header as it stood, repeated and empty ones too */
+    size_t section_count;
 };
 
 /* -EINVAL "line N: …": what and what would be right. */
@@ -34,7 +45,20 @@ DEFINE_AUTOPTR(unit_file);
 const char *unit_file_get(const struct unit_file *file, const char *section, const char *key);
 bool unit_file_has_section(const struct unit_file *file, const char *section);
 
-/* Words of a value, quotes and escapes undone as systemd does for ExecStart= and Environment=. */
+/* Whether a list such as ExecStart= has a value left: an empty assignment drops those before it. */
+bool unit_file_has_value(const struct unit_file *file, const char *section, const char *key);
+
+/* Returns -EINVAL with "line N: [Section] Key=Value: " and the reason (a long value is cut). */
+int unit_option_error(struct error *err, const struct unit_option *option, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Words of a value, quotes and escapes undone as systemd does for ExecStart= and Environment=; as
+ * there, an unknown escape stays as it stands. -EINVAL: a quote is not closed. */
 int unit_words_split(const char *value, char ***ret, struct error *err);
+
+bool unit_text_is_utf8(const char *s);
+
+/* What systemd takes for a boolean (yes, true, on, 1, …). -EINVAL otherwise; *ret as it was. */
+int unit_boolean_parse(const char *value, bool *ret, struct error *err);
 
 #endif
