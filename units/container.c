@@ -197,6 +197,8 @@ static int take_environment(struct reading *reading, const struct unit_option *o
                                      *word);
         r = set_variable(&container->environment, *word, err);
     }
+    if (r >= 0 && strv_length(container->environment) > UNIT_LIST_MAX)
+        return unit_option_error(err, option, "more than %d variables", UNIT_LIST_MAX);
     return r < 0 ? r : 0;
 }
 
@@ -253,6 +255,8 @@ static int check_volume(const struct container *container, const struct unit_opt
     if (mode && strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0)
         return unit_option_error(err, option, "option \"%s\" is not supported yet; ro and rw are",
                                  mode);
+    if (container->volume_count >= UNIT_LIST_MAX)
+        return unit_option_error(err, option, "more than %d volumes", UNIT_LIST_MAX);
     if (has_volume_at(container, destination))
         return unit_option_error(err, option, "another volume is mounted there already");
     return 0;

@@ -14,7 +14,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-enum { UNIT_FILE_MAX_BYTES = 1024 * 1024 };
+enum {
+    UNIT_FILE_MAX_BYTES = 1024 * 1024, /* systemd's limit of a line, ours of a file */
+    UNIT_LIST_MAX = 4096,              /* words of a value, values of a list that muster reads */
+};
 
 struct unit_option {
     char *section;
@@ -53,7 +56,8 @@ int unit_option_error(struct error *err, const struct unit_option *option, const
     __attribute__((format(printf, 3, 4)));
 
 /* Words of a value, quotes and escapes undone as systemd does for ExecStart= and Environment=; as
- * there, an unknown escape stays as it stands. -EINVAL: a quote is not closed. */
+ * there, an unknown escape stays as it stands. -EINVAL: a quote is not closed, or over
+ * UNIT_LIST_MAX. */
 int unit_words_split(const char *value, char ***ret, struct error *err);
 
 bool unit_text_is_utf8(const char *s);

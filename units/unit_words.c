@@ -118,11 +118,13 @@ static int next_word(const char **s, char **ret, struct error *err)
 int unit_words_split(const char *value, char ***ret, struct error *err)
 {
     autostrv words = NULL;
-    for (;;) {
+    for (size_t count = 1;; count++) {
         while (is_space(*value))
             value++;
         if (!*value)
             break;
+        if (count > UNIT_LIST_MAX)
+            return error_set(err, -EINVAL, "more than %d words", UNIT_LIST_MAX);
         autofree char *word = NULL;
         int r = next_word(&value, &word, err);
         if (r < 0)
