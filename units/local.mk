@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
 	units/container.c units/container.h \
+	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
 	units/unit_file.c units/unit_file.h \
 	units/unit_name.c units/unit_name.h \
