@@ -11,3 +11,14 @@ libunits_a_SOURCES = \
 	units/unit_words.c
 
 UNITS_LIBS = libunits.a $(BASE_LIBS)
+
+unitexampledir = $(pkgdatadir)/examples
+dist_unitexample_DATA = \
+	data/examples/busybox@.service \
+	data/examples/hello.service \
+	data/examples/web@.service
+
+check_PROGRAMS += test-unit-golden
+test_unit_golden_SOURCES = tests/unit/test-unit-golden.c tests/unit/harness.h
+test_unit_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/golden/units

@@ -192,7 +192,7 @@ static int check_peer(const struct reading *reading, const struct unit_option *o
     if (unit_name_is_template(peer))
         return unit_option_error(err, option, "%s is a template, which runs nowhere", peer);
     if (strcmp(peer, reading->unit_name) == 0)
-        return unit_option_error(err, option, "a unit cannot wait for itself");
+        return unit_option_error(err, option, "a unit cannot be its own peer");
     return 0;
 }
 
