@@ -22,3 +22,24 @@ check_PROGRAMS += test-unit-golden
 test_unit_golden_SOURCES = tests/unit/test-unit-golden.c tests/unit/harness.h
 test_unit_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/units
+
+check_PROGRAMS += test-unit-name test-unit-file test-unit-container test-unit-requirements
+test_unit_name_SOURCES = tests/unit/test-unit-name.c tests/unit/harness.h
+test_unit_name_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+test_unit_file_SOURCES = tests/unit/test-unit-file.c tests/unit/harness.h
+test_unit_file_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+test_unit_container_SOURCES = tests/unit/test-unit-container.c tests/unit/harness.h
+test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
+test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+
+EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-file tests/fuzz/corpus/fuzz-unit-translate
+if FUZZING
+noinst_PROGRAMS += fuzz-unit-file fuzz-unit-translate
+fuzz_unit_file_SOURCES = tests/fuzz/fuzz-unit-file.c
+fuzz_unit_file_LDADD = $(UNITS_LIBS)
+fuzz_unit_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_unit_translate_SOURCES = tests/fuzz/fuzz-unit-translate.c
+fuzz_unit_translate_LDADD = $(UNITS_LIBS)
+fuzz_unit_translate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif

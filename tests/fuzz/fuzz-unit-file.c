@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes either parse or are refused with a reason; what parses can be written down again. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "units/unit_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_option(const struct unit_option *option, unsigned int line_before)
+{
+    check(option->line >= line_before && *option->section && *option->key);
+    check(unit_text_is_utf8(option->key) && unit_text_is_utf8(option->value));
+    check(!strpbrk(option->value, "\n\r"));
+    autostrv words = NULL;
+    struct error err = { 0 };
+    int r = unit_words_split(option->value, &words, &err);
+    check(r < 0 ? *err.text != '\0' : !words || *words);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    autoptr(unit_file) file = NULL;
+    struct error err = { 0 };
+    if (unit_file_parse((const char *)data, size, &file, &err) < 0) {
+        check(*err.text != '\0' && !file);
+        return 0;
+    }
+    unsigned int line = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        check_option(&file->options[i], line);
+        check(unit_file_has_section(file, file->options[i].section));
+        line = file->options[i].line;
+    }
+    return 0;
+}

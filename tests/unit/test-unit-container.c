@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What [Container] reads is in tests/golden/units; here is its JSON. */
+#include "units/container.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "tests/unit/harness.h"
+#include "units/unit_file.h"
+
+static struct container *read_container(const char *text)
+{
+    autoptr(unit_file) file = NULL;
+    struct container *container = NULL;
+    struct error err = { 0 };
+    assert_int_equal(unit_file_parse(text, strlen(text), &file, NULL), 0);
+    if (container_read(file, "a@1.service", &container, &err) < 0)
+        fail_msg("%s", err.text);
+    return container;
+}
+
+static char *to_text(const struct container *container)
+{
+    autojson json = NULL;
+    char *text = NULL;
+    assert_int_equal(container_to_json(container, &json, NULL), 0);
+    assert_int_equal(json_write(json, &text, NULL), 0);
+    return text;
+}
+
+static void no_section_is_no_container(void **state)
+{
+    (void)state;
+    assert_null(read_container("[Service]\nExecStart=/bin/true\n"));
+}
+
+static void json_brings_back_what_was_read(void **state)
+{
+    (void)state;
+    static const char *const units[] = {
+        "[Container]\nImage=oci:/i\n",
+        "[Container]\nImage=oci:/i:t\nExec=a \"b c\"\nEnvironment=K=V L=\nVolume=/a:/b:ro\n"
+        "Volume=/c:/d\nHostName=h\nNetwork=host\nNotify=yes\n",
+    };
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        autoptr(container) container = read_container(units[i]);
+        autofree char *text = to_text(container);
+        autojson json = NULL;
+        assert_int_equal(json_read(text, strlen(text), &json, NULL), 0);
+        autoptr(container) back = NULL;
+        assert_int_equal(container_from_json(json, &back, NULL), 0);
+        autofree char *again = to_text(back);
+        assert_string_equal(text, again);
+    }
+}
+
+static void a_variable_set_twice_has_its_last_value(void **state)
+{
+    (void)state;
+    autoptr(container) container =
+        read_container("[Container]\nImage=oci:/i\nEnvironment=AB=1 A=1\nEnvironment=A=2 B=3\n");
+    assert_int_equal(strv_length(container->environment), 3);
+    assert_string_equal(container->environment[0], "AB=1");
+    assert_string_equal(container->environment[1], "A=2");
+}
+
+static void wrong_json_is_refused_by_field(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{}",                                                                          "field \"image\" is missing"     },
+        { "{\"image\":1}",                                                              "field \"image\" is not a string"},
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"bridge\"}",
+         "field \"network\" is \"bridge\", neither none nor host"                                                        },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"none\",\"volumes\":[{}]}",
+         "field \"volumes\" item 0: field \"source\" is missing"                                                         },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"none\",\"exec\":[1]}",
+         "field \"exec\" is not an array of strings"                                                                     },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        autojson json = NULL;
+        autoptr(container) container = NULL;
+        struct error err = { 0 };
+        assert_int_equal(json_read(cases[i][0], strlen(cases[i][0]), &json, NULL), 0);
+        assert_int_equal(container_from_json(json, &container, &err), -EPROTO);
+        assert_string_equal(err.text, cases[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_section_is_no_container),
+        cmocka_unit_test(json_brings_back_what_was_read),
+        cmocka_unit_test(a_variable_set_twice_has_its_last_value),
+        cmocka_unit_test(wrong_json_is_refused_by_field),
+    };
+    return cmocka_run_group_tests_name("units/container", tests, NULL, NULL);
+}

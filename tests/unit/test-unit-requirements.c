@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "units/requirements.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "tests/unit/harness.h"
+#include "units/unit_file.h"
+
+static const char name[] = "web@2.service";
+
+/* Reads the lines of an [X-Fleet] section. */
+static int read_section(const char *lines, struct requirements **ret, struct error *err)
+{
+    autofree char *text = text_format("[X-Fleet]\n%s", lines);
+    autoptr(unit_file) file = NULL;
+    assert_int_equal(unit_file_parse(text, strlen(text), &file, NULL), 0);
+    return requirements_read(file, name, ret, err);
+}
+
+static struct requirements *read_good(const char *lines)
+{
+    struct requirements *requirements = NULL;
+    struct error err = { 0 };
+    if (read_section(lines, &requirements, &err) < 0)
+        fail_msg("%s: %s", lines, err.text);
+    return requirements;
+}
+
+static void assert_list(char *const *list, const char *wanted)
+{
+    autotext t = { 0 };
+    for (; list && *list; list++)
+        text_addf(&t, "%s|", *list);
+    autofree char *joined = text_take(&t);
+    assert_string_equal(joined, wanted);
+}
+
+static void assert_metadata(const struct requirements *requirements, const char *wanted)
+{
+    autotext t = { 0 };
+    for (size_t i = 0; i < requirements->metadata_count; i++)
+        text_addf(&t, "%s=%s|", requirements->metadata[i].key, requirements->metadata[i].value);
+    autofree char *joined = text_take(&t);
+    assert_string_equal(joined, wanted);
+}
+
+static void no_section_asks_for_nothing(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("");
+    assert_null(q->machine_id);
+    assert_null(q->machine_of);
+    assert_null(q->conflicts);
+    assert_int_equal(q->metadata_count, 0);
+    assert_false(q->global);
+    assert_int_equal(q->failover, FAILOVER_AT_LEAST_ONCE);
+}
+
+static void metadata_comes_quoted_or_bare(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"MachineMetadata=region=eu",                                   "region=eu|"        },
+        { "MachineMetadata=\"a=b\" \"c=d e\"",                          "a=b|c=d e|"        },
+        { "MachineMetadata=\"a=b\"   \"c=d\"",                          "a=b|c=d|"          },
+        { "MachineMetadata=a=b c=d",                                    "a=b|c=d|"          },
+        { "X-ConditionMachineMetadata=a=b\nMachineMetadata=a=c",        "a=b|a=c|"          },
+        { "MachineMetadata=a=b\nMachineMetadata=\nMachineMetadata=c=d", "c=d|"              },
+        { "MachineMetadata=host=%p-%i 100%%=x",                         "host=web-2|100%=x|"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        autoptr(requirements) q = read_good(cases[i][0]);
+        assert_metadata(q, cases[i][1]);
+    }
+}
+
+static void machine_id_prefers_the_modern_name_and_the_first_value(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"MachineID=aaaaaaaa\nMachineID=bbbbbbbb",                            "aaaaaaaa"                        },
+        { "X-ConditionMachineID=bbbbbbbb\nMachineID=aaaaaaaa",                "aaaaaaaa"                        },
+        { "X-ConditionMachineBootID=cccccccc\nX-ConditionMachineID=bbbbbbbb", "bbbbbbbb"                        },
+        { "X-ConditionMachineBootID=cccccccc",                                "cccccccc"                        },
+        { "MachineID=\"0123456789abcdef0123456789abcdef\"",                   "0123456789abcdef0123456789abcdef"},
+        { "MachineID=\nX-ConditionMachineID=bbbbbbbb",                        "bbbbbbbb"                        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        autoptr(requirements) q = read_good(cases[i][0]);
+        assert_string_equal(q->machine_id, cases[i][1]);
+    }
+}
+
+static void conflicts_split_at_blanks_even_inside_quotes(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("Conflicts=%p@*.service \"a b*\"\n"
+                                        "X-Conflicts=[x-z]?.service a\n");
+    assert_list(q->conflicts, "web@*.service|a|b*|[x-z]?.service|");
+}
+
+static void a_unit_may_name_its_own_pattern(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("Conflicts=web@*.service\nMachineOf=db.service\n");
+    assert_list(q->conflicts, "web@*.service|");
+    assert_list(q->machine_of, "db.service|");
+}
+
+static void backslashes_belong_to_patterns(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("Conflicts=foo\\\\x2dbar.service \\*\n"
+                                        "MachineOf=db\\x2dbar.service\n");
+    assert_list(q->conflicts, "foo\\\\x2dbar.service|\\*|");
+    assert_list(q->machine_of, "db\\x2dbar.service|");
+}
+
+static void patterns_that_go_would_refuse_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "[a",   "[",       "a[", "[]a]",  "[-]",        "[x-]",
+                                       "[-x]", "[a-b-c]", "[^", "[a\\]", "\"a\\\\\\\"" };
+    static const char *const good[] = { "[^a]", "[a-c]*", "[\\-x]", "[\\]]", "*", "\\[", "]" };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        autofree char *line = text_format("Conflicts=%s", bad[i]);
+        struct error err = { 0 };
+        autoptr(requirements) q = NULL;
+        if (read_section(line, &q, &err) == 0)
+            fail_msg("%s passed", bad[i]);
+        assert_non_null(strstr(err.text, "is no pattern"));
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        autofree char *line = text_format("Conflicts=%s", good[i]);
+        autoptr(requirements) q = read_good(line);
+        assert_string_equal(q->conflicts[0], good[i]);
+    }
+}
+
+static void global_takes_what_fleet_took(void **state)
+{
+    (void)state;
+    static const char *const yes[] = { "true", "True", "yes", "1", "on", "t", "\"true\"" };
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        autofree char *line = text_format("Global=no\nGlobal=%s\nMachineMetadata=a=b", yes[i]);
+        autoptr(requirements) q = read_good(line);
+        assert_true(q->global);
+    }
+    autoptr(requirements) last = read_good("Global=true\nGlobal=false\n");
+    assert_false(last->global);
+}
+
+static void forbidden_combinations_count_old_names_too(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "MachineID=01234567\nMachineOf=a.service",
+        "X-ConditionMachineBootID=01234567\nX-ConditionMachineOf=a.service",
+        "X-ConditionMachineID=01234567\nX-Conflicts=a",
+        "MachineID=01234567\nGlobal=true",
+        "Global=true\nX-ConditionMachineOf=a.service",
+        "X-ConditionMachineOf=a.service\nX-Conflicts=?.service",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        autoptr(requirements) q = NULL;
+        if (read_section(bad[i], &q, NULL) != -EINVAL)
+            fail_msg("passed: %s", bad[i]);
+    }
+    autoptr(requirements) fine = read_good("Global=true\nMachineMetadata=a=b\nConflicts=x*\n");
+    assert_true(fine->global);
+}
+
+static void a_copy_is_equal_and_its_own(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("MachineOf=a.service b.service\nMachineMetadata=k=v\n"
+                                        "Conflicts=x*\nFailover=never\n");
+    autoptr(requirements) copy = NULL;
+    assert_int_equal(requirements_copy(q, &copy, NULL), 0);
+    requirements_free(take_ptr(q));
+    assert_list(copy->machine_of, "a.service|b.service|");
+    assert_list(copy->conflicts, "x*|");
+    assert_metadata(copy, "k=v|");
+    assert_int_equal(copy->failover, FAILOVER_NEVER);
+}
+
+static void failover_names_go_both_ways(void **state)
+{
+    (void)state;
+    assert_string_equal(failover_name(FAILOVER_NEVER), "never");
+    assert_int_equal(failover_from_name("at-least-once"), FAILOVER_AT_LEAST_ONCE);
+    assert_int_equal(failover_from_name("at-most-once"), FAILOVER_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_section_asks_for_nothing),
+        cmocka_unit_test(metadata_comes_quoted_or_bare),
+        cmocka_unit_test(machine_id_prefers_the_modern_name_and_the_first_value),
+        cmocka_unit_test(conflicts_split_at_blanks_even_inside_quotes),
+        cmocka_unit_test(a_unit_may_name_its_own_pattern),
+        cmocka_unit_test(backslashes_belong_to_patterns),
+        cmocka_unit_test(patterns_that_go_would_refuse_are_refused),
+        cmocka_unit_test(global_takes_what_fleet_took),
+        cmocka_unit_test(forbidden_combinations_count_old_names_too),
+        cmocka_unit_test(a_copy_is_equal_and_its_own),
+        cmocka_unit_test(failover_names_go_both_ways),
+    };
+    return cmocka_run_group_tests_name("units/requirements", tests, NULL, NULL);
+}
