@@ -2,6 +2,8 @@
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
 	units/container.c units/container.h \
+	units/container_read.c \
+	units/container_value.h \
 	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes either parse or are refused with a reason; what parses can be written down again. */
+/* Any bytes either parse, with what the header promises of options, or are refused with a reason.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
