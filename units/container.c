@@ -32,20 +32,19 @@ void container_free(struct container *container)
     free(container);
 }
 
-int container_add_volume(struct container *container, struct container_volume *volume,
-                         struct error *err)
+int container_add_volume(struct container *container, const char *source, const char *destination,
+                         bool read_only, struct error *err)
 {
     struct container_volume *grown =
         reallocarray(container->volumes, container->volume_count + 1, sizeof(*grown));
     if (!grown)
         return error_oom(err);
     container->volumes = grown;
-    grown[container->volume_count++] = (struct container_volume){
-        .source = take_ptr(volume->source),
-        .destination = take_ptr(volume->destination),
-        .read_only = volume->read_only,
-    };
-    return 0;
+    struct container_volume *volume = &grown[container->volume_count++];
+    volume->source = strdup(source);
+    volume->destination = strdup(destination);
+    volume->read_only = read_only;
+    return volume->source && volume->destination ? 0 : error_oom(err);
 }
 
 const char *container_network_name(enum container_network network)
@@ -111,22 +110,15 @@ static int copy_string_field(const json_t *json, const char *name, char **ret, s
 
 static int volume_from_json(const json_t *json, struct container *container, struct error *err)
 {
-    autofree char *source = NULL;
-    autofree char *destination = NULL;
-    struct container_volume volume = { 0 };
-    int r = copy_string_field(json, "source", &source, err);
+    const char *source = NULL;
+    const char *destination = NULL;
+    bool read_only = false;
+    int r = json_field_string(json, "source", &source, err);
     if (r >= 0)
-        r = copy_string_field(json, "destination", &destination, err);
+        r = json_field_string(json, "destination", &destination, err);
     if (r >= 0)
-        r = json_field_bool_or(json, "readOnly", false, &volume.read_only, err);
-    if (r < 0)
-        return r;
-    volume.source = source;
-    volume.destination = destination;
-    r = container_add_volume(container, &volume, err);
-    source = volume.source;
-    destination = volume.destination;
-    return r;
+        r = json_field_bool_or(json, "readOnly", false, &read_only, err);
+    return r < 0 ? r : container_add_volume(container, source, destination, read_only, err);
 }
 
 static int volumes_from_json(const json_t *json, struct container *container, struct error *err)

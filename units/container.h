@@ -29,17 +29,18 @@ enum container_network {
 struct container {
     char *image;        /* "oci:PATH[:TAG]" */
     char **exec;        /* arguments after the image's entrypoint; NULL: the image's own command */
-    char **environment; /* "K=V" */
+    char **environment; /* "K=V", each K once */
     struct container_volume *volumes;
     size_t volume_count;
-    char *host_name;
+    char *host_name; /* never NULL: the unit's name without suffix, '@' as '-', unless it says */
     enum container_network network;
     bool notify; /* Notify=yes: the program inside says READY=1 itself */
 };
 
 /* *ret NULL if the file has no [Container]. -EINVAL with line, key, value and what would be right.
  * Known keys of Quadlet that are not supported yet are refused by name; unknown ones with the
- * nearest known. */
+ * nearest known. Words are split and unquoted, %n %N %p %i %% expanded; in Exec= "$$" is "$" as in
+ * Quadlet, and no variable is. */
 int container_read(const struct unit_file *file, const char *unit_name, struct container **ret,
                    struct error *err);
 void container_free(struct container *container);

@@ -236,16 +236,8 @@ static int take_volume(struct reading *reading, const struct unit_option *option
     r = check_volume(reading->container, option, source, destination, mode, err);
     if (r < 0)
         return r;
-    autofree char *source_copy = strdup(source);
-    autofree char *destination_copy = strdup(destination);
-    if (!source_copy || !destination_copy)
-        return error_oom(err);
-    struct container_volume volume = { source_copy, destination_copy,
-                                       mode && strcmp(mode, "ro") == 0 };
-    r = container_add_volume(reading->container, &volume, err);
-    source_copy = volume.source; /* NULL once taken over */
-    destination_copy = volume.destination;
-    return r;
+    bool read_only = mode && strcmp(mode, "ro") == 0;
+    return container_add_volume(reading->container, source, destination, read_only, err);
 }
 
 static bool is_host_name_character(char c)

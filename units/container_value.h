@@ -5,9 +5,9 @@
 
 #include "units/container.h"
 
-/* Takes over the strings of volume, which are NULL afterwards; on failure they stay. */
-int container_add_volume(struct container *container, struct container_volume *volume,
-                         struct error *err);
+/* Copies the strings. -ENOMEM only. */
+int container_add_volume(struct container *container, const char *source, const char *destination,
+                         bool read_only, struct error *err);
 void container_clear_volumes(struct container *container);
 
 const char *container_network_name(enum container_network network); /* "none", "host" */

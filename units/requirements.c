@@ -9,6 +9,9 @@
 #include "units/unit_file.h"
 #include "units/unit_name.h"
 
+/* Placement compares these lists with each other and walks them for every machine. */
+enum { LIST_MAX = 256 };
+
 /* fleet's order: MachineID= beats its two old names, and the first value of each counts. */
 enum id_rank { ID_MODERN, ID_CONDITION, ID_BOOT, ID_RANKS };
 
@@ -113,8 +116,8 @@ static int split_pieces(const char *value, char ***ret, struct error *reason)
     autostrv pieces = NULL;
     size_t count = 0;
     for (const char *p = value + strspn(value, blanks); *p; p += strspn(p, blanks)) {
-        if (++count > UNIT_LIST_MAX)
-            return error_set(reason, -EINVAL, "more than %d values", UNIT_LIST_MAX);
+        if (++count > LIST_MAX)
+            return error_set(reason, -EINVAL, "more than %d values", LIST_MAX);
         autofree char *piece = NULL;
         int r = next_piece(&p, &piece, reason);
         if (r >= 0)
@@ -381,14 +384,13 @@ static int unknown_key(const struct unit_option *option, struct error *err)
                      option->line, option->key);
 }
 
-/* Placement walks these lists for every machine, so a file of a megabyte must not fill them. */
 static int check_size(const struct requirements *requirements, const struct unit_option *option,
                       struct error *err)
 {
-    if (requirements->metadata_count > UNIT_LIST_MAX ||
-        strv_length(requirements->machine_of) > UNIT_LIST_MAX ||
-        strv_length(requirements->conflicts) > UNIT_LIST_MAX)
-        return unit_option_error(err, option, "more than %d values", UNIT_LIST_MAX);
+    if (requirements->metadata_count > LIST_MAX ||
+        strv_length(requirements->machine_of) > LIST_MAX ||
+        strv_length(requirements->conflicts) > LIST_MAX)
+        return unit_option_error(err, option, "more than %d values", LIST_MAX);
     return 0;
 }
 

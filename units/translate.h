@@ -19,11 +19,13 @@ struct translation {
 };
 
 /* Everything that can be told from the text alone: name, syntax, [X-Fleet], [Container], and that
- * there is something to run. What submit runs before the first write. For a template %i is unknown
- * and stays. -EINVAL. */
+ * there is something to run. What submit runs before the first write. A template is checked as if
+ * its instance were called "i". -EINVAL. */
 int unit_check(const char *name, const char *text, size_t length, struct error *err);
 
-/* helper: path of muster-container. */
+/* For the agent, on its way to systemd: checks all of the above but [X-Fleet], which is the
+ * leader's. helper: absolute path of muster-container. Defaults that the user may override stand
+ * before his lines, what the helper relies on after them. -EINVAL; a template is refused. */
 int unit_translate(const char *name, const char *text, size_t length, const char *helper,
                    struct translation **ret, struct error *err);
 void translation_free(struct translation *translation);

@@ -172,6 +172,21 @@ static void forbidden_combinations_count_old_names_too(void **state)
     assert_true(fine->global);
 }
 
+static void lists_are_bounded(void **state)
+{
+    (void)state;
+    autotext t = { 0 };
+    for (int i = 0; i < 256; i++)
+        text_addf(&t, "Conflicts=a%d\n", i);
+    autoptr(requirements) full = read_good(t.data);
+    assert_int_equal(strv_length(full->conflicts), 256);
+    text_add(&t, "Conflicts=a256\n");
+    struct error err = { 0 };
+    autoptr(requirements) q = NULL;
+    assert_int_equal(read_section(t.data, &q, &err), -EINVAL);
+    assert_string_equal(err.text, "line 258: [X-Fleet] Conflicts=a256: more than 256 values");
+}
+
 static void a_copy_is_equal_and_its_own(void **state)
 {
     (void)state;
@@ -206,6 +221,7 @@ int main(void)
         cmocka_unit_test(patterns_that_go_would_refuse_are_refused),
         cmocka_unit_test(global_takes_what_fleet_took),
         cmocka_unit_test(forbidden_combinations_count_old_names_too),
+        cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(a_copy_is_equal_and_its_own),
         cmocka_unit_test(failover_names_go_both_ways),
     };
