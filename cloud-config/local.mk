@@ -29,3 +29,21 @@ data/muster-cloudinit.service: data/muster-cloudinit.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) data && \
 	sed -e 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/data/muster-cloudinit.service.in > $@.tmp && \
 	mv $@.tmp $@
+
+dist_check_SCRIPTS += tests/golden/cloud/run.sh
+TESTS += tests/golden/cloud/run.sh
+EXTRA_DIST += tests/golden/cloud
+
+check_PROGRAMS += test-cloud-document test-cloud-values
+test_cloud_document_SOURCES = tests/unit/test-cloud-document.c tests/unit/harness.h
+test_cloud_document_LDADD = $(CLOUD_CONFIG_LIBS) $(TEST_LIBS)
+test_cloud_values_SOURCES = tests/unit/test-cloud-values.c tests/unit/harness.h
+test_cloud_values_LDADD = $(CLOUD_CONFIG_LIBS) $(TEST_LIBS)
+
+EXTRA_DIST += tests/fuzz/corpus/fuzz-cloud-config
+if FUZZING
+noinst_PROGRAMS += fuzz-cloud-config
+fuzz_cloud_config_SOURCES = tests/fuzz/fuzz-cloud-config.c
+fuzz_cloud_config_LDADD = $(CLOUD_CONFIG_LIBS)
+fuzz_cloud_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif

@@ -166,6 +166,24 @@ int roles_read(const char *text, int line, struct report *report, char ***ret, s
     return read_pairs(&judge, text, ret, err);
 }
 
+/* "bd" for "db": the slip that an edit distance counts as two. */
+static bool is_swapped(const char *a, const char *b)
+{
+    size_t i = 0;
+    while (a[i] && a[i] == b[i])
+        i++;
+    return a[i] && b[i] && a[i] == b[i + 1] && a[i + 1] == b[i] &&
+           strcmp(a + i + 2, b + i + 2) == 0;
+}
+
+static const char *find_swapped(const char *word, const char *const *names)
+{
+    for (; *names; names++)
+        if (is_swapped(word, *names))
+            return *names;
+    return NULL;
+}
+
 /* The role's name nearest to word, in ret; "" if none is near. */
 static void nearest_role(const char *word, char *const *roles, char ret[64])
 {
@@ -179,7 +197,8 @@ static void nearest_role(const char *word, char *const *roles, char ret[64])
         (*copy)[strcspn(*copy, "=")] = '\0';
         names[n++] = *copy;
     }
-    const char *nearest = text_nearest(word, names);
+    const char *swapped = find_swapped(word, names);
+    const char *nearest = swapped ? swapped : text_nearest(word, names);
     if (nearest)
         (void)snprintf(ret, 64, "%s", nearest);
 }

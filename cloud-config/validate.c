@@ -266,7 +266,8 @@ void validate_unapplied(const struct node *root, struct report *report)
     warn_unapplied(schema_root, root, report);
     warn_unapplied(schema_find(schema_root, "coreos")->fields, coreos, report);
     for (size_t i = 0; units && units->kind == NODE_LIST && i < units->count; i++)
-        if (!*node_text(node_find(units->entries[i].value, "name")))
+        if (units->entries[i].value->kind == NODE_MAP &&
+            !*node_text(node_find(units->entries[i].value, "name")))
             report_add(report, REPORT_WARNING, units->entries[i].line,
                        "units[%zu] has no name and is passed over", i);
 }
