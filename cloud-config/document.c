@@ -348,6 +348,66 @@ static int convert_document(yaml_document_t *document, struct node **ret, int *r
     return r;
 }
 
+/* How one event changes the depth. */
+static int depth_change(const yaml_event_t *event)
+{
+    yaml_event_type_t type = event->type;
+    return (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) -
+           (type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT);
+}
+
+static bool has_anchor(const yaml_event_t *event)
+{
+    yaml_event_type_t type = event->type;
+    return (type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
+           (type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
+           (type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
+}
+
+/* Walks the events of the first document. libyaml's time grows with the square of the depth of
+ * nesting (a hundred kilobytes of '[' take a minute) and with that of the anchors, so this gives up
+ * where that begins. A syntax fault is left to the loader, which comes to the same place. */
+static int check_bounds(yaml_parser_t *parser, int *ret_line, struct error *err)
+{
+    int depth = 0, anchors = 0;
+    bool more = true;
+    while (more) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(parser, &event))
+            return 0;
+        depth += depth_change(&event);
+        anchors += has_anchor(&event);
+        more = event.type != YAML_DOCUMENT_END_EVENT && event.type != YAML_STREAM_END_EVENT;
+        int line = (int)event.start_mark.line + 1;
+        yaml_event_delete(&event);
+        if (depth > DOCUMENT_MAX_DEPTH || anchors > DOCUMENT_MAX_ANCHORS) {
+            *ret_line = line;
+            return error_set(err, -E2BIG, "%s",
+                             depth > DOCUMENT_MAX_DEPTH ? "nested too deep" : "too many anchors");
+        }
+    }
+    return 0;
+}
+
+static int load(yaml_parser_t *parser, const char *text, size_t length, struct node **ret,
+                int *ret_line, struct error *err)
+{
+    yaml_document_t document;
+    if (!yaml_parser_load(parser, &document))
+        return syntax_fault(parser, text, length, ret_line, err);
+    int r = convert_document(&document, ret, ret_line, err);
+    yaml_document_delete(&document);
+    return r;
+}
+
+static int start_parser(yaml_parser_t *parser, const char *text, size_t length, struct error *err)
+{
+    if (!yaml_parser_initialize(parser))
+        return error_oom(err);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, length);
+    return 0;
+}
+
 int document_parse(const char *text, size_t length, struct node **ret, int *ret_line,
                    struct error *err)
 {
@@ -355,17 +415,16 @@ int document_parse(const char *text, size_t length, struct node **ret, int *ret_
     if (length > DOCUMENT_MAX_BYTES)
         return error_set(err, -E2BIG, "more than %d bytes", (int)DOCUMENT_MAX_BYTES);
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser))
-        return error_oom(err);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-    yaml_document_t document;
-    int r;
-    if (yaml_parser_load(&parser, &document)) {
-        r = convert_document(&document, ret, ret_line, err);
-        yaml_document_delete(&document);
-    } else {
-        r = syntax_fault(&parser, text, length, ret_line, err);
-    }
+    int r = start_parser(&parser, text, length, err);
+    if (r < 0)
+        return r;
+    r = check_bounds(&parser, ret_line, err);
+    yaml_parser_delete(&parser);
+    if (r == 0)
+        r = start_parser(&parser, text, length, err);
+    if (r < 0)
+        return r;
+    r = load(&parser, text, length, ret, ret_line, err);
     yaml_parser_delete(&parser);
     return r;
 }

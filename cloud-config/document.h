@@ -24,6 +24,7 @@ enum {
     DOCUMENT_MAX_NODES = 100000,
     DOCUMENT_MAX_KEYS = 1000, /* of one mapping: they are searched one by one */
     DOCUMENT_MAX_DEPTH = 64,
+    DOCUMENT_MAX_ANCHORS = 1000,
 };
 
 enum node_kind {

@@ -134,7 +134,7 @@ static int keep_unique(const struct judge *judge, char *const *pairs, char ***on
     return 0;
 }
 
-enum { MAX_PAIRS = 1000 };
+enum { MAX_PAIRS = 256 };
 
 static int read_pairs(const struct judge *judge, const char *text, char ***ret, struct error *err)
 {

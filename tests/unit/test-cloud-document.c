@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -199,6 +200,20 @@ static void a_mapping_with_too_many_keys_is_refused(void **state)
     assert_null(root);
 }
 
+/* Without a bound this takes minutes, and the test program with it. */
+static void nesting_is_refused_before_it_costs_time(void **state)
+{
+    (void)state;
+    enum { LENGTH = 200000 };
+    autofree char *text = malloc(LENGTH);
+    assert_non_null(text);
+    memset(text, '[', LENGTH);
+    struct node *root = NULL;
+    int line = 0;
+    assert_int_equal(document_parse(text, LENGTH, &root, &line, NULL), -E2BIG);
+    assert_int_equal(line, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +226,7 @@ int main(void)
         cmocka_unit_test(repeated_keys_merge_and_are_remembered),
         cmocka_unit_test(merge_key_gives_defaults_wherever_it_stands),
         cmocka_unit_test(only_the_first_document_is_read),
+        cmocka_unit_test(nesting_is_refused_before_it_costs_time),
         cmocka_unit_test(a_mapping_with_too_many_keys_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
