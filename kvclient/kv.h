@@ -13,8 +13,10 @@
  *      -ETIMEDOUT  outcome unknown: it may have happened or may yet
  *      -EPROTO     the store's answer made no sense
  *      -ENOSPC     the store's quota is used up    -E2BIG  over a limit    -EACCES  permission
- *      -EINVAL     the request is wrong            -ENOENT the lease is unknown
- * (grant/keep-alive/revoke/put) -ERANGE     a wanted revision is compacted
+ *      -EINVAL     the request is wrong            -ERANGE a wanted revision is compacted
+ *      -ENOENT     the lease is unknown (keep-alive, revoke, put)
+ *      -ESTALE     another store answers than the one that answered first (its cluster id differs)
+ *    A request that changes nothing ends with -EAGAIN where a write would with -ETIMEDOUT.
  *  - Ranges and transactions are linearizable.
  *  - Keys are text; values are bytes with a length, and NUL-terminated for convenience.
  */
@@ -29,7 +31,11 @@
 #include "base/error.h"
 
 struct kv;
-struct kv_watch;
+
+/* First member of each store's own watch. */
+struct kv_watch {
+    struct kv *kv; /* borrowed */
+};
 
 /* One key as it stood at some revision. */
 struct kv_pair {
@@ -134,9 +140,9 @@ struct kv_event {
 /* A watch runs until kv_watch_stop(): it resumes over reconnects by itself, loses and repeats
  * nothing. on_events: the events of one or more whole revisions, in order; revision is the last of
  * them. on_lost: the history from the wanted revision is gone (-ERANGE: compacted; -ESTALE: this is
- * another store, by its cluster id or because its revision went back); the watch has ended: stop
- * it, list anew, watch again. on_state (may be NULL): the stream was lost (false) or is back
- * (true). */
+ * another store, by its cluster id or because its revision went back; -EACCES, -EINVAL: refused);
+ * the watch has ended: stop it, list anew, watch again. on_state (may be NULL): the stream stands,
+ * for the first time or again (true), or was lost (false). */
 struct kv_watch_callbacks {
     void (*on_events)(const struct kv_event *events, size_t count, int64_t revision,
                       void *userdata);

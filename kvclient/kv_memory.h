@@ -16,7 +16,8 @@ int kv_memory_new(struct kv_memory **ret, struct error *err);
 void kv_memory_free(struct kv_memory *store); /* after its connections */
 DEFINE_AUTOPTR(kv_memory);
 
-/* A client's connection; kv_free() closes it. */
+/* A client's connection; kv_free() closes it, but not from inside a callback. Requests are carried
+ * out when they are made, and answered by kv_memory_deliver(). */
 int kv_memory_connect(struct kv_memory *store, struct kv **ret, struct error *err);
 
 /* Hands out what is due (answers and watch events) until nothing is left; returns how many
@@ -26,8 +27,9 @@ size_t kv_memory_deliver(struct kv_memory *store);
 /* Deletes what has expired by now. Call when the fake clock moved. */
 void kv_memory_expire(struct kv_memory *store);
 
-/* Faults of one connection. Cut: requests end with -EAGAIN (never sent), watches are silent until
- * healed, then resume without loss. */
+/* Faults of one connection. Cut: requests end with -EAGAIN (never sent), and one that was sent but
+ * not answered before the cut with -ETIMEDOUT (a read: -EAGAIN); watches are silent until healed,
+ * then resume without loss. */
 void kv_memory_cut(struct kv *kv, bool cut);
 /* The next n transactions of this connection are applied (or, with applied false, dropped), and
  * answered -ETIMEDOUT either way. */

@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kvclient/kv_etcd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "kvclient/backoff.h"
+#include "kvclient/kv_etcd_internal.h"
+#include "kvclient/kv_pairs.h"
+
+enum {
+    PAGE_KEYS = 1000,       /* as fast as one big answer, and bounded in memory */
+    IN_FLIGHT_MAX = 32,     /* more gains nothing, and each is a connection */
+    ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
+    RETRY_FIRST_MS = 40,
+    RESTARTS_MAX = 3, /* of a listing that compaction overtook */
+};
+
+enum call_kind {
+    CALL_INVALID = 0,
+    CALL_TXN,
+    CALL_RANGE,
+    CALL_GRANT,
+    CALL_KEEP_ALIVE,
+    CALL_REVOKE,
+};
+
+/* One request of the caller, over its tries (and pages). */
+struct etcd_call {
+    struct kv_etcd *store; /* borrowed */
+    enum call_kind kind;
+    bool waiting; /* for others to finish */
+    bool is_read;
+    bool maybe_applied;
+    int tries;
+    size_t endpoint;
+    char *body;
+    int64_t sent_boot_ms;
+    struct backoff backoff;
+    struct http_call *http;   /* borrowed */
+    struct loop_timer *timer; /* before the next try */
+    union {
+        kv_txn_fn txn;
+        kv_range_fn range;
+        kv_lease_fn lease;
+    } fn;
+    void *userdata;
+
+    char *key; /* RANGE */
+    bool prefix;
+    int restarts;
+    int64_t revision; /* of page 1; 0: not known yet */
+    struct kv_pair *pairs;
+    size_t pair_count;
+
+    int64_t lease_id;
+    bool existed; /* GRANT: the lease was there already */
+
+    struct etcd_call *prev;
+    struct etcd_call *next;
+};
+
+static void call_free(struct etcd_call *call)
+{
+    if (!call)
+        return;
+    if (call->http) {
+        http_cancel(call->http);
+        call->store->in_flight--;
+    }
+    loop_timer_free(call->timer);
+    DL_DELETE(call->store->calls, call);
+    kv_pair_array_free(call->pairs, call->pair_count);
+    free(call->key);
+    free(call->body);
+    free(call);
+}
+
+static const char *path_of(const struct etcd_call *call)
+{
+    switch (call->kind) {
+    case CALL_TXN:
+        return "/v3/kv/txn";
+    case CALL_RANGE:
+        return "/v3/kv/range";
+    case CALL_GRANT:
+        /* A lease that existed is asked for its TTL, which the refusal does not tell. */
+        return call->existed ? "/v3/lease/keepalive" : "/v3/lease/grant";
+    case CALL_KEEP_ALIVE:
+        return "/v3/lease/keepalive";
+    case CALL_REVOKE:
+        return "/v3/lease/revoke";
+    case CALL_INVALID:
+        break;
+    }
+    return "";
+}
+
+int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const char *body,
+                 char *const *headers, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
+                 void *userdata, struct http_call **ret, struct error *err)
+{
+    autofree char *url = text_format("%s%s", store->endpoints[endpoint], path);
+    if (!url)
+        return error_oom(err);
+    struct http_tls tls = { .ca_file = store->ca_file,
+                            .cert_file = store->cert_file,
+                            .key_file = store->key_file };
+    struct http_request request = {
+        .method = "POST",
+        .url = url,
+        .headers = headers,
+        .body = body,
+        .body_length = strlen(body),
+        .timeout_ms = timeout_ms,
+        .connect_timeout_ms = store->request_timeout_ms,
+        .keepalive_probes = true,
+        .tls = &tls,
+    };
+    return http_start(store->http, &request, on_data, on_done, userdata, ret, err);
+}
+
+int kv_etcd_note_header(struct kv_etcd *store, const struct kv_wire_header *header,
+                        struct error *err)
+{
+    if (header->cluster_id && store->cluster_id && header->cluster_id != store->cluster_id)
+        return error_set(err, -ESTALE,
+                         "another store answers: its cluster id is %jx, that of the one we know "
+                         "is %jx",
+                         (uintmax_t)header->cluster_id, (uintmax_t)store->cluster_id);
+    if (header->cluster_id)
+        store->cluster_id = header->cluster_id;
+    if (header->revision > store->revision)
+        store->revision = header->revision;
+    return 0;
+}
+
+void kv_etcd_avoid(struct kv_etcd *store, size_t endpoint)
+{
+    if (store->endpoint == endpoint)
+        store->endpoint = (endpoint + 1) % store->endpoint_count;
+}
+
+int kv_etcd_read_result(const struct http_result *result, struct error *err)
+{
+    if (result->code == 0 && result->status == 200)
+        return 0;
+    if (result->code == 0)
+        return kv_wire_read_failure(result->status, result->body, result->body_length, err);
+    if (result->code == -ETIMEDOUT || result->code == -EIO)
+        return error_set(err, -ETIMEDOUT, "no answer: %s", result->reason);
+    if (result->code == -E2BIG)
+        return error_set(err, -E2BIG, "%s", result->reason);
+    return error_set(err, -EAGAIN, "not reached: %s", result->reason);
+}
+
+/* Ends: each takes the call off the store first, so that its callback may ask for anything. */
+
+static void end_txn(struct etcd_call *call, int code, const char *reason,
+                    const struct kv_wire_txn *answer)
+{
+    struct kv_txn_result result = {
+        .code = code,
+        .reason = reason,
+        .succeeded = answer->succeeded,
+        .revision = answer->header.revision,
+        .sent_boot_ms = call->sent_boot_ms,
+        .results = answer->results,
+        .result_count = answer->result_count,
+    };
+    kv_txn_fn fn = call->fn.txn;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_range(struct etcd_call *call, int code, const char *reason)
+{
+    struct kv_range_result result = { .code = code, .reason = reason };
+    kv_range_fn fn = call->fn.range;
+    void *userdata = call->userdata;
+    if (code == 0) {
+        result.revision = call->revision;
+        result.pairs = take_ptr(call->pairs);
+        result.pair_count = call->pair_count;
+        call->pair_count = 0;
+    }
+    call_free(call);
+    fn(&result, userdata);
+    kv_pair_array_free(result.pairs, result.pair_count);
+}
+
+static void end_lease(struct etcd_call *call, int code, const char *reason, int64_t ttl_s)
+{
+    struct kv_lease_result result = {
+        .code = code,
+        .reason = reason,
+        .id = call->lease_id,
+        .ttl_s = ttl_s,
+        .sent_boot_ms = call->sent_boot_ms,
+    };
+    kv_lease_fn fn = call->fn.lease;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_failed(struct etcd_call *call, int code, const char *reason)
+{
+    static const struct kv_wire_txn nothing = { 0 };
+    if (call->kind == CALL_TXN)
+        end_txn(call, code, reason, &nothing);
+    else if (call->kind == CALL_RANGE)
+        end_range(call, code, reason);
+    else
+        end_lease(call, code, reason, 0);
+}
+
+/* What the caller is told when no further try is made. A refusal does not say that an earlier try
+ * without an answer was refused too. */
+static int final_code(const struct etcd_call *call, int code)
+{
+    if (code == -ESTALE)
+        return code;
+    bool may_be_done = call->maybe_applied && (call->kind == CALL_TXN || code == -EAGAIN);
+    if (may_be_done || (code == -ETIMEDOUT && !call->is_read))
+        return -ETIMEDOUT;
+    return code == -ETIMEDOUT ? -EAGAIN : code;
+}
+
+static void on_retry(struct loop_timer *timer, void *userdata);
+
+static int retry_later(struct etcd_call *call, int delay_ms, struct error *err)
+{
+    if (!call->timer) {
+        int r = loop_timer_new(call->store->loop, "etcd retry", on_retry, call, &call->timer, err);
+        if (r < 0)
+            return r;
+    }
+    loop_timer_set(call->timer, delay_ms);
+    return 0;
+}
+
+static void on_answer(struct http_call *http, const struct http_result *result, void *userdata);
+
+static int try_now(struct etcd_call *call, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    call->waiting = false;
+    call->endpoint = store->endpoint;
+    call->sent_boot_ms = clock_boot_ms();
+    int r = kv_etcd_post(store, call->endpoint, path_of(call), call->body, store->headers,
+                         store->request_timeout_ms + ANSWER_MARGIN_MS, NULL, on_answer, call,
+                         &call->http, err);
+    if (r == 0)
+        store->in_flight++;
+    return r;
+}
+
+static void try_or_end(struct etcd_call *call)
+{
+    struct error err = { 0 };
+    int r = try_now(call, &err);
+    if (r < 0)
+        end_failed(call, final_code(call, r), err.text);
+}
+
+static void on_retry(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    try_or_end(userdata);
+}
+
+/* Keep-alives and grants never wait behind a batch. */
+static bool may_wait(const struct etcd_call *call)
+{
+    return call->kind == CALL_TXN || call->kind == CALL_RANGE;
+}
+
+static void start_waiting(struct kv_etcd *store)
+{
+    struct etcd_call *call = NULL;
+    while (store->in_flight < IN_FLIGHT_MAX) {
+        DL_SEARCH_SCALAR(store->calls, call, waiting, true);
+        if (!call)
+            return;
+        /* Not from here: the callback of one that cannot even start must not run inside of the call
+         * that made room. */
+        call->waiting = false;
+        struct error err = { 0 };
+        if (try_now(call, &err) < 0 && retry_later(call, 0, &err) < 0)
+            end_failed(call, final_code(call, -EAGAIN), err.text);
+    }
+}
+
+/* Replaces the request's body and begins its tries anew. */
+static int go_on(struct etcd_call *call, char *body, struct error *err)
+{
+    free(call->body);
+    call->body = body;
+    call->tries = 0;
+    return try_now(call, err);
+}
+
+static int next_page(struct etcd_call *call, struct error *err)
+{
+    char *body = NULL;
+    struct kv_wire_page page = { .key = call->key,
+                                 .prefix = call->prefix,
+                                 .revision = call->revision,
+                                 .limit = call->prefix ? PAGE_KEYS : 0 };
+    if (call->pair_count)
+        page.after = call->pairs[call->pair_count - 1].key;
+    int r = kv_wire_write_range(&page, &body, err);
+    return r < 0 ? r : go_on(call, body, err);
+}
+
+static int restart_listing(struct etcd_call *call, struct error *err)
+{
+    kv_pair_array_free(call->pairs, call->pair_count);
+    call->pairs = NULL;
+    call->pair_count = 0;
+    call->revision = 0;
+    call->restarts++;
+    return next_page(call, err);
+}
+
+/* Moves the page's pairs to those that the call has. */
+static int keep_page(struct etcd_call *call, struct kv_wire_range *page, struct error *err)
+{
+    if (page->pair_count == 0)
+        return 0;
+    size_t count = call->pair_count + page->pair_count;
+    struct kv_pair *pairs = realloc(call->pairs, count * sizeof(*pairs));
+    if (!pairs)
+        return error_oom(err);
+    memcpy(pairs + call->pair_count, page->pairs, page->pair_count * sizeof(*pairs));
+    free(page->pairs);
+    page->pairs = NULL;
+    page->pair_count = 0;
+    call->pairs = pairs;
+    call->pair_count = count;
+    return 0;
+}
+
+/* Each take_… returns 0 if the call has ended or goes on, else why it cannot. */
+
+static int take_page(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_range page = { 0 };
+    int r = kv_wire_read_range(result->body, result->body_length, &page, err);
+    if (r < 0)
+        return r;
+    bool more = page.more;
+    r = kv_etcd_note_header(call->store, &page.header, err);
+    if (r == 0)
+        r = keep_page(call, &page, err);
+    /* Later pages show page 1's revision, though their headers tell the newest. */
+    if (r == 0 && call->revision == 0)
+        call->revision = page.header.revision;
+    kv_wire_range_done(&page);
+    if (r == 0 && more)
+        return next_page(call, err);
+    if (r == 0)
+        end_range(call, 0, "");
+    return r;
+}
+
+static int take_txn(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_txn answer = { 0 };
+    int r = kv_wire_read_txn(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r == 0)
+        end_txn(call, 0, "", &answer);
+    kv_wire_txn_done(&answer);
+    return r;
+}
+
+static int take_lease(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_lease answer = { 0 };
+    int r = kv_wire_read_lease(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r < 0)
+        return r;
+    if (answer.ttl_s == 0 && call->kind != CALL_REVOKE)
+        return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
+    end_lease(call, 0, "", answer.ttl_s);
+    return 0;
+}
+
+static int take_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    if (call->kind == CALL_TXN)
+        return take_txn(call, result, err);
+    return call->kind == CALL_RANGE ? take_page(call, result, err) : take_lease(call, result, err);
+}
+
+/* A refusal that is not the end: the grant that was done already, the listing that compaction
+ * overtook. Returns 0 if the call goes on. */
+static int mend(struct etcd_call *call, int code, struct error *err)
+{
+    char *body = NULL;
+    if (code == -EEXIST && call->kind == CALL_GRANT) {
+        int r = kv_wire_write_lease_id(call->lease_id, &body, err);
+        call->existed = true;
+        return r < 0 ? r : go_on(call, body, err);
+    }
+    if (code == -ERANGE && call->kind == CALL_RANGE && call->restarts < RESTARTS_MAX)
+        return restart_listing(call, err);
+    return code;
+}
+
+/* A member that answers "in doubt" is stuck; one that does not answer may be frozen. With nowhere
+ * else to go the former's streams are as good as any. */
+static void suspect_endpoint(const struct etcd_call *call, int code,
+                             const struct http_result *result)
+{
+    struct kv_etcd *store = call->store;
+    kv_etcd_avoid(store, call->endpoint);
+    if (code == -ETIMEDOUT && (result->code == -ETIMEDOUT || store->endpoint_count > 1))
+        kv_etcd_watch_drop_streams(store, call->endpoint);
+}
+
+static int try_again(struct etcd_call *call, int code, const struct http_result *result,
+                     struct error *err)
+{
+    if (code != -EAGAIN && code != -ETIMEDOUT)
+        return code;
+    if (code == -ETIMEDOUT && !call->is_read)
+        call->maybe_applied = true;
+    suspect_endpoint(call, code, result);
+    if (++call->tries >= call->store->attempts)
+        return code;
+    return retry_later(call, backoff_next_ms(&call->backoff), err);
+}
+
+static void on_answer(struct http_call *http, const struct http_result *result, void *userdata)
+{
+    struct etcd_call *call = userdata;
+    struct kv_etcd *store = call->store;
+    struct error err = { 0 };
+    (void)http;
+    call->http = NULL;
+    store->in_flight--;
+    int r = kv_etcd_read_result(result, &err);
+    /* Done, whether we can read the answer or not. */
+    call->maybe_applied |= !call->is_read && (r == 0 || r == -E2BIG) && result->status == 200;
+    if (r == 0)
+        r = take_answer(call, result, &err);
+    if (r < 0)
+        r = mend(call, r, &err);
+    if (r < 0)
+        r = try_again(call, r, result, &err);
+    if (r < 0)
+        end_failed(call, final_code(call, r), err.text);
+    start_waiting(store);
+}
+
+static struct etcd_call *call_new(struct kv *kv, enum call_kind kind, void *userdata,
+                                  struct error *err)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    struct etcd_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        (void)error_oom(err);
+        return NULL;
+    }
+    *call = (struct etcd_call){
+        .store = store,
+        .kind = kind,
+        .is_read = kind == CALL_RANGE,
+        .userdata = userdata,
+        .backoff = {.first_ms = RETRY_FIRST_MS, .max_ms = store->max_backoff_ms},
+    };
+    DL_APPEND(store->calls, call);
+    return call;
+}
+
+/* Starts it, or puts it in line; frees it if r or the start says no. */
+static int call_begin(struct etcd_call *call, int r, struct error *err)
+{
+    if (r == 0 && call->store->in_flight >= IN_FLIGHT_MAX && may_wait(call)) {
+        call->waiting = true;
+        return 0;
+    }
+    if (r == 0)
+        r = try_now(call, err);
+    if (r < 0)
+        call_free(call);
+    return r;
+}
+
+static int etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata,
+                    struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_TXN, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.txn = fn;
+    call->is_read = kv_wire_txn_is_read(txn);
+    return call_begin(call, kv_wire_write_txn(txn, &call->body, err), err);
+}
+
+static int etcd_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
+                      struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_RANGE, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    struct kv_wire_page page = { .key = key, .prefix = prefix, .limit = prefix ? PAGE_KEYS : 0 };
+    call->fn.range = fn;
+    call->prefix = prefix;
+    call->key = strdup(key);
+    return call_begin(
+        call, call->key ? kv_wire_write_range(&page, &call->body, err) : error_oom(err), err);
+}
+
+static int etcd_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn,
+                            void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_GRANT, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.lease = fn;
+    call->lease_id = id;
+    return call_begin(call, kv_wire_write_lease_grant(id, ttl_s, &call->body, err), err);
+}
+
+static int lease_call(struct kv *kv, enum call_kind kind, int64_t id, kv_lease_fn fn,
+                      void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, kind, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.lease = fn;
+    call->lease_id = id;
+    return call_begin(call, kv_wire_write_lease_id(id, &call->body, err), err);
+}
+
+static int etcd_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                                 struct error *err)
+{
+    return lease_call(kv, CALL_KEEP_ALIVE, id, fn, userdata, err);
+}
+
+static int etcd_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                             struct error *err)
+{
+    return lease_call(kv, CALL_REVOKE, id, fn, userdata, err);
+}
+
+static void etcd_forget(struct kv *kv, const void *userdata)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    struct etcd_call *call = NULL;
+    struct etcd_call *next = NULL;
+    DL_FOREACH_SAFE(store->calls, call, next) {
+        if (call->userdata == userdata)
+            call_free(call);
+    }
+    start_waiting(store);
+}
+
+static void etcd_free(struct kv *kv)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    kv_etcd_watch_free_all(store);
+    while (store->calls)
+        call_free(store->calls);
+    http_free(store->http);
+    strv_free(store->endpoints);
+    strv_free(store->headers);
+    free(store->ca_file);
+    free(store->cert_file);
+    free(store->key_file);
+    free(store);
+}
+
+static const struct kv_vtable etcd_vtable = {
+    .free = etcd_free,
+    .txn = etcd_txn,
+    .range = etcd_range,
+    .lease_grant = etcd_lease_grant,
+    .lease_keep_alive = etcd_lease_keep_alive,
+    .lease_revoke = etcd_lease_revoke,
+    .watch = kv_etcd_watch_new,
+    .watch_stop = kv_etcd_watch_stop,
+    .forget = etcd_forget,
+};
+
+static int copy_endpoints(struct kv_etcd *store, char *const *endpoints, struct error *err)
+{
+    for (; endpoints && *endpoints; endpoints++) {
+        const char *url = *endpoints;
+        if (!text_starts_with(url, "http://") && !text_starts_with(url, "https://"))
+            return error_set(err, -EINVAL,
+                             "etcd endpoint \"%s\" does not begin with http:// or https://", url);
+        size_t length = strlen(url);
+        while (length && url[length - 1] == '/')
+            length--;
+        int r = strv_addf(&store->endpoints, err, "%.*s", (int)length, url);
+        if (r < 0)
+            return r;
+    }
+    store->endpoint_count = strv_length(store->endpoints);
+    if (store->endpoint_count == 0)
+        return error_set(err, -EINVAL, "no etcd endpoint is configured");
+    return 0;
+}
+
+static int copy_name(const char *from, char **ret, struct error *err)
+{
+    if (!from)
+        return 0;
+    *ret = strdup(from);
+    return *ret ? 0 : error_oom(err);
+}
+
+static int copy_config(struct kv_etcd *store, const struct kv_etcd_config *config,
+                       struct error *err)
+{
+    store->request_timeout_ms = config->request_timeout_ms ? config->request_timeout_ms : 1000;
+    store->attempts = config->attempts ? config->attempts : 3;
+    store->max_backoff_ms = config->max_backoff_ms ? config->max_backoff_ms : 2000;
+    int r = copy_endpoints(store, config->endpoints, err);
+    if (r == 0)
+        r = copy_name(config->tls.ca_file, &store->ca_file, err);
+    if (r == 0)
+        r = copy_name(config->tls.cert_file, &store->cert_file, err);
+    if (r == 0)
+        r = copy_name(config->tls.key_file, &store->key_file, err);
+    if (r == 0)
+        r = strv_addf(&store->headers, err, "Grpc-Timeout: %dm", store->request_timeout_ms);
+    return r;
+}
+
+int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct kv **ret,
+                struct error *err)
+{
+    struct kv_etcd *store = calloc(1, sizeof(*store));
+    if (!store)
+        return error_oom(err);
+    store->kv.vtable = &etcd_vtable;
+    store->loop = loop;
+    int r = copy_config(store, config, err);
+    if (r == 0)
+        r = http_new(loop, &store->http, err);
+    if (r < 0) {
+        etcd_free(&store->kv);
+        return r;
+    }
+    *ret = &store->kv;
+    return 0;
+}
+
+void kv_etcd_get_view(const struct kv *kv, struct kv_etcd_view *ret)
+{
+    const struct kv_etcd *store = (const struct kv_etcd *)kv;
+    *ret = (struct kv_etcd_view){
+        .endpoint = store->endpoints[store->endpoint],
+        .cluster_id = store->cluster_id,
+        .revision = store->revision,
+        .reconnects = store->reconnects,
+    };
+}

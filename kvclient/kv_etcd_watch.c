@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A watch: one streaming POST at a time, begun again from next_revision whenever it breaks.
+ *
+ *   wait (timer) --> connecting --"created"--> standing --> end, error, silence --> wait
+ *
+ * Bytes arrive inside of curl, which allows no request to be begun there; so they are only kept,
+ * and told to the owner in the next turn of the loop.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "kvclient/backoff.h"
+#include "kvclient/kv_etcd_internal.h"
+
+enum {
+    CREATE_TRIES = 3,         /* "created" must come within so many request times */
+    RECONNECT_FIRST_MS = 100, /* bound of the first wait */
+    SOUND_AFTER_MS = 5000,    /* a stream that stood so long was sound: begin small again */
+};
+
+struct etcd_watch {
+    struct kv_watch watch;
+    struct kv_etcd *store; /* borrowed */
+    char *key;
+    bool prefix;
+    struct kv_watch_callbacks callbacks;
+    void *userdata;
+    int64_t next_revision; /* everything before it was told */
+    size_t endpoint;
+    struct http_call *call;    /* borrowed */
+    struct loop_timer *timer;  /* until the next connection, or for "created" to come */
+    struct loop_timer *reader; /* set: lines may wait */
+    struct kv_wire_stream lines;
+    struct kv_event *pending; /* of a revision whose last fragment has not come */
+    size_t pending_count;
+    struct backoff backoff;
+    int64_t created_mono_ms;
+    bool standing;
+    bool ended;   /* on_lost was called */
+    bool stopped; /* to be freed when no callback of it runs */
+    int busy;     /* callbacks that run */
+    struct etcd_watch *prev;
+    struct etcd_watch *next;
+};
+
+static void clear_pending(struct etcd_watch *watch)
+{
+    for (size_t i = 0; i < watch->pending_count; i++)
+        kv_pair_done(&watch->pending[i].pair);
+    free(watch->pending);
+    watch->pending = NULL;
+    watch->pending_count = 0;
+}
+
+static void hang_up(struct etcd_watch *watch)
+{
+    http_cancel(take_ptr(watch->call));
+    loop_timer_cancel(watch->timer);
+    loop_timer_cancel(watch->reader);
+    kv_wire_stream_done(&watch->lines);
+    clear_pending(watch);
+}
+
+static void watch_free(struct etcd_watch *watch)
+{
+    if (watch->timer && watch->reader)
+        hang_up(watch);
+    loop_timer_free(watch->timer);
+    loop_timer_free(watch->reader);
+    DL_DELETE(watch->store->watches, watch);
+    free(watch->key);
+    free(watch);
+}
+
+/* The owner may stop the watch in any callback; whoever entered last frees it. */
+static void leave(struct etcd_watch *watch)
+{
+    if (--watch->busy == 0 && watch->stopped)
+        watch_free(watch);
+}
+
+static bool is_over(const struct etcd_watch *watch)
+{
+    return watch->stopped || watch->ended;
+}
+
+static void tell_state(struct etcd_watch *watch, bool standing)
+{
+    if (watch->standing == standing)
+        return;
+    watch->standing = standing;
+    if (watch->callbacks.on_state && !watch->stopped)
+        watch->callbacks.on_state(standing, watch->userdata);
+}
+
+static void end(struct etcd_watch *watch, int code, const char *reason)
+{
+    if (is_over(watch))
+        return;
+    hang_up(watch);
+    tell_state(watch, false);
+    if (watch->stopped)
+        return;
+    watch->ended = true;
+    watch->callbacks.on_lost(code, reason, watch->userdata);
+}
+
+/* The stream is of no use any more: another one, a little later, and not from the member that this
+ * one was from. */
+static void reconnect(struct etcd_watch *watch)
+{
+    if (is_over(watch))
+        return;
+    if (watch->standing && clock_mono_ms() - watch->created_mono_ms > SOUND_AFTER_MS)
+        backoff_reset(&watch->backoff);
+    hang_up(watch);
+    kv_etcd_avoid(watch->store, watch->endpoint);
+    watch->store->reconnects++;
+    loop_timer_set(watch->timer, backoff_next_ms(&watch->backoff));
+    tell_state(watch, false);
+}
+
+static void on_failure(struct etcd_watch *watch, int code, const char *reason)
+{
+    if (code == -ERANGE || code == -ESTALE || code == -EACCES || code == -EINVAL)
+        end(watch, code, reason);
+    else
+        reconnect(watch);
+}
+
+/* The store's own newest revision, linearizable. */
+static void on_checked(const struct kv_range_result *result, void *userdata)
+{
+    struct etcd_watch *watch = userdata;
+    watch->busy++;
+    if (result->code == -ESTALE)
+        end(watch, -ESTALE, result->reason);
+    else if (result->code < 0)
+        reconnect(watch);
+    else if (result->revision < watch->next_revision - 1)
+        end(watch, -ESTALE, "the store's revision went back: this is not the store we knew");
+    leave(watch);
+}
+
+/* A member that lags behind may well answer with an older revision than we had from another; only
+ * a linearizable read tells it from a store that was made anew, where the watch would be silent
+ * for ever. */
+static void check_revision(struct etcd_watch *watch, int64_t revision)
+{
+    struct kv *kv = &watch->store->kv;
+    if (revision >= watch->next_revision - 1)
+        return;
+    if (kv_range(kv, watch->key, false, on_checked, watch, NULL) < 0)
+        reconnect(watch);
+}
+
+static void on_created(struct etcd_watch *watch, const struct kv_wire_header *header)
+{
+    loop_timer_cancel(watch->timer);
+    watch->created_mono_ms = clock_mono_ms();
+    check_revision(watch, header->revision);
+    if (watch->call)
+        tell_state(watch, true);
+}
+
+/* Moves the message's events behind the pending ones, but none that was told before. */
+static int keep_events(struct etcd_watch *watch, struct kv_wire_watch *message)
+{
+    size_t room = watch->pending_count + message->event_count;
+    struct kv_event *pending = realloc(watch->pending, room * sizeof(*pending));
+    if (!pending)
+        return -ENOMEM;
+    watch->pending = pending;
+    for (size_t i = 0; i < message->event_count; i++) {
+        if (message->events[i].pair.mod_revision < watch->next_revision)
+            continue;
+        pending[watch->pending_count++] = message->events[i];
+        message->events[i].pair = (struct kv_pair){ 0 };
+    }
+    return 0;
+}
+
+static void tell_pending(struct etcd_watch *watch)
+{
+    if (watch->pending_count == 0)
+        return;
+    struct kv_event *events = take_ptr(watch->pending);
+    size_t count = watch->pending_count;
+    watch->pending_count = 0;
+    int64_t last = events[count - 1].pair.mod_revision;
+    watch->next_revision = last + 1;
+    if (last > watch->store->revision)
+        watch->store->revision = last;
+    watch->callbacks.on_events(events, count, last, watch->userdata);
+    for (size_t i = 0; i < count; i++)
+        kv_pair_done(&events[i].pair);
+    free(events);
+}
+
+static void on_events(struct etcd_watch *watch, struct kv_wire_watch *message)
+{
+    if (keep_events(watch, message) < 0)
+        reconnect(watch); /* what did not fit is sent again */
+    else if (!message->fragment)
+        tell_pending(watch);
+}
+
+static void on_message(struct etcd_watch *watch, struct kv_wire_watch *message)
+{
+    struct error err = { 0 };
+    if (message->failure) {
+        on_failure(watch, message->failure, message->reason);
+        return;
+    }
+    int r = kv_etcd_note_header(watch->store, &message->header, &err);
+    if (r < 0)
+        end(watch, r, err.text);
+    else if (message->created)
+        on_created(watch, &message->header);
+    else if (message->event_count)
+        on_events(watch, message);
+    else if (watch->pending_count == 0 && message->header.revision >= watch->next_revision)
+        watch->next_revision = message->header.revision + 1; /* a progress report */
+}
+
+static void read_lines(struct etcd_watch *watch)
+{
+    const char *line = NULL;
+    size_t length = 0;
+    while (!is_over(watch) && kv_wire_stream_next(&watch->lines, &line, &length)) {
+        struct kv_wire_watch message = { 0 };
+        struct error err = { 0 };
+        int r = kv_wire_read_watch(line, length, &message, &err);
+        if (r < 0)
+            on_failure(watch, r, err.text);
+        else
+            on_message(watch, &message);
+        kv_wire_watch_done(&message);
+    }
+}
+
+static void on_reader(struct loop_timer *timer, void *userdata)
+{
+    struct etcd_watch *watch = userdata;
+    (void)timer;
+    watch->busy++;
+    read_lines(watch);
+    leave(watch);
+}
+
+/* Inside of curl: keep only. */
+static void on_data(struct http_call *call, const char *bytes, size_t length, void *userdata)
+{
+    struct etcd_watch *watch = userdata;
+    (void)call;
+    if (kv_wire_stream_add(&watch->lines, bytes, length, NULL) < 0)
+        loop_timer_set(watch->timer, 0); /* as if "created" had not come: connects anew */
+    else
+        loop_timer_set(watch->reader, 0);
+}
+
+/* Also a normal end is a reason to connect again: a member that is told to stop ends its streams
+ * so. */
+static void on_done(struct http_call *call, const struct http_result *result, void *userdata)
+{
+    struct etcd_watch *watch = userdata;
+    struct error err = { 0 };
+    watch->busy++;
+    read_lines(watch);
+    if (watch->call == call) { /* else what was read has hung up already */
+        watch->call = NULL;
+        int r = kv_etcd_read_result(result, &err);
+        on_failure(watch, r == 0 ? -EAGAIN : r, err.text);
+    }
+    leave(watch);
+}
+
+static int connect_now(struct etcd_watch *watch, struct error *err)
+{
+    static char hasleader[] = "Grpc-Metadata-hasleader: true";
+    static char *const headers[] = { hasleader, NULL };
+    struct kv_etcd *store = watch->store;
+    autofree char *body = NULL;
+    int r = kv_wire_write_watch(watch->key, watch->prefix, watch->next_revision, &body, err);
+    if (r < 0)
+        return r;
+    watch->endpoint = store->endpoint;
+    return kv_etcd_post(store, watch->endpoint, "/v3/watch", body, headers, 0, on_data, on_done,
+                        watch, &watch->call, err);
+}
+
+/* Either it is time to connect, or the connection that is there did not bring "created". */
+static void on_timer(struct loop_timer *timer, void *userdata)
+{
+    struct etcd_watch *watch = userdata;
+    watch->busy++;
+    if (watch->call || connect_now(watch, NULL) < 0)
+        reconnect(watch);
+    else
+        loop_timer_set(timer, (int64_t)CREATE_TRIES * watch->store->request_timeout_ms);
+    leave(watch);
+}
+
+static int watch_init(struct etcd_watch *watch, const char *key, struct error *err)
+{
+    struct loop *loop = watch->store->loop;
+    watch->key = strdup(key);
+    if (!watch->key)
+        return error_oom(err);
+    int r = loop_timer_new(loop, "etcd watch", on_timer, watch, &watch->timer, err);
+    if (r < 0)
+        return r;
+    return loop_timer_new(loop, "etcd watch reader", on_reader, watch, &watch->reader, err);
+}
+
+int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
+                      const struct kv_watch_callbacks *callbacks, void *userdata,
+                      struct kv_watch **ret, struct error *err)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    struct etcd_watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return error_oom(err);
+    *watch = (struct etcd_watch){
+        .watch = {.kv = kv                        },
+        .store = store,
+        .prefix = prefix,
+        .callbacks = *callbacks,
+        .userdata = userdata,
+        .next_revision = from_revision,
+        .backoff = { .first_ms = RECONNECT_FIRST_MS, .max_ms = store->max_backoff_ms },
+    };
+    DL_APPEND(store->watches, watch);
+    int r = watch_init(watch, key, err);
+    if (r < 0) {
+        watch_free(watch);
+        return r;
+    }
+    loop_timer_set(watch->timer, 0);
+    *ret = &watch->watch;
+    return 0;
+}
+
+void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base)
+{
+    struct etcd_watch *watch = (struct etcd_watch *)base;
+    hang_up(watch);
+    kv_forget(kv, watch);
+    watch->stopped = true;
+    if (watch->busy == 0)
+        watch_free(watch);
+}
+
+void kv_etcd_watch_free_all(struct kv_etcd *store)
+{
+    while (store->watches)
+        watch_free(store->watches);
+}
+
+void kv_etcd_watch_drop_streams(struct kv_etcd *store, size_t endpoint)
+{
+    struct etcd_watch *watch = NULL;
+    DL_FOREACH(store->watches, watch) {
+        if (watch->call && watch->endpoint == endpoint)
+            loop_timer_set(watch->timer, 0); /* which finds a connection, and breaks it */
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A set of pairs in key order: what the mirror and the store in memory are made of. */
+#ifndef KVCLIENT_KV_PAIRS_H
+#define KVCLIENT_KV_PAIRS_H
+
+#include "base/error.h"
+#include "kvclient/kv.h"
+
+/* Zero-initialise. */
+struct kv_pairs {
+    struct kv_pair **items;
+    size_t count;
+    size_t room;
+};
+
+void kv_pairs_done(struct kv_pairs *pairs);
+
+/* NULL if absent; borrowed until the next change. */
+struct kv_pair *kv_pairs_find(const struct kv_pairs *pairs, const char *key);
+
+/* The index of the first key that is not less than key; count if there is none. */
+size_t kv_pairs_seek(const struct kv_pairs *pairs, const char *key);
+
+/* Puts in the pair, which the set owns from here on. *ret_old is what stood there before, owned by
+ * the caller, or NULL. On -ENOMEM the pair stays the caller's. */
+int kv_pairs_put(struct kv_pairs *pairs, struct kv_pair *pair, struct kv_pair **ret_old,
+                 struct error *err);
+
+/* Takes the pair out: the caller's, or NULL if absent. */
+struct kv_pair *kv_pairs_take(struct kv_pairs *pairs, const char *key);
+
+/* One pair of its own memory: a copy; NULL if memory ran out. kv_pair_free(NULL) is fine. */
+struct kv_pair *kv_pair_new(const struct kv_pair *from);
+void kv_pair_free(struct kv_pair *pair);
+DEFINE_AUTOPTR(kv_pair);
+
+/* Fills ret with copies of key and value and the numbers. -ENOMEM leaves it empty. */
+int kv_pair_copy(const struct kv_pair *from, struct kv_pair *ret, struct error *err);
+
+/* Frees an array of count pairs and what they hold. */
+void kv_pair_array_free(struct kv_pair *pairs, size_t count);
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/integration/kv-contract.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static void keep_first(struct contract_answer *answer, const struct kv_pair *pairs, size_t count)
+{
+    answer->pair_count = count;
+    if (count == 0)
+        return;
+    answer->first = pairs[0];
+    (void)snprintf(answer->key, sizeof(answer->key), "%s", pairs[0].key);
+    (void)snprintf(answer->value, sizeof(answer->value), "%s", pairs[0].value);
+}
+
+static void on_txn(const struct kv_txn_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->succeeded = result->succeeded;
+    answer->revision = result->revision;
+    if (result->result_count == 0)
+        return;
+    assert_true(result->sent_boot_ms <= clock_boot_ms());
+    answer->count = result->results[0].count;
+    keep_first(answer, result->results[0].pairs, result->results[0].pair_count);
+}
+
+struct contract_answer contract_txn(struct contract *contract, const struct kv_txn *txn)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_txn(contract->kv, txn, on_txn, &answer, NULL), 0);
+    assert_int_equal(answer.done, 0); /* never from inside */
+    contract->wait(contract, &answer.done);
+    assert_int_equal(answer.done, 1);
+    return answer;
+}
+
+struct contract_answer contract_op(struct contract *contract, struct kv_op op)
+{
+    struct kv_txn txn = { .success = &op, .success_count = 1 };
+    return contract_txn(contract, &txn);
+}
+
+static void on_range(const struct kv_range_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->revision = result->revision;
+    keep_first(answer, result->pairs, result->pair_count);
+    for (size_t i = 1; i < result->pair_count; i++)
+        assert_true(strcmp(result->pairs[i - 1].key, result->pairs[i].key) < 0);
+}
+
+struct contract_answer contract_range(struct contract *contract, const char *key, bool prefix)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_range(contract->kv, key, prefix, on_range, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+static void on_lease(const struct kv_lease_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->ttl_s = result->ttl_s;
+}
+
+struct contract_answer contract_grant(struct contract *contract, int64_t id, int64_t ttl_s)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_lease_grant(contract->kv, id, ttl_s, on_lease, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+struct contract_answer contract_keep_alive(struct contract *contract, int64_t id)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_lease_keep_alive(contract->kv, id, on_lease, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+struct contract_answer contract_revoke(struct contract *contract, int64_t id)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_lease_revoke(contract->kv, id, on_lease, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+static void a_put_is_read_back_with_its_revisions(void **state)
+{
+    struct contract_answer put = contract_op(*state, kv_op_put("a/put", "one"));
+    assert_int_equal(put.code, 0);
+    (void)contract_op(*state, kv_op_put("a/put", "tw\"o\n\xc3\xa9"));
+    struct contract_answer get = contract_op(*state, kv_op_range("a/put"));
+    assert_int_equal(get.code, 0);
+    assert_int_equal(get.pair_count, 1);
+    assert_string_equal(get.key, "a/put");
+    assert_string_equal(get.value, "tw\"o\n\xc3\xa9");
+    assert_int_equal(get.first.create_revision, put.revision);
+    assert_int_equal(get.first.mod_revision, put.revision + 1);
+    assert_int_equal(get.first.version, 2);
+}
+
+static struct contract_answer put_if(struct contract *contract, struct kv_compare compare)
+{
+    struct kv_op put = kv_op_put("a/compare", "x");
+    struct kv_op get = kv_op_range("a/compare");
+    struct kv_txn txn = { .compares = &compare,
+                          .compare_count = 1,
+                          .success = &put,
+                          .success_count = 1,
+                          .failure = &get,
+                          .failure_count = 1 };
+    return contract_txn(contract, &txn);
+}
+
+static void each_compare_holds_exactly_when_it_should(void **state)
+{
+    assert_false(put_if(*state, kv_if_exists("a/compare")).succeeded);
+    assert_false(put_if(*state, kv_if_create("a/compare", 1)).succeeded);
+    struct contract_answer made = put_if(*state, kv_if_absent("a/compare"));
+    assert_true(made.succeeded);
+    struct contract_answer refused = put_if(*state, kv_if_absent("a/compare"));
+    assert_false(refused.succeeded);
+    assert_int_equal(refused.code, 0);
+    assert_int_equal(refused.first.mod_revision, made.revision);
+    assert_true(put_if(*state, kv_if_mod("a/compare", made.revision)).succeeded);
+    assert_false(put_if(*state, kv_if_mod("a/compare", made.revision)).succeeded);
+    assert_true(put_if(*state, kv_if_create("a/compare", made.revision)).succeeded);
+    assert_true(put_if(*state, kv_if_exists("a/compare")).succeeded);
+}
+
+static void delete_of_a_prefix_spares_its_neighbours(void **state)
+{
+    (void)contract_op(*state, kv_op_put("d/x", ""));
+    (void)contract_op(*state, kv_op_put("d/y", ""));
+    (void)contract_op(*state, kv_op_put("d0", ""));
+    struct kv_op all = { .kind = KV_OP_DELETE, .key = "d/", .prefix = true };
+    assert_int_equal(contract_op(*state, all).count, 2);
+    assert_int_equal(contract_range(*state, "d", true).pair_count, 1);
+    assert_int_equal(contract_op(*state, kv_op_delete("d/x")).count, 0);
+}
+
+static void put_pages(struct contract *contract, int count)
+{
+    char keys[KV_TXN_OPS_MAX][32];
+    struct kv_op ops[KV_TXN_OPS_MAX];
+    for (int i = 0; i < count;) {
+        size_t n = 0;
+        for (; n < KV_TXN_OPS_MAX && i < count; n++, i++) {
+            (void)snprintf(keys[n], sizeof(keys[n]), "p/%05d", i);
+            ops[n] = kv_op_put(keys[n], "page");
+        }
+        struct kv_txn txn = { .success = ops, .success_count = n };
+        assert_int_equal(contract_txn(contract, &txn).code, 0);
+    }
+}
+
+static void a_listing_longer_than_a_page_is_whole_and_ordered(void **state)
+{
+    put_pages(*state, 2100);
+    struct contract_answer all = contract_range(*state, "p/", true);
+    assert_int_equal(all.code, 0);
+    assert_int_equal(all.pair_count, 2100);
+    assert_string_equal(all.key, "p/00000");
+}
+
+static void too_many_operations_are_refused_before_they_are_sent(void **state)
+{
+    const struct contract *contract = *state;
+    struct kv_op ops[KV_TXN_OPS_MAX + 1];
+    struct error err = { 0 };
+    for (size_t i = 0; i < KV_TXN_OPS_MAX + 1; i++)
+        ops[i] = kv_op_range("x");
+    struct kv_txn txn = { .success = ops, .success_count = KV_TXN_OPS_MAX + 1 };
+    assert_int_equal(kv_txn(contract->kv, &txn, on_txn, NULL, &err), -E2BIG);
+}
+
+static void one_key_put_twice_in_a_transaction_is_wrong(void **state)
+{
+    struct kv_op ops[] = { kv_op_put("twice", "1"), kv_op_put("twice", "2") };
+    struct kv_txn txn = { .success = ops, .success_count = 2 };
+    assert_int_equal(contract_txn(*state, &txn).code, -EINVAL);
+    assert_int_equal(contract_range(*state, "twice", false).pair_count, 0);
+}
+
+static void a_lease_granted_twice_is_granted(void **state)
+{
+    int64_t id = kv_lease_new_id();
+    assert_int_equal(contract_grant(*state, id, 5).ttl_s, 5);
+    struct contract_answer again = contract_grant(*state, id, 5);
+    assert_int_equal(again.code, 0);
+    assert_int_equal(again.ttl_s, 5);
+    assert_int_equal(contract_revoke(*state, id).code, 0);
+}
+
+static void a_revoked_lease_takes_its_keys_and_is_unknown(void **state)
+{
+    int64_t id = kv_lease_new_id();
+    (void)contract_grant(*state, id, 5);
+    assert_int_equal(contract_op(*state, kv_op_put_leased("l/a", "1", id)).code, 0);
+    assert_int_equal(contract_range(*state, "l/a", false).first.lease, id);
+    assert_int_equal(contract_revoke(*state, id).code, 0);
+    assert_int_equal(contract_range(*state, "l/", true).pair_count, 0);
+    assert_int_equal(contract_keep_alive(*state, id).code, -ENOENT);
+    assert_int_equal(contract_revoke(*state, id).code, -ENOENT);
+    assert_int_equal(contract_op(*state, kv_op_put_leased("l/a", "1", id)).code, -ENOENT);
+}
+
+static void a_lease_lives_by_keep_alives_and_dies_without(void **state)
+{
+    struct contract *contract = *state;
+    int64_t id = kv_lease_new_id();
+    (void)contract_grant(contract, id, 2);
+    (void)contract_op(contract, kv_op_put_leased("e/kept", "1", id));
+    for (int i = 0; i < 3; i++) {
+        contract->pass_ms(contract, 900);
+        struct contract_answer kept = contract_keep_alive(contract, id);
+        assert_int_equal(kept.code, 0);
+        assert_int_equal(kept.ttl_s, 2);
+    }
+    assert_int_equal(contract_range(contract, "e/kept", false).pair_count, 1);
+    contract->pass_ms(contract, 2700);
+    assert_int_equal(contract_range(contract, "e/kept", false).pair_count, 0);
+    assert_int_equal(contract_keep_alive(contract, id).code, -ENOENT);
+}
+
+static void a_put_without_lease_detaches_unless_told_to_keep_it(void **state)
+{
+    int64_t id = kv_lease_new_id();
+    (void)contract_grant(*state, id, 5);
+    (void)contract_op(*state, kv_op_put_leased("k/kept", "1", id));
+    (void)contract_op(*state, kv_op_put_leased("k/freed", "1", id));
+    struct kv_op keep = kv_op_put("k/kept", "2");
+    keep.keep_lease = true;
+    (void)contract_op(*state, keep);
+    (void)contract_op(*state, kv_op_put("k/freed", "2"));
+    (void)contract_revoke(*state, id);
+    struct contract_answer left = contract_range(*state, "k/", true);
+    assert_int_equal(left.pair_count, 1);
+    assert_string_equal(left.key, "k/freed");
+}
+
+struct watched {
+    int standing;
+    int events;
+    int batches;
+    int lost;
+    int code;
+    int wanted;
+    int reached; /* events has come to wanted */
+    int64_t revision;
+    char story[512];
+};
+
+static void on_events(const struct kv_event *events, size_t count, int64_t revision, void *userdata)
+{
+    struct watched *watched = userdata;
+    assert_true(revision > watched->revision);
+    assert_int_equal(events[count - 1].pair.mod_revision, revision);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = strlen(watched->story);
+        assert_true(events[i].pair.mod_revision > watched->revision);
+        (void)snprintf(watched->story + at, sizeof(watched->story) - at, "%s%s=%s;",
+                       events[i].deleted ? "-" : "", events[i].pair.key,
+                       events[i].deleted ? "" : events[i].pair.value);
+    }
+    watched->revision = revision;
+    watched->batches++;
+    watched->events += (int)count;
+    watched->reached = watched->events >= watched->wanted;
+}
+
+static void on_lost(int code, const char *reason, void *userdata)
+{
+    struct watched *watched = userdata;
+    assert_true(reason && *reason);
+    watched->lost++;
+    watched->code = code;
+}
+
+static void on_state(bool standing, void *userdata)
+{
+    ((struct watched *)userdata)->standing = standing;
+}
+
+static const struct kv_watch_callbacks watch_callbacks = { .on_events = on_events,
+                                                           .on_lost = on_lost,
+                                                           .on_state = on_state };
+
+static void a_watch_tells_history_and_present_in_order(void **state)
+{
+    struct contract *contract = *state;
+    struct watched watched = { .wanted = 5 };
+    struct kv_watch *watch = NULL;
+    struct contract_answer before = contract_op(contract, kv_op_put("w/a", "0"));
+    (void)contract_op(contract, kv_op_put("w/a", "1"));
+    (void)contract_op(contract, kv_op_put("v", "not watched"));
+    assert_int_equal(kv_watch(contract->kv, "w/", true, before.revision + 1, &watch_callbacks,
+                              &watched, &watch, NULL),
+                     0);
+    contract->wait(contract, &watched.standing);
+    struct kv_op ops[] = { kv_op_put("w/b", "2"), kv_op_put("w/c", "3") };
+    struct kv_txn txn = { .success = ops, .success_count = 2 };
+    (void)contract_txn(contract, &txn);
+    (void)contract_op(contract, kv_op_delete("w/a"));
+    (void)contract_op(contract, kv_op_put("w/a", ""));
+    contract->wait(contract, &watched.reached);
+    kv_watch_stop(contract->kv, watch);
+    assert_string_equal(watched.story, "w/a=1;w/b=2;w/c=3;-w/a=;w/a=;");
+    assert_int_equal(watched.lost, 0);
+}
+
+static void the_end_of_a_lease_is_one_revision_for_a_watch(void **state)
+{
+    struct contract *contract = *state;
+    struct watched watched = { .wanted = 2 };
+    struct kv_watch *watch = NULL;
+    int64_t id = kv_lease_new_id();
+    (void)contract_grant(contract, id, 5);
+    (void)contract_op(contract, kv_op_put_leased("o/a", "", id));
+    struct contract_answer last = contract_op(contract, kv_op_put_leased("o/b", "", id));
+    assert_int_equal(kv_watch(contract->kv, "o/", true, last.revision + 1, &watch_callbacks,
+                              &watched, &watch, NULL),
+                     0);
+    (void)contract_revoke(contract, id);
+    contract->wait(contract, &watched.reached);
+    kv_watch_stop(contract->kv, watch);
+    assert_int_equal(watched.batches, 1);
+    assert_int_equal(watched.revision, last.revision + 1);
+}
+
+static void a_forgotten_request_is_not_answered(void **state)
+{
+    struct contract *contract = *state;
+    struct contract_answer forgotten = { 0 };
+    struct contract_answer kept = { 0 };
+    assert_int_equal(kv_range(contract->kv, "x", false, on_range, &forgotten, NULL), 0);
+    assert_int_equal(kv_range(contract->kv, "x", false, on_range, &kept, NULL), 0);
+    kv_forget(contract->kv, &forgotten);
+    contract->wait(contract, &kept.done);
+    (void)contract_range(contract, "x", false);
+    assert_int_equal(forgotten.done, 0);
+}
+
+static void count_range(const struct kv_range_result *result, void *userdata)
+{
+    (*(int *)userdata)++;
+    assert_int_equal(result->code, 0);
+}
+
+static void hundreds_of_requests_in_flight_are_each_answered_once(void **state)
+{
+    enum { MANY = 300 };
+    struct contract *contract = *state;
+    int count = 0;
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(kv_range(contract->kv, "x", false, count_range, &count, NULL), 0);
+    while (count < MANY) {
+        int seen = count;
+        struct contract_answer turn = contract_range(contract, "x", false);
+        assert_int_equal(turn.code, 0);
+        assert_true(count >= seen);
+    }
+    assert_int_equal(count, MANY);
+}
+
+const struct CMUnitTest contract_tests[] = {
+    cmocka_unit_test(a_put_is_read_back_with_its_revisions),
+    cmocka_unit_test(each_compare_holds_exactly_when_it_should),
+    cmocka_unit_test(delete_of_a_prefix_spares_its_neighbours),
+    cmocka_unit_test(a_listing_longer_than_a_page_is_whole_and_ordered),
+    cmocka_unit_test(too_many_operations_are_refused_before_they_are_sent),
+    cmocka_unit_test(one_key_put_twice_in_a_transaction_is_wrong),
+    cmocka_unit_test(a_lease_granted_twice_is_granted),
+    cmocka_unit_test(a_revoked_lease_takes_its_keys_and_is_unknown),
+    cmocka_unit_test(a_lease_lives_by_keep_alives_and_dies_without),
+    cmocka_unit_test(a_put_without_lease_detaches_unless_told_to_keep_it),
+    cmocka_unit_test(a_watch_tells_history_and_present_in_order),
+    cmocka_unit_test(the_end_of_a_lease_is_one_revision_for_a_watch),
+    cmocka_unit_test(a_forgotten_request_is_not_answered),
+    cmocka_unit_test(hundreds_of_requests_in_flight_are_each_answered_once),
+};
+const size_t contract_test_count = sizeof(contract_tests) / sizeof(contract_tests[0]);

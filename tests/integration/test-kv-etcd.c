@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kvclient/kv_etcd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kvclient/kv_mirror.h"
+#include "tests/integration/kv-contract.h"
+#include "tests/integration/kv-etcd-server.h"
+
+enum { WAIT_MS = 8000 };
+
+struct fixture {
+    struct contract contract;
+    struct etcd_server server;
+    struct loop *loop;
+};
+static struct fixture fixture;
+
+static void set_flag(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    *(int *)userdata = 1;
+}
+
+/* Runs the loop until *done, or ms have passed; says which. */
+static bool run_until(const int *done, int64_t ms)
+{
+    autoptr(loop_timer) timer = NULL;
+    int late = 0;
+    assert_int_equal(loop_timer_new(fixture.loop, "test", set_flag, &late, &timer, NULL), 0);
+    loop_timer_set(timer, ms);
+    while (!*done && !late)
+        loop_run_once(fixture.loop, true);
+    return *done;
+}
+
+static void wait_etcd(struct contract *contract, const int *done)
+{
+    (void)contract;
+    if (!run_until(done, WAIT_MS))
+        fail_msg("nothing came for %d ms", WAIT_MS);
+}
+
+static void pass_etcd(struct contract *contract, int64_t ms)
+{
+    static const int never = 0;
+    (void)contract;
+    (void)run_until(&never, ms);
+}
+
+/* The first answer says that etcd is up, and that what answers is this test's: an empty store. */
+static void wait_up(void)
+{
+    int64_t until_ms = clock_mono_ms() + WAIT_MS;
+    struct contract_answer answer = { .code = -EAGAIN };
+    while (answer.code < 0 && clock_mono_ms() < until_ms)
+        answer = contract_range(&fixture.contract, "", true);
+    assert_int_equal(answer.code, 0);
+}
+
+static int connect_to(const char *url, struct kv **ret)
+{
+    char endpoint[80];
+    (void)snprintf(endpoint, sizeof(endpoint), "%s/", url);
+    char *endpoints[] = { endpoint, NULL };
+    struct kv_etcd_config config = { .endpoints = endpoints,
+                                     .request_timeout_ms = 500,
+                                     .max_backoff_ms = 300 };
+    return kv_etcd_new(fixture.loop, &config, ret, NULL);
+}
+
+static int setup(void **state)
+{
+    fixture.contract = (struct contract){ .wait = wait_etcd, .pass_ms = pass_etcd };
+    assert_int_equal(loop_new(&fixture.loop, NULL), 0);
+    etcd_server_start(&fixture.server);
+    assert_int_equal(connect_to(fixture.server.client_url, &fixture.contract.kv), 0);
+    wait_up();
+    assert_int_equal(contract_range(&fixture.contract, "", true).revision, 1);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kv_free(fixture.contract.kv);
+    loop_free(fixture.loop);
+    etcd_server_done(&fixture.server);
+    return 0;
+}
+
+/* A mirror's changes of one key, whose values count up: any loss or repetition shows. */
+struct follower {
+    struct kv_mirror *mirror;
+    int last;
+    int wanted;
+    int reached;
+    int losses; /* of the stream */
+    int lost;
+    int up;
+};
+
+static void on_change(const struct kv_pair *old, const struct kv_pair *pair, void *userdata)
+{
+    struct follower *follower = userdata;
+    assert_true(old || follower->last == 0);
+    assert_non_null(pair);
+    assert_int_equal(strtol(pair->value, NULL, 10), follower->last + 1);
+    follower->last++;
+    follower->reached = follower->last >= follower->wanted;
+}
+
+static void on_revision(int64_t revision, void *userdata)
+{
+    const struct follower *follower = userdata;
+    assert_int_equal(kv_mirror_revision(follower->mirror), revision);
+}
+
+static void on_lost(int code, const char *reason, void *userdata)
+{
+    (void)code;
+    (void)reason;
+    ((struct follower *)userdata)->lost++;
+}
+
+static void on_state(bool connected, void *userdata)
+{
+    struct follower *follower = userdata;
+    follower->up = connected;
+    follower->losses += !connected;
+}
+
+static void follow(struct follower *follower)
+{
+    static const struct kv_mirror_callbacks callbacks = {
+        .on_change = on_change, .on_revision = on_revision, .on_lost = on_lost, .on_state = on_state
+    };
+    assert_int_equal(kv_mirror_new(fixture.loop, fixture.contract.kv, "count", &callbacks, follower,
+                                   &follower->mirror, NULL),
+                     0);
+    wait_etcd(&fixture.contract, &follower->up);
+}
+
+/* Put until it is done: guarded by the value before, so that a second try is harmless. */
+static void count_to(int number)
+{
+    char value[16];
+    struct contract_answer present = contract_range(&fixture.contract, "count", false);
+    struct kv_compare guard =
+        kv_if_mod("count", present.pair_count ? present.first.mod_revision : 0);
+    (void)snprintf(value, sizeof(value), "%d", number);
+    struct kv_op put = kv_op_put("count", value);
+    struct kv_txn txn = {
+        .compares = &guard, .compare_count = 1, .success = &put, .success_count = 1
+    };
+    assert_int_equal(contract_txn(&fixture.contract, &txn).code, 0);
+}
+
+static void expect(struct follower *follower, int number)
+{
+    follower->wanted = number;
+    follower->reached = follower->last >= number;
+    wait_etcd(&fixture.contract, &follower->reached);
+    assert_int_equal(follower->last, number);
+    assert_int_equal(follower->lost, 0);
+}
+
+static void a_frozen_etcd_costs_no_event_and_its_streams_are_dropped(void **state)
+{
+    (void)state;
+    struct follower follower = { 0 };
+    follow(&follower);
+    count_to(1);
+    expect(&follower, 1);
+    etcd_server_signal(&fixture.server, SIGSTOP);
+    struct contract_answer put = contract_op(&fixture.contract, kv_op_put("frozen", "1"));
+    assert_int_equal(put.code, -ETIMEDOUT);
+    assert_int_equal(follower.losses, 1);
+    assert_int_equal(contract_range(&fixture.contract, "x", false).code, -EAGAIN);
+    etcd_server_signal(&fixture.server, SIGCONT);
+    wait_etcd(&fixture.contract, &follower.up);
+    wait_up();
+    count_to(2);
+    expect(&follower, 2);
+    kv_mirror_free(follower.mirror);
+    (void)contract_op(&fixture.contract, kv_op_delete("count"));
+}
+
+static void a_killed_etcd_costs_no_event_and_repeats_none(void **state)
+{
+    (void)state;
+    struct follower follower = { 0 };
+    follow(&follower);
+    count_to(1);
+    expect(&follower, 1);
+    for (int i = 2; i < 6; i += 2) {
+        etcd_server_kill(&fixture.server);
+        assert_int_equal(contract_op(&fixture.contract, kv_op_put("dead", "1")).code, -EAGAIN);
+        etcd_server_launch(&fixture.server);
+        wait_up();
+        count_to(i);
+        count_to(i + 1);
+        expect(&follower, i + 1);
+    }
+    assert_true(follower.losses >= 2);
+    kv_mirror_free(follower.mirror);
+    (void)contract_op(&fixture.contract, kv_op_delete("count"));
+}
+
+static void another_store_behind_the_endpoint_is_refused(void **state)
+{
+    (void)state;
+    struct etcd_server first = fixture.server;
+    struct follower follower = { 0 };
+    follow(&follower);
+    etcd_server_kill(&first);
+    char url[64];
+    (void)strcpy(url, first.client_url);
+    (void)strcpy(fixture.server.directory, "/tmp/muster-kv-etcd-XXXXXX");
+    assert_non_null(mkdtemp(fixture.server.directory));
+    etcd_server_launch(&fixture.server);
+    wait_etcd(&fixture.contract, &follower.lost);
+    struct contract_answer put = contract_op(&fixture.contract, kv_op_put("x", "1"));
+    assert_int_equal(put.code, -ESTALE);
+    kv_mirror_free(follower.mirror);
+    first.pid = 0;
+    etcd_server_done(&first);
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[64];
+    static const struct CMUnitTest own[] = {
+        cmocka_unit_test(a_frozen_etcd_costs_no_event_and_its_streams_are_dropped),
+        cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
+        cmocka_unit_test(another_store_behind_the_endpoint_is_refused),
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < contract_test_count; i++)
+        tests[count++] = contract_tests[i];
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        tests[count++] = own[i];
+    return _cmocka_run_group_tests("kv-etcd", tests, count, setup, teardown);
+}
