@@ -3,6 +3,7 @@ noinst_LIBRARIES += libkvclient.a
 libkvclient_a_SOURCES = \
 	kvclient/backoff.c kvclient/backoff.h \
 	kvclient/base64.c kvclient/base64.h \
+	kvclient/election.c kvclient/election.h \
 	kvclient/keeper.c kvclient/keeper.h \
 	kvclient/kv.c kvclient/kv.h \
 	kvclient/kv_etcd.c kvclient/kv_etcd.h kvclient/kv_etcd_internal.h \
@@ -14,7 +15,9 @@ libkvclient_a_SOURCES = \
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
-check_PROGRAMS += test-kv-memory test-kv-etcd
+check_PROGRAMS += test-kv-election test-kv-memory test-kv-etcd
+test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
+test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h
 test_kv_memory_LDADD = $(KV_LIBS) $(TEST_LIBS)
