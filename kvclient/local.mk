@@ -15,7 +15,14 @@ libkvclient_a_SOURCES = \
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
-check_PROGRAMS += test-kv-election test-kv-memory test-kv-etcd
+check_PROGRAMS += test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-wire \
+	test-kv-etcd
+test_kv_keeper_SOURCES = tests/unit/test-kv-keeper.c tests/unit/harness.h
+test_kv_keeper_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
+test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
+test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
 test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \
@@ -25,3 +32,17 @@ test_kv_etcd_SOURCES = tests/integration/test-kv-etcd.c tests/unit/harness.h \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
 test_kv_etcd_LDADD = $(KV_LIBS) $(TEST_LIBS)
+
+if FUZZING
+noinst_PROGRAMS += fuzz-kv-wire
+fuzz_kv_wire_SOURCES = tests/fuzz/fuzz-kv-wire.c
+fuzz_kv_wire_LDADD = $(KV_LIBS)
+fuzz_kv_wire_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+EXTRA_DIST += \
+	tests/fuzz/corpus/fuzz-kv-wire/failure \
+	tests/fuzz/corpus/fuzz-kv-wire/lease \
+	tests/fuzz/corpus/fuzz-kv-wire/range \
+	tests/fuzz/corpus/fuzz-kv-wire/txn \
+	tests/fuzz/corpus/fuzz-kv-wire/watch \
+	tests/fuzz/corpus/fuzz-kv-wire/watch-end

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers of a store that says anything: none may crash a reader. The first byte says where the
+ * stream is cut in two; wherever that is, the lines must be the same.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "kvclient/kv_wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void add_lines(struct kv_wire_stream *stream, const char *bytes, size_t length,
+                      struct text *lines)
+{
+    const char *line = NULL;
+    size_t line_length = 0;
+    assert(kv_wire_stream_add(stream, bytes, length, NULL) == 0);
+    while (kv_wire_stream_next(stream, &line, &line_length)) {
+        struct kv_wire_watch message = { 0 };
+        text_add_bytes(lines, line, line_length);
+        text_add(lines, "\n");
+        if (kv_wire_read_watch(line, line_length, &message, NULL) == 0)
+            kv_wire_watch_done(&message);
+    }
+}
+
+static void read_cut(const char *bytes, size_t length, size_t cut)
+{
+    struct kv_wire_stream stream = { 0 };
+    autotext lines = { 0 };
+    add_lines(&stream, bytes, cut, &lines);
+    add_lines(&stream, bytes + cut, length - cut, &lines);
+    const char *end = memrchr(bytes, '\n', length);
+    size_t whole = end ? (size_t)(end - bytes) + 1 : 0;
+    assert(lines.length == whole);
+    assert(whole == 0 || memcmp(lines.data, bytes, whole) == 0);
+    kv_wire_stream_done(&stream);
+}
+
+static void read_answers(const char *bytes, size_t length)
+{
+    struct kv_wire_range range = { 0 };
+    struct kv_wire_txn txn = { 0 };
+    struct kv_wire_lease lease = { 0 };
+    struct error err = { 0 };
+    if (kv_wire_read_range(bytes, length, &range, NULL) == 0)
+        kv_wire_range_done(&range);
+    if (kv_wire_read_txn(bytes, length, &txn, NULL) == 0)
+        kv_wire_txn_done(&txn);
+    (void)kv_wire_read_lease(bytes, length, &lease, NULL);
+    assert(kv_wire_read_failure(400, bytes, length, &err) < 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    const char *bytes = (const char *)data + 1;
+    size_t length = size - 1;
+    read_cut(bytes, length, length ? data[0] % (length + 1) : 0);
+    read_answers(bytes, length);
+    return 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kvclient/keeper.h"
+
+#include "tests/unit/harness.h"
+
+enum { TTL_MS = 10000, START_MS = 1000000 };
+
+static struct keeper_actions step(struct keeper *keeper, enum keeper_event_kind kind,
+                                  int64_t sent_ms, int64_t now_ms)
+{
+    struct keeper_event event = { .kind = kind, .sent_ms = sent_ms };
+    return keeper_step(keeper, &event, now_ms);
+}
+
+static struct keeper registered(void)
+{
+    struct keeper keeper;
+    keeper_init(&keeper, TTL_MS);
+    (void)step(&keeper, KEEPER_EVENT_REGISTERED, START_MS, START_MS + 20);
+    return keeper;
+}
+
+static void nothing_is_sent_before_registration(void **state)
+{
+    struct keeper keeper;
+    (void)state;
+    keeper_init(&keeper, TTL_MS);
+    struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, START_MS);
+    assert_false(actions.send_keepalive || actions.send_proof || actions.register_again);
+    assert_int_equal(actions.wake_ms, -1);
+    assert_int_equal(keeper.contact_since_ms, -1);
+}
+
+static void keep_alives_are_due_each_third_and_proofs_each_half(void **state)
+{
+    struct keeper keeper = registered();
+    int keepalives = 0;
+    int proofs = 0;
+    (void)state;
+    for (int64_t now = START_MS; now <= START_MS + 6 * TTL_MS;) {
+        struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, now);
+        keepalives += actions.send_keepalive;
+        proofs += actions.send_proof;
+        if (actions.send_keepalive)
+            actions = step(&keeper, KEEPER_EVENT_KEEPALIVE_OK, now, now);
+        if (keeper.proof_in_flight)
+            actions = step(&keeper, KEEPER_EVENT_PROOF_OK, now, now);
+        assert_true(actions.wake_ms > now);
+        now = actions.wake_ms;
+    }
+    assert_int_equal(keepalives, 18);
+    assert_int_equal(proofs, 12);
+    assert_int_equal(keeper.state, KEEPER_HELD);
+    assert_int_equal(keeper.contact_since_ms, START_MS);
+}
+
+static void keep_alives_alone_prove_nothing(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    for (int64_t now = START_MS; now <= START_MS + TTL_MS + 1; now += 1)
+        if (step(&keeper, KEEPER_EVENT_TICK, 0, now).send_keepalive)
+            (void)step(&keeper, KEEPER_EVENT_KEEPALIVE_OK, now, now);
+    assert_int_equal(keeper.state, KEEPER_DOUBT);
+}
+
+static void doubt_ends_with_a_proof_and_is_no_loss(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS + 1);
+    assert_int_equal(keeper.state, KEEPER_DOUBT);
+    assert_false(actions.register_again);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + TTL_MS + 50, START_MS + TTL_MS + 60);
+    assert_int_equal(keeper.state, KEEPER_HELD);
+}
+
+static void a_proof_counts_from_when_it_was_sent(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 100, START_MS + TTL_MS + 101);
+    assert_int_equal(keeper.state, KEEPER_DOUBT);
+    assert_int_equal(keeper.proven_ms, START_MS + 100);
+}
+
+static void answers_out_of_order_do_not_go_back(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 200, START_MS + 300);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 100, START_MS + 310);
+    assert_int_equal(keeper.proven_ms, START_MS + 200);
+    assert_int_equal(keeper.contact_since_ms, START_MS);
+}
+
+static void a_gap_begins_contact_anew(void **state)
+{
+    struct keeper keeper = registered();
+    int64_t gap = TTL_MS * 3 / 4;
+    (void)state;
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + gap, START_MS + gap);
+    assert_int_equal(keeper.contact_since_ms, START_MS);
+    (void)step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + 2 * gap + 1);
+    assert_int_equal(keeper.contact_since_ms, -1);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 3 * gap, START_MS + 3 * gap);
+    assert_int_equal(keeper.contact_since_ms, START_MS + 3 * gap);
+}
+
+static void failures_are_tried_again_after_a_tenth(void **state)
+{
+    struct keeper keeper = registered();
+    int64_t now = START_MS + TTL_MS / 2;
+    (void)state;
+    assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, now).send_proof);
+    assert_false(step(&keeper, KEEPER_EVENT_TICK, 0, now + 100).send_proof); /* in flight */
+    (void)step(&keeper, KEEPER_EVENT_PROOF_FAILED, now, now + 200);
+    (void)step(&keeper, KEEPER_EVENT_KEEPALIVE_FAILED, now, now + 200);
+    struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, now + 1199);
+    assert_false(actions.send_proof || actions.send_keepalive);
+    actions = step(&keeper, KEEPER_EVENT_TICK, 0, now + 1200);
+    assert_true(actions.send_proof && actions.send_keepalive);
+}
+
+static void each_way_of_losing_the_registration_registers_again_once(void **state)
+{
+    static const enum keeper_event_kind kinds[] = { KEEPER_EVENT_KEEPALIVE_GONE,
+                                                    KEEPER_EVENT_PROOF_GONE, KEEPER_EVENT_DELETED };
+    (void)state;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct keeper keeper = registered();
+        assert_true(step(&keeper, kinds[i], 0, START_MS + 50).register_again);
+        assert_int_equal(keeper.state, KEEPER_UNREGISTERED);
+        assert_int_equal(keeper.contact_since_ms, -1);
+        assert_false(step(&keeper, KEEPER_EVENT_DELETED, 0, START_MS + 51).register_again);
+        (void)step(&keeper, KEEPER_EVENT_REGISTERED, START_MS + 60, START_MS + 70);
+        assert_int_equal(keeper.state, KEEPER_HELD);
+        assert_int_equal(keeper.contact_since_ms, START_MS + 60);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_sent_before_registration),
+        cmocka_unit_test(keep_alives_are_due_each_third_and_proofs_each_half),
+        cmocka_unit_test(keep_alives_alone_prove_nothing),
+        cmocka_unit_test(doubt_ends_with_a_proof_and_is_no_loss),
+        cmocka_unit_test(a_proof_counts_from_when_it_was_sent),
+        cmocka_unit_test(answers_out_of_order_do_not_go_back),
+        cmocka_unit_test(a_gap_begins_contact_anew),
+        cmocka_unit_test(failures_are_tried_again_after_a_tenth),
+        cmocka_unit_test(each_way_of_losing_the_registration_registers_again_once),
+    };
+    return cmocka_run_group_tests_name("kv-keeper", tests, NULL, NULL);
+}
