@@ -47,6 +47,7 @@ static void become_etcd(const struct etcd_server *server, pid_t parent)
                 "--listen-client-urls", server->client_url, "--advertise-client-urls",
                 server->client_url, "--listen-peer-urls", server->peer_url,
                 "--initial-advertise-peer-urls", server->peer_url, "--initial-cluster", cluster,
+                "--heartbeat-interval", "50", "--election-timeout", "500",
                 "--initial-cluster-token", server->directory, (char *)NULL);
     _exit(127);
 }

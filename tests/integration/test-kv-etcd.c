@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/loop_http.h"
 #include "kvclient/kv_mirror.h"
 #include "tests/integration/kv-contract.h"
 #include "tests/integration/kv-etcd-server.h"
@@ -67,9 +68,9 @@ static int connect_to(const char *url, struct kv **ret)
     char endpoint[80];
     (void)snprintf(endpoint, sizeof(endpoint), "%s/", url);
     char *endpoints[] = { endpoint, NULL };
-    struct kv_etcd_config config = { .endpoints = endpoints,
-                                     .request_timeout_ms = 500,
-                                     .max_backoff_ms = 300 };
+    struct kv_etcd_config config = {
+        .endpoints = endpoints, .request_timeout_ms = 500, .attempts = 2, .max_backoff_ms = 300
+    };
     return kv_etcd_new(fixture.loop, &config, ret, NULL);
 }
 
@@ -135,13 +136,14 @@ static void on_state(bool connected, void *userdata)
     follower->losses += !connected;
 }
 
+static const struct kv_mirror_callbacks mirror_callbacks = {
+    .on_change = on_change, .on_revision = on_revision, .on_lost = on_lost, .on_state = on_state
+};
+
 static void follow(struct follower *follower)
 {
-    static const struct kv_mirror_callbacks callbacks = {
-        .on_change = on_change, .on_revision = on_revision, .on_lost = on_lost, .on_state = on_state
-    };
-    assert_int_equal(kv_mirror_new(fixture.loop, fixture.contract.kv, "count", &callbacks, follower,
-                                   &follower->mirror, NULL),
+    assert_int_equal(kv_mirror_new(fixture.loop, fixture.contract.kv, "count", &mirror_callbacks,
+                                   follower, &follower->mirror, NULL),
                      0);
     wait_etcd(&fixture.contract, &follower->up);
 }
@@ -212,6 +214,73 @@ static void a_killed_etcd_costs_no_event_and_repeats_none(void **state)
     (void)contract_op(&fixture.contract, kv_op_delete("count"));
 }
 
+/* The first endpoint is a port that nobody listens on. */
+static void a_dead_endpoint_is_passed_over_by_requests_and_watches(void **state)
+{
+    char dead[] = "http://127.0.0.1:1";
+    char *endpoints[] = { dead, fixture.server.client_url, NULL };
+    struct kv_etcd_config config = { .endpoints = endpoints, .max_backoff_ms = 300 };
+    struct contract two = fixture.contract;
+    struct kv_etcd_view view = { 0 };
+    struct follower follower = { 0 };
+    (void)state;
+    assert_int_equal(kv_etcd_new(fixture.loop, &config, &two.kv, NULL), 0);
+    assert_int_equal(kv_mirror_new(fixture.loop, two.kv, "count", &mirror_callbacks, &follower,
+                                   &follower.mirror, NULL),
+                     0);
+    wait_etcd(&two, &follower.up);
+    assert_int_equal(contract_range(&two, "x", false).code, 0);
+    kv_etcd_get_view(two.kv, &view);
+    assert_string_equal(view.endpoint, fixture.server.client_url);
+    kv_mirror_free(follower.mirror);
+    kv_free(two.kv);
+}
+
+struct metrics {
+    int done;
+    double started; /* requests, over all of the server's methods */
+};
+
+static void on_metrics(struct http_call *call, const struct http_result *result, void *userdata)
+{
+    static const char name[] = "grpc_server_started_total{";
+    struct metrics *metrics = userdata;
+    (void)call;
+    assert_int_equal(result->code, 0);
+    for (const char *line = strstr(result->body, name); line; line = strstr(line, name)) {
+        line = strstr(line, "} ");
+        metrics->started += strtod(line + 1, NULL);
+    }
+    metrics->done = 1;
+}
+
+static double requests_started(struct http *http)
+{
+    char url[80];
+    struct http_call *call = NULL;
+    struct metrics metrics = { 0 };
+    (void)snprintf(url, sizeof(url), "%s/metrics", fixture.server.client_url);
+    struct http_request request = { .method = "GET", .url = url, .timeout_ms = WAIT_MS };
+    assert_int_equal(http_start(http, &request, NULL, on_metrics, &metrics, &call, NULL), 0);
+    wait_etcd(&fixture.contract, &metrics.done);
+    assert_true(metrics.started > 0);
+    return metrics.started;
+}
+
+static void an_idle_mirror_asks_for_nothing(void **state)
+{
+    autoptr(http) http = NULL;
+    struct follower follower = { 0 };
+    (void)state;
+    assert_int_equal(http_new(fixture.loop, &http, NULL), 0);
+    follow(&follower);
+    double before = requests_started(http);
+    pass_etcd(&fixture.contract, 1500);
+    assert_true(requests_started(http) == before);
+    assert_int_equal(follower.losses, 0);
+    kv_mirror_free(follower.mirror);
+}
+
 static void another_store_behind_the_endpoint_is_refused(void **state)
 {
     (void)state;
@@ -238,6 +307,8 @@ int main(void)
     static const struct CMUnitTest own[] = {
         cmocka_unit_test(a_frozen_etcd_costs_no_event_and_its_streams_are_dropped),
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
+        cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
+        cmocka_unit_test(an_idle_mirror_asks_for_nothing),
         cmocka_unit_test(another_store_behind_the_endpoint_is_refused),
     };
     size_t count = 0;
