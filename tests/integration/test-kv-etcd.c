@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/loop_http.h"
+#include "kvclient/election.h"
 #include "kvclient/kv_mirror.h"
 #include "tests/integration/kv-contract.h"
 #include "tests/integration/kv-etcd-server.h"
@@ -214,6 +215,59 @@ static void a_killed_etcd_costs_no_event_and_repeats_none(void **state)
     (void)contract_op(&fixture.contract, kv_op_delete("count"));
 }
 
+struct runner {
+    struct election *election;
+    int elected;
+    int64_t epoch;
+};
+
+static void on_elected(int64_t epoch, void *userdata)
+{
+    struct runner *runner = userdata;
+    assert_true(epoch > runner->epoch);
+    runner->epoch = epoch;
+    runner->elected = 1;
+}
+
+static void on_deposed(int code, const char *reason, void *userdata)
+{
+    (void)userdata;
+    fail_msg("deposed: %d %s", code, reason);
+}
+
+static void run_for_leader(struct runner *runner, const char *value)
+{
+    static const struct election_callbacks callbacks = { .on_elected = on_elected,
+                                                         .on_lost = on_deposed };
+    assert_int_equal(election_new(fixture.loop, fixture.contract.kv, "leader", value, 5, &callbacks,
+                                  runner, &runner->election, NULL),
+                     0);
+    election_set_delay(runner->election, 20);
+    election_set_candidate(runner->election, true);
+}
+
+static void leadership_passes_on_when_the_leader_resigns(void **state)
+{
+    struct runner first = { 0 };
+    struct runner second = { 0 };
+    (void)state;
+    run_for_leader(&first, "{\"machine\":\"a\",\"nonce\":\"1\"}");
+    wait_etcd(&fixture.contract, &first.elected);
+    run_for_leader(&second, "{\"machine\":\"b\",\"nonce\":\"1\"}");
+    first.elected = 0;
+    election_renew_epoch(first.election);
+    wait_etcd(&fixture.contract, &first.elected);
+    pass_etcd(&fixture.contract, 100);
+    assert_int_equal(second.elected, 0);
+    int64_t resigned_ms = clock_mono_ms();
+    assert_true(election_resign(first.election, NULL));
+    wait_etcd(&fixture.contract, &second.elected);
+    assert_true(clock_mono_ms() - resigned_ms < 2500); /* not by the lease's end, which is 5 s */
+    assert_true(second.epoch > first.epoch);
+    election_free(first.election);
+    election_free(second.election);
+}
+
 /* The first endpoint is a port that nobody listens on. */
 static void a_dead_endpoint_is_passed_over_by_requests_and_watches(void **state)
 {
@@ -309,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
         cmocka_unit_test(an_idle_mirror_asks_for_nothing),
+        cmocka_unit_test(leadership_passes_on_when_the_leader_resigns),
         cmocka_unit_test(another_store_behind_the_endpoint_is_refused),
     };
     size_t count = 0;
