@@ -1,1 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libagent.a
+libagent_a_SOURCES = \
+	agent/agent.c agent/agent.h \
+	agent/commit.c agent/commit.h \
+	agent/config.c agent/config.h \
+	agent/fold.c agent/fold.h \
+	agent/identity.c agent/identity.h \
+	agent/leader.c agent/leader.h \
+	agent/machine.c agent/machine.h \
+	agent/presence.c agent/presence.h \
+	agent/publish.c agent/publish.h \
+	agent/reconcile.c agent/reconcile.h \
+	agent/reports.c agent/reports.h \
+	agent/runner.c agent/runner.h \
+	agent/systemd.h \
+	agent/systemd_bus.c \
+	agent/unit_files.c agent/unit_files.h
+
+sbin_PROGRAMS += musterd
+musterd_SOURCES = agent/main.c
+AGENT_LIBS = libagent.a libapi.a libscheduler.a libunits.a libkvclient.a $(BASE_LIBS) $(MICROHTTPD_LIBS)
+musterd_LDADD = $(AGENT_LIBS)
+
+systemdsystemunit_DATA += data/musterd.service data/muster.slice
+EXTRA_DIST += data/musterd.service.in data/muster.slice data/musterd.conf
+CLEANFILES += data/musterd.service
+data/musterd.service: data/musterd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) data && sed -e 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/data/musterd.service.in > $@
+
+# A cloud-config written for fleet starts fleet.service and configures it by drop-ins: both reach musterd.
+install-data-hook:
+	cd '$(DESTDIR)$(systemdsystemunitdir)' && $(LN_S) -f musterd.service fleet.service
+uninstall-hook:
+	rm -f '$(DESTDIR)$(systemdsystemunitdir)/fleet.service'
+
+check_PROGRAMS += test-agent-config test-agent-leader test-agent-reconcile test-agent-runner
+test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
+test_agent_config_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/harness.h
+test_agent_leader_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_reconcile_SOURCES = tests/unit/test-agent-reconcile.c tests/unit/harness.h
+test_agent_reconcile_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_runner_SOURCES = tests/unit/test-agent-runner.c agent/systemd_fake.c agent/systemd_fake.h \
+	tests/unit/harness.h
+test_agent_runner_LDADD = $(AGENT_LIBS) $(TEST_LIBS)

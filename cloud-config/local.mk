@@ -24,7 +24,8 @@ muster_cloudinit_LDADD = $(CLOUD_CONFIG_LIBS)
 
 systemdsystemunit_DATA += data/muster-cloudinit.service
 CLEANFILES += data/muster-cloudinit.service
-EXTRA_DIST += data/muster-cloudinit.service.in data/examples/cloud-config-node.yaml
+EXTRA_DIST += data/muster-cloudinit.service.in
+dist_unitexample_DATA += data/examples/cloud-config-node.yaml
 data/muster-cloudinit.service: data/muster-cloudinit.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) data && \
 	sed -e 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/data/muster-cloudinit.service.in > $@.tmp && \
