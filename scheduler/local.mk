@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libscheduler.a
+libscheduler_a_SOURCES = \
+	scheduler/record_keys.c \
+	scheduler/record_values.c \
+	scheduler/records.c scheduler/records.h
+
+# The scheduler links four small functions of units/; its tests bring their own.
+SCHED_LIBS = libscheduler.a $(BASE_LIBS)
+SCHED_HELPERS = tests/unit/sched_requirements.c tests/unit/harness.h
+
+check_PROGRAMS += test-sched-records
+test_sched_records_SOURCES = tests/unit/test-sched-records.c $(SCHED_HELPERS)
+test_sched_records_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+if FUZZING
+noinst_PROGRAMS += fuzz-records
+fuzz_records_SOURCES = tests/fuzz/fuzz-records.c tests/unit/sched_requirements.c
+fuzz_records_LDADD = $(SCHED_LIBS)
+fuzz_records_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+EXTRA_DIST += tests/fuzz/corpus/fuzz-records

@@ -18,6 +18,8 @@
 #include "base/error.h"
 #include "units/requirements.h"
 
+enum { ROLE_NODES_MAX = 1024 }; /* slots of one role */
+
 /* --- keys --- */
 
 #define STORE_PREFIX_DEFAULT "/muster/v1/"
@@ -166,6 +168,13 @@ enum want want_from_name(const char *name);
 int metadata_parse(const char *text, struct metadata_rule **ret, size_t *ret_count,
                    struct error *err);
 void metadata_free(struct metadata_rule *rules, size_t count);
+/* Adds a rule, or gives the key a new value. Keeps no order: metadata_sort() before it is shown. */
+int metadata_set(struct metadata_rule **rules, size_t *count, const char *key, const char *value,
+                 struct error *err);
+void metadata_sort(struct metadata_rule *rules, size_t count);
+
+/* ^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$ */
+bool role_name_is_valid(const char *name);
 
 /* "web=2,db=3" → name and number, grammar of reference cloud-config §6.2 (names, 0–1024; max as
  * given). -EINVAL names the faulty piece. "*" is a name only where star is allowed. */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/text.h"
+#include "scheduler/records.h"
+
+/* What follows the prefix: a word, then up to two parts, then perhaps a fixed end. */
+enum part { PART_NONE = 0, PART_MACHINE, PART_UNIT, PART_BLOB, PART_ROLE, PART_INDEX };
+
+struct shape {
+    const char *word;
+    enum part first;
+    const char *middle; /* a fixed piece between the parts, or after the first; NULL: none */
+    enum part second;
+};
+
+static const struct shape shapes[] = {
+    [STORE_KEY_CLUSTER] = {"cluster",   PART_NONE,    NULL,       PART_NONE },
+    [STORE_KEY_MEMBER] = { "members",  PART_MACHINE, NULL,       PART_NONE },
+    [STORE_KEY_PRESENCE] = { "nodes",    PART_MACHINE, "presence", PART_NONE },
+    [STORE_KEY_ASSIGNMENT] = { "nodes",    PART_MACHINE, "units",    PART_UNIT },
+    [STORE_KEY_STATE] = { "states",   PART_MACHINE, NULL,       PART_UNIT },
+    [STORE_KEY_LEADER] = { "leader",   PART_NONE,    NULL,       PART_NONE },
+    [STORE_KEY_UNIT] = { "units",    PART_UNIT,    NULL,       PART_NONE },
+    [STORE_KEY_BLOB] = { "blobs",    PART_BLOB,    NULL,       PART_NONE },
+    [STORE_KEY_VERDICT] = { "verdicts", PART_UNIT,    NULL,       PART_NONE },
+    [STORE_KEY_ROLE] = { "roles",    PART_ROLE,    NULL,       PART_NONE },
+    [STORE_KEY_SLOT] = { "slots",    PART_ROLE,    NULL,       PART_INDEX},
+    [STORE_KEY_CORDON] = { "cordons",  PART_MACHINE, NULL,       PART_NONE },
+};
+
+static void add_part(struct text *key, enum part part, const char *machine, const char *name,
+                     unsigned int index)
+{
+    switch (part) {
+    case PART_NONE:
+        return;
+    case PART_MACHINE:
+        text_addf(key, "/%s", machine);
+        return;
+    case PART_UNIT:
+    case PART_BLOB:
+    case PART_ROLE:
+        text_addf(key, "/%s", name);
+        return;
+    case PART_INDEX:
+        text_addf(key, "/%u", index);
+        return;
+    }
+}
+
+char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
+                unsigned int index)
+{
+    if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_CORDON)
+        return NULL;
+    const struct shape *shape = &shapes[kind];
+    autotext key = { 0 };
+    text_add(&key, prefix);
+    text_add(&key, shape->word);
+    add_part(&key, shape->first, machine, name, index);
+    if (shape->middle)
+        text_addf(&key, "/%s", shape->middle);
+    add_part(&key, shape->second, machine, name, index);
+    return text_take(&key);
+}
+
+/* A piece of a key between two slashes; the text is not ended by a NUL. */
+struct piece {
+    const char *text;
+    size_t length;
+};
+
+static bool is_hex(const struct piece *piece, size_t length)
+{
+    if (piece->length != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!memchr("0123456789abcdef", piece->text[i], 16))
+            return false;
+    return true;
+}
+
+/* The letters of a unit's name. Whether its suffix is one that we run is not the key's business. */
+static bool is_unit(const struct piece *piece)
+{
+    static const char letters[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:-_.\\@";
+    if (piece->length == 0 || piece->length > 256)
+        return false;
+    for (size_t i = 0; i < piece->length; i++)
+        if (!memchr(letters, piece->text[i], sizeof(letters) - 1))
+            return false;
+    return true;
+}
+
+static bool read_role(const struct piece *piece, char ret[257])
+{
+    if (piece->length == 0 || piece->length > 63)
+        return false;
+    memcpy(ret, piece->text, piece->length);
+    ret[piece->length] = '\0';
+    return role_name_is_valid(ret);
+}
+
+/* Only the way store_key() writes it, so that one slot has one key: no sign, no leading zero. */
+static bool read_index(const struct piece *piece, unsigned int *ret)
+{
+    char digits[5] = "";
+    uint64_t index = 0;
+    if (piece->length == 0 || piece->length >= sizeof(digits))
+        return false;
+    memcpy(digits, piece->text, piece->length);
+    if (piece->length > 1 && digits[0] == '0')
+        return false;
+    if (text_parse_u64(digits, ROLE_NODES_MAX - 1, &index, NULL) < 0)
+        return false;
+    *ret = (unsigned int)index;
+    return true;
+}
+
+static bool read_name(const struct piece *piece, char ret[257])
+{
+    memcpy(ret, piece->text, piece->length);
+    ret[piece->length] = '\0';
+    return true;
+}
+
+static bool read_part(enum part part, const struct piece *piece, struct store_key_parts *ret)
+{
+    switch (part) {
+    case PART_NONE:
+        return true;
+    case PART_MACHINE:
+        if (!is_hex(piece, 32))
+            return false;
+        memcpy(ret->machine, piece->text, 32);
+        return true;
+    case PART_UNIT:
+        return is_unit(piece) && read_name(piece, ret->name);
+    case PART_BLOB:
+        return is_hex(piece, 64) && read_name(piece, ret->name);
+    case PART_ROLE:
+        return read_role(piece, ret->name);
+    case PART_INDEX:
+        return read_index(piece, &ret->index);
+    }
+    return false;
+}
+
+enum { PIECES_MAX = 4 }; /* nodes/<machine>/units/<name> */
+
+/* The pieces of a key; 0 where there are too many for any of ours. */
+static size_t split(const char *key, struct piece pieces[PIECES_MAX])
+{
+    size_t count = 0;
+    for (;;) {
+        size_t length = strcspn(key, "/");
+        if (count == PIECES_MAX)
+            return 0;
+        pieces[count++] = (struct piece){ key, length };
+        if (key[length] == '\0')
+            return count;
+        key += length + 1;
+    }
+}
+
+static bool piece_is(const struct piece *piece, const char *word)
+{
+    return strlen(word) == piece->length && memcmp(word, piece->text, piece->length) == 0;
+}
+
+static bool fits(const struct shape *shape, const struct piece *pieces, size_t count,
+                 struct store_key_parts *ret)
+{
+    size_t want =
+        1 + (shape->first != PART_NONE) + (shape->middle != NULL) + (shape->second != PART_NONE);
+    if (count != want || !piece_is(&pieces[0], shape->word))
+        return false;
+    if (shape->middle && !piece_is(&pieces[2], shape->middle))
+        return false;
+    if (shape->first != PART_NONE && !read_part(shape->first, &pieces[1], ret))
+        return false;
+    return shape->second == PART_NONE || read_part(shape->second, &pieces[count - 1], ret);
+}
+
+void store_key_parse(const char *prefix, const char *key, struct store_key_parts *ret)
+{
+    struct piece pieces[PIECES_MAX];
+    *ret = (struct store_key_parts){ 0 };
+    if (!text_starts_with(key, prefix))
+        return;
+    size_t count = split(key + strlen(prefix), pieces);
+    for (enum store_key_kind kind = STORE_KEY_CLUSTER; count > 0 && kind <= STORE_KEY_CORDON;
+         kind++) {
+        struct store_key_parts parts = { .kind = kind };
+        if (fits(&shapes[kind], pieces, count, &parts)) {
+            *ret = parts;
+            return;
+        }
+    }
+}

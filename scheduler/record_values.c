@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The small values inside records that people type: words for enums, metadata, role numbers. */
+#include <string.h>
+
+#include "base/text.h"
+#include "scheduler/records.h"
+
+static const char *const desired_words[] = {
+    [DESIRED_INACTIVE] = "inactive",
+    [DESIRED_LOADED] = "loaded",
+    [DESIRED_LAUNCHED] = "launched",
+};
+
+static const char *const want_words[] = {
+    [WANT_RUN] = "run",
+    [WANT_LOADED] = "loaded",
+    [WANT_RELEASE] = "release",
+};
+
+const char *desired_name(enum desired desired)
+{
+    return desired >= DESIRED_INACTIVE && desired <= DESIRED_LAUNCHED ? desired_words[desired]
+                                                                      : NULL;
+}
+
+enum desired desired_from_name(const char *name)
+{
+    for (enum desired i = DESIRED_INACTIVE; i <= DESIRED_LAUNCHED; i++)
+        if (text_equal(name, desired_words[i]))
+            return i;
+    return DESIRED_INVALID;
+}
+
+const char *want_name(enum want want)
+{
+    return want >= WANT_RUN && want <= WANT_RELEASE ? want_words[want] : NULL;
+}
+
+enum want want_from_name(const char *name)
+{
+    for (enum want i = WANT_RUN; i <= WANT_RELEASE; i++)
+        if (text_equal(name, want_words[i]))
+            return i;
+    return WANT_INVALID;
+}
+
+/* --- metadata --- */
+
+static int compare_rules(const void *a, const void *b)
+{
+    const struct metadata_rule *left = a;
+    const struct metadata_rule *right = b;
+    int r = strcmp(left->key, right->key);
+    return r ? r : strcmp(left->value, right->value);
+}
+
+void metadata_sort(struct metadata_rule *rules, size_t count)
+{
+    if (count > 1)
+        qsort(rules, count, sizeof(*rules), compare_rules);
+}
+
+void metadata_free(struct metadata_rule *rules, size_t count)
+{
+    for (size_t i = 0; rules && i < count; i++) {
+        free(rules[i].key);
+        free(rules[i].value);
+    }
+    free(rules);
+}
+
+int metadata_set(struct metadata_rule **rules, size_t *count, const char *key, const char *value,
+                 struct error *err)
+{
+    autofree char *copied = strdup(value);
+    if (!copied)
+        return error_oom(err);
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*rules)[i].key, key) == 0) {
+            free((*rules)[i].value);
+            (*rules)[i].value = take_ptr(copied);
+            return 0;
+        }
+    struct metadata_rule *grown = realloc(*rules, (*count + 1) * sizeof(**rules));
+    if (!grown)
+        return error_oom(err);
+    *rules = grown;
+    char *name = strdup(key);
+    if (!name)
+        return error_oom(err);
+    grown[(*count)++] = (struct metadata_rule){ name, take_ptr(copied) };
+    return 0;
+}
+
+static bool is_metadata_key(const char *key)
+{
+    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "_.-";
+    return *key && key[strspn(key, letters)] == '\0';
+}
+
+static int read_pair(char *piece, struct metadata_rule **rules, size_t *count, struct error *err)
+{
+    char *equals = strchr(piece, '=');
+    if (!equals || equals[1] == '\0' || strchr(equals + 1, '='))
+        return error_set(err, -EINVAL, "metadata: \"%s\" is not KEY=VALUE", piece);
+    *equals = '\0';
+    const char *key = text_trim(piece);
+    const char *value = text_trim(equals + 1);
+    if (!is_metadata_key(key))
+        return error_set(err, -EINVAL, "metadata: invalid key \"%s\" (want letters, digits, _ . -)",
+                         key);
+    if (!*value)
+        return error_set(err, -EINVAL, "metadata: key \"%s\" has no value", key);
+    return metadata_set(rules, count, key, value, err);
+}
+
+int metadata_parse(const char *text, struct metadata_rule **ret, size_t *ret_count,
+                   struct error *err)
+{
+    autostrv pieces = NULL;
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    int r = strv_split(text, ",", &pieces, err);
+    for (char **piece = pieces; r == 0 && piece && *piece; piece++) {
+        char *trimmed = text_trim(*piece);
+        if (*trimmed)
+            r = read_pair(trimmed, &rules, &count, err);
+    }
+    if (r < 0) {
+        metadata_free(rules, count);
+        return r;
+    }
+    metadata_sort(rules, count);
+    *ret = rules;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- numbers of roles --- */
+
+static bool is_role_letter(char c, bool inner)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (inner && (c == '-' || c == '_'));
+}
+
+bool role_name_is_valid(const char *name)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > 63)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_role_letter(name[i], i > 0 && i + 1 < length))
+            return false;
+    return true;
+}
+
+static int read_number(char *piece, unsigned int max, bool allow_star, struct role_number *ret,
+                       struct error *err)
+{
+    uint64_t number = 0;
+    char *equals = strchr(piece, '=');
+    if (!equals)
+        return error_set(err, -EINVAL, "\"%s\" is not NAME=0..%u", piece, max);
+    autofree char *name = strndup(piece, (size_t)(equals - piece));
+    if (!name)
+        return error_oom(err);
+    const char *trimmed = text_trim(name);
+    if (!role_name_is_valid(trimmed) && !(allow_star && strcmp(trimmed, "*") == 0))
+        return error_set(err, -EINVAL,
+                         "invalid role name \"%s\" (want a-z 0-9 - _, 1 to 63 characters)",
+                         trimmed);
+    if (text_parse_u64(text_trim(equals + 1), max, &number, NULL) < 0)
+        return error_set(err, -EINVAL, "\"%s\" is not NAME=0..%u", piece, max);
+    *ret = (struct role_number){ .number = (unsigned int)number };
+    memcpy(ret->name, trimmed, strlen(trimmed) + 1);
+    return 0;
+}
+
+static int refuse_twice(const struct role_number *numbers, size_t count, struct error *err)
+{
+    for (size_t i = 0; i + 1 < count; i++)
+        if (strcmp(numbers[i].name, numbers[count - 1].name) == 0)
+            return error_set(err, -EINVAL, "role \"%s\" is given twice", numbers[i].name);
+    return 0;
+}
+
+int role_numbers_parse(const char *text, unsigned int max, bool allow_star,
+                       struct role_number **ret, size_t *ret_count, struct error *err)
+{
+    autostrv pieces = NULL;
+    size_t count = 0;
+    int r = strv_split(text, ",", &pieces, err);
+    if (r < 0)
+        return r;
+    autofree struct role_number *numbers = calloc(strv_length(pieces) + 1, sizeof(*numbers));
+    if (!numbers)
+        return error_oom(err);
+    for (char **piece = pieces; piece && *piece; piece++) {
+        char *trimmed = text_trim(*piece);
+        if (!*trimmed)
+            continue;
+        r = read_number(trimmed, max, allow_star, &numbers[count], err);
+        if (r == 0)
+            r = refuse_twice(numbers, ++count, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = take_ptr(numbers);
+    *ret_count = count;
+    return 0;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records ↔ JSON, driven by one table per record: a field is named, typed and bounded in one line,
+ * and what encodes it is also what decodes and frees it.
+ */
+#include "scheduler/records.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+enum field_kind {
+    FIELD_END = 0,
+    FIELD_TEXT,     /* char *; wanted */
+    FIELD_NOTE,     /* char *; "" where absent */
+    FIELD_COUNT,    /* int64_t, never negative; wanted */
+    FIELD_COUNT_OR, /* the same; fallback where absent */
+    FIELD_FLAG,     /* bool; false where absent */
+    FIELD_DESIRED,
+    FIELD_WANT,
+    FIELD_FAILOVER, /* at-least-once where absent */
+    FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is the next field's business */
+};
+
+struct field {
+    const char *name;
+    enum field_kind kind;
+    size_t offset;
+    size_t count_offset; /* FIELD_METADATA */
+    int64_t maximum;     /* of counts; 0: none */
+    int64_t fallback;    /* FIELD_COUNT_OR */
+};
+
+static void *at(void *record, size_t offset)
+{
+    return (char *)record + offset;
+}
+
+static const void *at_const(const void *record, size_t offset)
+{
+    return (const char *)record + offset;
+}
+
+static const char *text_at(const void *record, const struct field *field)
+{
+    return *(char *const *)at_const(record, field->offset);
+}
+
+/* --- freeing --- */
+
+static bool holds_text(const struct field *field)
+{
+    return field->kind == FIELD_TEXT || field->kind == FIELD_NOTE;
+}
+
+static void fields_done(const struct field *fields, void *record, size_t size)
+{
+    for (const struct field *f = fields; f->kind != FIELD_END; f++) {
+        if (holds_text(f))
+            free(*(char **)at(record, f->offset));
+        else if (f->kind == FIELD_METADATA)
+            metadata_free(*(struct metadata_rule **)at(record, f->offset),
+                          *(size_t *)at(record, f->count_offset));
+    }
+    memset(record, 0, size);
+}
+
+/* --- encoding --- */
+
+static json_t *metadata_json(const struct metadata_rule *rules, size_t count)
+{
+    autojson object = json_object();
+    for (size_t i = 0; object && i < count; i++)
+        if (json_object_set_new(object, rules[i].key, json_string(rules[i].value)) < 0)
+            return NULL;
+    return take_ptr(object);
+}
+
+static json_t *word_json(const char *word)
+{
+    return word ? json_string(word) : NULL;
+}
+
+static json_t *field_json(const struct field *field, const void *record)
+{
+    const void *value = at_const(record, field->offset);
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_NOTE:
+        return json_string(text_at(record, field) ? text_at(record, field) : "");
+    case FIELD_COUNT:
+    case FIELD_COUNT_OR:
+        return json_integer(*(const int64_t *)value);
+    case FIELD_FLAG:
+        return json_boolean(*(const bool *)value);
+    case FIELD_DESIRED:
+        return word_json(desired_name(*(const enum desired *)value));
+    case FIELD_WANT:
+        return word_json(want_name(*(const enum want *)value));
+    case FIELD_FAILOVER:
+        return word_json(failover_name(*(const enum failover *)value));
+    case FIELD_METADATA:
+        return metadata_json(*(struct metadata_rule *const *)value,
+                             *(const size_t *)at_const(record, field->count_offset));
+    case FIELD_END:
+        break;
+    }
+    return NULL;
+}
+
+static int fields_encode(const struct field *fields, const void *record, char **ret,
+                         struct error *err)
+{
+    autojson object = json_object();
+    for (const struct field *f = fields; f->kind != FIELD_END; f++) {
+        json_t *value = field_json(f, record);
+        if (!value)
+            return error_set(err, -EINVAL, "field \"%s\" has a value that cannot be written",
+                             f->name);
+        if (json_object_set_new(object, f->name, value) < 0)
+            return error_oom(err);
+    }
+    return json_write(object, ret, err);
+}
+
+/* --- decoding --- */
+
+static int decode_text(const json_t *object, const struct field *f, char **ret, struct error *err)
+{
+    const char *text = NULL;
+    int r = f->kind == FIELD_TEXT ? json_field_string(object, f->name, &text, err)
+                                  : json_field_string_or(object, f->name, "", &text, err);
+    if (r < 0)
+        return r;
+    *ret = strdup(text);
+    return *ret ? 0 : error_oom(err);
+}
+
+static int decode_count(const json_t *object, const struct field *f, int64_t *ret,
+                        struct error *err)
+{
+    int r = f->kind == FIELD_COUNT ? json_field_int(object, f->name, ret, err)
+                                   : json_field_int_or(object, f->name, f->fallback, ret, err);
+    if (r < 0)
+        return r;
+    if (*ret < 0)
+        return error_set(err, -EPROTO, "field \"%s\" is negative", f->name);
+    if (f->maximum && *ret > f->maximum)
+        return error_set(err, -EPROTO, "field \"%s\" is over %lld", f->name, (long long)f->maximum);
+    return 0;
+}
+
+static int unknown_word(const char *name, const char *word, struct error *err)
+{
+    return error_set(err, -EPROTO, "field \"%s\" has the unknown value \"%s\"", name, word);
+}
+
+static int decode_desired(const json_t *object, const char *name, enum desired *ret,
+                          struct error *err)
+{
+    const char *word = NULL;
+    int r = json_field_string(object, name, &word, err);
+    if (r < 0)
+        return r;
+    *ret = desired_from_name(word);
+    return *ret == DESIRED_INVALID ? unknown_word(name, word, err) : 0;
+}
+
+static int decode_want(const json_t *object, const char *name, enum want *ret, struct error *err)
+{
+    const char *word = NULL;
+    int r = json_field_string(object, name, &word, err);
+    if (r < 0)
+        return r;
+    *ret = want_from_name(word);
+    return *ret == WANT_INVALID ? unknown_word(name, word, err) : 0;
+}
+
+static int decode_failover(const json_t *object, const char *name, enum failover *ret,
+                           struct error *err)
+{
+    const char *word = NULL;
+    int r = json_field_string_or(object, name, NULL, &word, err);
+    if (r < 0)
+        return r;
+    *ret = word ? failover_from_name(word) : FAILOVER_AT_LEAST_ONCE;
+    return *ret == FAILOVER_INVALID ? unknown_word(name, word, err) : 0;
+}
+
+static int decode_metadata(const json_t *object, const char *name, struct metadata_rule **rules,
+                           size_t *count, struct error *err)
+{
+    json_t *pairs = NULL;
+    const char *key = NULL;
+    json_t *value = NULL;
+    int r = json_field_object_or_null(object, name, &pairs, err);
+    if (r < 0)
+        return r;
+    json_object_foreach(pairs, key, value) {
+        if (!json_is_string(value))
+            return error_set(err, -EPROTO, "field \"%s\": the value of \"%s\" is not a string",
+                             name, key);
+        r = metadata_set(rules, count, key, json_string_value(value), err);
+        if (r < 0)
+            return r;
+    }
+    metadata_sort(*rules, *count);
+    return 0;
+}
+
+static int field_decode(const struct field *f, const json_t *object, void *record,
+                        struct error *err)
+{
+    void *value = at(record, f->offset);
+    switch (f->kind) {
+    case FIELD_TEXT:
+    case FIELD_NOTE:
+        return decode_text(object, f, value, err);
+    case FIELD_COUNT:
+    case FIELD_COUNT_OR:
+        return decode_count(object, f, value, err);
+    case FIELD_FLAG:
+        return json_field_bool_or(object, f->name, false, value, err);
+    case FIELD_DESIRED:
+        return decode_desired(object, f->name, value, err);
+    case FIELD_WANT:
+        return decode_want(object, f->name, value, err);
+    case FIELD_FAILOVER:
+        return decode_failover(object, f->name, value, err);
+    case FIELD_METADATA:
+        return decode_metadata(object, f->name, value, at(record, f->count_offset), err);
+    case FIELD_END:
+        break;
+    }
+    return 0;
+}
+
+static int fields_decode(const struct field *fields, const char *text, size_t length, void *record,
+                         size_t size, struct error *err)
+{
+    autojson object = NULL;
+    int r = json_read(text, length, &object, err);
+    if (r < 0)
+        return r;
+    if (!json_is_object(object))
+        return error_set(err, -EPROTO, "a record is not a JSON object");
+    memset(record, 0, size);
+    for (const struct field *f = fields; r == 0 && f->kind != FIELD_END; f++)
+        r = field_decode(f, object, record, err);
+    if (r < 0)
+        fields_done(fields, record, size);
+    return r;
+}
+
+/* --- the records --- */
+
+#define FIELD(type, member, kind_, ...)                                                   \
+    {                                                                                     \
+        .name = #member, .kind = kind_, .offset = offsetof(struct record_##type, member), \
+        __VA_ARGS__                                                                       \
+    }
+
+static const struct field cluster_fields[] = {
+    FIELD(cluster, uuid, FIELD_TEXT),
+    FIELD(cluster, schema, FIELD_COUNT),
+    { 0 },
+};
+
+static const struct field member_fields[] = {
+    FIELD(member, name, FIELD_TEXT),
+    FIELD(member, public_ip, FIELD_NOTE),
+    FIELD(member, metadata, FIELD_METADATA,
+          .count_offset = offsetof(struct record_member, metadata_count)),
+    FIELD(member, ttl_ms, FIELD_COUNT),
+    FIELD(member, may_lead, FIELD_FLAG),
+    FIELD(member, version, FIELD_NOTE),
+    FIELD(member, roles, FIELD_NOTE),
+    FIELD(member, role_priority, FIELD_NOTE),
+    { 0 },
+};
+
+static const struct field presence_fields[] = {
+    FIELD(presence, boot_id, FIELD_NOTE),          FIELD(presence, nonce, FIELD_TEXT),
+    FIELD(presence, address, FIELD_NOTE),          FIELD(presence, ready, FIELD_FLAG),
+    FIELD(presence, not_ready_reason, FIELD_NOTE), { 0 },
+};
+
+static const struct field unit_fields[] = {
+    FIELD(unit, blob, FIELD_TEXT),
+    FIELD(unit, desired, FIELD_DESIRED),
+    { 0 },
+};
+
+static const struct field assignment_fields[] = {
+    FIELD(assignment, blob, FIELD_TEXT),           FIELD(assignment, want, FIELD_WANT),
+    FIELD(assignment, unit_revision, FIELD_COUNT), FIELD(assignment, failover, FIELD_FAILOVER),
+    FIELD(assignment, hold_ms, FIELD_COUNT_OR),    FIELD(assignment, epoch, FIELD_COUNT),
+    FIELD(assignment, reason, FIELD_NOTE),         { 0 },
+};
+
+static const struct field state_fields[] = {
+    FIELD(state, registration, FIELD_COUNT),
+    FIELD(state, assignment_revision, FIELD_COUNT),
+    FIELD(state, load, FIELD_NOTE),
+    FIELD(state, active, FIELD_NOTE),
+    FIELD(state, sub, FIELD_NOTE),
+    FIELD(state, result, FIELD_NOTE),
+    FIELD(state, problem, FIELD_NOTE),
+    FIELD(state, invocation, FIELD_NOTE),
+    FIELD(state, released_revision, FIELD_COUNT_OR),
+    FIELD(state, since_ms, FIELD_COUNT_OR),
+    { 0 },
+};
+
+static const struct field verdict_fields[] = {
+    FIELD(verdict, unit_revision, FIELD_COUNT),
+    FIELD(verdict, reason, FIELD_TEXT),
+    FIELD(verdict, since_ms, FIELD_COUNT_OR),
+    { 0 },
+};
+
+static const struct field role_fields[] = {
+    FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
+    FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
+    FIELD(role, generation, FIELD_COUNT_OR, .fallback = 1),
+    { 0 },
+};
+
+static const struct field slot_fields[] = {
+    FIELD(slot, machine, FIELD_TEXT),
+    FIELD(slot, since_ms, FIELD_COUNT_OR),
+    { 0 },
+};
+
+static const struct field leader_fields[] = {
+    FIELD(leader, machine, FIELD_TEXT),
+    FIELD(leader, nonce, FIELD_TEXT),
+    { 0 },
+};
+
+#define DEFINE_RECORD(type)                                                                       \
+    int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err) \
+    {                                                                                             \
+        return fields_encode(type##_fields, record, ret, err);                                    \
+    }                                                                                             \
+    int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,        \
+                               struct error *err)                                                 \
+    {                                                                                             \
+        return fields_decode(type##_fields, text, length, ret, sizeof(*ret), err);                \
+    }                                                                                             \
+    void record_##type##_done(struct record_##type *record)                                       \
+    {                                                                                             \
+        fields_done(type##_fields, record, sizeof(*record));                                      \
+    }                                                                                             \
+    struct record_##type
+
+DEFINE_RECORD(cluster);
+DEFINE_RECORD(member);
+DEFINE_RECORD(presence);
+DEFINE_RECORD(unit);
+DEFINE_RECORD(assignment);
+DEFINE_RECORD(state);
+DEFINE_RECORD(verdict);
+DEFINE_RECORD(role);
+DEFINE_RECORD(slot);
+DEFINE_RECORD(leader);

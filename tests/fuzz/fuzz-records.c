@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store hands us, whoever wrote it. The first byte chooses what to read the rest as. What
+ * was accepted must be written and read again to the same bytes. */
+#include <string.h>
+
+#include "scheduler/records.h"
+
+#define TRY(type)                                                                          \
+    do {                                                                                   \
+        autorecord(type) first = { 0 };                                                    \
+        autorecord(type) second = { 0 };                                                   \
+        autofree char *once = NULL;                                                        \
+        autofree char *twice = NULL;                                                       \
+        if (record_##type##_decode(text, length, &first, &err) < 0)                        \
+            return;                                                                        \
+        if (record_##type##_encode(&first, &once, &err) < 0)                               \
+            abort();                                                                       \
+        if (record_##type##_decode(once, strlen(once), &second, &err) < 0)                 \
+            abort();                                                                       \
+        if (record_##type##_encode(&second, &twice, &err) < 0 || strcmp(once, twice) != 0) \
+            abort();                                                                       \
+    } while (0)
+
+static void try_member(const char *text, size_t length)
+{
+    struct error err;
+    TRY(member);
+}
+
+static void try_presence(const char *text, size_t length)
+{
+    struct error err;
+    TRY(presence);
+}
+
+static void try_unit(const char *text, size_t length)
+{
+    struct error err;
+    TRY(unit);
+}
+
+static void try_assignment(const char *text, size_t length)
+{
+    struct error err;
+    TRY(assignment);
+}
+
+static void try_state(const char *text, size_t length)
+{
+    struct error err;
+    TRY(state);
+}
+
+static void try_role(const char *text, size_t length)
+{
+    struct error err;
+    TRY(role);
+}
+
+/* A key that is ours is spelt in one way only. */
+static void try_key(const char *text, size_t length)
+{
+    struct store_key_parts parts;
+    autofree char *key = strndup(text, length);
+    if (!key)
+        return;
+    store_key_parse("/m/", key, &parts);
+    if (parts.kind == STORE_KEY_INVALID)
+        return;
+    autofree char *again = store_key("/m/", parts.kind, parts.machine, parts.name, parts.index);
+    if (!again || strcmp(key, again) != 0)
+        abort();
+}
+
+static void try_texts(const char *text, size_t length)
+{
+    struct error err;
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    autofree struct role_number *numbers = NULL;
+    autofree char *copy = strndup(text, length);
+    if (!copy)
+        return;
+    if (metadata_parse(copy, &rules, &count, &err) == 0)
+        metadata_free(rules, count);
+    (void)role_numbers_parse(copy, 255, true, &numbers, &count, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const tries[])(const char *, size_t) = {
+        try_member, try_presence, try_unit, try_assignment, try_state, try_role, try_key, try_texts,
+    };
+    if (size > 0)
+        tries[data[0] % (sizeof(tries) / sizeof(tries[0]))]((const char *)data + 1, size - 1);
+    return 0;
+}

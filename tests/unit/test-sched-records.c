@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/records.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "tests/unit/harness.h"
+
+#define MACHINE "4f2a1b3c4f2a1b3c4f2a1b3c4f2a1b3c"
+#define BLOB    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void every_kind_of_key_is_read_back(void **state)
+{
+    (void)state;
+    static const struct {
+        enum store_key_kind kind;
+        const char *machine, *name;
+        unsigned int index;
+        const char *key;
+    } rows[] = {
+        {STORE_KEY_CLUSTER,     NULL,    NULL,           0,  "/m/cluster"                     },
+        { STORE_KEY_MEMBER,     MACHINE, NULL,           0,  "/m/members/" MACHINE            },
+        { STORE_KEY_PRESENCE,   MACHINE, NULL,           0,  "/m/nodes/" MACHINE "/presence"  },
+        { STORE_KEY_ASSIGNMENT, MACHINE, "a@1.service",  0,
+         "/m/nodes/" MACHINE "/units/a@1.service"                                             },
+        { STORE_KEY_STATE,      MACHINE, "a.service",    0,  "/m/states/" MACHINE "/a.service"},
+        { STORE_KEY_LEADER,     NULL,    NULL,           0,  "/m/leader"                      },
+        { STORE_KEY_UNIT,       NULL,    "a\\x2d.mount", 0,  "/m/units/a\\x2d.mount"          },
+        { STORE_KEY_BLOB,       NULL,    BLOB,           0,  "/m/blobs/" BLOB                 },
+        { STORE_KEY_VERDICT,    NULL,    "a.service",    0,  "/m/verdicts/a.service"          },
+        { STORE_KEY_ROLE,       NULL,    "db",           0,  "/m/roles/db"                    },
+        { STORE_KEY_SLOT,       NULL,    "db",           12, "/m/slots/db/12"                 },
+        { STORE_KEY_CORDON,     MACHINE, NULL,           0,  "/m/cordons/" MACHINE            },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct store_key_parts parts;
+        autofree char *key =
+            store_key("/m/", rows[i].kind, rows[i].machine, rows[i].name, rows[i].index);
+        assert_string_equal(key, rows[i].key);
+        store_key_parse("/m/", key, &parts);
+        assert_int_equal(parts.kind, rows[i].kind);
+        assert_string_equal(parts.machine, rows[i].machine ? rows[i].machine : "");
+        assert_string_equal(parts.name, rows[i].name ? rows[i].name : "");
+        assert_int_equal(parts.index, rows[i].index);
+    }
+}
+
+static void foreign_and_malformed_keys_are_ignored(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {
+        "/other/cluster",
+        "/m/",
+        "/m/cluster/",
+        "/m/members/4f2a",
+        "/m/members/4F2A1B3C4F2A1B3C4F2A1B3C4F2A1B3C",
+        "/m/nodes/" MACHINE,
+        "/m/nodes/" MACHINE "/presence/x",
+        "/m/nodes/" MACHINE "/unit/a.service",
+        "/m/nodes/" MACHINE "/units/",
+        "/m/nodes/" MACHINE "/units/a/b",
+        "/m/units/a b.service",
+        "/m/blobs/0123",
+        "/m/roles/Db",
+        "/m/roles/-db",
+        "/m/slots/db/01",
+        "/m/slots/db/-1",
+        "/m/slots/db/1024",
+        "/m/slots/db/",
+        "/m/slots/db",
+        "/m/ops/drain/" MACHINE,
+    };
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct store_key_parts parts;
+        store_key_parse("/m/", keys[i], &parts);
+        assert_int_equal(parts.kind, STORE_KEY_INVALID);
+        assert_string_equal(parts.machine, "");
+        assert_string_equal(parts.name, "");
+    }
+}
+
+static void name_of_257_letters_is_not_ours(void **state)
+{
+    (void)state;
+    struct store_key_parts parts;
+    char key[300] = "/m/units/";
+    memset(key + 9, 'a', 256);
+    store_key_parse("/m/", key, &parts);
+    assert_int_equal(parts.kind, STORE_KEY_UNIT);
+    assert_int_equal(strlen(parts.name), 256);
+    key[9 + 256] = 'a';
+    store_key_parse("/m/", key, &parts);
+    assert_int_equal(parts.kind, STORE_KEY_INVALID);
+}
+
+/* The text is the one that encode gives: fields sorted, all of them there. */
+#define ASSERT_ROUND_TRIP(type, json)                                       \
+    do {                                                                    \
+        struct error err = { 0 };                                           \
+        autorecord(type) record = { 0 };                                    \
+        autofree char *again = NULL;                                        \
+        if (record_##type##_decode(json, strlen(json), &record, &err) < 0)  \
+            fail_msg("%s", err.text);                                       \
+        assert_int_equal(record_##type##_encode(&record, &again, NULL), 0); \
+        assert_string_equal(again, json);                                   \
+    } while (0)
+
+static void records_survive_a_round_trip(void **state)
+{
+    (void)state;
+    ASSERT_ROUND_TRIP(cluster, "{\"schema\":1,\"uuid\":\"u\"}");
+    ASSERT_ROUND_TRIP(member,
+                      "{\"may_lead\":true,\"metadata\":{\"az\":\"1\",\"rack\":\"r1\"},"
+                      "\"name\":\"node1\",\"public_ip\":\"10.0.0.1\",\"role_priority\":\"*=5\","
+                      "\"roles\":\"db=3\",\"ttl_ms\":10000,\"version\":\"0.1\"}");
+    ASSERT_ROUND_TRIP(presence, "{\"address\":\"a\",\"boot_id\":\"b\",\"nonce\":\"n\","
+                                "\"not_ready_reason\":\"disk full\",\"ready\":false}");
+    ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\"}");
+    ASSERT_ROUND_TRIP(assignment,
+                      "{\"blob\":\"b\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
+                      "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
+    ASSERT_ROUND_TRIP(state,
+                      "{\"active\":\"active\",\"assignment_revision\":3,\"invocation\":\"i\","
+                      "\"load\":\"loaded\",\"problem\":\"\",\"registration\":9,"
+                      "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
+                      "\"sub\":\"running\"}");
+    ASSERT_ROUND_TRIP(verdict, "{\"reason\":\"r\",\"since_ms\":1,\"unit_revision\":2}");
+    ASSERT_ROUND_TRIP(role, "{\"generation\":2,\"min_nodes\":1,\"nodes\":3}");
+    ASSERT_ROUND_TRIP(slot, "{\"machine\":\"" MACHINE "\",\"since_ms\":5}");
+    ASSERT_ROUND_TRIP(leader, "{\"machine\":\"" MACHINE "\",\"nonce\":\"n\"}");
+}
+
+static void unknown_fields_are_skipped_and_absent_ones_have_defaults(void **state)
+{
+    (void)state;
+    static const char role[] = "{\"nodes\":3,\"when_short\":\"hold\"}";
+    static const char assignment[] =
+        "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}";
+    autorecord(role) r = { 0 };
+    autorecord(assignment) a = { 0 };
+    assert_int_equal(record_role_decode(role, sizeof(role) - 1, &r, NULL), 0);
+    assert_int_equal(r.min_nodes, 1);
+    assert_int_equal(r.generation, 1);
+    assert_int_equal(record_assignment_decode(assignment, sizeof(assignment) - 1, &a, NULL), 0);
+    assert_int_equal(a.failover, FAILOVER_AT_LEAST_ONCE);
+    assert_string_equal(a.reason, "");
+}
+
+static void bad_values_are_refused_by_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *complaint;
+    } rows[] = {
+        {"{\"blob\":\"b\"}",                                                          "field \"want\" is missing"                  },
+        { "{\"blob\":7}",                                                             "field \"blob\" is not a string"             },
+        { "{\"blob\":\"b\",\"want\":\"go\"}",                                         "field \"want\" has the unknown value \"go\""},
+        { "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":-1}",
+         "field \"unit_revision\" is negative"                                                                                     },
+        { "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"failover\":\"x\"}",
+         "field \"failover\" has the unknown value \"x\""                                                                          },
+        { "[]",                                                                       "a record is not a JSON object"              },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error err = { 0 };
+        struct record_assignment record = { 0 };
+        assert_int_equal(
+            record_assignment_decode(rows[i].text, strlen(rows[i].text), &record, &err), -EPROTO);
+        assert_string_equal(err.text, rows[i].complaint);
+        assert_null(record.blob);
+    }
+    struct error err = { 0 };
+    struct record_role role = { 0 };
+    assert_int_equal(record_role_decode("{\"nodes\":1025}", 14, &role, &err), -EPROTO);
+    assert_string_equal(err.text, "field \"nodes\" is over 1024");
+}
+
+static void value_without_a_word_is_not_written(void **state)
+{
+    (void)state;
+    char blob[] = "b";
+    char *text = NULL;
+    const struct record_unit unit = { .blob = blob };
+    assert_int_equal(record_unit_encode(&unit, &text, NULL), -EINVAL);
+    assert_null(text);
+}
+
+static void metadata_is_sorted_and_last_of_equal_keys_wins(void **state)
+{
+    (void)state;
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    assert_int_equal(metadata_parse("rack=r1, disk=ssd,rack=r2,", &rules, &count, NULL), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(rules[0].key, "disk");
+    assert_string_equal(rules[0].value, "ssd");
+    assert_string_equal(rules[1].key, "rack");
+    assert_string_equal(rules[1].value, "r2");
+    metadata_free(rules, count);
+}
+
+static void faulty_metadata_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *complaint;
+    } rows[] = {
+        {"a=1,ssd", "metadata: \"ssd\" is not KEY=VALUE"                         },
+        { "a=b=c",  "metadata: \"a=b=c\" is not KEY=VALUE"                       },
+        { "a=",     "metadata: \"a=\" is not KEY=VALUE"                          },
+        { "=b",     "metadata: invalid key \"\" (want letters, digits, _ . -)"   },
+        { "a b=c",  "metadata: invalid key \"a b\" (want letters, digits, _ . -)"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error err = { 0 };
+        struct metadata_rule *rules = NULL;
+        size_t count = 0;
+        assert_int_equal(metadata_parse(rows[i].text, &rules, &count, &err), -EINVAL);
+        assert_string_equal(err.text, rows[i].complaint);
+        assert_null(rules);
+    }
+}
+
+static void role_numbers_are_read_in_order(void **state)
+{
+    (void)state;
+    struct role_number *numbers = NULL;
+    size_t count = 0;
+    assert_int_equal(role_numbers_parse("web=2, db=1024,*=0", 1024, true, &numbers, &count, NULL),
+                     0);
+    assert_int_equal(count, 3);
+    assert_string_equal(numbers[0].name, "web");
+    assert_int_equal(numbers[0].number, 2);
+    assert_int_equal(numbers[1].number, 1024);
+    assert_string_equal(numbers[2].name, "*");
+    free(numbers);
+}
+
+static void faulty_role_numbers_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *complaint;
+    } rows[] = {
+        {"db",         "\"db\" is not NAME=0..255"                                        },
+        { "db=high",   "\"db=high\" is not NAME=0..255"                                   },
+        { "db=256",    "\"db=256\" is not NAME=0..255"                                    },
+        { "Db 1=2",    "invalid role name \"Db 1\" (want a-z 0-9 - _, 1 to 63 characters)"},
+        { "*=2",       "invalid role name \"*\" (want a-z 0-9 - _, 1 to 63 characters)"   },
+        { "db=1,db=2", "role \"db\" is given twice"                                       },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error err = { 0 };
+        struct role_number *numbers = NULL;
+        size_t count = 0;
+        assert_int_equal(role_numbers_parse(rows[i].text, 255, false, &numbers, &count, &err),
+                         -EINVAL);
+        assert_string_equal(err.text, rows[i].complaint);
+        assert_null(numbers);
+    }
+}
+
+static void role_names_follow_the_grammar(void **state)
+{
+    (void)state;
+    assert_true(role_name_is_valid("a"));
+    assert_true(role_name_is_valid("web-front_1"));
+    assert_false(role_name_is_valid(""));
+    assert_false(role_name_is_valid("web-"));
+    assert_false(role_name_is_valid("_web"));
+    assert_true(
+        role_name_is_valid("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff123"));
+    assert_false(
+        role_name_is_valid("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_key_is_read_back),
+        cmocka_unit_test(foreign_and_malformed_keys_are_ignored),
+        cmocka_unit_test(name_of_257_letters_is_not_ours),
+        cmocka_unit_test(records_survive_a_round_trip),
+        cmocka_unit_test(unknown_fields_are_skipped_and_absent_ones_have_defaults),
+        cmocka_unit_test(bad_values_are_refused_by_field),
+        cmocka_unit_test(value_without_a_word_is_not_written),
+        cmocka_unit_test(metadata_is_sorted_and_last_of_equal_keys_wins),
+        cmocka_unit_test(faulty_metadata_is_named),
+        cmocka_unit_test(role_numbers_are_read_in_order),
+        cmocka_unit_test(faulty_role_numbers_are_named),
+        cmocka_unit_test(role_names_follow_the_grammar),
+    };
+    return cmocka_run_group_tests_name("scheduler/records", tests, NULL, NULL);
+}
