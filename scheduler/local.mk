@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
+	scheduler/match.c scheduler/match.h \
+	scheduler/model.c scheduler/model.h \
+	scheduler/model_data.h \
+	scheduler/model_view.c \
+	scheduler/place.c scheduler/place.h \
+	scheduler/plan.c scheduler/plan.h \
+	scheduler/plan_unit.c \
 	scheduler/record_keys.c \
 	scheduler/record_values.c \
-	scheduler/records.c scheduler/records.h
+	scheduler/records.c scheduler/records.h \
+	scheduler/roles.c scheduler/roles.h \
+	scheduler/step.h
 
 # The scheduler links four small functions of units/; its tests bring their own.
 SCHED_LIBS = libscheduler.a $(BASE_LIBS)
@@ -20,3 +29,9 @@ fuzz_records_LDADD = $(SCHED_LIBS)
 fuzz_records_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 EXTRA_DIST += tests/fuzz/corpus/fuzz-records
+
+check_PROGRAMS += test-sched-golden
+test_sched_golden_SOURCES = tests/unit/test-sched-golden.c tests/unit/sched_feed.c \
+	tests/unit/sched_feed.h $(SCHED_HELPERS)
+test_sched_golden_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/golden/sched

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model from inside, for scheduler/ alone.
+ *
+ * Machines, units and their pairs (placements) point at each other. A thing exists as long as some
+ * key of the store speaks of it; what no key speaks of any more is swept at the end of the next
+ * step, so that nothing on the lists of marks is ever freed under the step's feet.
+ *
+ * The fields under "within a step" hold what the step has decided but the store does not know yet;
+ * they are clear between steps.
+ */
+#ifndef SCHEDULER_MODEL_DATA_H
+#define SCHEDULER_MODEL_DATA_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "scheduler/model.h"
+
+struct machine {
+    char id[33];
+    bool is_member;
+    struct record_member member;
+    struct role_number *priorities; /* member.role_priority, read */
+    size_t priority_count;
+    int64_t registration; /* 0: absent */
+    bool ready;
+    char *not_ready_reason;
+    int64_t absent_since_ms; /* -1: not seen absent yet */
+    bool cordoned;
+
+    struct placement *placements;
+    size_t load; /* placements that the store has an assignment for */
+
+    bool marked;
+    struct machine *mark_prev, *mark_next;
+    UT_hash_handle hh;
+
+    /* within a step */
+    size_t planned;  /* placements decided on top of load */
+    bool revisit;    /* absent, not yet lost: the next step must look again */
+    bool slot_moved; /* a role came or went: its units must look again */
+};
+
+/* "unit follows peer": one line of MachineOf=. Owned by the follower. */
+struct follow {
+    struct unit *follower, *peer;
+    struct follow *prev, *next; /* in peer->followers */
+};
+
+struct unit {
+    char *name;
+    bool exists;         /* the store has units/<name> */
+    int64_t create, mod; /* of units/<name>; mod 0: absent */
+    char *blob;
+    enum desired desired;
+    /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
+     */
+    struct requirements *requirements;
+    char *problem; /* why there are none */
+
+    int64_t verdict_mod; /* 0: none */
+    int64_t verdict_unit_revision;
+    char *verdict_reason;
+
+    struct placement *placements;
+    struct follow *follows; /* array, as requirements->machine_of */
+    size_t follow_count;
+    struct follow *followers;
+
+    bool pending; /* wants what no machine gives: tried again when anything makes room */
+    struct unit *pending_prev, *pending_next;
+    bool marked;
+    struct unit *mark_prev, *mark_next;
+    UT_hash_handle hh;
+
+    /* within a step */
+    uint64_t depth_round;
+    unsigned int depth; /* how long the chain of its peers is; valid if the round is this one */
+};
+
+struct placement_key {
+    struct machine *machine;
+    struct unit *unit;
+};
+
+struct placement {
+    struct placement_key key;
+    int64_t assignment_mod; /* 0: no assignment */
+    char *blob;
+    enum want want;
+    int64_t unit_revision;
+    enum failover failover;
+    int64_t state_mod; /* 0: no state */
+    int64_t state_registration;
+    int64_t released_revision;
+
+    struct placement *machine_prev, *machine_next;
+    struct placement *unit_prev, *unit_next;
+    UT_hash_handle hh;
+
+    /* within a step */
+    bool planned; /* decided: it will be assigned here */
+    bool leaving; /* decided: released, dropped or moved away */
+    bool touched;
+    struct placement *touched_next;
+};
+
+struct slot {
+    unsigned int index;
+    int64_t mod; /* 0: not in the store (decided within this step) */
+    struct machine *machine;
+    struct slot *prev, *next; /* sorted by index */
+
+    /* within a step */
+    bool has_plan;
+    struct machine *planned; /* NULL: given up */
+};
+
+struct role {
+    char name[64];
+    bool defined;
+    int64_t mod;
+    struct record_role def;
+    struct slot *slots;
+    /* First boot: which machines may hold it, and since when these. */
+    uint64_t candidates_digest;
+    int64_t candidates_since_ms;
+    UT_hash_handle hh;
+};
+
+struct model {
+    struct machine *machines;
+    struct machine **machines_by_id; /* sorted; rebuilt when machines come and go */
+    size_t machine_count;
+    bool machines_stale;
+    struct unit *units;
+    struct placement *placements;
+    struct role *roles;
+
+    struct machine *marked_machines;
+    struct unit *marked_units;
+    struct unit *pending_units;
+    bool retry;         /* something made room: pending units look again */
+    bool roles_marked;  /* roles look again */
+    bool roles_revisit; /* a role waits for its first holders: the next step looks again */
+    uint64_t depth_round;
+};
+
+/* --- looking up --- */
+
+struct machine *model_machine(const struct model *model, const char *id);
+struct unit *model_unit(const struct model *model, const char *name);
+struct placement *model_placement(const struct model *model, struct machine *machine,
+                                  struct unit *unit);
+/* Finds or makes the pair. NULL if memory ran out. */
+struct placement *model_placement_get(struct model *model, struct machine *machine,
+                                      struct unit *unit);
+/* machines_by_id made fresh. -ENOMEM. */
+int model_sort_machines(struct model *model, struct error *err);
+
+/* --- marks --- */
+
+void model_mark_machine(struct model *model, struct machine *machine);
+void model_mark_unit(struct model *model, struct unit *unit);
+void model_mark_units_of(struct model *model, const struct machine *machine);
+void model_set_pending(struct model *model, struct unit *unit, bool pending);
+/* Frees what no key speaks of any more, and all marks. */
+void model_sweep(struct model *model);
+
+/* --- small facts --- */
+
+/* Assigned, or decided to be within this step. */
+static inline bool placement_occupies(const struct placement *p)
+{
+    return p->assignment_mod > 0 || p->planned;
+}
+
+/* It is there and will stay, as far as is known. */
+static inline bool placement_holds(const struct placement *p)
+{
+    return placement_occupies(p) && !p->leaving &&
+           (p->planned || p->want == WANT_RUN || p->want == WANT_LOADED);
+}
+
+static inline struct machine *slot_holder(const struct slot *slot)
+{
+    return slot->has_plan ? slot->planned : slot->machine;
+}
+
+/* The store says that the unit should be on some machine. */
+static inline bool unit_is_wanted(const struct unit *unit)
+{
+    return unit->exists && (unit->desired == DESIRED_LOADED || unit->desired == DESIRED_LAUNCHED);
+}
+
+/* Priority of a machine for a role: 1–255, 0 is never, 100 where nothing is said. */
+unsigned int machine_role_priority(const struct machine *machine, const char *role);
+/* Does it hold a slot of the role, as decided so far? */
+bool role_is_held_by(const struct role *role, const struct machine *machine);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about the model: why, roles, metadata. They change nothing. */
+#include <string.h>
+
+#include "scheduler/match.h"
+#include "scheduler/model.h"
+#include "scheduler/step.h"
+
+/* --- why --- */
+
+void model_answers_free(struct model_answer *answers, size_t count)
+{
+    for (size_t i = 0; answers && i < count; i++)
+        free(answers[i].refusal);
+    free(answers);
+}
+
+static char *why_not(const struct model *model, const struct unit *unit, struct machine *machine,
+                     bool *ret_may)
+{
+    autotext words = { 0 };
+    struct placement *p = model_placement(model, machine, (struct unit *)unit);
+    bool here = p && placement_holds(p) && machine->registration > 0;
+    *ret_may = false;
+    if (!unit->requirements)
+        return text_format("%s", unit->problem ? unit->problem : "its text is missing");
+    const struct refusal refusal = match(model, unit, machine, here ? MATCH_STAY : MATCH_ARRIVE);
+    *ret_may = refusal.kind == REFUSAL_NONE;
+    if (*ret_may)
+        return NULL;
+    refusal_words(model, unit, machine, &refusal, &words);
+    return text_take(&words);
+}
+
+int model_why(const struct model *model, const char *unit, struct model_answer **ret,
+              size_t *ret_count, struct error *err)
+{
+    const struct unit *u = model_unit(model, unit);
+    if (!u || !u->exists)
+        return error_set(err, -ENOENT, "there is no unit %s", unit);
+    size_t count = 0;
+    struct model_answer *answers = calloc(HASH_COUNT(model->machines) + 1, sizeof(*answers));
+    int r = answers ? model_sort_machines((struct model *)model, err) : error_oom(err);
+    for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
+        struct machine *m = model->machines_by_id[i];
+        bool may = false;
+        if (!m->is_member && m->registration == 0)
+            continue;
+        struct model_answer *answer = &answers[count++];
+        memcpy(answer->machine, m->id, sizeof(answer->machine));
+        answer->load = m->load;
+        answer->refusal = why_not(model, u, m, &may);
+        if (!may && !answer->refusal)
+            r = error_oom(err);
+    }
+    if (r < 0) {
+        model_answers_free(answers, count);
+        return r;
+    }
+    *ret = answers;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- roles --- */
+
+static const char *const status_names[] = {
+    [ROLE_STATUS_OK] = "ok",
+    [ROLE_STATUS_SHORT] = "short",
+    [ROLE_STATUS_CRITICAL] = "critical",
+    [ROLE_STATUS_EMPTY] = "empty",
+    [ROLE_STATUS_OFF] = "off",
+};
+
+const char *role_status_name(enum role_status status)
+{
+    return status >= ROLE_STATUS_OK && status <= ROLE_STATUS_OFF ? status_names[status] : NULL;
+}
+
+void role_views_free(struct role_view *views, size_t count)
+{
+    for (size_t i = 0; views && i < count; i++)
+        free(views[i].holders);
+    free(views);
+}
+
+static enum role_status status_of(const struct role_view *view)
+{
+    if (view->want == 0)
+        return ROLE_STATUS_OFF;
+    if (view->have == 0)
+        return ROLE_STATUS_EMPTY;
+    if (view->have < view->min)
+        return ROLE_STATUS_CRITICAL;
+    return view->have < view->want ? ROLE_STATUS_SHORT : ROLE_STATUS_OK;
+}
+
+static unsigned int count_spares(const struct model *model, const struct role *role)
+{
+    unsigned int count = 0;
+    for (size_t i = 0; i < model->machine_count; i++)
+        count += role_may_take(role, model->machines_by_id[i]) &&
+                 !role_is_held_by(role, model->machines_by_id[i]);
+    return count;
+}
+
+/* A holder counts while it is registered: what is absent does not do the role's work. */
+static int view_role(const struct model *model, const struct role *role, struct role_view *ret,
+                     struct error *err)
+{
+    const struct slot *slot = NULL;
+    size_t slots = 0;
+    DL_COUNT(role->slots, slot, slots);
+    memcpy(ret->role, role->name, sizeof(ret->role));
+    ret->want = (unsigned int)role->def.nodes;
+    ret->min = (unsigned int)role->def.min_nodes;
+    ret->spare = count_spares(model, role);
+    ret->holders = calloc(slots + 1, sizeof(*ret->holders));
+    if (!ret->holders)
+        return error_oom(err);
+    DL_FOREACH(role->slots, slot)
+        if (slot->machine->registration > 0)
+            memcpy(ret->holders[ret->have++], slot->machine->id, sizeof(slot->machine->id));
+    ret->status = status_of(ret);
+    return 0;
+}
+
+static int compare_views(const void *a, const void *b)
+{
+    return strcmp(((const struct role_view *)a)->role, ((const struct role_view *)b)->role);
+}
+
+int model_roles(const struct model *model, struct role_view **ret, size_t *ret_count,
+                struct error *err)
+{
+    size_t count = 0;
+    struct role_view *views = calloc(HASH_COUNT(model->roles) + 1, sizeof(*views));
+    int r = views ? model_sort_machines((struct model *)model, err) : error_oom(err);
+    for (const struct role *role = model->roles; r == 0 && role; role = role->hh.next)
+        if (role->defined)
+            r = view_role(model, role, &views[count++], err);
+    if (r < 0) {
+        role_views_free(views, count);
+        return r;
+    }
+    qsort(views, count, sizeof(*views), compare_views);
+    *ret = views;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- metadata --- */
+
+static int set_role(const struct role *role, const struct machine *machine,
+                    struct metadata_rule **rules, size_t *count, struct error *err)
+{
+    const char *word = machine_role_word(role, machine);
+    if (!word)
+        return 0;
+    autofree char *key = text_format("role.%s", role->name);
+    return key ? metadata_set(rules, count, key, word, err) : error_oom(err);
+}
+
+int model_effective_metadata(const struct model *model, const char *machine,
+                             struct metadata_rule **ret, size_t *ret_count, struct error *err)
+{
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    int r = 0;
+    const struct machine *m = model_machine(model, machine);
+    if (!m)
+        return error_set(err, -ENOENT, "there is no machine %s", machine);
+    for (size_t i = 0; r == 0 && i < m->member.metadata_count; i++)
+        r = metadata_set(&rules, &count, m->member.metadata[i].key, m->member.metadata[i].value,
+                         err);
+    for (const struct role *role = model->roles; r == 0 && role; role = role->hh.next)
+        r = set_role(role, m, &rules, &count, err);
+    if (r < 0) {
+        metadata_free(rules, count);
+        return r;
+    }
+    metadata_sort(rules, count);
+    *ret = rules;
+    *ret_count = count;
+    return 0;
+}

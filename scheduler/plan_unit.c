@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of one unit. For each copy the question is first whether its machine is there:
+ *
+ *              absent        lost                          present
+ *   wanted     wait          move (Failover=never: wait)   stay | rewrite | release → ack → move
+ *   unwanted   wait          drop                          release → ack → drop
+ */
+#include <string.h>
+
+#include "scheduler/place.h"
+#include "scheduler/step.h"
+
+/* --- words --- */
+
+static char *refusal_reason(struct step *step, const struct placement *p,
+                            const struct refusal *refusal)
+{
+    autotext reason = { 0 };
+    text_add(&reason, "must leave ");
+    machine_words(p->key.machine, &reason);
+    text_add(&reason, ": ");
+    refusal_words(step->model, p->key.unit, p->key.machine, refusal, &reason);
+    return text_take(&reason);
+}
+
+static void gone_words(const struct step *step, const struct machine *machine, struct text *words)
+{
+    text_add(words, "machine ");
+    machine_words(machine, words);
+    text_addf(words, " is gone for %.1f s",
+              (double)(step->clock->now_ms - machine->absent_since_ms) / 1000.0);
+}
+
+static char *move_reason(const struct step *step, const struct placement *from, bool lost,
+                         const struct place *place)
+{
+    autotext reason = { 0 };
+    if (lost) {
+        gone_words(step, from->key.machine, &reason);
+    } else {
+        text_add(&reason, "released by ");
+        machine_words(from->key.machine, &reason);
+    }
+    text_add(&reason, ", moving to ");
+    machine_words(place->machine, &reason);
+    text_add(&reason, ": ");
+    place_words(place, &reason);
+    return text_take(&reason);
+}
+
+/* --- verdicts --- */
+
+static void clear_verdict(struct step *step, struct unit *unit, const char *why)
+{
+    if (unit->verdict_mod == 0)
+        return;
+    struct action *action =
+        step_action(step, ACTION_CLEAR_VERDICT, unit, NULL, text_format("%s", why));
+    if (action)
+        action->verdict_mod = unit->verdict_mod;
+}
+
+/* Written only if it says something new: an idle cluster writes nothing. reason is taken over. */
+static void give_verdict(struct step *step, struct unit *unit, char *reason)
+{
+    if (reason && unit->verdict_mod > 0 && unit->verdict_unit_revision == unit->mod &&
+        text_equal(unit->verdict_reason, reason)) {
+        free(reason);
+        return;
+    }
+    struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
+    if (!action)
+        return;
+    action->unit_revision = unit->mod;
+    action->unit_mod = unit->mod;
+    action->verdict_mod = unit->verdict_mod;
+}
+
+static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
+{
+    autotext reason = { 0 };
+    if (lost) {
+        text_add(&reason, "machine ");
+        machine_words(lost, &reason);
+        text_add(&reason, " is gone, and ");
+    }
+    place_refusals(step->model, unit, &reason);
+    model_set_pending(step->model, unit, true);
+    give_verdict(step, unit, text_take(&reason));
+}
+
+static void somewhere(struct step *step, struct unit *unit)
+{
+    model_set_pending(step->model, unit, false);
+    clear_verdict(step, unit, "it has a machine");
+}
+
+/* --- writing assignments --- */
+
+static enum want want_of(const struct unit *unit)
+{
+    return unit->desired == DESIRED_LAUNCHED ? WANT_RUN : WANT_LOADED;
+}
+
+static void set_blob(struct step *step, struct action *action, const char *blob)
+{
+    action->blob = strdup(blob);
+    if (!action->blob)
+        step->failed = true;
+}
+
+/* What the unit wants now, on machine. */
+static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
+                             const struct machine *machine, char *reason)
+{
+    struct action *action = step_action(step, kind, unit, machine, reason);
+    if (!action)
+        return NULL;
+    set_blob(step, action, unit->blob);
+    action->want = want_of(unit);
+    action->unit_revision = unit->mod;
+    action->failover = unit->requirements->failover;
+    action->unit_mod = unit->mod;
+    action->assignment_mod = 0;
+    action->registration = machine->registration;
+    return action;
+}
+
+static void rewrite(struct step *step, struct placement *p, const char *why)
+{
+    struct action *action =
+        assign(step, ACTION_ASSIGN, p->key.unit, p->key.machine, text_format("%s", why));
+    if (action)
+        action->assignment_mod = p->assignment_mod;
+    step_plan_arrival(step, p);
+}
+
+static void release(struct step *step, struct placement *p, char *reason)
+{
+    const struct unit *unit = p->key.unit;
+    struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
+    if (!action)
+        return;
+    set_blob(step, action, p->blob);
+    action->want = WANT_RELEASE;
+    action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
+    action->failover = p->failover;
+    action->unit_mod = unit->mod;
+    action->assignment_mod = p->assignment_mod;
+    action->registration = p->key.machine->registration;
+    step_plan_leaving(step, p);
+}
+
+static void drop(struct step *step, struct placement *p, char *reason)
+{
+    struct action *action = step_action(step, ACTION_DROP, p->key.unit, p->key.machine, reason);
+    if (!action)
+        return;
+    action->assignment_mod = p->assignment_mod;
+    action->state_mod = p->state_mod;
+    action->registration = p->key.machine->registration; /* 0: still absent */
+    step_plan_leaving(step, p);
+}
+
+static void move(struct step *step, struct placement *from, bool lost, const struct place *place)
+{
+    struct unit *unit = from->key.unit;
+    struct placement *to = step_placement(step, place->machine, unit);
+    struct action *action =
+        to ? assign(step, ACTION_MOVE, unit, place->machine, move_reason(step, from, lost, place))
+           : NULL;
+    if (!action)
+        return;
+    action->from_machine = strdup(from->key.machine->id);
+    step->failed = step->failed || !action->from_machine;
+    action->from_assignment_mod = from->assignment_mod;
+    action->from_state_mod = from->state_mod;
+    action->from_registration = lost ? 0 : -1;
+    step_plan_leaving(step, from);
+    step_plan_arrival(step, to);
+}
+
+static void arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason)
+{
+    struct placement *to = step_placement(step, machine, unit);
+    if (to && assign(step, ACTION_ASSIGN, unit, machine, reason))
+        step_plan_arrival(step, to);
+    else if (!to)
+        free(reason);
+}
+
+/* --- one copy --- */
+
+/* The agent has stopped it, says so for this very release, and is the one that is registered. */
+static bool is_released(const struct placement *p)
+{
+    return p->want == WANT_RELEASE && p->state_mod > 0 &&
+           p->released_revision == p->assignment_mod &&
+           p->state_registration == p->key.machine->registration;
+}
+
+/* A copy that nobody wants here any more. */
+static void give_up(struct step *step, struct placement *p, const char *why)
+{
+    switch (step_machine_status(step, p->key.machine)) {
+    case MACHINE_LOST:
+        drop(step, p, text_format("%s, and its machine is lost", why));
+        return;
+    case MACHINE_PRESENT:
+        if (is_released(p))
+            drop(step, p, text_format("%s, and it has stopped", why));
+        else if (p->want != WANT_RELEASE)
+            release(step, p, text_format("%s", why));
+        return;
+    case MACHINE_ABSENT:
+    case MACHINE_STATUS_INVALID:
+        return;
+    }
+}
+
+static const char *change_of(const struct placement *p)
+{
+    const struct unit *unit = p->key.unit;
+    if (p->want == WANT_RELEASE)
+        return "wanted here again";
+    if (!text_equal(p->blob, unit->blob))
+        return "its text has changed";
+    if (p->want != want_of(unit))
+        return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
+    if (p->unit_revision != unit->mod)
+        return "asked for again";
+    return p->failover != unit->requirements->failover ? "its Failover= has changed" : NULL;
+}
+
+/* It may stay: bring its assignment up to date. */
+static void keep(struct step *step, struct placement *p)
+{
+    const char *change = change_of(p);
+    if (change)
+        rewrite(step, p, change);
+}
+
+static void relocate(struct step *step, struct placement *p, bool lost)
+{
+    struct unit *unit = p->key.unit;
+    const struct place place = place_find(step->model, unit);
+    if (place.machine) {
+        move(step, p, lost, &place);
+        somewhere(step, unit);
+        return;
+    }
+    if (!lost)
+        drop(step, p, text_format("it has stopped, and no other machine may run it"));
+    nowhere(step, unit, lost ? p->key.machine : NULL);
+}
+
+/* The one copy that counts, on a machine that is there. */
+static void decide_present(struct step *step, struct placement *p)
+{
+    const struct refusal refusal = match(step->model, p->key.unit, p->key.machine, MATCH_STAY);
+    if (refusal.kind == REFUSAL_NONE) {
+        keep(step, p);
+        somewhere(step, p->key.unit);
+    } else if (is_released(p)) {
+        relocate(step, p, false);
+    } else if (p->want != WANT_RELEASE) {
+        release(step, p, refusal_reason(step, p, &refusal));
+    }
+}
+
+static void decide_lost(struct step *step, struct placement *p)
+{
+    if (p->key.unit->requirements->failover != FAILOVER_NEVER) {
+        relocate(step, p, true);
+        return;
+    }
+    autotext reason = { 0 };
+    text_add(&reason, "machine ");
+    machine_words(p->key.machine, &reason);
+    text_add(&reason,
+             " is gone and Failover=never: its state is unknown until the machine is back");
+    model_set_pending(step->model, p->key.unit, false);
+    give_verdict(step, p->key.unit, text_take(&reason));
+}
+
+/* --- a unit that runs once --- */
+
+static int rank_home(struct step *step, const struct placement *p)
+{
+    bool going = p->want == WANT_RELEASE;
+    bool present = step_machine_status(step, p->key.machine) == MACHINE_PRESENT;
+    return (going ? 2 : 0) + (present ? 0 : 1);
+}
+
+/* The copy that counts. There is one, unless a unit that was global is so no longer. */
+static struct placement *find_home(struct step *step, const struct unit *unit)
+{
+    struct placement *home = NULL;
+    int home_rank = 0;
+    struct placement *p = NULL;
+    DL_FOREACH2(unit->placements, p, unit_next)
+    {
+        if (p->assignment_mod == 0)
+            continue;
+        int rank = rank_home(step, p);
+        if (!home || rank < home_rank ||
+            (rank == home_rank && p->assignment_mod < home->assignment_mod)) {
+            home = p;
+            home_rank = rank;
+        }
+    }
+    return home;
+}
+
+static void give_up_others(struct step *step, struct unit *unit, const struct placement *home,
+                           const char *why)
+{
+    struct placement *p = NULL;
+    DL_FOREACH2(unit->placements, p, unit_next)
+    if (p != home && p->assignment_mod > 0)
+        give_up(step, p, why);
+}
+
+static void decide_homeless(struct step *step, struct unit *unit)
+{
+    const struct place place = place_find(step->model, unit);
+    if (!place.machine) {
+        nowhere(step, unit, NULL);
+        return;
+    }
+    autotext reason = { 0 };
+    place_words(&place, &reason);
+    arrive(step, unit, place.machine, text_take(&reason));
+    somewhere(step, unit);
+}
+
+static void decide_single(struct step *step, struct unit *unit)
+{
+    struct placement *home = find_home(step, unit);
+    if (!home) {
+        decide_homeless(step, unit);
+        return;
+    }
+    give_up_others(step, unit, home, "it is on another machine");
+    switch (step_machine_status(step, home->key.machine)) {
+    case MACHINE_PRESENT:
+        decide_present(step, home);
+        return;
+    case MACHINE_LOST:
+        decide_lost(step, home);
+        return;
+    case MACHINE_ABSENT:
+    case MACHINE_STATUS_INVALID:
+        return;
+    }
+}
+
+/* --- a unit that runs everywhere --- */
+
+/* True if the machine has it or gets it. A machine that is gone keeps its assignment: it will find
+ * it there when it is back. */
+static bool decide_global_on(struct step *step, struct unit *unit, struct machine *machine)
+{
+    struct placement *p = model_placement(step->model, machine, unit);
+    bool here = p && p->assignment_mod > 0;
+    if (here && machine->registration == 0)
+        return false;
+    const struct refusal refusal =
+        match(step->model, unit, machine, here ? MATCH_STAY : MATCH_ARRIVE);
+    if (!here) {
+        if (refusal.kind == REFUSAL_NONE)
+            arrive(step, unit, machine, text_format("global: runs on every machine that matches"));
+        return refusal.kind == REFUSAL_NONE;
+    }
+    if (refusal.kind == REFUSAL_NONE)
+        keep(step, p);
+    else if (is_released(p))
+        drop(step, p, text_format("it may not run here any more, and it has stopped"));
+    else if (p->want != WANT_RELEASE)
+        release(step, p, refusal_reason(step, p, &refusal));
+    return refusal.kind == REFUSAL_NONE;
+}
+
+static void decide_global(struct step *step, struct unit *unit)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < step->model->machine_count; i++)
+        count += decide_global_on(step, unit, step->model->machines_by_id[i]);
+    if (count == 0)
+        nowhere(step, unit, NULL);
+    else
+        somewhere(step, unit);
+    model_set_pending(step->model, unit, true); /* each new machine is for it, too */
+}
+
+/* --- any unit --- */
+
+static int compare_placements(const struct placement *a, const struct placement *b)
+{
+    return strcmp(a->key.machine->id, b->key.machine->id);
+}
+
+void step_unit(struct step *step, struct unit *unit)
+{
+    DL_SORT2(unit->placements, compare_placements, unit_prev, unit_next);
+    if (!unit_is_wanted(unit)) {
+        model_set_pending(step->model, unit, false);
+        give_up_others(step, unit, NULL,
+                       unit->exists ? "the unit is to be inactive" : "the unit is destroyed");
+        clear_verdict(step, unit, "it is not wanted any more");
+    } else if (!unit->requirements) {
+        model_set_pending(step->model, unit, false);
+        give_verdict(step, unit,
+                     text_format("%s", unit->problem ? unit->problem : "its text is missing"));
+    } else if (unit->requirements->global) {
+        decide_global(step, unit);
+    } else {
+        decide_single(step, unit);
+    }
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One plan_step() while it runs: what it works on, and how its parts write down decisions. */
+#ifndef SCHEDULER_STEP_H
+#define SCHEDULER_STEP_H
+
+#include "base/text.h"
+#include "scheduler/model_data.h"
+#include "scheduler/plan.h"
+
+struct step {
+    struct model *model;
+    const struct plan_clock *clock;
+    struct plan *plan;
+    struct placement *touched; /* whose step fields must be cleared */
+    bool failed;               /* memory ran out: the plan is worth nothing */
+};
+
+enum machine_status {
+    MACHINE_STATUS_INVALID = 0,
+    MACHINE_PRESENT,
+    MACHINE_ABSENT, /* not yet lost: wait */
+    MACHINE_LOST,
+};
+
+/* Notes that the machine must be looked at again, and when, while it is absent and not yet lost. */
+enum machine_status step_machine_status(struct step *step, struct machine *machine);
+void step_wake_at(struct step *step, int64_t at_ms);
+
+/* A new action with all guards off and copies of what it is about; NULL when memory ran out (then
+ * step->failed). reason is taken over. */
+struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
+                           const struct machine *machine, char *reason);
+
+void step_plan_arrival(struct step *step, struct placement *placement);
+void step_plan_leaving(struct step *step, struct placement *placement);
+/* The placement of a pair, made if need be; NULL when memory ran out (then step->failed). */
+struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit);
+
+/* roles.c: slots first, units follow them in the same step. */
+void step_roles(struct step *step);
+/* plan_unit.c */
+void step_unit(struct step *step, struct unit *unit);
+
+/* roles.c, for the questions: registered, ready, not cordoned, and not told never to. */
+bool role_may_take(const struct role *role, const struct machine *machine);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/sched_feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PREFIX "/m/"
+
+static void die(const char *key, const char *why)
+{
+    fprintf(stderr, "the fact \"%s\" is wrong: %s\n", key, why);
+    abort();
+}
+
+static void check(int r, const char *key, const struct error *err)
+{
+    if (r < 0)
+        die(key, err->text);
+}
+
+/* --- reading --- */
+
+static void expand_machine(const char *piece, size_t length, struct text *text)
+{
+    for (size_t i = 0; i < (length == 1 ? 32 : 1); i++)
+        text_add_bytes(text, piece, length);
+}
+
+/* members/a → /m/members/aaaa… */
+static char *full_key(const char *key)
+{
+    autotext text = { 0 };
+    const char *slash = strchr(key, '/');
+    text_add(&text, PREFIX);
+    if (slash && slash[1] && (slash[2] == '/' || slash[2] == '\0') && strchr("mnsc", key[0]) &&
+        !text_starts_with(key, "slots/")) {
+        text_add_bytes(&text, key, (size_t)(slash + 1 - key));
+        expand_machine(slash + 1, 1, &text);
+        text_add(&text, slash + 2);
+    } else {
+        text_add(&text, key);
+    }
+    return text_take(&text);
+}
+
+static struct requirements *read_requirements(const char *key, const json_t *value)
+{
+    struct error err = { 0 };
+    const char *machine_id = NULL;
+    const char *failover = NULL;
+    json_t *metadata = NULL;
+    size_t i = 0;
+    json_t *pair = NULL;
+    struct requirements *r = calloc(1, sizeof(*r));
+    if (!r)
+        die(key, "out of memory");
+    check(json_field_string_or(value, "machine_id", NULL, &machine_id, &err), key, &err);
+    check(json_field_string_or(value, "failover", "at-least-once", &failover, &err), key, &err);
+    check(json_field_strv(value, "machine_of", &r->machine_of, &err), key, &err);
+    check(json_field_strv(value, "conflicts", &r->conflicts, &err), key, &err);
+    check(json_field_bool_or(value, "global", false, &r->global, &err), key, &err);
+    check(json_field_array_or_null(value, "metadata", &metadata, &err), key, &err);
+    r->machine_id = machine_id ? strdup(machine_id) : NULL;
+    r->failover = failover_from_name(failover);
+    r->metadata = calloc(json_array_size(metadata) + 1, sizeof(*r->metadata));
+    json_array_foreach(metadata, i, pair) {
+        const char *text = json_string_value(pair);
+        const char *equals = text ? strchr(text, '=') : NULL;
+        if (!equals || !r->metadata)
+            die(key, "metadata is not a list of KEY=VALUE");
+        r->metadata[r->metadata_count++] = (struct metadata_rule){
+            strndup(text, (size_t)(equals - text)),
+            strdup(equals + 1),
+        };
+    }
+    return r;
+}
+
+/* --- feeding --- */
+
+static void feed_unit(struct model *model, const char *name, int64_t create, int64_t mod,
+                      const json_t *value, const char *text)
+{
+    struct error err = { 0 };
+    autorecord(unit) record = { 0 };
+    const char *problem = NULL;
+    json_t *x_fleet = NULL;
+    check(record_unit_decode(text, strlen(text), &record, &err), name, &err);
+    check(json_field_string_or(value, "problem", NULL, &problem, &err), name, &err);
+    check(json_field_object_or_null(value, "x-fleet", &x_fleet, &err), name, &err);
+    autoptr(requirements) requirements = problem ? NULL : read_requirements(name, x_fleet);
+    check(model_put_unit(model, name, create, mod, &record, requirements, problem, &err), name,
+          &err);
+}
+
+static void feed_slot(struct model *model, const struct store_key_parts *parts, int64_t mod,
+                      const char *text)
+{
+    struct error err = { 0 };
+    autorecord(slot) record = { 0 };
+    autotext machine = { 0 };
+    check(record_slot_decode(text, strlen(text), &record, &err), parts->name, &err);
+    expand_machine(record.machine, strlen(record.machine), &machine);
+    free(record.machine);
+    record.machine = text_take(&machine);
+    check(model_put_slot(model, parts->name, parts->index, mod, &record, &err), parts->name, &err);
+}
+
+#define DECODE(type)                 \
+    autorecord(type) record = { 0 }; \
+    check(record_##type##_decode(text, strlen(text), &record, &err), key, &err)
+
+static void put(struct model *model, const char *key, const struct store_key_parts *p,
+                int64_t create, int64_t mod, const json_t *value, int64_t now_ms)
+{
+    struct error err = { 0 };
+    autofree char *text = NULL;
+    check(json_write(value, &text, &err), key, &err);
+    if (p->kind == STORE_KEY_MEMBER) {
+        DECODE(member);
+        check(model_put_member(model, p->machine, &record, now_ms, &err), key, &err);
+    } else if (p->kind == STORE_KEY_PRESENCE) {
+        DECODE(presence);
+        check(model_put_presence(model, p->machine, create, &record, now_ms, &err), key, &err);
+    } else if (p->kind == STORE_KEY_ASSIGNMENT) {
+        DECODE(assignment);
+        check(model_put_assignment(model, p->machine, p->name, mod, &record, &err), key, &err);
+    } else if (p->kind == STORE_KEY_STATE) {
+        DECODE(state);
+        check(model_put_state(model, p->machine, p->name, mod, &record, &err), key, &err);
+    } else if (p->kind == STORE_KEY_VERDICT) {
+        DECODE(verdict);
+        check(model_put_verdict(model, p->name, mod, &record, &err), key, &err);
+    } else if (p->kind == STORE_KEY_ROLE) {
+        DECODE(role);
+        check(model_put_role(model, p->name, mod, &record, &err), key, &err);
+    } else if (p->kind == STORE_KEY_UNIT) {
+        feed_unit(model, p->name, create, mod, value, text);
+    } else if (p->kind == STORE_KEY_SLOT) {
+        feed_slot(model, p, mod, text);
+    } else if (p->kind == STORE_KEY_CORDON) {
+        model_set_cordon(model, p->machine, true);
+    } else {
+        die(key, "not a key of the scheduler");
+    }
+}
+
+static void drop(struct model *model, const char *key, const struct store_key_parts *p,
+                 int64_t now_ms)
+{
+    if (p->kind == STORE_KEY_MEMBER)
+        model_drop_member(model, p->machine, now_ms);
+    else if (p->kind == STORE_KEY_PRESENCE)
+        model_drop_presence(model, p->machine, now_ms);
+    else if (p->kind == STORE_KEY_ASSIGNMENT)
+        model_drop_assignment(model, p->machine, p->name);
+    else if (p->kind == STORE_KEY_STATE)
+        model_drop_state(model, p->machine, p->name);
+    else if (p->kind == STORE_KEY_VERDICT)
+        model_drop_verdict(model, p->name);
+    else if (p->kind == STORE_KEY_ROLE)
+        model_drop_role(model, p->name);
+    else if (p->kind == STORE_KEY_UNIT)
+        model_drop_unit(model, p->name);
+    else if (p->kind == STORE_KEY_SLOT)
+        model_drop_slot(model, p->name, p->index);
+    else if (p->kind == STORE_KEY_CORDON)
+        model_set_cordon(model, p->machine, false);
+    else
+        die(key, "not a key of the scheduler");
+}
+
+void feed(struct model *model, const char *key, int64_t create, int64_t mod, const json_t *value,
+          int64_t now_ms)
+{
+    struct store_key_parts parts;
+    autofree char *full = full_key(key);
+    store_key_parse(PREFIX, full, &parts);
+    if (json_is_null(value))
+        drop(model, key, &parts, now_ms);
+    else
+        put(model, key, &parts, create, mod, value, now_ms);
+}
+
+/* --- printing --- */
+
+static void print_machine(const char *machine, struct text *text)
+{
+    bool same = strspn(machine, (char[]){ machine[0], '\0' }) == 32;
+    text_add_bytes(text, machine, same ? 1 : strlen(machine));
+}
+
+static void print_guard(const char *name, int64_t value, struct text *text)
+{
+    if (value >= 0)
+        text_addf(text, " %s=%" PRId64, name, value);
+}
+
+static void print_action(const struct action *a, struct text *text)
+{
+    text_add(text, action_kind_name(a->kind));
+    if (a->role)
+        text_addf(text, " %s/%u", a->role, a->index);
+    if (a->unit)
+        text_addf(text, " %s", a->unit);
+    if (a->from_machine) {
+        text_add(text, " from ");
+        print_machine(a->from_machine, text);
+    }
+    if (a->machine) {
+        text_add(text, a->from_machine ? " to " : " on ");
+        print_machine(a->machine, text);
+    }
+    if (a->want)
+        text_addf(text, " %s %s revision %" PRId64 " %s", want_name(a->want), a->blob,
+                  a->unit_revision, failover_name(a->failover));
+    text_addf(text, "\n    because %s\n    if", a->reason);
+    print_guard("unit", a->unit_mod, text);
+    print_guard("assignment", a->assignment_mod, text);
+    print_guard("state", a->state_mod, text);
+    print_guard("registration", a->registration, text);
+    print_guard("from-assignment", a->from_assignment_mod, text);
+    print_guard("from-state", a->from_state_mod, text);
+    print_guard("from-registration", a->from_registration, text);
+    print_guard("slot", a->slot_mod, text);
+    print_guard("verdict", a->verdict_mod, text);
+    text_add(text, "\n");
+}
+
+void print_plan(const struct plan *plan, struct text *text)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        print_action(&plan->actions[i], text);
+    if (plan->count == 0)
+        text_add(text, "nothing\n");
+    if (plan->wake_ms >= 0)
+        text_addf(text, "wake at %" PRId64 "\n", plan->wake_ms);
+}

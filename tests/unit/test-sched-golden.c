@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every case of tests/golden/sched: cluster.json is a list of steps, each with a time, facts [key,
+ * mod_revision, value] and what is asked; expected.txt is what comes out, read by a person before
+ * it was committed. The facts of the first step are also told in other orders: the plan must be the
+ * same to the letter.
+ *
+ * UPDATE_GOLDEN=1 writes expected.txt anew: then read the difference.
+ */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+enum { SHUFFLES = 12 };
+
+static char *path_of(const char *name, const char *file)
+{
+    const char *top = getenv("top_srcdir");
+    return text_format("%s/tests/golden/sched/%s/%s", top ? top : "..", name, file);
+}
+
+/* --- one step --- */
+
+static void feed_fact(struct model *model, const json_t *fact, int64_t now_ms)
+{
+    int64_t mod = json_integer_value(json_array_get(fact, 1));
+    const json_t *create = json_array_get(fact, 3);
+    feed(model, json_string_value(json_array_get(fact, 0)),
+         create ? json_integer_value(create) : mod, mod, json_array_get(fact, 2), now_ms);
+}
+
+static void shuffle(size_t *order, size_t count, uint64_t *seed)
+{
+    for (size_t i = 0; i < count; i++)
+        order[i] = i;
+    for (size_t i = count; *seed && i > 1; i--) {
+        *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        size_t j = (size_t)(*seed >> 33) % i;
+        size_t kept = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = kept;
+    }
+}
+
+/* seed 0: as they stand in the file. */
+static void feed_facts(struct model *model, const json_t *facts, int64_t now_ms, uint64_t seed)
+{
+    size_t count = json_array_size(facts);
+    autofree size_t *order = calloc(count + 1, sizeof(*order));
+    assert_non_null(order);
+    shuffle(order, count, &seed);
+    for (size_t i = 0; i < count; i++)
+        feed_fact(model, json_array_get(facts, order[i]), now_ms);
+}
+
+static void ask_why(const struct model *model, const json_t *name, struct text *out)
+{
+    struct model_answer *answers = NULL;
+    size_t count = 0;
+    if (!name)
+        return;
+    assert_int_equal(model_why(model, json_string_value(name), &answers, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        text_addf(out, "why %s on %.8s (%zu): %s\n", json_string_value(name), answers[i].machine,
+                  answers[i].load, answers[i].refusal ? answers[i].refusal : "may run");
+    model_answers_free(answers, count);
+}
+
+static void ask_roles(const struct model *model, struct text *out)
+{
+    struct role_view *views = NULL;
+    size_t count = 0;
+    assert_int_equal(model_roles(model, &views, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++) {
+        text_addf(out, "role %s want %u have %u spare %u min %u %s:", views[i].role, views[i].want,
+                  views[i].have, views[i].spare, views[i].min, role_status_name(views[i].status));
+        for (unsigned int j = 0; j < views[i].have; j++)
+            text_addf(out, " %c", views[i].holders[j][0]);
+        text_add(out, "\n");
+    }
+    role_views_free(views, count);
+}
+
+static void ask_metadata(const struct model *model, const json_t *letter, struct text *out)
+{
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    char id[33] = "";
+    if (!letter)
+        return;
+    memset(id, json_string_value(letter)[0], 32);
+    assert_int_equal(model_effective_metadata(model, id, &rules, &count, NULL), 0);
+    text_addf(out, "metadata of %c:", id[0]);
+    for (size_t i = 0; i < count; i++)
+        text_addf(out, " %s=%s", rules[i].key, rules[i].value);
+    text_add(out, "\n");
+    metadata_free(rules, count);
+}
+
+static void run_step(struct model *model, const json_t *step, uint64_t seed, struct text *out)
+{
+    autoptr(plan) plan = NULL;
+    const json_t *contact = json_object_get(step, "contact");
+    const struct plan_clock clock = {
+        .now_ms = json_integer_value(json_object_get(step, "now")),
+        .contact_since_ms = contact ? json_integer_value(contact) : 0,
+    };
+    feed_facts(model, json_object_get(step, "facts"), clock.now_ms, seed);
+    text_addf(out, "at %" PRId64 "\n", clock.now_ms);
+    ask_why(model, json_object_get(step, "why"), out);
+    ask_metadata(model, json_object_get(step, "metadata"), out);
+    assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
+    print_plan(plan, out);
+    ask_roles(model, out);
+}
+
+/* --- one case --- */
+
+static char *run_case(const json_t *steps, uint64_t seed)
+{
+    autoptr(model) model = NULL;
+    autotext out = { 0 };
+    size_t i = 0;
+    json_t *step = NULL;
+    assert_int_equal(model_new(&model, NULL), 0);
+    json_array_foreach(steps, i, step)
+        run_step(model, step, i == 0 ? seed : 0, &out);
+    return text_take(&out);
+}
+
+static char *read_all(const char *path)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return NULL;
+    if (getdelim(&text, &size, '\0', file) < 0) {
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+static void write_all(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int check_case(const char *name)
+{
+    struct error err = { 0 };
+    autojson cluster = NULL;
+    autofree char *path = path_of(name, "cluster.json");
+    autofree char *expected_path = path_of(name, "expected.txt");
+    autofree char *text = read_all(path);
+    if (!text || json_read(text, strlen(text), &cluster, &err) < 0)
+        fail_msg("%s: %s", path, text ? err.text : "cannot be read");
+    const json_t *steps = json_object_get(cluster, "steps");
+    assert_true(json_array_size(steps) > 0);
+    autofree char *got = run_case(steps, 0);
+    if (getenv("UPDATE_GOLDEN"))
+        write_all(expected_path, got);
+    autofree char *expected = read_all(expected_path);
+    if (!expected || strcmp(expected, got) != 0) {
+        print_error("%s: expected\n%s\ngot\n%s\n", name, expected ? expected : "(no file)", got);
+        return 1;
+    }
+    for (uint64_t seed = 1; seed <= SHUFFLES; seed++) {
+        autofree char *shuffled = run_case(steps, seed);
+        if (strcmp(shuffled, got) != 0) {
+            print_error("%s: facts in another order give\n%s\nnot\n%s\n", name, shuffled, got);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_case(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static void every_case_comes_out_as_written_in_any_order(void **state)
+{
+    (void)state;
+    struct dirent **names = NULL;
+    int failed = 0;
+    autofree char *folder = path_of(".", "");
+    int count = scandir(folder, &names, is_case, alphasort);
+    assert_true(count >= 25); /* a case that is lost must not go unseen */
+    for (int i = 0; i < count; i++) {
+        failed += check_case(names[i]->d_name);
+        free(names[i]);
+    }
+    free(names);
+    assert_int_equal(failed, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_comes_out_as_written_in_any_order),
+    };
+    return cmocka_run_group_tests_name("scheduler/golden", tests, NULL, NULL);
+}
