@@ -35,3 +35,8 @@ test_sched_golden_SOURCES = tests/unit/test-sched-golden.c tests/unit/sched_feed
 	tests/unit/sched_feed.h $(SCHED_HELPERS)
 test_sched_golden_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/sched
+
+check_PROGRAMS += test-sched-sim
+test_sched_sim_SOURCES = tests/sim/test-sched-sim.c tests/unit/sched_feed.c \
+	tests/unit/sched_feed.h $(SCHED_HELPERS)
+test_sched_sim_LDADD = $(SCHED_LIBS) $(TEST_LIBS)

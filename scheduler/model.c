@@ -555,6 +555,7 @@ void model_drop_role(struct model *model, const char *role)
     if (!r || !r->defined)
         return;
     r->defined = false;
+    r->was_held = false;
     r->mod = 0;
     r->def = (struct record_role){ 0 };
     mark_all_machines(model);
@@ -593,6 +594,7 @@ int model_put_slot(struct model *model, const char *role, unsigned int index, in
         model_mark_machine(model, s->machine);
     s->machine = m;
     s->mod = mod;
+    r->was_held = true;
     model_mark_machine(model, m);
     return 0;
 }

@@ -123,6 +123,7 @@ struct role {
     int64_t mod;
     struct record_role def;
     struct slot *slots;
+    bool was_held; /* it has or had a holder: not its first boot */
     /* First boot: which machines may hold it, and since when these. */
     uint64_t candidates_digest;
     int64_t candidates_since_ms;

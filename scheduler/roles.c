@@ -232,6 +232,16 @@ static unsigned int count_draining(const struct model *model, const struct role 
     return count;
 }
 
+/* Given up within this step: its machine has not even begun to stop the role's units. */
+static unsigned int count_just_cleared(const struct role *role)
+{
+    unsigned int count = 0;
+    const struct slot *slot = NULL;
+    DL_FOREACH(role->slots, slot)
+        count += slot->has_plan && !slot->planned && slot->machine->registration > 0;
+    return count;
+}
+
 static struct slot *free_slot(struct step *step, struct role *role)
 {
     unsigned int index = 0;
@@ -265,7 +275,8 @@ static struct slot *vacant_slot(struct step *step, struct role *role)
 
 static void fill(struct step *step, struct role *role, unsigned int nodes)
 {
-    unsigned int taken = count_kept(step, role) + count_draining(step->model, role);
+    unsigned int taken =
+        count_kept(step, role) + count_just_cleared(role) + count_draining(step->model, role);
     for (; taken < nodes && !step->failed; taken++) {
         struct machine *spare = best_spare(step->model, role);
         struct slot *slot = spare ? vacant_slot(step, role) : NULL;
@@ -342,7 +353,7 @@ static void decide_role(struct step *step, struct role *role)
         clear_all(step, role, role->defined ? "the role is switched off" : "the role is removed");
         return;
     }
-    if (!role->slots && !has_settled(step, role))
+    if (!role->was_held && !has_settled(step, role))
         return;
     demote_unwilling(step, role);
     demote_surplus(step, role, nodes);

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A leader that plans over a toy store, agents that acknowledge late, and a random world: machines
+ * die, return, are cordoned and relabelled, units are submitted, stopped and destroyed, writes meet
+ * guards that have changed, leaders are replaced in the middle of a plan. After each write:
+ *
+ *   - no unit is assigned to two machines, no role has more holders than nodes
+ *   - two units in conflict are never on one machine
+ *   - a unit leaves a machine only if that is gone or has said that it stopped
+ *   - no newcomer goes to a machine that does not take any
+ *
+ * and when the world calms down everything that fits somewhere has a place, what does not has a
+ * verdict, and an idle leader writes nothing.
+ *
+ * SEEDS=n runs n seeds, SEED=n that one; a failing seed prints its story.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+enum { MACHINES = 5, UNITS = 9, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 200 };
+
+struct entry {
+    char *key;
+    json_t *value; /* NULL: free */
+    int64_t create, mod;
+};
+
+struct event {
+    char *key;
+    json_t *value; /* json_null(): deleted */
+    int64_t create, mod;
+};
+
+struct sim {
+    uint64_t random;
+    uint64_t seed;
+    struct entry store[KEYS_MAX];
+    int64_t revision;
+    int64_t now_ms;
+    struct event *events;
+    size_t event_count;
+    struct model *model;
+    struct text story;
+};
+
+/* What the test knows of its units by itself: the rules are checked without the code under test. */
+static const struct sort {
+    const char *name;
+    const char *x_fleet;
+    const char *rack; /* wants this rack */
+    const char *role; /* wants db to be this */
+    const char *peer; /* wants to be with it */
+    char group;       /* conflicts with others of its group */
+    bool stays;       /* Failover=never */
+} sorts[UNITS] = {
+    {"c1.service",       "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false},
+    { "c2.service",      "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false},
+    { "c3.service",      "{}",                                   NULL, NULL,      NULL,         'c', false},
+    { "plain.service",   "{}",                                   NULL, NULL,      NULL,         0,   false},
+    { "rack.service",    "{\"metadata\":[\"rack=r1\"]}",         "r1", NULL,      NULL,         0,   false},
+    { "stays.service",   "{\"failover\":\"never\"}",             NULL, NULL,      NULL,         0,   true },
+    { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false},
+    { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false},
+    { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false},
+};
+
+/* --- story and chance --- */
+
+static uint64_t dice(struct sim *sim, uint64_t sides)
+{
+    sim->random ^= sim->random << 13;
+    sim->random ^= sim->random >> 7;
+    sim->random ^= sim->random << 17;
+    return (sim->random >> 11) % sides;
+}
+
+static void tell(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell(struct sim *sim, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    text_addf(&sim->story, "%" PRId64 ": %s\n", sim->now_ms, line);
+}
+
+static void broken(struct sim *sim, const char *what, const char *which)
+{
+    fprintf(stderr, "%s\nseed %" PRIu64 ": %s (%s)\n", sim->story.data, sim->seed, what, which);
+    fail();
+}
+
+static void require(struct sim *sim, bool holds, const char *what, const char *which)
+{
+    if (!holds)
+        broken(sim, what, which);
+}
+
+/* --- the store --- */
+
+static struct entry *find(struct sim *sim, const char *key)
+{
+    for (size_t i = 0; i < KEYS_MAX; i++)
+        if (sim->store[i].value && strcmp(sim->store[i].key, key) == 0)
+            return &sim->store[i];
+    return NULL;
+}
+
+static struct entry *findf(struct sim *sim, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static struct entry *findf(struct sim *sim, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    return find(sim, key);
+}
+
+static void notify(struct sim *sim, const char *key, json_t *value, int64_t create)
+{
+    struct event *grown = realloc(sim->events, (sim->event_count + 1) * sizeof(*grown));
+    assert_non_null(grown);
+    sim->events = grown;
+    grown[sim->event_count++] =
+        (struct event){ strdup(key), json_incref(value), create, sim->revision };
+}
+
+/* Takes value. */
+static void put(struct sim *sim, const char *key, json_t *value)
+{
+    struct entry *entry = find(sim, key);
+    assert_non_null(value);
+    sim->revision++;
+    for (size_t i = 0; !entry && i < KEYS_MAX; i++)
+        if (!sim->store[i].value) {
+            entry = &sim->store[i];
+            entry->key = strdup(key);
+            entry->create = sim->revision;
+        }
+    assert_non_null(entry);
+    json_decref(entry->value);
+    entry->value = value;
+    entry->mod = sim->revision;
+    notify(sim, key, value, entry->create);
+}
+
+static void del(struct sim *sim, const char *key)
+{
+    struct entry *entry = find(sim, key);
+    if (!entry)
+        return;
+    sim->revision++;
+    notify(sim, key, json_null(), 0);
+    json_decref(entry->value);
+    free(entry->key);
+    *entry = (struct entry){ 0 };
+}
+
+static void deliver(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->event_count; i++) {
+        struct event *e = &sim->events[i];
+        feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+        json_decref(e->value);
+        free(e->key);
+    }
+    sim->event_count = 0;
+}
+
+/* A new leader reads everything, in an order of its own. */
+static void new_leader(struct sim *sim)
+{
+    deliver(sim);
+    model_free(sim->model);
+    assert_int_equal(model_new(&sim->model, NULL), 0);
+    size_t start = dice(sim, KEYS_MAX);
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        const struct entry *e = &sim->store[(start + i * 7) % KEYS_MAX];
+        if (e->value)
+            feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+    }
+    model_touch_all(sim->model);
+    tell(sim, "a new leader");
+}
+
+/* --- the world --- */
+
+static char letter(size_t machine)
+{
+    return (char)('a' + machine);
+}
+
+static bool is_present(struct sim *sim, char m)
+{
+    return findf(sim, "nodes/%c/presence", m) != NULL;
+}
+
+static json_t *record(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    json_t *value = json_vpack_ex(NULL, 0, format, args);
+    va_end(args);
+    assert_non_null(value);
+    return value;
+}
+
+static void putf(struct sim *sim, json_t *value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void putf(struct sim *sim, json_t *value, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    tell(sim, "put %s", key);
+    put(sim, key, value);
+}
+
+static void delf(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void delf(struct sim *sim, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    tell(sim, "delete %s", key);
+    del(sim, key);
+}
+
+static void put_member(struct sim *sim, char m)
+{
+    const char *priority = dice(sim, 6) == 0 ? "db=0" : dice(sim, 3) == 0 ? "db=200" : "";
+    putf(sim,
+         record("{s:s,s:i,s:{s:s},s:s}", "name", "node", "ttl_ms", 2000, "metadata", "rack",
+                dice(sim, 3) ? "r1" : "r2", "role_priority", priority),
+         "members/%c", m);
+}
+
+static void put_presence(struct sim *sim, char m, bool ready)
+{
+    putf(sim, record("{s:s,s:b}", "nonce", "n", "ready", ready), "nodes/%c/presence", m);
+}
+
+static void put_unit(struct sim *sim, const struct sort *sort, const char *desired)
+{
+    json_t *x_fleet = json_loads(sort->x_fleet, 0, NULL);
+    putf(sim,
+         record("{s:s,s:s,s:o}", "blob", dice(sim, 2) ? "b1" : "b2", "desired", desired, "x-fleet",
+                x_fleet),
+         "units/%s", sort->name);
+}
+
+static void disturb_machine(struct sim *sim)
+{
+    char m = letter(dice(sim, MACHINES));
+    switch (dice(sim, 6)) {
+    case 0:
+    case 1:
+        if (is_present(sim, m))
+            delf(sim, "nodes/%c/presence", m);
+        else
+            put_presence(sim, m, true);
+        return;
+    case 2:
+        if (findf(sim, "cordons/%c", m))
+            delf(sim, "cordons/%c", m);
+        else
+            putf(sim, record("{}"), "cordons/%c", m);
+        return;
+    case 3:
+        if (is_present(sim, m))
+            put_presence(sim, m, dice(sim, 2));
+        return;
+    default:
+        put_member(sim, m);
+    }
+}
+
+static void disturb_unit(struct sim *sim)
+{
+    static const char *const wishes[] = { "launched", "launched", "loaded", "inactive" };
+    const struct sort *sort = &sorts[dice(sim, UNITS)];
+    if (dice(sim, 5) == 0)
+        delf(sim, "units/%s", sort->name);
+    else
+        put_unit(sim, sort, wishes[dice(sim, 4)]);
+}
+
+static void disturb(struct sim *sim)
+{
+    if (dice(sim, 2))
+        disturb_machine(sim);
+    else
+        disturb_unit(sim);
+}
+
+/* Agents of machines that are there answer assignments; late, unless hurry. */
+static bool agents(struct sim *sim, bool hurry)
+{
+    bool did = false;
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        char m = 0;
+        char name[64] = "";
+        const struct entry *e = &sim->store[i];
+        if (!e->value || sscanf(e->key, "nodes/%c/units/%63s", &m, name) != 2)
+            continue;
+        const struct entry *presence = findf(sim, "nodes/%c/presence", m);
+        const struct entry *state = findf(sim, "states/%c/%s", m, name);
+        if (!presence || (!hurry && dice(sim, 3)))
+            continue;
+        if (state &&
+            json_integer_value(json_object_get(state->value, "assignment_revision")) == e->mod &&
+            json_integer_value(json_object_get(state->value, "registration")) == presence->create)
+            continue;
+        bool release = strcmp(json_string_value(json_object_get(e->value, "want")), "release") == 0;
+        putf(sim,
+             record("{s:I,s:I,s:I}", "registration", (json_int_t)presence->create,
+                    "assignment_revision", (json_int_t)e->mod, "released_revision",
+                    (json_int_t)(release ? e->mod : 0)),
+             "states/%c/%s", m, name);
+        did = true;
+    }
+    return did;
+}
+
+/* --- what must always hold --- */
+
+/* Machines whose assignment of the unit says so; '\0' at the end. */
+static size_t homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < MACHINES; i++)
+        if (findf(sim, "nodes/%c/units/%s", letter(i), name))
+            homes[count++] = letter(i);
+    homes[count] = '\0';
+    return count;
+}
+
+static void check_conflicts(struct sim *sim, const struct sort *a, const struct sort *b)
+{
+    for (size_t i = 0; a != b && a->group && a->group == b->group && i < MACHINES; i++)
+        require(sim,
+                !findf(sim, "nodes/%c/units/%s", letter(i), a->name) ||
+                    !findf(sim, "nodes/%c/units/%s", letter(i), b->name),
+                "two units in conflict share a machine", a->name);
+}
+
+static size_t count_holders(struct sim *sim, char holders[MACHINES + 1])
+{
+    size_t count = 0;
+    for (unsigned int i = 0; i < MACHINES; i++) {
+        const struct entry *slot = findf(sim, "slots/db/%u", i);
+        if (slot && count < MACHINES)
+            holders[count++] = json_string_value(json_object_get(slot->value, "machine"))[0];
+    }
+    holders[count] = '\0';
+    return count;
+}
+
+static void check_store(struct sim *sim)
+{
+    char homes[MACHINES + 1];
+    for (size_t i = 0; i < UNITS; i++) {
+        require(sim, homes_of(sim, sorts[i].name, homes) <= 1, "a unit is on two machines",
+                sorts[i].name);
+        for (size_t j = 0; j < UNITS; j++)
+            check_conflicts(sim, &sorts[i], &sorts[j]);
+    }
+    size_t count = count_holders(sim, homes);
+    require(sim, count <= NODES, "a role has too many holders", homes);
+    require(sim, count < 2 || homes[0] != homes[1], "a machine holds a role twice", homes);
+}
+
+static bool takes_newcomers(struct sim *sim, char m)
+{
+    const struct entry *presence = findf(sim, "nodes/%c/presence", m);
+    return presence && json_is_true(json_object_get(presence->value, "ready")) &&
+           !findf(sim, "cordons/%c", m);
+}
+
+/* Before anything changes under it. */
+static void check_plan(struct sim *sim, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *a = &plan->actions[i];
+        require(sim, a->reason && *a->reason, "an action without a reason",
+                action_kind_name(a->kind));
+        bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
+                       (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
+        require(sim, !arrives || takes_newcomers(sim, a->machine[0]),
+                "a newcomer for a machine that takes none", a->reason);
+    }
+}
+
+/* --- writes of the leader --- */
+
+static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    const struct entry *e = find(sim, key);
+    int64_t have = !e ? 0 : create ? e->create : e->mod;
+    return want < 0 || want == have;
+}
+
+static bool guards_hold(struct sim *sim, const struct action *a)
+{
+    char m = a->machine ? a->machine[0] : '-';
+    char from = a->from_machine ? a->from_machine[0] : '-';
+    const char *unit = a->unit ? a->unit : "-";
+    return guard(sim, a->unit_mod, false, "units/%s", unit) &&
+           guard(sim, a->assignment_mod, false, "nodes/%c/units/%s", m, unit) &&
+           guard(sim, a->state_mod, false, "states/%c/%s", m, unit) &&
+           guard(sim, a->registration, true, "nodes/%c/presence", m) &&
+           guard(sim, a->from_assignment_mod, false, "nodes/%c/units/%s", from, unit) &&
+           guard(sim, a->from_state_mod, false, "states/%c/%s", from, unit) &&
+           guard(sim, a->from_registration, true, "nodes/%c/presence", from) &&
+           guard(sim, a->verdict_mod, false, "verdicts/%s", unit) &&
+           (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
+}
+
+/* The one way to lose a copy that runs: its machine is gone, or said that it stopped. */
+static void check_leave(struct sim *sim, char m, const char *unit)
+{
+    const struct entry *presence = findf(sim, "nodes/%c/presence", m);
+    const struct entry *assignment = findf(sim, "nodes/%c/units/%s", m, unit);
+    const struct entry *state = findf(sim, "states/%c/%s", m, unit);
+    bool stopped =
+        presence && assignment && state &&
+        json_integer_value(json_object_get(state->value, "released_revision")) == assignment->mod &&
+        json_integer_value(json_object_get(state->value, "registration")) == presence->create;
+    require(sim, !presence || stopped, "taken from a machine that still runs it", unit);
+}
+
+static void write_assignment(struct sim *sim, const struct action *a)
+{
+    putf(sim,
+         record("{s:s,s:s,s:I,s:s,s:i,s:s}", "blob", a->blob, "want", want_name(a->want),
+                "unit_revision", (json_int_t)a->unit_revision, "failover",
+                failover_name(a->failover), "epoch", 1, "reason", a->reason),
+         "nodes/%c/units/%s", a->machine[0], a->unit);
+}
+
+static void leave(struct sim *sim, char m, const char *unit)
+{
+    check_leave(sim, m, unit);
+    delf(sim, "nodes/%c/units/%s", m, unit);
+    delf(sim, "states/%c/%s", m, unit);
+}
+
+static void perform(struct sim *sim, const struct action *a)
+{
+    char m[2] = { a->machine ? a->machine[0] : '-', '\0' };
+    tell(sim, "%s %s %s: %s", action_kind_name(a->kind), a->unit ? a->unit : a->role, m, a->reason);
+    switch (a->kind) {
+    case ACTION_MOVE:
+        leave(sim, a->from_machine[0], a->unit);
+        write_assignment(sim, a);
+        return;
+    case ACTION_ASSIGN:
+        write_assignment(sim, a);
+        return;
+    case ACTION_DROP:
+        leave(sim, m[0], a->unit);
+        return;
+    case ACTION_VERDICT:
+        putf(
+            sim,
+            record("{s:s,s:I}", "reason", a->reason, "unit_revision", (json_int_t)a->unit_revision),
+            "verdicts/%s", a->unit);
+        return;
+    case ACTION_CLEAR_VERDICT:
+        delf(sim, "verdicts/%s", a->unit);
+        return;
+    case ACTION_SLOT:
+        putf(sim, record("{s:s}", "machine", m), "slots/%s/%u", a->role, a->index);
+        return;
+    case ACTION_CLEAR_SLOT:
+        delf(sim, "slots/%s/%u", a->role, a->index);
+        return;
+    case ACTION_INVALID:
+        broken(sim, "an action of no kind", a->reason);
+    }
+}
+
+/* One turn of the leader; true if it wrote anything. */
+static bool lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { sim->now_ms, 0 };
+    deliver(sim);
+    assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
+    check_plan(sim, plan);
+    *ret_wake_ms = plan->wake_ms;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!calm && dice(sim, 8) == 0)
+            disturb(sim);
+        if (!calm && dice(sim, 40) == 0) {
+            new_leader(sim);
+            break;
+        }
+        bool lands = guards_hold(sim, &plan->actions[i]);
+        require(sim, lands || !calm, "a guard fails though nothing changed",
+                plan->actions[i].reason);
+        if (lands)
+            perform(sim, &plan->actions[i]);
+        check_store(sim);
+    }
+    return plan->count > 0;
+}
+
+/* --- the end: calm --- */
+
+static const char *metadata_of(struct sim *sim, char m, const char *key)
+{
+    const struct entry *member = findf(sim, "members/%c", m);
+    return json_string_value(json_object_get(json_object_get(member->value, "metadata"), key));
+}
+
+static bool role_fits(struct sim *sim, char m, const char *wish)
+{
+    char holders[MACHINES + 1];
+    (void)count_holders(sim, holders);
+    if (strchr(holders, m))
+        return strcmp(wish, "active") == 0;
+    const char *priority =
+        json_string_value(json_object_get(findf(sim, "members/%c", m)->value, "role_priority"));
+    return strcmp(wish, "standby") == 0 && strcmp(priority, "db=0") != 0;
+}
+
+static bool rules_hold(struct sim *sim, const struct sort *sort, char m)
+{
+    if (sort->rack && strcmp(metadata_of(sim, m, "rack"), sort->rack) != 0)
+        return false;
+    if (sort->role && !role_fits(sim, m, sort->role))
+        return false;
+    if (sort->peer && !findf(sim, "nodes/%c/units/%s", m, sort->peer))
+        return false;
+    for (size_t i = 0; i < UNITS; i++)
+        if (&sorts[i] != sort && sort->group && sorts[i].group == sort->group &&
+            findf(sim, "nodes/%c/units/%s", m, sorts[i].name))
+            return false;
+    return true;
+}
+
+static bool is_wanted(struct sim *sim, const struct sort *sort)
+{
+    const struct entry *unit = findf(sim, "units/%s", sort->name);
+    return unit &&
+           strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
+}
+
+static void check_unit_at_rest(struct sim *sim, const struct sort *sort)
+{
+    char homes[MACHINES + 1];
+    size_t count = homes_of(sim, sort->name, homes);
+    if (!is_wanted(sim, sort)) {
+        require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
+        return;
+    }
+    if (count == 1 && is_present(sim, homes[0])) {
+        require(sim, rules_hold(sim, sort, homes[0]), "a unit is where it must not be", sort->name);
+        return;
+    }
+    require(sim, findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten", sort->name);
+    for (size_t i = 0; !(count == 1 && sort->stays) && i < MACHINES; i++)
+        require(sim, !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)),
+                "a unit waits though a machine would do", sort->name);
+}
+
+static void calm_down(struct sim *sim)
+{
+    int64_t wake_ms = -1;
+    bool busy = true;
+    for (int round = 0; busy; round++) {
+        require(sim, round < CALM_ROUNDS, "it never comes to rest", "");
+        sim->now_ms += 500;
+        busy = agents(sim, true);
+        busy = lead(sim, true, &wake_ms) || busy || wake_ms >= 0;
+    }
+    for (size_t i = 0; i < UNITS; i++)
+        check_unit_at_rest(sim, &sorts[i]);
+    model_touch_all(sim->model);
+    require(sim, !lead(sim, true, &wake_ms), "an idle leader writes", "");
+    new_leader(sim);
+    sim->now_ms += 60000;
+    for (int i = 0; i < 3; i++, sim->now_ms += 60000)
+        require(sim, !lead(sim, true, &wake_ms), "a new leader of an idle cluster writes", "");
+}
+
+/* --- one seed, many seeds --- */
+
+static void run_seed(uint64_t seed)
+{
+    int64_t wake_ms = -1;
+    struct sim sim = { .seed = seed,
+                       .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1,
+                       .now_ms = 100000 };
+    assert_int_equal(model_new(&sim.model, NULL), 0);
+    for (size_t i = 0; i < MACHINES; i++) {
+        put_member(&sim, letter(i));
+        if (dice(&sim, 4))
+            put_presence(&sim, letter(i), true);
+    }
+    putf(&sim, record("{s:i}", "nodes", NODES), "roles/db");
+    for (int step = 0; step < STEPS; step++) {
+        sim.now_ms += (int64_t)dice(&sim, 700);
+        disturb(&sim);
+        if (dice(&sim, 30) == 0)
+            new_leader(&sim);
+        (void)agents(&sim, false);
+        (void)lead(&sim, false, &wake_ms);
+        check_store(&sim);
+    }
+    calm_down(&sim);
+    deliver(&sim);
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        json_decref(sim.store[i].value);
+        free(sim.store[i].key);
+    }
+    free(sim.events);
+    model_free(sim.model);
+    text_done(&sim.story);
+}
+
+static uint64_t number_from(const char *name, uint64_t fallback)
+{
+    uint64_t number = fallback;
+    const char *text = getenv(name);
+    if (text && text_parse_u64(text, UINT32_MAX, &number, NULL) < 0)
+        fail_msg("%s=%s is not a number", name, text);
+    return number;
+}
+
+static void every_seed_keeps_the_rules_and_comes_to_rest(void **state)
+{
+    (void)state;
+    uint64_t one = number_from("SEED", 0);
+    uint64_t count = number_from("SEEDS", 300);
+    if (one) {
+        run_seed(one);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= count; seed++)
+        run_seed(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_seed_keeps_the_rules_and_comes_to_rest),
+    };
+    return cmocka_run_group_tests_name("scheduler/simulator", tests, NULL, NULL);
+}
