@@ -126,6 +126,12 @@ static bool is_older(const struct unit *a, const struct unit *b)
     return a->create != b->create ? a->create < b->create : strcmp(a->name, b->name) < 0;
 }
 
+/* Destroyed, and this leader was not there to read it: whom it bears is unknown until it stops. */
+static bool rules_are_gone(const struct unit *unit)
+{
+    return !unit->exists && !unit->requirements;
+}
+
 /* Must unit keep away from where p is? What is being released occupies its machine until it is
  * dropped, but it drives nobody out: it is going itself. */
 static bool yields_to(const struct unit *unit, const struct placement *p, enum match_mode mode)
@@ -135,18 +141,24 @@ static bool yields_to(const struct unit *unit, const struct placement *p, enum m
         return false;
     if (mode == MATCH_STAY && (!placement_holds(p) || !is_older(other, unit)))
         return false;
-    return declares(unit, other->name) || declares(other, unit->name);
+    return rules_are_gone(other) || declares(unit, other->name) || declares(other, unit->name);
+}
+
+static struct refusal conflict_with(const struct unit *other)
+{
+    return (struct refusal){ rules_are_gone(other) ? REFUSAL_STOPPING : REFUSAL_CONFLICT,
+                             other->name };
 }
 
 static struct refusal match_conflicts(const struct unit *unit, const struct machine *machine,
                                       enum match_mode mode)
 {
-    const char *first = NULL; /* by name, so that the words do not depend on who came first */
+    const struct unit *first = NULL; /* by name: the words do not depend on who came first */
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
-    if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first) < 0))
-        first = p->key.unit->name;
-    return first ? (struct refusal){ REFUSAL_CONFLICT, first } : fits;
+    if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
+        first = p->key.unit;
+    return first ? conflict_with(first) : fits;
 }
 
 /* --- all of it, the cheapest first --- */
@@ -225,6 +237,10 @@ void refusal_words(const struct model *model, const struct unit *unit,
         return;
     case REFUSAL_CONFLICT:
         text_addf(words, "conflicts with %s", refusal->subject);
+        return;
+    case REFUSAL_STOPPING:
+        text_addf(words, "still stops the destroyed %s, whose Conflicts= are unknown",
+                  refusal->subject);
         return;
     }
 }

@@ -20,6 +20,7 @@ enum refusal_kind {
     REFUSAL_PEER_UNASSIGNED,
     REFUSAL_PEER_ELSEWHERE,
     REFUSAL_CONFLICT,
+    REFUSAL_STOPPING,
 };
 
 struct refusal {

@@ -96,6 +96,14 @@ static void somewhere(struct step *step, struct unit *unit)
     clear_verdict(step, unit, "it has a machine");
 }
 
+/* It has been given a place that the store may yet refuse, say because the machine went meanwhile:
+ * until the assignment is seen, whatever changes anything for waiting units wakes this one, too. */
+static void soon(struct step *step, struct unit *unit)
+{
+    model_set_pending(step->model, unit, true);
+    clear_verdict(step, unit, "it gets a machine");
+}
+
 /* --- writing assignments --- */
 
 static enum want want_of(const struct unit *unit)
@@ -247,7 +255,7 @@ static void relocate(struct step *step, struct placement *p, bool lost)
     const struct place place = place_find(step->model, unit);
     if (place.machine) {
         move(step, p, lost, &place);
-        somewhere(step, unit);
+        soon(step, unit);
         return;
     }
     if (!lost)
@@ -332,7 +340,7 @@ static void decide_homeless(struct step *step, struct unit *unit)
     autotext reason = { 0 };
     place_words(&place, &reason);
     arrive(step, unit, place.machine, text_take(&reason));
-    somewhere(step, unit);
+    soon(step, unit);
 }
 
 static void decide_single(struct step *step, struct unit *unit)
