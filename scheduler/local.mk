@@ -40,3 +40,8 @@ check_PROGRAMS += test-sched-sim
 test_sched_sim_SOURCES = tests/sim/test-sched-sim.c tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h $(SCHED_HELPERS)
 test_sched_sim_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += test-sched-plan
+test_sched_plan_SOURCES = tests/unit/test-sched-plan.c tests/unit/sched_feed.c \
+	tests/unit/sched_feed.h $(SCHED_HELPERS)
+test_sched_plan_LDADD = $(SCHED_LIBS) $(TEST_LIBS)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What golden cases do not show: comparisons in isolation, and that an idle model costs nothing. */
+#include "scheduler/plan.h"
+
+#include <string.h>
+
+#include "scheduler/roles.h"
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+static void tell(struct model *model, const char *key, int64_t mod, const char *json)
+{
+    autojson value = NULL;
+    assert_int_equal(json_read(json, strlen(json), &value, NULL), 0);
+    feed(model, key, mod, mod, value, 1000);
+}
+
+static size_t step(struct model *model, int64_t now_ms, int64_t *ret_wake_ms)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { now_ms, 0 };
+    assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
+    if (ret_wake_ms)
+        *ret_wake_ms = plan->wake_ms;
+    return plan->count;
+}
+
+static void spare_is_chosen_by_priority_then_roles_then_age_then_id(void **state)
+{
+    (void)state;
+    const struct role_candidate base = { "b", 100, 0, 10, 0 };
+    const struct role_candidate higher = { "z", 200, 5, 99, 0 };
+    const struct role_candidate busier = { "a", 100, 1, 1, 0 };
+    const struct role_candidate younger = { "a", 100, 0, 11, 0 };
+    const struct role_candidate twin = { "c", 100, 0, 10, 0 };
+    assert_true(role_candidate_compare(&higher, &base) < 0);
+    assert_true(role_candidate_compare(&base, &busier) < 0);
+    assert_true(role_candidate_compare(&base, &younger) < 0);
+    assert_true(role_candidate_compare(&base, &twin) < 0);
+    assert_true(role_candidate_compare(&twin, &base) > 0);
+}
+
+static void surplus_goes_by_priority_then_tenure_then_id(void **state)
+{
+    (void)state;
+    const struct role_candidate base = { "b", 100, 0, 0, 10 };
+    const struct role_candidate lower = { "a", 50, 0, 0, 1 };
+    const struct role_candidate younger = { "a", 100, 0, 0, 11 };
+    const struct role_candidate twin = { "c", 100, 0, 0, 10 };
+    assert_true(role_surplus_compare(&lower, &base) < 0);
+    assert_true(role_surplus_compare(&younger, &base) < 0);
+    assert_true(role_surplus_compare(&twin, &base) < 0);
+    assert_true(role_surplus_compare(&base, &twin) > 0);
+}
+
+static void empty_model_wants_nothing(void **state)
+{
+    (void)state;
+    autoptr(model) model = NULL;
+    int64_t wake_ms = 0;
+    assert_int_equal(model_new(&model, NULL), 0);
+    assert_int_equal(step(model, 0, &wake_ms), 0);
+    assert_int_equal(wake_ms, -1);
+}
+
+static void drops_of_unknown_things_do_nothing(void **state)
+{
+    (void)state;
+    autoptr(model) model = NULL;
+    const char *id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    assert_int_equal(model_new(&model, NULL), 0);
+    model_drop_member(model, id, 0);
+    model_drop_presence(model, id, 0);
+    model_set_cordon(model, id, false);
+    model_drop_unit(model, "u.service");
+    model_drop_assignment(model, id, "u.service");
+    model_drop_state(model, id, "u.service");
+    model_drop_verdict(model, "u.service");
+    model_drop_role(model, "db");
+    model_drop_slot(model, "db", 0);
+    assert_int_equal(step(model, 0, NULL), 0);
+}
+
+static void questions_about_unknown_things_say_so(void **state)
+{
+    (void)state;
+    autoptr(model) model = NULL;
+    struct model_answer *answers = NULL;
+    struct metadata_rule *rules = NULL;
+    struct error err = { 0 };
+    size_t count = 0;
+    assert_int_equal(model_new(&model, NULL), 0);
+    assert_int_equal(model_why(model, "u.service", &answers, &count, &err), -ENOENT);
+    assert_string_equal(err.text, "there is no unit u.service");
+    assert_int_equal(model_effective_metadata(model, "x", &rules, &count, &err), -ENOENT);
+}
+
+static void state_of_a_running_unit_marks_nothing(void **state)
+{
+    (void)state;
+    autoptr(model) model = NULL;
+    assert_int_equal(model_new(&model, NULL), 0);
+    tell(model, "members/a", 1, "{\"name\":\"n\",\"ttl_ms\":1000}");
+    tell(model, "nodes/a/presence", 2, "{\"nonce\":\"n\",\"ready\":true}");
+    tell(model, "units/u.service", 3, "{\"blob\":\"b\",\"desired\":\"launched\"}");
+    assert_int_equal(step(model, 1000, NULL), 1);
+    tell(model, "nodes/a/units/u.service", 4,
+         "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":3,\"epoch\":1}");
+    tell(model, "states/a/u.service", 5, "{\"registration\":2,\"assignment_revision\":4}");
+    assert_int_equal(step(model, 1001, NULL), 0);
+    tell(model, "states/a/u.service", 6, "{\"registration\":2,\"assignment_revision\":4}");
+    assert_int_equal(step(model, 1002, NULL), 0);
+}
+
+/* Chains and cycles of MachineOf= are measured once each, however they branch. */
+static void many_peers_of_each_other_are_no_trap(void **state)
+{
+    (void)state;
+    enum { UNITS = 40 };
+    autoptr(model) model = NULL;
+    autotext peers = { 0 };
+    assert_int_equal(model_new(&model, NULL), 0);
+    for (int i = 0; i < UNITS; i++)
+        text_addf(&peers, "%s\"u%d.service\"", i ? "," : "", i);
+    for (int i = 0; i < UNITS; i++) {
+        autofree char *key = text_format("units/u%d.service", i);
+        autofree char *value = text_format(
+            "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"machine_of\":[%s]}}",
+            peers.data);
+        tell(model, key, i + 1, value);
+    }
+    assert_int_equal(step(model, 1000, NULL), UNITS); /* a verdict each */
+    for (int i = 0; i < UNITS; i++) {
+        autofree char *name = text_format("u%d.service", i);
+        model_drop_unit(model, name);
+    }
+    assert_int_equal(step(model, 1001, NULL), 0);
+}
+
+static void every_kind_and_status_has_a_name(void **state)
+{
+    (void)state;
+    for (enum action_kind kind = ACTION_ASSIGN; kind <= ACTION_CLEAR_SLOT; kind++)
+        assert_non_null(action_kind_name(kind));
+    for (enum role_status status = ROLE_STATUS_OK; status <= ROLE_STATUS_OFF; status++)
+        assert_non_null(role_status_name(status));
+    assert_null(action_kind_name(ACTION_INVALID));
+    assert_null(role_status_name(ROLE_STATUS_INVALID));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spare_is_chosen_by_priority_then_roles_then_age_then_id),
+        cmocka_unit_test(surplus_goes_by_priority_then_tenure_then_id),
+        cmocka_unit_test(empty_model_wants_nothing),
+        cmocka_unit_test(drops_of_unknown_things_do_nothing),
+        cmocka_unit_test(questions_about_unknown_things_say_so),
+        cmocka_unit_test(state_of_a_running_unit_marks_nothing),
+        cmocka_unit_test(many_peers_of_each_other_are_no_trap),
+        cmocka_unit_test(every_kind_and_status_has_a_name),
+    };
+    return cmocka_run_group_tests_name("scheduler/plan", tests, NULL, NULL);
+}
