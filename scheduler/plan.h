@@ -32,7 +32,7 @@ struct action {
     enum action_kind kind;
     char *unit;         /* or NULL */
     char *machine;      /* target; of slots: the holder */
-    char *from_machine; /* MOVE */
+    char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
     char *role;         /* slots */
     unsigned int index; /* slots */
     char *reason;       /* in words, for log, verdict and assignment */
@@ -50,8 +50,7 @@ struct action {
     int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
     int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
     int64_t registration;        /* create_revision of nodes/<machine>/presence */
-    int64_t
-        from_registration; /* MOVE off a lost machine: 0, its presence must be absent; else -1 */
+    int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
     int64_t slot_mod;
     int64_t verdict_mod;
 };
@@ -72,7 +71,12 @@ struct plan_clock {
  * for. */
 enum { PLAN_DEBOUNCE_MS = 250, PLAN_CONTACT_MARGIN_MS = 2000 };
 
-/* Clears the marks of what it decided. Actions of one step never contradict each other. */
+/* Call it after every change of the model, when wake_ms has come, and when contact begins anew (a
+ * machine that waits for it sets no wake_ms while there is none). A write refused by a guard needs
+ * nothing more: what it met is on its way as an event, and marks. After a write that failed for any
+ * other reason call model_touch_all().
+ *
+ * Clears the marks of what it decided. Actions of one step never contradict each other. */
 int plan_step(struct model *model, const struct plan_clock *clock, struct plan **ret,
               struct error *err);
 void plan_free(struct plan *plan);
