@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "container/place.h"
+#include "container/runtime.h"
+#include "container/tree.h"
+#include "container/verbs.h"
+
+/* Everything is tried, and the first failure told: one thing that will not go must not keep the
+ * rest. */
+int verb_clean(const char *unit, struct error *err)
+{
+    autoptr(place) place = NULL;
+    int r = place_new(unit, &place, err);
+    if (r < 0)
+        return r;
+    r = runtime_delete(place, environ, err);
+    const char *const leftovers[] = { place->root,   place->layer, place->fallback,
+                                      place->config, place->pid,   place->log };
+    for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
+        int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
+        if (r == 0)
+            r = failed;
+    }
+    return r < 0 ? error_prefix(err, r, "%s: cleaning up", unit) : 0;
+}

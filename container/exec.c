@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "container/place.h"
+#include "container/verbs.h"
+#include "units/unit_name.h"
+
+static int add_all(char ***list, const char *const *words, struct error *err)
+{
+    int r = 0;
+    for (; r == 0 && *words; words++)
+        r = strv_add(list, *words, err);
+    return r;
+}
+
+/* crun exec stays in the cgroup of its caller, which would be the caller's session: a scope is what
+ * systemd has for processes that it did not start. Scopes cannot have '@' in their names. */
+static int command_line(const struct place *place, const struct exec_options *options,
+                        char *const *command, char ***ret, struct error *err)
+{
+    static const char *const scope[] = { "systemd-run",          "--scope", "--quiet", "--collect",
+                                         "--slice=muster.slice", NULL };
+    static const char *const runtime[] = {
+        "--", "crun", "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled", "exec", NULL
+    };
+    autofree char *name = unit_name_escape(place->unit);
+    autostrv line = NULL;
+    if (!name)
+        return error_oom(err);
+    int r = add_all(&line, scope, err);
+    if (r == 0)
+        r = strv_addf(&line, err, "--unit=muster-exec-%s-%d.scope", name, (int)getpid());
+    if (r == 0)
+        r = add_all(&line, runtime, err);
+    if (r == 0 && options->tty)
+        r = strv_add(&line, "--tty", err);
+    if (r == 0)
+        r = strv_add(&line, place->id, err);
+    if (r == 0)
+        r = add_all(&line, (const char *const *)command, err);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(line);
+    return 0;
+}
+
+int verb_exec(const char *unit, const struct exec_options *options, char *const *command,
+              struct error *err)
+{
+    autoptr(place) place = NULL;
+    autostrv line = NULL;
+    int r = place_new(unit, &place, err);
+    if (r < 0)
+        return r;
+    if (access(place->spec, F_OK) < 0)
+        return error_set(err, -ENOENT, "%s: no such container on this machine", unit);
+    if (!place_has_container(place))
+        return error_set(err, -ENOENT, "%s: not running on this machine", unit);
+    r = command_line(place, options, command, &line, err);
+    if (r < 0)
+        return r;
+    (void)execvp(line[0], line);
+    return error_errno(err, -errno, "%s", line[0]);
+}

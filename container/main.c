@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* muster-container: prepares, starts, enters and clears away the container of a unit. Nothing of it
+ * stays while the container runs. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "container/verbs.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: muster-container start UNIT\n"
+    "       muster-container clean UNIT\n"
+    "       muster-container exec [-t|--tty] [-i|--interactive] UNIT [--] COMMAND [ARGUMENT...]\n"
+    "\n"
+    "systemd runs start and clean for units of muster. exec runs a command inside the unit's\n"
+    "container, in a scope of its own; it gets a terminal if it is started from one.\n"
+    "\n"
+    "MUSTER_SECCOMP_PROFILE names another seccomp profile than\n"
+    "/usr/share/containers/seccomp.json, or is \"unconfined\".\n";
+
+static int usage_wrong(void)
+{
+    (void)fputs(usage, stderr);
+    return EXIT_USAGE;
+}
+
+static int finish(int r, const struct error *err)
+{
+    if (r >= 0)
+        return EXIT_SUCCESS;
+    log_error("%s", err->text);
+    return EXIT_FAILURE;
+}
+
+static int run_exec(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"tty",          no_argument, NULL, 't'},
+        { "interactive", no_argument, NULL, 'i'},
+        { NULL,          0,           NULL, 0  },
+    };
+    /* A terminal at one end only would hang or garble: -t is for where both are. */
+    struct exec_options wanted = { .tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) };
+    int option = 0;
+    while ((option = getopt_long(argc, argv, "+ti", options, NULL)) >= 0) {
+        if (option == '?')
+            return usage_wrong();
+        if (option == 't')
+            wanted.tty = true;
+        /* -i is what other tools want to keep stdin open; here it always is. */
+    }
+    char **rest = argv + optind;
+    if (!rest[0])
+        return usage_wrong();
+    char **command = rest[1] && strcmp(rest[1], "--") == 0 ? rest + 2 : rest + 1;
+    if (!command[0])
+        return usage_wrong();
+    struct error err = { 0 };
+    return finish(verb_exec(rest[0], &wanted, command, &err), &err);
+}
+
+int main(int argc, char **argv)
+{
+    struct error err = { 0 };
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
+        return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (strcmp(verb, "exec") == 0)
+        return run_exec(argc - 1, argv + 1);
+    if (argc == 3 && strcmp(verb, "start") == 0)
+        return finish(verb_start(argv[2], &err), &err);
+    if (argc == 3 && strcmp(verb, "clean") == 0)
+        return finish(verb_clean(argv[2], &err), &err);
+    return usage_wrong();
+}

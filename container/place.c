@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/place.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "units/unit_name.h"
+
+void place_free(struct place *place)
+{
+    if (!place)
+        return;
+    free(place->unit);
+    free(place->id);
+    free(place->directory);
+    free(place->spec);
+    free(place->config);
+    free(place->root);
+    free(place->layer);
+    free(place->fallback_layer);
+    free(place->fallback);
+    free(place->pid);
+    free(place->log);
+    free(place->runtime_state);
+    free(place);
+}
+
+/* crun takes any name without a slash, runc only letters, digits and "_+-."; no unit's name holds a
+ * '+', so it can escape the rest and two units never share a container. */
+static char *container_id(const char *unit)
+{
+    autotext id = { 0 };
+    for (const char *c = unit; *c; c++) {
+        if (isalnum((unsigned char)*c) || strchr("_-.", *c))
+            text_add_bytes(&id, c, 1);
+        else
+            text_addf(&id, "+%02x", (unsigned char)*c);
+    }
+    return text_take(&id);
+}
+
+int place_new(const char *unit, struct place **ret, struct error *err)
+{
+    int r = unit_name_check(unit, err);
+    if (r < 0)
+        return r;
+    autoptr(place) p = calloc(1, sizeof(*p));
+    if (!p)
+        return error_oom(err);
+    p->unit = strdup(unit);
+    p->id = container_id(unit);
+    p->directory = text_format(PLACE_RUN_DIRECTORY "/containers/%s", unit);
+    p->spec = text_format(PLACE_RUN_DIRECTORY "/containers/%s/spec.json", unit);
+    p->config = text_format(PLACE_RUN_DIRECTORY "/containers/%s/config.json", unit);
+    p->root = text_format(PLACE_RUN_DIRECTORY "/containers/%s/root", unit);
+    p->layer = text_format(PLACE_RUN_DIRECTORY "/containers/%s/layer", unit);
+    p->fallback = text_format(PLACE_STATE_DIRECTORY "/containers/%s", unit);
+    p->fallback_layer = text_format(PLACE_STATE_DIRECTORY "/containers/%s/layer", unit);
+    p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
+    p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
+    p->runtime_state = text_format(PLACE_RUNTIME_STATE "/%s", p->id ? p->id : "");
+    if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->layer ||
+        !p->fallback || !p->fallback_layer || !p->pid || !p->log || !p->runtime_state)
+        return error_oom(err);
+    *ret = take_ptr(p);
+    return 0;
+}
+
+bool place_has_container(const struct place *place)
+{
+    return access(place->runtime_state, F_OK) == 0;
+}

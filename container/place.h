@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a unit's container keeps what it needs while it runs, all under the run directory:
+ *
+ *   containers/UNIT/spec.json     what to run; written by the agent, ours to read only
+ *   containers/UNIT/config.json   what the runtime was told
+ *   containers/UNIT/root/         the root, mounted in our own mount namespace only
+ *   containers/UNIT/layer/        what the container wrote (or <state>/containers/UNIT/layer where
+ *                                 the run directory cannot carry an overlay)
+ *   containers/UNIT/pid, runtime.log
+ *   crun/ID/                      the runtime's own state
+ */
+#ifndef CONTAINER_PLACE_H
+#define CONTAINER_PLACE_H
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define PLACE_RUN_DIRECTORY   "/run/muster"
+#define PLACE_STATE_DIRECTORY "/var/lib/muster"
+#define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.unpacked"
+#define PLACE_RUNTIME_STATE   PLACE_RUN_DIRECTORY "/crun"
+
+struct place {
+    char *unit;
+    char *id; /* the container's: the unit's name with '+' and two hex digits for what runtimes
+                 refuse */
+    char *directory;
+    char *spec;
+    char *config;
+    char *root;
+    char *layer;
+    char *fallback_layer; /* on the state directory's file system */
+    char *fallback;       /* the directory that holds it */
+    char *pid;
+    char *log;
+    char *runtime_state;
+};
+
+/* -EINVAL: no name of a unit. Nothing is created. */
+int place_new(const char *unit, struct place **ret, struct error *err);
+void place_free(struct place *place);
+DEFINE_AUTOPTR(place);
+
+/* The runtime knows a container of this unit. */
+bool place_has_container(const struct place *place);
+
+#endif

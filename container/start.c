@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "container/image.h"
+#include "container/place.h"
+#include "container/rootfs.h"
+#include "container/runtime.h"
+#include "container/seccomp.h"
+#include "container/user.h"
+#include "container/verbs.h"
+#include "units/container.h"
+#include "units/oci.h"
+
+enum { SPEC_MAX_BYTES = 1024 * 1024 };
+
+static const char default_seccomp_profile[] = "/usr/share/containers/seccomp.json";
+
+/* What systemd said to us and the runtime must not hear: crun acts on NOTIFY_SOCKET itself, and the
+ * watchdog is the container's affair. */
+static const char *const words_of_systemd[] = {
+    "NOTIFY_SOCKET=", "WATCHDOG_USEC=",  "WATCHDOG_PID=", "LISTEN_FDS=",
+    "LISTEN_PID=",    "LISTEN_FDNAMES=", "MAINPID=",      NULL,
+};
+
+struct start {
+    struct place *place;         /* borrowed */
+    struct container *container; /* owned */
+    json_t *seccomp;             /* owned; NULL: unconfined */
+    struct image *image;         /* owned */
+    struct user *user;           /* owned */
+    char **environment;          /* owned; of the programs that we run */
+    struct utsname machine;
+};
+
+static void start_done(struct start *start)
+{
+    container_free(start->container);
+    json_decref(start->seccomp);
+    image_free(start->image);
+    user_free(start->user);
+    strv_free(start->environment);
+}
+
+static bool is_word_of_systemd(const char *assignment)
+{
+    for (const char *const *word = words_of_systemd; *word; word++)
+        if (text_starts_with(assignment, *word))
+            return true;
+    return false;
+}
+
+static int environment_build(char ***ret, struct error *err)
+{
+    autostrv environment = NULL;
+    int r = 0;
+    for (char **variable = environ; r == 0 && *variable; variable++)
+        if (!is_word_of_systemd(*variable))
+            r = strv_add(&environment, *variable, err);
+    if (r == 0)
+        *ret = take_ptr(environment);
+    return r;
+}
+
+static int spec_read(const struct place *place, struct container **ret, struct error *err)
+{
+    autofree char *text = NULL;
+    autojson json = NULL;
+    size_t length = 0;
+    int r = file_read(place->spec, SPEC_MAX_BYTES, &text, &length, err);
+    if (r < 0)
+        return r;
+    r = json_read(text, length, &json, err);
+    if (r == 0)
+        r = container_from_json(json, ret, err);
+    return r < 0 ? error_prefix(err, r, "%s", place->spec) : 0;
+}
+
+static int seccomp_find(struct start *start, const char *architecture, struct error *err)
+{
+    const char *path = getenv("MUSTER_SECCOMP_PROFILE");
+    const struct seccomp_machine machine = {
+        .architecture = architecture,
+        .kernel = start->machine.release,
+        .capabilities = oci_default_capabilities,
+    };
+    return seccomp_load(path && *path ? path : default_seccomp_profile, &machine, &start->seccomp,
+                        err);
+}
+
+static int user_find(struct start *start, struct error *err)
+{
+    const char *said = NULL;
+    int r = json_field_string_or(start->image->config, "User", "", &said, err);
+    if (r < 0)
+        return error_prefix(err, r, "configuration of the image");
+    return user_resolve_in(said, start->place->root, &start->user, err);
+}
+
+/* The socket that systemd listens on, if the program inside is to speak for itself. */
+static int notify_socket(const struct start *start, const char **ret, struct error *err)
+{
+    *ret = NULL;
+    if (!start->container->notify)
+        return 0;
+    const char *socket = getenv("NOTIFY_SOCKET");
+    if (!socket || *socket != '/')
+        return error_set(err, -EINVAL,
+                         "Notify=yes: NOTIFY_SOCKET=%s is no path that a container "
+                         "could be given",
+                         socket ? socket : "");
+    *ret = socket;
+    return 0;
+}
+
+/* Without WATCHDOG_PID: the process's number inside is another. */
+static int watchdog_assignment(const struct start *start, char **ret, struct error *err)
+{
+    const char *usec = getenv("WATCHDOG_USEC");
+    *ret = NULL;
+    if (!start->container->notify || !usec)
+        return 0;
+    *ret = text_format("WATCHDOG_USEC=%s", usec);
+    return *ret ? 0 : error_oom(err);
+}
+
+static int config_write(const struct start *start, struct error *err)
+{
+    autofree char *watchdog = NULL;
+    const char *socket = NULL;
+    int r = notify_socket(start, &socket, err);
+    if (r == 0)
+        r = watchdog_assignment(start, &watchdog, err);
+    if (r < 0)
+        return r;
+    const struct oci_input input = {
+        .container = start->container,
+        .image_config = start->image->config,
+        .root_path = start->place->root,
+        .user = &start->user->oci,
+        .seccomp = start->seccomp,
+        .notify_socket = socket,
+        .resolv_conf = access("/etc/resolv.conf", R_OK) == 0 ? "/etc/resolv.conf" : NULL,
+        .extra_environment = (const char *const[]){watchdog, NULL},
+    };
+    autojson config = NULL;
+    autofree char *text = NULL;
+    r = oci_config(&input, &config, err);
+    if (r == 0)
+        r = json_write(config, &text, err);
+    return r < 0 ? r : file_write(start->place->config, text, strlen(text), 0600, err);
+}
+
+/* Everything up to a bundle that the runtime can create from. */
+static int bundle_prepare(struct start *start, struct error *err)
+{
+    autofree char *unpacked = NULL;
+    if (uname(&start->machine) < 0)
+        return error_errno(err, -errno, "uname");
+    const char *architecture = seccomp_go_architecture(start->machine.machine);
+    if (!architecture)
+        return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
+    int r = spec_read(start->place, &start->container, err);
+    if (r == 0)
+        r = image_resolve(start->container->image, architecture, &start->image, err);
+    if (r == 0)
+        r = seccomp_find(start, architecture, err);
+    if (r == 0)
+        r = image_unpack(start->image, PLACE_IMAGE_STORE, start->environment, &unpacked, err);
+    if (r == 0)
+        r = rootfs_isolate(err);
+    if (r == 0)
+        r = rootfs_mount(start->place, unpacked, err);
+    if (r == 0)
+        r = user_find(start, err);
+    return r < 0 ? r : config_write(start, err);
+}
+
+/* One message, so that systemd never sees a ready service with us as its main process; and it must
+ * have been read before the container runs, or one that ends at once takes its status along. */
+static int tell_systemd(const struct start *start, pid_t pid, struct error *err)
+{
+    int r = sd_notifyf(0, "MAINPID=%d%s", (int)pid, start->container->notify ? "" : "\nREADY=1");
+    if (r < 0)
+        return error_errno(err, r, "telling systemd the main process");
+    r = sd_notify_barrier(0, UINT64_MAX);
+    return r < 0 ? error_errno(err, r, "waiting for systemd to know the main process") : 0;
+}
+
+static int container_run(struct start *start, struct error *err)
+{
+    pid_t pid = 0;
+    int r = environment_build(&start->environment, err);
+    if (r == 0)
+        r = bundle_prepare(start, err);
+    if (r == 0)
+        r = runtime_create(start->place, start->environment, &pid, err);
+    if (r == 0)
+        r = tell_systemd(start, pid, err);
+    return r < 0 ? r : runtime_start(start->place, start->environment, err);
+}
+
+int verb_start(const char *unit, struct error *err)
+{
+    autoptr(place) place = NULL;
+    int r = place_new(unit, &place, err);
+    if (r < 0)
+        return r;
+    if (!getenv("NOTIFY_SOCKET"))
+        return error_set(err, -EINVAL,
+                         "%s: NOTIFY_SOCKET is not set: systemd runs this, as "
+                         "ExecStart= of a service of Type=notify",
+                         unit);
+    /* A predecessor whose clean-up failed or was killed. */
+    r = verb_clean(unit, err);
+    if (r < 0)
+        return r;
+    __attribute__((cleanup(start_done))) struct start start = { .place = place };
+    r = container_run(&start, err);
+    if (r < 0) {
+        (void)verb_clean(unit, NULL);
+        return error_prefix(err, r, "%s", unit);
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What muster-container does, one file per verb. */
+#ifndef CONTAINER_VERBS_H
+#define CONTAINER_VERBS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* Prepares and starts the unit's container, and tells systemd its pid. To be run by systemd as the
+ * ExecStart= of a Type=notify service with NotifyAccess=all. After a failure nothing is left. */
+int verb_start(const char *unit, struct error *err);
+
+/* Removes whatever a container of the unit left, but spec.json. Any number of times. */
+int verb_clean(const char *unit, struct error *err);
+
+struct exec_options {
+    bool tty; /* allocate a terminal */
+};
+
+/* Becomes the command (ends with NULL) inside the unit's running container, in a scope of its own
+ * in muster.slice. Returns only on failure. */
+int verb_exec(const char *unit, const struct exec_options *options, char *const *command,
+              struct error *err);
+
+#endif
