@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "container/place.h"
+#include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/tree.h"
 #include "container/verbs.h"
@@ -16,7 +17,9 @@ int verb_clean(const char *unit, struct error *err)
     int r = place_new(unit, &place, err);
     if (r < 0)
         return r;
-    r = runtime_delete(place, environ, err);
+    r = rootfs_isolate(err);
+    if (r == 0)
+        r = runtime_delete(place, environ, err);
     const char *const leftovers[] = { place->root,   place->layer, place->fallback,
                                       place->config, place->pid,   place->log };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {

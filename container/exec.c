@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "container/place.h"
+#include "container/rootfs.h"
 #include "container/verbs.h"
 #include "units/unit_name.h"
 
@@ -60,6 +61,8 @@ int verb_exec(const char *unit, const struct exec_options *options, char *const 
     if (!place_has_container(place))
         return error_set(err, -ENOENT, "%s: not running on this machine", unit);
     r = command_line(place, options, command, &line, err);
+    if (r == 0)
+        r = rootfs_isolate(err);
     if (r < 0)
         return r;
     (void)execvp(line[0], line);

@@ -17,3 +17,6 @@ libcontainer_a_SOURCES = \
 	container/seccomp.c container/seccomp.h \
 	container/tree.c container/tree.h \
 	container/user.c container/user.h
+
+# As root: bats tests/integration/container.bats
+EXTRA_DIST += tests/integration/container.bats

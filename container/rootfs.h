@@ -11,7 +11,8 @@
 #include "container/place.h"
 
 /* Moves this process into the namespace. What the host mounts later appears in it, never the other
- * way about. */
+ * way about. Every verb does so, for crun binds its own program to a file in /tmp whenever it runs,
+ * and systemd of the host would make a mount unit of each. Once more is harmless. */
 int rootfs_isolate(struct error *err);
 
 /* Mounts the overlay of image (an unpacked root) at place->root. */

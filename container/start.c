@@ -174,8 +174,6 @@ static int bundle_prepare(struct start *start, struct error *err)
     if (r == 0)
         r = image_unpack(start->image, PLACE_IMAGE_STORE, start->environment, &unpacked, err);
     if (r == 0)
-        r = rootfs_isolate(err);
-    if (r == 0)
         r = rootfs_mount(start->place, unpacked, err);
     if (r == 0)
         r = user_find(start, err);
@@ -217,7 +215,8 @@ int verb_start(const char *unit, struct error *err)
                          "%s: NOTIFY_SOCKET is not set: systemd runs this, as "
                          "ExecStart= of a service of Type=notify",
                          unit);
-    /* A predecessor whose clean-up failed or was killed. */
+    /* Clean up after a predecessor whose own clean-up failed or was killed. That isolates us too.
+     */
     r = verb_clean(unit, err);
     if (r < 0)
         return r;

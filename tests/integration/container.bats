@@ -1,0 +1,359 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# muster-container under a real systemd: one node, hand-written services, an image of busybox.
+# Needs root, a built muster-container ($top_builddir), and the harness of tests/cluster.
+
+SRC=$(readlink -f "${BATS_TEST_DIRNAME}/../..")
+BUILD=$(readlink -f "${top_builddir:-$SRC/build}")
+HELPER=/usr/lib/muster/muster-container
+IMAGE=oci:/var/lib/muster/images/mcont
+UNPACKED=/var/lib/muster/images/.unpacked
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    local program
+    [ "$(id -u)" = 0 ] || skip "not root"
+    for program in crun umoci busybox systemd-nspawn script; do
+        command -v "$program" >/dev/null || skip "$program is not installed"
+    done
+    [ -f "$SRC/tests/cluster/lib.sh" ] || skip "the harness of tests/cluster is not there"
+    [ -x "$BUILD/muster-container" ] || skip "muster-container is not built in $BUILD"
+    mkdir -p "$BATS_FILE_TMPDIR/install/usr/lib/muster" "$BATS_FILE_TMPDIR/images"
+    cp "$BUILD/muster-container" "$BATS_FILE_TMPDIR/install$HELPER"
+    make_image "$BATS_FILE_TMPDIR/images/mcont" "$BATS_FILE_TMPDIR/files"
+    . "$SRC/tests/cluster/lib.sh"
+    CLUSTER_LOG_FD=3 cluster_up 1 --etcd 0 --install "$BATS_FILE_TMPDIR/install" \
+        --images "$BATS_FILE_TMPDIR/images"
+    echo "$CLUSTER" >"$BATS_FILE_TMPDIR/cluster"
+}
+
+teardown_file() {
+    [ -f "$BATS_FILE_TMPDIR/cluster" ] || return 0
+    . "$SRC/tests/cluster/lib.sh"
+    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster") cluster_down
+}
+
+setup() {
+    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster")
+    export CLUSTER
+    . "$SRC/tests/cluster/lib.sh"
+}
+
+# What nspawn's console shows is in the journal of the node too; here the journal is enough.
+teardown() {
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || node_journal node1 --lines=40 >&3 2>&1
+}
+
+make_image() {
+    local layout=$1 files=$2 applet
+    mkdir -p "$files/bin" "$files/etc"
+    cp "$(command -v busybox)" "$files/bin/busybox"
+    for applet in cat echo grep id ip kill ls mount sh sleep stat touch tty; do
+        ln -s busybox "$files/bin/$applet"
+    done
+    echo 'web:x:1000:1000::/home/web:/bin/sh' >"$files/etc/passwd"
+    printf 'web:x:1000:\nextra:x:1001:web\n' >"$files/etc/group"
+    umoci init --layout "$layout"
+    umoci new --image "$layout:latest"
+    umoci insert --image "$layout:latest" "$files" / >/dev/null 2>&1
+    umoci config --image "$layout:latest" --config.cmd /bin/echo --config.cmd 'the command of the image'
+    umoci config --image "$layout:latest" --tag web --config.user web
+}
+
+node() {
+    node_run node1 "$@"
+}
+
+json_strings() {
+    local sep='' s
+    printf '['
+    for s in "$@"; do
+        s=${s//\\/\\\\}
+        printf '%s"%s"' "$sep" "${s//\"/\\\"}"
+        sep=,
+    done
+    printf ']'
+}
+
+# define UNIT COMMAND…: the service and the spec.json as musterd would write them. The variables image,
+# network, notify, volumes (JSON) and service (more lines for [Service]) say more.
+define() {
+    local unit=$1
+    shift
+    node mkdir -p "/run/muster/containers/$unit"
+    node tee "/run/muster/containers/$unit/spec.json" >/dev/null <<END
+{"image": "${image:-$IMAGE}", "exec": $(json_strings "$@"), "environment": [], "volumes": ${volumes:-[]},
+ "hostName": "mcont", "network": "${network:-none}", "notify": ${notify:-false}}
+END
+    node tee "/run/systemd/system/$unit" >/dev/null <<END
+[Service]
+Type=notify
+NotifyAccess=all
+Delegate=yes
+KillMode=mixed
+Slice=muster.slice
+TimeoutStopSec=10
+OOMPolicy=stop
+ExecStart=$HELPER start %n
+ExecStopPost=-$HELPER clean %n
+${service:-}
+END
+}
+
+forever() {
+    define "$1" /bin/sh -c 'trap "exit 0" TERM; echo hello from $$; while :; do sleep 1000 & wait $!; done'
+}
+
+property() {
+    node_property node1 "$1" "$2"
+}
+
+lines_of() {
+    node_journal node1 --output=cat --unit="$1"
+}
+
+journal_shows() {
+    node journalctl --sync
+    lines_of "$1" | grep -F -- "$2"
+}
+
+is_dead() {
+    case $(property "$1" ActiveState) in inactive | failed) ;; *) return 1 ;; esac
+}
+
+assert_nothing_left() {
+    [ "$(node ls -A "/run/muster/containers/$1")" = spec.json ]
+    [ "$(node sh -c "ls -A /run/muster/crun | grep -c -- '^$(echo "$1" | sed 's/@.*//')'")" = 0 ]
+    run ! node grep -F "/run/muster/containers/$1" /proc/1/mountinfo
+}
+
+@test "a container starts as the main process of its service" {
+    forever one@1.service
+    node systemctl start one@1.service
+    [ "$(property one@1.service ActiveState)" = active ]
+    [ "$(node cat "/proc/$(property one@1.service MainPID)/comm")" = sh ]
+    [ "$(node cat "/proc/$(property one@1.service MainPID)/cgroup" | grep '^0:')" = '0::/muster.slice/one@1.service' ] ||
+        node grep -q '/one@1.service$' "/proc/$(property one@1.service MainPID)/cgroup"
+    wait_for 5 "its output is in the journal" journal_shows one@1.service 'hello from 1'
+    node sh -c "! pgrep -x crun && ! pgrep -x muster-contain"
+}
+
+@test "the host sees no mount of it" {
+    run node grep -F /run/muster/containers /proc/1/mountinfo
+    [ "$output" = '' ]
+}
+
+@test "it is locked in" {
+    local status
+    status=$(node cat "/proc/$(property one@1.service MainPID)/status")
+    grep -q '^CapEff:.*00000000a80425fb' <<<"$status"
+    grep -q '^CapInh:.*0000000000000000' <<<"$status"
+    grep -q '^Seccomp:.*2' <<<"$status"
+    run ! node "$HELPER" exec one@1.service -- mount -t tmpfs none /bin
+    run ! node "$HELPER" exec one@1.service -- touch /proc/sys/kernel/hostname
+    run ! node "$HELPER" exec one@1.service -- touch /sys/fs/cgroup/cgroup.procs
+    [ -z "$(node "$HELPER" exec one@1.service -- ip link show | grep -v 'lo:\|link/loopback')" ]
+}
+
+@test "exec runs inside, in a scope of muster.slice, and gives the command's status" {
+    run -0 node "$HELPER" exec one@1.service -- cat /proc/self/cgroup
+    grep -q 'muster-exec-one\\x401.service-[0-9]*\.scope$' <<<"$output"
+    run -5 node "$HELPER" exec one@1.service sh -c 'exit 5'
+    [ -z "$(node systemctl list-units --plain --no-legend 'muster-exec-*')" ]
+}
+
+@test "exec gives a terminal to whoever has one" {
+    run -0 node script -qec "$HELPER exec one@1.service tty" /dev/null
+    grep -aq '/dev/pts/' <<<"$output"
+    run node sh -c "$HELPER exec one@1.service tty </dev/null"
+    [ "$output" = 'not a tty' ]
+}
+
+@test "exec where nothing runs says so" {
+    run -1 node "$HELPER" exec absent.service -- true
+    [ "$output" = 'absent.service: no such container on this machine' ]
+    define idle.service /bin/true
+    run -1 node "$HELPER" exec idle.service -- true
+    [ "$output" = 'idle.service: not running on this machine' ]
+    run -1 node "$HELPER" exec ../escape.service -- true
+    [ "${#lines[@]}" = 1 ]
+}
+
+@test "stop ends it promptly and leaves nothing" {
+    local before
+    before=$(now_ms)
+    node systemctl stop one@1.service
+    [ $(($(now_ms) - before)) -lt 3000 ]
+    [ "$(property one@1.service Result)" = success ]
+    assert_nothing_left one@1.service
+}
+
+@test "an exit status is reported as it is, twenty at once" {
+    local i units=
+    for i in $(seq 1 20); do
+        define "status@$i.service" /bin/sh -c "exit $i"
+        units="$units status@$i.service"
+    done
+    # shellcheck disable=SC2086
+    node systemctl start $units || true
+    for i in $(seq 1 20); do
+        wait_for 10 "status@$i.service has ended" is_dead "status@$i.service"
+        [ "$(property "status@$i.service" ExecMainStatus)" = "$i" ]
+        [ "$(property "status@$i.service" Result)" = exit-code ]
+        assert_nothing_left "status@$i.service"
+    done
+}
+
+@test "twenty start at once, with the image still to unpack" {
+    local i units=
+    node rm -rf "$UNPACKED"
+    for i in $(seq 1 20); do
+        forever "many@$i.service"
+        units="$units many@$i.service"
+    done
+    # shellcheck disable=SC2086
+    node systemctl start $units
+    for i in $(seq 1 20); do
+        [ "$(property "many@$i.service" ActiveState)" = active ]
+    done
+    [ "$(node sh -c "ls $UNPACKED | grep -vc '^lock-'")" = 1 ]
+    # shellcheck disable=SC2086
+    node systemctl stop $units
+    for i in $(seq 1 20); do
+        assert_nothing_left "many@$i.service"
+    done
+}
+
+@test "kill -9 of the main process leaves nothing, and clean may be repeated" {
+    forever killed.service
+    node systemctl start killed.service
+    node kill -KILL "$(property killed.service MainPID)"
+    wait_for 5 "the service has failed" is_dead killed.service
+    [ "$(property killed.service Result)" = signal ]
+    assert_nothing_left killed.service
+    node "$HELPER" clean killed.service
+    node "$HELPER" clean never-seen.service
+}
+
+@test "what a predecessor left does not keep the next from starting" {
+    service='ExecStopPost=' forever dirty.service
+    node sed -i /ExecStopPost/d /run/systemd/system/dirty.service
+    node systemctl start dirty.service
+    node "$HELPER" exec dirty.service touch /left
+    node systemctl kill --signal=KILL dirty.service
+    wait_for 5 "the service has failed" is_dead dirty.service
+    node test -e /run/muster/containers/dirty.service/layer/upper/left
+    node systemctl start dirty.service
+    run node "$HELPER" exec dirty.service ls /left
+    [ "$status" != 0 ]
+    node systemctl stop dirty.service
+    node "$HELPER" clean dirty.service
+    assert_nothing_left dirty.service
+}
+
+@test "half an image that a killed start left is not used" {
+    local whole
+    whole=$(node sh -c "basename $UNPACKED/sha256-*")
+    node rm -rf "$UNPACKED/$whole"
+    node mkdir -p "$UNPACKED/half-${whole#sha256-}/root/bin"
+    define half.service /bin/echo whole again
+    node systemctl start half.service
+    wait_for 5 "it ran" journal_shows half.service 'whole again'
+    run ! node test -e "$UNPACKED/half-${whole#sha256-}"
+}
+
+@test "the image's command runs where the unit names none" {
+    define plain.service
+    node sed -i 's/"exec": \[\]/"exec": null/' /run/muster/containers/plain.service/spec.json
+    node systemctl start plain.service
+    wait_for 5 "it ran" journal_shows plain.service 'the command of the image'
+}
+
+@test "the image's user is looked up in the image" {
+    image=$IMAGE:web define user.service /bin/sh -c 'id; echo home $HOME'
+    node systemctl start user.service
+    wait_for 5 "it ran" journal_shows user.service 'uid=1000(web) gid=1000(web) groups=1001(extra)'
+    journal_shows user.service 'home /home/web'
+}
+
+@test "Network=host shows the machine's addresses, none only lo" {
+    network=host define hostnet.service /bin/ip address
+    network=none define nonet.service /bin/ip address
+    node systemctl start hostnet.service nonet.service
+    wait_for 5 "it ran" journal_shows hostnet.service host0
+    wait_for 5 "it ran" journal_shows nonet.service lo:
+    [[ "$(lines_of nonet.service)" != *host0* ]]
+}
+
+@test "volumes are bound, and read-only where they say so" {
+    node mkdir -p /run/mcont-rw /run/mcont-ro
+    volumes='[{"source": "/run/mcont-rw", "destination": "/rw", "readOnly": false},
+              {"source": "/run/mcont-ro", "destination": "/ro", "readOnly": true}]' \
+        define volumes.service /bin/sh -c 'touch /rw/a; touch /ro/a || echo refused'
+    node systemctl start volumes.service
+    wait_for 5 "it ran" journal_shows volumes.service refused
+    node test -e /run/mcont-rw/a
+    run ! node test -e /run/mcont-ro/a
+}
+
+@test "with Notify=yes it is the program that says when it is ready" {
+    notify=true volumes='[{"source": "/usr", "destination": "/usr", "readOnly": true},
+        {"source": "/lib", "destination": "/lib", "readOnly": true},
+        {"source": "/lib64", "destination": "/lib64", "readOnly": true}]' service='WatchdogSec=1min' \
+        define notify.service /bin/sh -c \
+        'echo watchdog $WATCHDOG_USEC; until [ -e /go ]; do sleep 0.05; done; /usr/bin/systemd-notify --ready; sleep 1000'
+    node systemctl start --no-block notify.service
+    wait_for 5 "it runs" journal_shows notify.service 'watchdog 60000000'
+    [ "$(property notify.service ActiveState)" = activating ]
+    node "$HELPER" exec notify.service touch /go
+    wait_for 5 "it is active" node_unit_is_active node1 notify.service
+    node systemctl stop notify.service || true
+    assert_nothing_left notify.service
+}
+
+# fails UNIT TEXT: the start fails with that one line, and nothing is left.
+fails() {
+    run ! node systemctl start "$1"
+    wait_for 5 "the reason is in the journal" journal_shows "$1" "$2"
+    [ "$(lines_of "$1" | grep -c "^$1: ")" -ge 1 ]
+    assert_nothing_left "$1"
+}
+
+@test "what is missing is named in one line" {
+    image=oci:/nowhere define bad-image.service /bin/true
+    fails bad-image.service 'bad-image.service: image oci:/nowhere: no such layout'
+    image=$IMAGE:v9 define bad-tag.service /bin/true
+    fails bad-tag.service "bad-tag.service: image $IMAGE:v9: no tag \"v9\""
+    define bad-program.service /bin/absent
+    fails bad-program.service '/bin/absent'
+    service='Environment=PATH=/nonexistent' define no-crun.service /bin/true
+    fails no-crun.service "crun is not installed (Debian's package crun)"
+    service='Environment=MUSTER_SECCOMP_PROFILE=/nonexistent' define no-seccomp.service /bin/true
+    fails no-seccomp.service 'seccomp profile /nonexistent is missing: install golang-github-containers-common'
+    node rm -rf "$UNPACKED"
+    service='Environment=PATH=/nonexistent' define no-umoci.service /bin/true
+    fails no-umoci.service "umoci is not installed (Debian's package umoci)"
+    [ "$(node sh -c "ls $UNPACKED | grep -vc '^lock-'")" = 0 ]
+}
+
+@test "start by hand is refused" {
+    forever hand.service
+    run -1 node "$HELPER" start hand.service
+    grep -q 'hand.service: NOTIFY_SOCKET is not set' <<<"$output"
+}
+
+@test "seccomp can be switched off for a machine" {
+    service='Environment=MUSTER_SECCOMP_PROFILE=unconfined' define open.service /bin/grep Seccomp: /proc/self/status
+    node systemctl start open.service
+    wait_for 5 "it ran" journal_shows open.service "Seccomp:"
+}
+
+# The last: systemd tells of every mount unit that goes.
+@test "of all these, systemd has seen no mount come or go" {
+    node journalctl --sync
+    run node_journal node1 --grep '\.mount: '
+    [[ "$output" != *crun* ]]
+    [[ "$output" != *containers* ]]
+}
