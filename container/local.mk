@@ -20,3 +20,47 @@ libcontainer_a_SOURCES = \
 
 # As root: bats tests/integration/container.bats
 EXTRA_DIST += tests/integration/container.bats
+
+check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user
+test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
+test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h
+test_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_seccomp_SOURCES = tests/unit/test-container-seccomp.c tests/unit/harness.h
+test_container_seccomp_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_user_SOURCES = tests/unit/test-container-user.c tests/unit/harness.h
+test_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+
+EXTRA_DIST += \
+	tests/golden/oci/damaged-image-configuration/expected.error \
+	tests/golden/oci/damaged-image-configuration/input.json \
+	tests/golden/oci/empty-program/expected.error \
+	tests/golden/oci/empty-program/input.json \
+	tests/golden/oci/entrypoint-alone/expected.json \
+	tests/golden/oci/entrypoint-alone/input.json \
+	tests/golden/oci/environment-later-wins/expected.json \
+	tests/golden/oci/environment-later-wins/input.json \
+	tests/golden/oci/environment-without-name/expected.error \
+	tests/golden/oci/environment-without-name/input.json \
+	tests/golden/oci/exec-replaces-command/expected.json \
+	tests/golden/oci/exec-replaces-command/input.json \
+	tests/golden/oci/exec-without-entrypoint/expected.json \
+	tests/golden/oci/exec-without-entrypoint/input.json \
+	tests/golden/oci/image-command/expected.json \
+	tests/golden/oci/image-command/input.json \
+	tests/golden/oci/network-of-host/expected.json \
+	tests/golden/oci/network-of-host/input.json \
+	tests/golden/oci/no-resolv-conf-without-network/expected.json \
+	tests/golden/oci/no-resolv-conf-without-network/input.json \
+	tests/golden/oci/nothing-to-run/expected.error \
+	tests/golden/oci/nothing-to-run/input.json \
+	tests/golden/oci/notify-socket/expected.json \
+	tests/golden/oci/notify-socket/input.json \
+	tests/golden/oci/relative-working-directory/expected.error \
+	tests/golden/oci/relative-working-directory/input.json \
+	tests/golden/oci/seccomp-given/expected.json \
+	tests/golden/oci/seccomp-given/input.json \
+	tests/golden/oci/user-of-image/expected.json \
+	tests/golden/oci/user-of-image/input.json \
+	tests/golden/oci/volumes-in-order/expected.json \
+	tests/golden/oci/volumes-in-order/input.json

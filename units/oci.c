@@ -243,12 +243,14 @@ static int arguments_build(const struct container *container, const struct image
     autojson more = json_from_strv(tail);
     if (!arguments || !more || json_array_extend(arguments, more) < 0)
         return error_oom(err);
-    const char *program = json_string_value(json_array_get(arguments, 0));
-    if (!program || !*program)
+    const json_t *program = json_array_get(arguments, 0);
+    if (!program)
         return error_set(err, -EINVAL,
                          "nothing to run: image %s has neither Entrypoint nor Cmd; say Exec= in "
                          "[Container]",
                          container->image);
+    if (!json_string_length(program))
+        return error_set(err, -EINVAL, "nothing to run: the program's name is empty");
     *ret = take_ptr(arguments);
     return 0;
 }

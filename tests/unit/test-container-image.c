@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layouts are written on the fly, blob by blob, into a temporary directory. */
+#include "container/image.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "container/tree.h"
+#include "tests/unit/harness.h"
+
+static const char manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
+static const char index_type[] = "application/vnd.oci.image.index.v1+json";
+
+static char layout[64];
+
+static void write_file(const char *name, const char *text)
+{
+    autofree char *path = text_format("%s/%s", layout, name);
+    assert_int_equal(file_write(path, text, strlen(text), 0644, NULL), 0);
+}
+
+static int make_layout(void **state)
+{
+    (void)state;
+    strcpy(layout, "/tmp/muster-test-image.XXXXXX");
+    assert_non_null(mkdtemp(layout));
+    autofree char *blobs = text_format("%s/blobs/sha256", layout);
+    assert_int_equal(file_make_dirs(blobs, 0755, NULL), 0);
+    write_file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
+    return 0;
+}
+
+static int remove_layout(void **state)
+{
+    (void)state;
+    return tree_remove(layout, NULL);
+}
+
+/* Stores a blob and gives its descriptor as text. more: further members, beginning with a comma. */
+static char *put_blob(const char *text, const char *type, const char *more)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_sha256_hex(text, strlen(text), hex);
+    autofree char *name = text_format("blobs/sha256/%s", hex);
+    write_file(name, text);
+    return text_format("{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%zu%s}", type, hex,
+                       strlen(text), more);
+}
+
+/* An image whose command is the given word. */
+static char *put_image(const char *command, const char *more)
+{
+    autofree char *config = text_format("{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":"
+                                        "{\"Cmd\":[\"%s\"]}}",
+                                        command);
+    autofree char *pointer = put_blob(config, "application/vnd.oci.image.config.v1+json", "");
+    autofree char *manifest =
+        text_format("{\"schemaVersion\":2,\"config\":%s,\"layers\":[]}", pointer);
+    return put_blob(manifest, manifest_type, more);
+}
+
+static char *put_tagged(const char *command, const char *tag)
+{
+    autofree char *more =
+        text_format(",\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}", tag);
+    return put_image(command, more);
+}
+
+static void put_index(const char *descriptors)
+{
+    autofree char *index = text_format("{\"schemaVersion\":2,\"manifests\":[%s]}", descriptors);
+    write_file("index.json", index);
+}
+
+static int resolve(const char *tag, struct image **ret, struct error *err)
+{
+    autofree char *reference = text_format("oci:%s%s", layout, tag);
+    return image_resolve(reference, "amd64", ret, err);
+}
+
+static void command_is(const char *tag, const char *command)
+{
+    struct error err = { 0 };
+    autoptr(image) image = NULL;
+    if (resolve(tag, &image, &err) < 0)
+        fail_msg("%s", err.text);
+    const json_t *list = json_object_get(image->config, "Cmd");
+    assert_string_equal(json_string_value(json_array_get(list, 0)), command);
+    assert_string_equal(image->layout, layout);
+}
+
+/* why: a glob of what follows "image <reference>: ". */
+static void refused(const char *tag, int code, const char *why)
+{
+    struct error err = { 0 };
+    struct image *image = NULL;
+    autofree char *prefix = text_format("image oci:%s%s: ", layout, tag);
+    assert_int_equal(resolve(tag, &image, &err), code);
+    assert_true(text_starts_with(err.text, prefix));
+    assert_null(image);
+    if (!text_glob_match(why, err.text + strlen(prefix)))
+        assert_string_equal(err.text + strlen(prefix), why);
+}
+
+static void a_tag_names_its_manifest(void **state)
+{
+    (void)state;
+    autofree char *one = put_tagged("one", "v1");
+    autofree char *two = put_tagged("two", "latest");
+    autofree char *both = text_format("%s,%s", one, two);
+    put_index(both);
+    command_is(":v1", "one");
+    command_is(":latest", "two");
+    command_is("", "two");
+    refused(":v3", -ENOENT, "no tag \"v3\"");
+    refused(":", -EINVAL, "the tag after ':' is empty");
+}
+
+static void without_a_tag_the_only_manifest_is_meant(void **state)
+{
+    (void)state;
+    autofree char *one = put_tagged("one", "v1");
+    put_index(one);
+    command_is("", "one");
+    refused(":latest", -ENOENT, "no tag \"latest\"");
+    autofree char *nameless = put_image("nameless", "");
+    put_index(nameless);
+    command_is("", "nameless");
+    autofree char *two = put_tagged("two", "v2");
+    autofree char *both = text_format("%s,%s", one, two);
+    put_index(both);
+    refused("", -ENOENT, "no tag \"latest\" among its 2 manifests; say which one");
+    put_index("");
+    refused("", -ENOENT, "the layout is empty");
+}
+
+static void an_index_of_platforms_gives_this_one(void **state)
+{
+    (void)state;
+    autofree char *arm =
+        put_image("arm", ",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}");
+    autofree char *amd =
+        put_image("amd", ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}");
+    autofree char *both = text_format("{\"schemaVersion\":2,\"manifests\":[%s,%s]}", arm, amd);
+    autofree char *descriptor = put_blob(both, index_type, "");
+    put_index(descriptor);
+    command_is("", "amd");
+    autofree char *only = text_format("{\"schemaVersion\":2,\"manifests\":[%s]}", arm);
+    autofree char *foreign = put_blob(only, index_type, "");
+    put_index(foreign);
+    refused("", -ENOENT, "nothing for linux/amd64 among its platforms");
+}
+
+static void a_damaged_layout_is_named(void **state)
+{
+    (void)state;
+    refused("", -EPROTO, "/tmp/* is no OCI layout: oci-layout or index.json is missing");
+    write_file("index.json", "{");
+    refused("", -EPROTO, "/tmp/*/index.json: not JSON: line 1 column 1: *");
+    put_index("{\"digest\":\"sha256:../../../../etc/passwd\"}");
+    refused("", -EPROTO,
+            "digest \"sha256:../../../../etc/passwd\" is not sha256 with 64 hex digits");
+    put_index("{\"digest\":\"sha256:"
+              "0000000000000000000000000000000000000000000000000000000000000000\"}");
+    refused("", -EPROTO, "blob sha256:0000*0 is missing");
+}
+
+static void a_changed_blob_is_found_by_its_digest(void **state)
+{
+    (void)state;
+    autofree char *descriptor = put_image("one", "");
+    put_index(descriptor);
+    command_is("", "one");
+    const char *hex = strstr(descriptor, "sha256:") + strlen("sha256:");
+    autofree char *name = text_format("blobs/sha256/%.64s", hex);
+    write_file(name, "{\"schemaVersion\":2}");
+    refused("", -EPROTO, "blob sha256:* is damaged: its bytes give sha256:*");
+}
+
+static void what_is_no_layout_says_so(void **state)
+{
+    (void)state;
+    struct error err = { 0 };
+    struct image *image = NULL;
+    assert_int_equal(image_resolve("oci:/nonexistent/x:v1", "amd64", &image, &err), -ENOENT);
+    assert_string_equal(err.text, "image oci:/nonexistent/x:v1: no such layout");
+    static const char *const wrong[] = { "busybox", "oci:", "oci:relative", "docker://busybox",
+                                         "" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(image_resolve(wrong[i], "amd64", &image, &err), -EINVAL);
+        assert_non_null(strstr(err.text, "want oci:PATH[:TAG]"));
+    }
+    assert_null(image);
+}
+
+#define WITH_LAYOUT(test) cmocka_unit_test_setup_teardown(test, make_layout, remove_layout)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_LAYOUT(a_tag_names_its_manifest),
+        WITH_LAYOUT(without_a_tag_the_only_manifest_is_meant),
+        WITH_LAYOUT(an_index_of_platforms_gives_this_one),
+        WITH_LAYOUT(a_damaged_layout_is_named),
+        WITH_LAYOUT(a_changed_blob_is_found_by_its_digest),
+        cmocka_unit_test(what_is_no_layout_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Golden cases of tests/golden/oci: input.json and what is made of it, expected.json, or
+ * expected.error with the words. Run with GOLDEN_UPDATE=1 to write what is made; read the diff
+ * before you commit it.
+ */
+#include "units/oci.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "tests/unit/harness.h"
+
+enum { GROUPS_MAX = 8, FILE_MAX_BYTES = 1 << 20 };
+
+static char *case_path(const char *name, const char *file)
+{
+    const char *top = getenv("top_srcdir");
+    char *path = text_format("%s/tests/golden/oci/%s/%s", top ? top : ".", name, file);
+    assert_non_null(path);
+    return path;
+}
+
+static json_t *read_input(const char *name)
+{
+    struct error err = { 0 };
+    autofree char *path = case_path(name, "input.json");
+    autofree char *text = NULL;
+    size_t length = 0;
+    json_t *input = NULL;
+    if (file_read(path, FILE_MAX_BYTES, &text, &length, &err) < 0 ||
+        json_read(text, length, &input, &err) < 0)
+        fail_msg("%s", err.text);
+    return input;
+}
+
+static const char *string_of(const json_t *input, const char *field)
+{
+    return json_string_value(json_object_get(input, field));
+}
+
+static const struct oci_user *user_of(const json_t *input, struct oci_user *user, uint32_t *groups)
+{
+    const json_t *json = json_object_get(input, "user");
+    const json_t *list = json_object_get(json, "groups");
+    if (!json)
+        return NULL;
+    assert_true(json_array_size(list) <= GROUPS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        groups[i] = (uint32_t)json_integer_value(json_array_get(list, i));
+    *user = (struct oci_user){
+        .uid = (uint32_t)json_integer_value(json_object_get(json, "uid")),
+        .gid = (uint32_t)json_integer_value(json_object_get(json, "gid")),
+        .groups = groups,
+        .group_count = json_array_size(list),
+        .home = string_of(json, "home"),
+    };
+    return user;
+}
+
+static int build(const json_t *input, json_t **ret, struct error *err)
+{
+    autoptr(container) container = NULL;
+    autostrv extra = NULL;
+    uint32_t groups[GROUPS_MAX];
+    struct oci_user user;
+    assert_int_equal(container_from_json(json_object_get(input, "container"), &container, err), 0);
+    assert_int_equal(json_field_strv(input, "extraEnvironment", &extra, err), 0);
+    const json_t *image = json_object_get(input, "image");
+    const struct oci_input oci = {
+        .container = container,
+        .image_config = json_is_null(image) ? NULL : image,
+        .root_path = "/run/muster/containers/web@1.service/root",
+        .user = user_of(input, &user, groups),
+        .seccomp = json_object_get(input, "seccomp"),
+        .notify_socket = string_of(input, "notifySocket"),
+        .resolv_conf = string_of(input, "resolvConf"),
+        .extra_environment = (const char *const *)extra,
+    };
+    return oci_config(&oci, ret, err);
+}
+
+/* What is compared: the configuration as indented text, or the error's words. */
+static char *outcome(const char *name, const char **ret_file)
+{
+    struct error err = { 0 };
+    autojson input = read_input(name);
+    autojson config = NULL;
+    int r = build(input, &config, &err);
+    *ret_file = r < 0 ? "expected.error" : "expected.json";
+    if (r < 0) {
+        assert_int_equal(r, -EINVAL);
+        return text_format("%s\n", err.text);
+    }
+    autofree char *text = json_dumps(config, JSON_INDENT(1) | JSON_SORT_KEYS);
+    assert_non_null(text);
+    return text_format("%s\n", text);
+}
+
+static void check_case(const char *name)
+{
+    const char *file = NULL;
+    struct error err = { 0 };
+    autofree char *made = outcome(name, &file);
+    autofree char *path = case_path(name, file);
+    autofree char *expected = NULL;
+    assert_non_null(made);
+    if (getenv("GOLDEN_UPDATE"))
+        assert_int_equal(file_write(path, made, strlen(made), 0644, &err), 0);
+    if (file_read(path, FILE_MAX_BYTES, &expected, NULL, &err) < 0)
+        fail_msg("%s: made this instead:\n%s", err.text, made);
+    if (strcmp(made, expected) != 0)
+        fail_msg("%s: made this instead:\n%s", path, made);
+}
+
+static void every_golden_case_is_as_expected(void **state)
+{
+    (void)state;
+    autofree char *directory = case_path("", "");
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, NULL, alphasort);
+    int checked = 0;
+    for (int i = 0; i < count; i++) {
+        if (entries[i]->d_name[0] != '.') {
+            check_case(entries[i]->d_name);
+            checked++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    assert_true(checked >= 8);
+}
+
+/* What the design forbids, whatever the golden files say. */
+static void no_case_names_a_cgroup_or_a_limit(void **state)
+{
+    (void)state;
+    autojson input = read_input("image-command");
+    autojson config = NULL;
+    assert_int_equal(build(input, &config, NULL), 0);
+    const json_t *of_linux = json_object_get(config, "linux");
+    assert_null(json_object_get(of_linux, "resources"));
+    assert_null(json_object_get(of_linux, "cgroupsPath"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_golden_case_is_as_expected),
+        cmocka_unit_test(no_case_names_a_cgroup_or_a_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
