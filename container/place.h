@@ -7,7 +7,7 @@
  *   containers/UNIT/root/         the root, mounted in our own mount namespace only
  *   containers/UNIT/layer/        what the container wrote (or <state>/containers/UNIT/layer where
  *                                 the run directory cannot carry an overlay)
- *   containers/UNIT/pid, runtime.log
+ *   containers/UNIT/pid, runtime.log (what crun said while it created)
  *   crun/ID/                      the runtime's own state
  */
 #ifndef CONTAINER_PLACE_H

@@ -23,20 +23,18 @@ static void drop_time(struct error *err)
     memmove(start + 2, stamp + 3, strlen(stamp + 3) + 1);
 }
 
-static int run(const struct place *place, char *const *environment, const char *const *argv,
+#define CRUN "crun", "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled"
+
+static int run(char *const *environment, const char *const *argv, const char *log_path,
                struct error *err)
 {
     const struct process crun = {
         .argv = argv,
         .environment = environment,
         .package = "crun",
-        .log_path = place->log,
+        .log_path = log_path,
     };
-    (void)file_remove(place->log, NULL);
-    int r = process_run(&crun, err);
-    if (r < 0)
-        drop_time(err);
-    return r;
+    return process_run(&crun, err);
 }
 
 static int pid_read(const char *path, pid_t *ret, struct error *err)
@@ -52,45 +50,36 @@ static int pid_read(const char *path, pid_t *ret, struct error *err)
     return 0;
 }
 
+/* The container inherits crun's stdout and stderr here, so they cannot be taken from it; crun says
+ * what is wrong in a log as well. */
 int runtime_create(const struct place *place, char *const *environment, pid_t *ret,
                    struct error *err)
 {
     autofree char *log = text_format("--log=file:%s", place->log);
     if (!log)
         return error_oom(err);
-    const char *const argv[] = {
-        "crun",    log,        "--root",         PLACE_RUNTIME_STATE, "--cgroup-manager=disabled",
-        "create",  "--bundle", place->directory, "--pid-file",        place->pid,
-        place->id, NULL,
-    };
-    int r = run(place, environment, argv, err);
-    return r < 0 ? r : pid_read(place->pid, ret, err);
+    const char *const argv[] = { CRUN,         log,        "create",  "--bundle", place->directory,
+                                 "--pid-file", place->pid, place->id, NULL };
+    int r = run(environment, argv, place->log, err);
+    if (r < 0) {
+        drop_time(err);
+        return r;
+    }
+    return pid_read(place->pid, ret, err);
 }
 
 int runtime_start(const struct place *place, char *const *environment, struct error *err)
 {
-    autofree char *log = text_format("--log=file:%s", place->log);
-    if (!log)
-        return error_oom(err);
-    const char *const argv[] = {
-        "crun",  log,       "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled",
-        "start", place->id, NULL
-    };
-    return run(place, environment, argv, err);
+    const char *const argv[] = { CRUN, "start", place->id, NULL };
+    return run(environment, argv, NULL, err);
 }
 
 int runtime_delete(const struct place *place, char *const *environment, struct error *err)
 {
     if (!place_has_container(place))
         return 0;
-    autofree char *log = text_format("--log=file:%s", place->log);
-    if (!log)
-        return error_oom(err);
-    const char *const argv[] = {
-        "crun",    log,       "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled", "delete",
-        "--force", place->id, NULL
-    };
-    int r = run(place, environment, argv, err);
+    const char *const argv[] = { CRUN, "delete", "--force", place->id, NULL };
+    int r = run(environment, argv, NULL, err);
     if (!place_has_container(place))
         return 0;
     /* A create that was killed half-way leaves state that crun itself cannot read; its processes
