@@ -64,3 +64,21 @@ EXTRA_DIST += \
 	tests/golden/oci/user-of-image/input.json \
 	tests/golden/oci/volumes-in-order/expected.json \
 	tests/golden/oci/volumes-in-order/input.json
+
+EXTRA_DIST += \
+	tests/fuzz/corpus/fuzz-container-user/largest \
+	tests/fuzz/corpus/fuzz-container-user/names \
+	tests/fuzz/corpus/fuzz-container-user/nis \
+	tests/fuzz/corpus/fuzz-container-user/numbers \
+	tests/fuzz/corpus/fuzz-oci/odd \
+	tests/fuzz/corpus/fuzz-oci/whole
+
+if FUZZING
+noinst_PROGRAMS += fuzz-oci fuzz-container-user
+endif
+fuzz_oci_SOURCES = tests/fuzz/fuzz-oci.c
+fuzz_oci_LDADD = libunits.a $(BASE_LIBS)
+fuzz_oci_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_container_user_SOURCES = tests/fuzz/fuzz-container-user.c
+fuzz_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+fuzz_container_user_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

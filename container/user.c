@@ -53,12 +53,19 @@ static int number_read(const char *s, uint32_t *ret, struct error *err)
     return r;
 }
 
+/* "+" and "-" begin what NIS once put there, of which glibc leaves fields NULL. */
+static bool is_entry(const char *name)
+{
+    return *name != '+' && *name != '-';
+}
+
 /* The entry's fields are borrowed from glibc until the next look-up. NULL: none. */
 static const struct passwd *passwd_find(FILE *stream, const char *name, uint32_t uid)
 {
     const struct passwd *entry = NULL;
     while (stream && (entry = fgetpwent(stream)))
-        if (name ? strcmp(entry->pw_name, name) == 0 : entry->pw_uid == uid)
+        if (is_entry(entry->pw_name) &&
+            (name ? strcmp(entry->pw_name, name) == 0 : entry->pw_uid == uid))
             return entry;
     return NULL;
 }
@@ -76,6 +83,11 @@ static int user_part(struct user *user, const char *said, const char *passwd, ch
         return error_set(err, -EINVAL, "no user \"%s\" in the image's /etc/passwd", said);
     if (!entry)
         return 0;
+    if (entry->pw_uid == UINT32_MAX || entry->pw_gid == UINT32_MAX)
+        return error_set(err, -EINVAL,
+                         "the image's /etc/passwd gives %s the number 2^32-1, which "
+                         "means none",
+                         entry->pw_name);
     user->oci.uid = entry->pw_uid;
     user->oci.gid = entry->pw_gid;
     user->home = *entry->pw_dir ? strdup(entry->pw_dir) : NULL;
@@ -90,7 +102,7 @@ static int group_part(struct user *user, const char *said, const char *group, st
     autostream stream = stream_of(group);
     const struct group *entry = NULL;
     while (stream && (entry = fgetgrent(stream))) {
-        if (strcmp(entry->gr_name, said) == 0) {
+        if (strcmp(entry->gr_name, said) == 0 && entry->gr_gid != UINT32_MAX) {
             user->oci.gid = entry->gr_gid;
             return 0;
         }
@@ -116,7 +128,8 @@ static int supplementary_groups(struct user *user, const char *name, const char 
     const struct group *entry = NULL;
     int r = 0;
     while (r == 0 && stream && (entry = fgetgrent(stream)))
-        if (entry->gr_gid != user->oci.gid && strv_contains(entry->gr_mem, name))
+        if (is_entry(entry->gr_name) && entry->gr_gid != user->oci.gid &&
+            strv_contains(entry->gr_mem, name))
             r = add_group(user, entry->gr_gid, err);
     return r;
 }

@@ -12,6 +12,9 @@
 
 static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
                              "broken line\n"
+                             "+@admins\n"
+                             "-1000\n"
+                             "+::::::\n"
                              "web:x:1000:100:Web:/srv/web:/bin/sh\n"
                              "7:x:70:70::/:/bin/sh\n";
 static const char group[] = "root:x:0:\nusers:x:100:web\nlogs:x:4:other,web\nssl:x:110:web\n";
@@ -84,6 +87,7 @@ static void what_the_image_does_not_know_is_refused(void **state)
                         "User \"web:wheel\": no group \"wheel\" in the image's /etc/group");
     assert_int_equal(user_resolve("web", "", "", &user, &err), -EINVAL);
     assert_int_equal(user_resolve("4294967295", passwd, group, &user, &err), -EINVAL);
+    assert_int_equal(user_resolve("x", "x:x:4294967295:1::/:\n", group, &user, &err), -EINVAL);
     assert_int_equal(user_resolve("web:", passwd, group, &user, &err), -EINVAL);
     assert_null(user);
 }
