@@ -14,17 +14,15 @@ libscheduler_a_SOURCES = \
 	scheduler/roles.c scheduler/roles.h \
 	scheduler/step.h
 
-# The scheduler links four small functions of units/; its tests bring their own.
-SCHED_LIBS = libscheduler.a $(BASE_LIBS)
-SCHED_HELPERS = tests/unit/sched_requirements.c tests/unit/harness.h
+SCHED_LIBS = libscheduler.a libunits.a $(BASE_LIBS)
 
 check_PROGRAMS += test-sched-records
-test_sched_records_SOURCES = tests/unit/test-sched-records.c $(SCHED_HELPERS)
+test_sched_records_SOURCES = tests/unit/test-sched-records.c tests/unit/harness.h
 test_sched_records_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 if FUZZING
 noinst_PROGRAMS += fuzz-records
-fuzz_records_SOURCES = tests/fuzz/fuzz-records.c tests/unit/sched_requirements.c
+fuzz_records_SOURCES = tests/fuzz/fuzz-records.c
 fuzz_records_LDADD = $(SCHED_LIBS)
 fuzz_records_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
@@ -32,16 +30,16 @@ EXTRA_DIST += tests/fuzz/corpus/fuzz-records
 
 check_PROGRAMS += test-sched-golden
 test_sched_golden_SOURCES = tests/unit/test-sched-golden.c tests/unit/sched_feed.c \
-	tests/unit/sched_feed.h $(SCHED_HELPERS)
+	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_golden_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/sched
 
 check_PROGRAMS += test-sched-sim
 test_sched_sim_SOURCES = tests/sim/test-sched-sim.c tests/unit/sched_feed.c \
-	tests/unit/sched_feed.h $(SCHED_HELPERS)
+	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_sim_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-plan
 test_sched_plan_SOURCES = tests/unit/test-sched-plan.c tests/unit/sched_feed.c \
-	tests/unit/sched_feed.h $(SCHED_HELPERS)
+	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_plan_LDADD = $(SCHED_LIBS) $(TEST_LIBS)

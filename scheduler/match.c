@@ -81,8 +81,8 @@ static bool is_held_anywhere(const struct unit *unit)
 {
     const struct placement *p = NULL;
     DL_FOREACH2(unit->placements, p, unit_next)
-    if (placement_holds(p))
-        return true;
+        if (placement_holds(p))
+            return true;
     return false;
 }
 
@@ -90,8 +90,8 @@ static bool is_held_by(const struct unit *unit, const struct machine *machine)
 {
     const struct placement *p = NULL;
     DL_FOREACH2(unit->placements, p, unit_next)
-    if (p->key.machine == machine)
-        return placement_holds(p);
+        if (p->key.machine == machine)
+            return placement_holds(p);
     return false;
 }
 
@@ -156,8 +156,8 @@ static struct refusal match_conflicts(const struct unit *unit, const struct mach
     const struct unit *first = NULL; /* by name: the words do not depend on who came first */
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
-    if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
-        first = p->key.unit;
+        if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
+            first = p->key.unit;
     return first ? conflict_with(first) : fits;
 }
 

@@ -31,7 +31,7 @@ void model_mark_units_of(struct model *model, const struct machine *machine)
 {
     struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
-    model_mark_unit(model, p->key.unit);
+        model_mark_unit(model, p->key.unit);
 }
 
 static void mark_followers(struct model *model, struct unit *unit)
@@ -46,7 +46,7 @@ static void mark_neighbours(struct model *model, const struct unit *unit)
 {
     struct placement *p = NULL;
     DL_FOREACH2(unit->placements, p, unit_next)
-    model_mark_units_of(model, p->key.machine);
+        model_mark_units_of(model, p->key.machine);
 }
 
 void model_set_pending(struct model *model, struct unit *unit, bool pending)
@@ -747,8 +747,7 @@ static void sweep_machines(struct model *model)
             sweep_machine(model, m);
     }
     struct machine *m = NULL;
-    DL_FOREACH2(again, m, mark_next)
-    {
+    DL_FOREACH2(again, m, mark_next) {
         m->marked = true;
         m->revisit = false;
     }

@@ -217,8 +217,8 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
 {
     const struct placement *p = NULL;
     DL_FOREACH2(unit->placements, p, unit_next)
-    if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
-        return true;
+        if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
+            return true;
     return false;
 }
 
@@ -243,7 +243,7 @@ static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, s
     if (!turns)
         return error_oom(err);
     DL_FOREACH2(step->model->marked_units, unit, mark_next)
-    turns[i++] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
+        turns[i++] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
     qsort(turns, count, sizeof(*turns), compare_turns);
     step->model->depth_round++;
     for (i = 0; i < count; i++)
@@ -259,15 +259,14 @@ static void spread_marks(struct step *step)
     struct model *model = step->model;
     struct machine *m = NULL;
     struct unit *u = NULL;
-    DL_FOREACH2(model->marked_machines, m, mark_next)
-    {
+    DL_FOREACH2(model->marked_machines, m, mark_next) {
         model_mark_units_of(model, m);
         model->retry = true;
         model->roles_marked = true;
     }
     if (model->retry)
         DL_FOREACH2(model->pending_units, u, pending_next)
-    model_mark_unit(model, u);
+            model_mark_unit(model, u);
 }
 
 static int decide(struct step *step, struct error *err)

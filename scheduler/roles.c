@@ -217,8 +217,8 @@ static bool is_draining(const struct role *role, const struct machine *machine)
     if (machine->registration == 0 || role_is_held_by(role, machine))
         return false;
     DL_FOREACH2(machine->placements, p, machine_next)
-    if (p->assignment_mod > 0 && p->want == WANT_RELEASE && asks_for_active(p->key.unit, role))
-        return true;
+        if (p->assignment_mod > 0 && p->want == WANT_RELEASE && asks_for_active(p->key.unit, role))
+            return true;
     return false;
 }
 
