@@ -11,6 +11,7 @@ libbase_a_SOURCES = \
 	base/loop.c base/loop.h \
 	base/loop_bus.c base/loop_bus.h \
 	base/loop_http.c base/loop_http.h \
+	base/memory.c base/memory.h \
 	base/text.c base/text.h
 
 # Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).
