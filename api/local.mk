@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libapi.a
+libapi_a_SOURCES = \
+	api/api.c api/api.h \
+	api/call.h \
+	api/change.c api/change.h \
+	api/changes.c \
+	api/listen.c api/listen.h \
+	api/machines.c \
+	api/roles.c \
+	api/route.c api/route.h \
+	api/states.c \
+	api/status.c \
+	api/unit_json.c api/unit_json.h \
+	api/units.c \
+	api/view.c api/view.h \
+	api/wait.c api/wait.h \
+	api/waits.c api/waits.h
+
+# Everything that libapi.a itself needs.
+API_LIBS = libapi.a libscheduler.a libunits.a libkvclient.a $(MICROHTTPD_LIBS) $(BASE_LIBS)
+
+# The API alone over a real etcd, for tests/integration/api.bats.
+noinst_PROGRAMS += api-server
+api_server_SOURCES = tests/integration/api-server.c
+api_server_LDADD = $(API_LIBS)
+EXTRA_DIST += tests/integration/api.bats
+
+check_PROGRAMS += test-api-wait
+test_api_wait_SOURCES = tests/unit/test-api-wait.c tests/unit/harness.h
+test_api_wait_LDADD = $(API_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-api-change
+test_api_change_SOURCES = tests/unit/test-api-change.c tests/unit/harness.h
+test_api_change_LDADD = $(API_LIBS) $(TEST_LIBS)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/route.h"
+#include "api/view.h"
+
+static json_t *metadata_json(const struct model *model, const struct view_entry *member)
+{
+    json_t *object = json_object();
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    if (!object || model_effective_metadata(model, member->machine, &rules, &count, NULL) < 0)
+        return object;
+    for (size_t i = 0; i < count; i++)
+        (void)json_object_set_new(object, rules[i].key, json_string(rules[i].value));
+    metadata_free(rules, count);
+    return object;
+}
+
+static size_t count_units(const struct view *view, const char *machine)
+{
+    size_t total = 0;
+    size_t here = 0;
+    const struct view_entry *assignments = view_list(view, STORE_KEY_ASSIGNMENT, &total);
+    for (size_t i = 0; i < total; i++)
+        here += text_equal(assignments[i].machine, machine);
+    return here;
+}
+
+static json_t *machine_json(const struct view *view, const struct model *model,
+                            const struct view_entry *member)
+{
+    const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
+    const struct record_presence *up = presence ? &presence->record.presence : NULL;
+    const char *ip = member->record.member.public_ip;
+    const char *state = !up ? "down" : up->ready ? "up" : "not ready";
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:b}", "id", member->machine, "name",
+                     member->record.member.name, "ip", *ip || !up ? ip : up->address, "metadata",
+                     metadata_json(model, member), "state", state, "reason",
+                     up ? up->not_ready_reason : "", "units",
+                     (json_int_t)count_units(view, member->machine), "cordoned",
+                     view_find(view, STORE_KEY_CORDON, member->machine, "") ? 1 : 0);
+}
+
+typedef json_t *(*describe_fn)(const struct view *view, const struct model *model,
+                               const struct view_entry *member);
+
+/* Answers {"machines": […]} of those members that are described (not NULL). */
+static void answer_machines(struct call *call, const struct view *view, describe_fn describe)
+{
+    autoptr(model) model = NULL;
+    struct error err;
+    int r = view_model(view, &model, &err);
+    if (r < 0) {
+        call_fail_code(call, r, err.text);
+        return;
+    }
+    json_t *list = json_array();
+    size_t count = 0;
+    const struct view_entry *members = view_list(view, STORE_KEY_MEMBER, &count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = describe(view, model, &members[i]);
+        if (item)
+            (void)json_array_append_new(list, item);
+    }
+    call_reply(call, 200, json_pack("{s:o}", "machines", list));
+}
+
+static void on_view(struct call *call, const struct view *view)
+{
+    answer_machines(call, view, machine_json);
+}
+
+void machines_list(struct call *call)
+{
+    call_with_view(call, on_view);
+}
+
+/* fleet knows only machines that are there. */
+static json_t *fleet_machine_json(const struct view *view, const struct model *model,
+                                  const struct view_entry *member)
+{
+    const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
+    if (!presence)
+        return NULL;
+    const char *ip = member->record.member.public_ip;
+    return json_pack("{s:s, s:s, s:o}", "id", member->machine, "primaryIP",
+                     *ip ? ip : presence->record.presence.address, "metadata",
+                     metadata_json(model, member));
+}
+
+static void on_fleet_view(struct call *call, const struct view *view)
+{
+    answer_machines(call, view, fleet_machine_json);
+}
+
+void machines_fleet_list(struct call *call)
+{
+    call_with_view(call, on_fleet_view);
+}

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+# musterctl against the API over a real etcd on ports of its own. There is no agent and no leader
+# here: what they would write is written by etcdctl where a test needs it.
+# Run with: bats tests/integration/api.bats, top_builddir naming the build.
+
+M1=11111111111111111111111111111111
+P=/muster/v1
+
+free_ports() {
+    python3 - <<'PY'
+import socket
+a, b = socket.socket(), socket.socket()
+for s in (a, b):
+    s.bind(("127.0.0.1", 0))
+print(a.getsockname()[1], b.getsockname()[1])
+PY
+}
+
+start_etcd() {
+    etcd --name t --data-dir "$DIR/etcd" --listen-client-urls "$ETCD" \
+        --advertise-client-urls "$ETCD" --listen-peer-urls "http://127.0.0.1:$2" \
+        --initial-advertise-peer-urls "http://127.0.0.1:$2" \
+        --initial-cluster "t=http://127.0.0.1:$2" >"$DIR/etcd.log" 2>&1 3>&- &
+    echo $! >"$DIR/etcd.pid"
+    # Our own member answers, not a stranger on the same port.
+    for _ in $(seq 100); do
+        kill -0 "$(cat "$DIR/etcd.pid")" || return 1
+        curl -s "$ETCD/health" 2>/dev/null | grep -q true && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+start_server() {
+    "$BUILD/api-server" "$ETCD" "$SOCKET" >"$DIR/server.out" 2>"$DIR/server.err" 3>&- &
+    echo $! >"$DIR/server.pid"
+    for _ in $(seq 100); do
+        grep -q ready "$DIR/server.out" && return 0
+        kill -0 "$(cat "$DIR/server.pid")" || return 1
+        sleep 0.05
+    done
+    return 1
+}
+
+setup_file() {
+    command -v etcd >/dev/null || skip "etcd is not installed"
+    BUILD=$(cd "${top_builddir:-.}" && pwd)
+    DIR=$(mktemp -d)
+    SOCKET=$DIR/muster.sock
+    read -r port peer <<<"$(free_ports)"
+    ETCD=http://127.0.0.1:$port
+    export BUILD DIR SOCKET ETCD ETCDCTL_API=3 ETCDCTL_ENDPOINTS=$ETCD
+    export MUSTERCTL_ENDPOINT=unix://$SOCKET
+    start_etcd "$port" "$peer"
+    start_server
+}
+
+teardown_file() {
+    kill -CONT "$(cat "$DIR/etcd.pid")" 2>/dev/null
+    for name in server etcd; do
+        kill "$(cat "$DIR/$name.pid")" 2>/dev/null
+        while kill -0 "$(cat "$DIR/$name.pid")" 2>/dev/null; do sleep 0.05; done
+    done
+    if [ -s "$DIR/server.err" ]; then
+        cat "$DIR/server.err" >&2 # a sanitizer has spoken
+        false
+    fi
+    rm -rf "$DIR"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    printf '[Service]\nExecStart=/bin/sleep 1000\n\n[X-Fleet]\nConflicts=busybox@*.service\n' \
+        >busybox@.service
+    printf '[Unit]\nDescription=One\n\n[Service]\nExecStart=/bin/true\n' >one.service
+    etcdctl del --prefix $P/ >/dev/null
+}
+
+ctl() {
+    run timeout 40 "$BUILD/musterctl" "$@"
+    echo "musterctl $* -> $status: $output"
+}
+
+# A machine that has joined, as its agent would write it.
+join() {
+    etcdctl put "$P/members/$M1" '{"name":"n1","public_ip":"10.0.0.1","metadata":{},"ttl_ms":10000,"may_lead":true,"version":"1","roles":"","role_priority":""}' >/dev/null
+    etcdctl put "$P/nodes/$M1/presence" '{"boot_id":"b","nonce":"n","address":"10.0.0.1","ready":true,"not_ready_reason":""}' >/dev/null
+}
+
+# mod_revision (or another field) of a key.
+field() {
+    etcdctl get "$1" -w json | python3 -c "import json,sys; print(json.load(sys.stdin)['kvs'][0]['$2'])"
+}
+
+@test "submit of instances stores one text and two units" {
+    ctl submit busybox@1.service busybox@2.service
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "Unit busybox@1.service inactive" ]
+    [ "$(etcdctl get --prefix --keys-only $P/units/ | grep -c .)" -eq 2 ]
+    [ "$(etcdctl get --prefix --keys-only $P/blobs/ | grep -c .)" -eq 1 ]
+    ctl cat busybox@2
+    diff <(printf '%s\n' "$output") busybox@.service
+}
+
+@test "a file that does not parse leaves nothing written, of its neighbours neither" {
+    printf '[Service\nExecStart=/bin/true\n' >bad.service
+    ctl submit one.service bad.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *bad.service*"line 1"* ]]
+    [ "${#lines[@]}" -eq 1 ]
+    [ -z "$(etcdctl get --prefix --keys-only $P/)" ]
+}
+
+@test "a file that is not there is one clear line" {
+    ctl start nope.service
+    [ "$status" -eq 1 ]
+    [ "$output" = "musterctl: unit nope.service is neither in the store nor a file here" ]
+}
+
+@test "submit twice changes nothing; another text is left alone, and taken with --replace" {
+    ctl submit one.service
+    before=$(field $P/units/one.service mod_revision)
+    ctl submit one.service
+    [ "$status" -eq 0 ]
+    [ "$(field $P/units/one.service mod_revision)" = "$before" ]
+    echo Environment=A=1 >>one.service
+    ctl submit one.service
+    [ "$status" -eq 0 ]
+    [[ "$output" == WARNING*differs* ]]
+    [ "$(field $P/units/one.service mod_revision)" = "$before" ]
+    ctl submit --replace one.service
+    [ "$output" = "Unit one.service replaced" ]
+    ctl cat one.service
+    [[ "$output" == *A=1* ]]
+}
+
+@test "another text without replace is refused by the server with both hashes" {
+    ctl submit one.service
+    run curl -s --unix-socket "$SOCKET" http://m/v1/units -d \
+        '{"units":[{"name":"one.service","text":"[Service]\nExecStart=/bin/false\n"}]}'
+    [[ "$output" == *'"code":409'*"there $(sha256sum <one.service | cut -c1-7), given "* ]]
+}
+
+@test "lists have fleet's columns" {
+    join
+    ctl submit one.service
+    ctl list-unit-files
+    [[ "${lines[0]}" =~ ^UNIT\ +HASH\ +DSTATE\ +STATE\ +TARGET ]]
+    [[ "${lines[1]}" =~ ^one.service\ +[0-9a-f]{7}\ +inactive\ +inactive\ +-$ ]]
+    ctl list-units
+    [[ "${lines[0]}" =~ ^UNIT\ +MACHINE\ +ACTIVE\ +SUB$ ]]
+    [ "${#lines[@]}" -eq 1 ]
+    ctl list-m --no-legend --full --fields=machine,ip,state
+    [[ "$output" =~ ^$M1\ +10.0.0.1\ +up$ ]]
+    etcdctl del $P/nodes/$M1/presence >/dev/null
+    ctl list-machines --no-legend
+    [[ "$output" =~ ^11111111...\ +10.0.0.1\ +-\ +down$ ]]
+    ctl list-units --fields=bogus
+    [ "$status" -eq 1 ]
+    ctl list-unit-files --json
+    python3 -c 'import json,sys; assert json.loads(sys.argv[1])[0]["name"] == "one.service"' "$output"
+}
+
+@test "why without a machine says so" {
+    ctl submit one.service
+    ctl why one.service
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"no machine has joined the cluster"* ]]
+    [[ "$output" == *"there is no leader"* ]]
+}
+
+@test "start without a leader says what is missing and gives up" {
+    ctl start one.service
+    [ "$status" -eq 4 ]
+    [[ "$output" == *"waiting for the leader to choose a machine: there is no leader"* ]]
+    [[ "$(etcdctl get --print-value-only $P/units/one.service)" == *launched* ]]
+}
+
+@test "start of a unit that no machine may run prints the verdict and ends with 4" {
+    ctl start --no-block one.service
+    [ "$output" = "Unit one.service inactive
+Triggered unit one.service start" ]
+    revision=$(field $P/units/one.service mod_revision)
+    etcdctl put $P/verdicts/one.service "{\"unit_revision\":$revision,\"reason\":\"n1: wants disk=ssd\",\"since_ms\":1}" >/dev/null
+    ctl start one.service
+    [ "$status" -eq 4 ]
+    [ "$output" = "Unit one.service: n1: wants disk=ssd" ]
+}
+
+# What leader and agent would write: $1 active, $2 result.
+carry_out() {
+    etcdctl put "$P/nodes/$M1/units/one.service" "{\"blob\":\"x\",\"want\":\"run\",\"unit_revision\":$(field $P/units/one.service mod_revision),\"failover\":\"at-least-once\",\"hold_ms\":0,\"epoch\":1,\"reason\":\"r\"}" >/dev/null
+    etcdctl put "$P/states/$M1/one.service" "{\"registration\":$(field $P/nodes/$M1/presence create_revision),\"assignment_revision\":$(field $P/nodes/$M1/units/one.service mod_revision),\"load\":\"loaded\",\"active\":\"$1\",\"sub\":\"s\",\"result\":\"$2\",\"problem\":\"\",\"invocation\":\"i\",\"released_revision\":0,\"since_ms\":1}" >/dev/null
+}
+
+@test "start ends when the state of its own revision says active, and not before" {
+    join
+    ctl start --no-block one.service
+    "$BUILD/musterctl" start one.service >out 2>&1 3>&- &
+    waiter=$!
+    carry_out activating success
+    until grep -q activating out; do kill -0 $waiter; sleep 0.05; done
+    carry_out active success
+    wait $waiter
+    grep -qx "Unit one.service launched on 11111111.../10.0.0.1" out
+    ctl list-units --no-legend
+    [[ "$output" =~ ^one.service\ +11111111.../10.0.0.1\ +active\ +s$ ]]
+    before=$(field $P/units/one.service mod_revision)
+    ctl start one.service
+    [ "$status" -eq 0 ]
+    [ "$(field $P/units/one.service mod_revision)" = "$before" ]
+}
+
+@test "start of a unit that failed asks again, and ends with 3 when it fails again" {
+    join
+    ctl start --no-block one.service
+    carry_out failed exit-code
+    before=$(field $P/units/one.service mod_revision)
+    "$BUILD/musterctl" start one.service >out 2>&1 3>&- &
+    waiter=$!
+    until [ "$(field $P/units/one.service mod_revision)" != "$before" ]; do kill -0 $waiter; sleep 0.05; done
+    carry_out failed exit-code
+    code=0
+    wait $waiter || code=$?
+    [ $code -eq 3 ]
+    grep -q "failed on 11111111.../10.0.0.1: failed (s), result: exit-code" out
+}
+
+@test "stop of a unit on an absent machine is recorded and says so, exit 5" {
+    join
+    ctl start --no-block one.service
+    carry_out active success
+    etcdctl del $P/nodes/$M1/presence >/dev/null
+    ctl unload one.service
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"recorded; machine 11111111.../10.0.0.1 is absent, its copy may still run"* ]]
+}
+
+@test "destroy removes a unit; an unknown one is an error and does not keep the others" {
+    ctl submit one.service
+    ctl destroy nope.service one.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"unit nope.service does not exist"*"Destroyed one.service"* ]]
+    [ -z "$(etcdctl get --prefix --keys-only $P/units/)" ]
+}
+
+@test "a template cannot be started" {
+    ctl start busybox@.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *'cannot activate template "busybox@.service"'* ]]
+}
+
+@test "exec and status name the machine" {
+    join
+    ctl start --no-block one.service
+    carry_out active success
+    ctl exec one.service -- true
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"runs on 11111111.../10.0.0.1"* ]]
+    ctl status one.service
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"State: active (s), loaded"* ]]
+}
+
+@test "usage errors exit 2 with a hint" {
+    ctl strat one.service
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"did you mean start"* ]]
+    ctl list
+    [ "$status" -eq 2 ]
+    ctl start
+    [ "$status" -eq 2 ]
+    ctl list-units --replace
+    [ "$status" -eq 2 ]
+    ctl --endpoint=foo list-units
+    [ "$status" -eq 2 ]
+}
+
+@test "no socket, and a socket without permission, are one clear line each" {
+    ctl --endpoint=unix:///nonexistent/muster.sock list-units
+    [ "$status" -eq 1 ]
+    [ "$output" = "musterctl: /nonexistent/muster.sock: musterd is not running here (systemctl start musterd), or name another machine with --endpoint" ]
+    [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null || skip "needs root to be somebody else"
+    chmod 0711 "$DIR"
+    cp "$BUILD/musterctl" "$DIR/ctl" && chmod 0755 "$DIR/ctl"
+    run setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/ctl" list-units
+    [ "$status" -eq 1 ]
+    [ "$output" = "musterctl: $SOCKET: no permission; you must be root or in the group muster" ]
+}
+
+@test "fleet's API: put, get, state, errors" {
+    api() { curl -s --unix-socket "$SOCKET" -w '\n%{http_code}' -H 'Content-Type: application/json' "$@"; }
+    run api -X PUT http://m/fleet/v1/units/f.service -d '{"name":"f.service","desiredState":"launched","options":[{"section":"Service","name":"ExecStart","value":"/bin/true"}]}'
+    [ "${lines[0]}" = 201 ]
+    run api http://m/fleet/v1/units/f.service
+    [[ "$output" == *'"desiredState":"launched"'*'"value":"/bin/true"'* ]]
+    run api http://m/fleet/v1/units/none.service
+    [[ "${lines[0]}" == '{"error":{"code":404,"message":"unit does not exist"}}' ]]
+    run api -X PUT http://m/fleet/v1/units/none.service -d '{"desiredState":"launched"}'
+    [ "${lines[1]}" = 409 ]
+    run api -X PUT http://m/fleet/v1/units/f.service -d '{"desiredState":"bogus"}'
+    [ "${lines[1]}" = 400 ]
+    run api http://m/fleet/v1/state
+    [[ "${lines[0]}" == '{"states":[]}' ]]
+    run api -X DELETE http://m/fleet/v1/units/f.service
+    [ "${lines[0]}" = 204 ]
+    run api -X POST http://m/fleet/v1/machines
+    [ "${lines[1]}" = 405 ]
+}
+
+@test "etcd that does not answer is one clear line, and the server lives on" {
+    kill -STOP "$(cat "$DIR/etcd.pid")"
+    ctl list-units
+    kill -CONT "$(cat "$DIR/etcd.pid")"
+    [ "$status" -eq 1 ]
+    [[ "$output" == "musterctl: the store (etcd) does not answer"* ]]
+    [ "${#lines[@]}" -eq 1 ]
+    ctl list-units
+    [ "$status" -eq 0 ]
+}
