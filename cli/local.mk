@@ -1,1 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libcli.a
+libcli_a_SOURCES = \
+	cli/cli.h cli/exit.h \
+	cli/client.c cli/client.h \
+	cli/source.c cli/source.h \
+	cli/submission.c cli/submission.h \
+	cli/table.c cli/table.h \
+	cli/unit.c cli/unit.h \
+	cli/verb-cat.c \
+	cli/verb-destroy.c \
+	cli/verb-exec.c \
+	cli/verb-help.c \
+	cli/verb-list-machines.c \
+	cli/verb-list-roles.c \
+	cli/verb-list-unit-files.c \
+	cli/verb-list-units.c \
+	cli/verb-load.c \
+	cli/verb-start.c \
+	cli/verb-status.c \
+	cli/verb-stop.c \
+	cli/verb-submit.c \
+	cli/verb-unload.c \
+	cli/verb-version.c \
+	cli/verb-why.c \
+	cli/verbs.c
+CLI_LIBS = libcli.a libscheduler.a libunits.a $(SMARTCOLS_LIBS) $(BASE_LIBS)
+
+bin_PROGRAMS += musterctl
+musterctl_SOURCES = cli/main.c
+musterctl_LDADD = $(CLI_LIBS)
+
+check_PROGRAMS += test-cli-source
+test_cli_source_SOURCES = tests/unit/test-cli-source.c tests/unit/harness.h
+test_cli_source_LDADD = $(CLI_LIBS) $(TEST_LIBS)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every verb of musterctl is given, and the list of them. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/client.h"
+#include "cli/exit.h"
+
+/* Options that not every verb takes; a verb's mask names those it does. */
+enum option_bit {
+    OPTION_FULL = 1 << 0,
+    OPTION_NO_LEGEND = 1 << 1,
+    OPTION_FIELDS = 1 << 2,
+    OPTION_JSON = 1 << 3,
+    OPTION_NO_BLOCK = 1 << 4,
+    OPTION_BLOCK_ATTEMPTS = 1 << 5,
+    OPTION_REPLACE = 1 << 6,
+};
+enum {
+    OPTIONS_LIST = OPTION_FULL | OPTION_NO_LEGEND | OPTION_FIELDS | OPTION_JSON,
+    OPTIONS_WAIT = OPTION_NO_BLOCK | OPTION_BLOCK_ATTEMPTS,
+};
+
+struct cli {
+    struct client *client;
+    const char *fields; /* NULL: the verb's default */
+    bool full;
+    bool legend;
+    bool json;
+    bool block;
+    bool replace;
+    uint64_t block_attempts; /* of two seconds each; 0: until it is settled */
+    char **args;             /* after the verb, ends with NULL */
+};
+
+struct verb {
+    const char *name;
+    const char *arguments; /* as the help shows them */
+    const char *summary;
+    unsigned int options;
+    unsigned int min_args;
+    unsigned int max_args; /* 0: as many as one likes */
+    int (*run)(struct cli *cli);
+};
+
+/* Ends with a verb without a name. */
+extern const struct verb verbs[];
+
+/* The verb of this name, or the only one that begins so. NULL: none, or several. */
+const struct verb *verb_find(const char *name);
+
+int verb_cat(struct cli *cli);
+int verb_destroy(struct cli *cli);
+int verb_exec(struct cli *cli);
+int verb_help(struct cli *cli);
+int verb_list_machines(struct cli *cli);
+int verb_list_roles(struct cli *cli);
+int verb_list_unit_files(struct cli *cli);
+int verb_list_units(struct cli *cli);
+int verb_load(struct cli *cli);
+int verb_start(struct cli *cli);
+int verb_status(struct cli *cli);
+int verb_stop(struct cli *cli);
+int verb_submit(struct cli *cli);
+int verb_unload(struct cli *cli);
+int verb_version(struct cli *cli);
+int verb_why(struct cli *cli);
+
+/* "musterctl: " and the sentence, on stderr; returns EXIT_CODE_FAILED. */
+int complain(const struct error *err);
+int complain_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What musterctl's exit codes mean.
+ *
+ *   0  done
+ *   1  not done: refused, unknown unit, no answer; the line on stderr says which
+ *   2  the command line is wrong
+ *   3  recorded, and the unit failed where it was started
+ *   4  recorded, and no machine may run it, or nobody is there to decide
+ *   5  recorded, but a machine that has the unit is absent: its copy may still run
+ *
+ * Of several units the highest counts. status and exec end with the code of the command they run.
+ */
+#ifndef CLI_EXIT_H
+#define CLI_EXIT_H
+
+enum exit_code {
+    EXIT_CODE_OK = 0,
+    EXIT_CODE_FAILED = 1,
+    EXIT_CODE_USAGE = 2,
+    EXIT_CODE_UNIT_FAILED = 3,
+    EXIT_CODE_UNPLACEABLE = 4,
+    EXIT_CODE_ABSENT = 5,
+};
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* musterctl: options, then the verb's own file. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+enum {
+    KEY_ENDPOINT = 256,
+    KEY_NO_LEGEND,
+    KEY_FIELDS,
+    KEY_JSON,
+    KEY_NO_BLOCK,
+    KEY_BLOCK_ATTEMPTS,
+    KEY_REPLACE,
+    KEY_VERSION,
+};
+
+static const struct option long_options[] = {
+    {"endpoint",        required_argument, NULL, KEY_ENDPOINT      },
+    { "full",           no_argument,       NULL, 'l'               },
+    { "no-legend",      no_argument,       NULL, KEY_NO_LEGEND     },
+    { "fields",         required_argument, NULL, KEY_FIELDS        },
+    { "json",           no_argument,       NULL, KEY_JSON          },
+    { "no-block",       no_argument,       NULL, KEY_NO_BLOCK      },
+    { "block-attempts", required_argument, NULL, KEY_BLOCK_ATTEMPTS},
+    { "replace",        no_argument,       NULL, KEY_REPLACE       },
+    { "version",        no_argument,       NULL, KEY_VERSION       },
+    { "help",           no_argument,       NULL, 'h'               },
+    { NULL,             0,                 NULL, 0                 },
+};
+
+/* The command line as read. */
+struct command {
+    struct cli cli;
+    const char *endpoint;
+    unsigned int given; /* option_bit of those that not every verb takes */
+    bool help;
+    bool version;
+};
+
+static int usage_error(const char *format, const char *what)
+{
+    /* Each format is a literal of ours with one %s. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    (void)fprintf(stderr, format, what);
+#pragma GCC diagnostic pop
+    return EXIT_CODE_USAGE;
+}
+
+static int take_block_attempts(struct command *command)
+{
+    struct error err;
+    command->given |= OPTION_BLOCK_ATTEMPTS;
+    if (text_parse_u64(optarg, 1000000, &command->cli.block_attempts, &err) == 0)
+        return 0;
+    return usage_error("musterctl: --block-attempts: %s\n", err.text);
+}
+
+static int take_option(struct command *command, int key, char *word)
+{
+    struct cli *cli = &command->cli;
+    switch (key) {
+    case KEY_ENDPOINT:
+        command->endpoint = optarg;
+        return 0;
+    case 'l':
+        command->given |= OPTION_FULL;
+        cli->full = true;
+        return 0;
+    case KEY_NO_LEGEND:
+        command->given |= OPTION_NO_LEGEND;
+        cli->legend = false;
+        return 0;
+    case KEY_FIELDS:
+        command->given |= OPTION_FIELDS;
+        cli->fields = optarg;
+        return 0;
+    case KEY_JSON:
+        command->given |= OPTION_JSON;
+        cli->json = true;
+        return 0;
+    case KEY_NO_BLOCK:
+        command->given |= OPTION_NO_BLOCK;
+        cli->block = false;
+        return 0;
+    case KEY_BLOCK_ATTEMPTS:
+        return take_block_attempts(command);
+    case KEY_REPLACE:
+        command->given |= OPTION_REPLACE;
+        cli->replace = true;
+        return 0;
+    case KEY_VERSION:
+        command->version = true;
+        return 0;
+    case 'h':
+        command->help = true;
+        return 0;
+    case ':':
+        return usage_error("musterctl: option %s wants a value\n", word);
+    default:
+        return usage_error("musterctl: unknown option %s (musterctl help lists them)\n", word);
+    }
+}
+
+static int parse(int argc, char **argv, struct command *command)
+{
+    int key = 0;
+    opterr = 0;
+    while ((key = getopt_long(argc, argv, ":lh", long_options, NULL)) != -1) {
+        int r = take_option(command, key, argv[optind - 1]);
+        if (r)
+            return r;
+    }
+    command->cli.args = argv + optind;
+    return 0;
+}
+
+/* An option that this verb does not take must not be dropped silently. */
+static int check_options(const struct verb *verb, unsigned int given)
+{
+    static const struct {
+        unsigned int bit;
+        const char *name;
+    } names[] = {
+        {OPTION_FULL,            "--full"          },
+        { OPTION_NO_LEGEND,      "--no-legend"     },
+        { OPTION_FIELDS,         "--fields"        },
+        { OPTION_JSON,           "--json"          },
+        { OPTION_NO_BLOCK,       "--no-block"      },
+        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"},
+        { OPTION_REPLACE,        "--replace"       },
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (given & ~verb->options & names[i].bit) {
+            (void)fprintf(stderr, "musterctl: %s takes no %s\n", verb->name, names[i].name);
+            return EXIT_CODE_USAGE;
+        }
+    }
+    return 0;
+}
+
+static int check_args(const struct verb *verb, char *const *args)
+{
+    size_t count = strv_length(args);
+    bool takes_any = verb->max_args > 0 || verb->min_args > 0;
+    bool too_many = takes_any ? verb->max_args && count > verb->max_args : count > 0;
+    if (count >= verb->min_args && !too_many)
+        return 0;
+    (void)fprintf(stderr, "musterctl: usage: musterctl %s %s\n", verb->name, verb->arguments);
+    return EXIT_CODE_USAGE;
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *names[32] = { NULL };
+    autotext begin = { 0 };
+    for (size_t i = 0; verbs[i].name && i < 31; i++) {
+        names[i] = verbs[i].name;
+        if (text_starts_with(verbs[i].name, word))
+            text_addf(&begin, "%s%s", begin.length ? ", " : "", verbs[i].name);
+    }
+    const char *nearest = text_nearest(word, names);
+    if (begin.length)
+        (void)fprintf(stderr, "musterctl: \"%s\" could be any of %s\n", word, begin.data);
+    else if (nearest)
+        (void)fprintf(stderr, "musterctl: unknown verb \"%s\"; did you mean %s?\n", word, nearest);
+    else
+        (void)fprintf(stderr, "musterctl: unknown verb \"%s\" (musterctl help lists them)\n", word);
+    return EXIT_CODE_USAGE;
+}
+
+static int run(struct command *command, const struct verb *verb)
+{
+    const char *endpoint = command->endpoint ? command->endpoint : getenv("MUSTERCTL_ENDPOINT");
+    struct error err;
+    autoptr(client) client = NULL;
+    if (client_new(endpoint && *endpoint ? endpoint : CLIENT_ENDPOINT_DEFAULT, &client, &err) < 0) {
+        (void)complain(&err);
+        return err.code == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
+    }
+    command->cli.client = client;
+    int r = verb->run(&command->cli);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return complain_text("the output cannot be written");
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {
+        .cli = {.legend = true, .block = true}
+    };
+    int r = parse(argc, argv, &command);
+    if (r)
+        return r;
+    if (command.version)
+        return verb_version(&command.cli);
+    const char *word = command.cli.args[0];
+    if (!word)
+        return verb_help(&command.cli);
+    const struct verb *verb = verb_find(word);
+    if (!verb)
+        return unknown_verb(word);
+    if (command.help)
+        return verb_help(&command.cli);
+    command.cli.args++;
+    r = check_options(verb, command.given);
+    if (!r)
+        r = check_args(verb, command.cli.args);
+    return r ? r : run(&command, verb);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/submission.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/loop_http.h"
+#include "base/text.h"
+#include "cli/source.h"
+#include "cli/table.h"
+#include "scheduler/records.h"
+#include "units/unit_name.h"
+
+enum {
+    ATTEMPT_MS = 2000,
+    LEADERLESS_MS = 20000, /* longer than a new leader takes at the default TTL */
+};
+
+/* --- the store as the CLI sees it --- */
+
+struct store {
+    const struct cli *cli;
+    json_t *units;     /* by name */
+    json_t *templates; /* texts fetched, by name */
+};
+
+static void store_done(struct store *store)
+{
+    json_decref(store->units);
+    json_decref(store->templates);
+}
+
+static int store_load(const struct cli *cli, struct store *ret, struct error *err)
+{
+    autojson answer = NULL;
+    int r = client_call(cli->client, "GET", "/v1/units", NULL, &answer, err);
+    if (r < 0)
+        return r;
+    *ret = (struct store){ .cli = cli, .units = json_object(), .templates = json_object() };
+    const json_t *list = json_object_get(answer, "units");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *unit = json_array_get(list, i);
+        (void)json_object_set(ret->units, row_string(unit, "name"), unit);
+    }
+    return 0;
+}
+
+static const char *store_hash(const char *name, void *userdata)
+{
+    const struct store *store = userdata;
+    const json_t *unit = json_object_get(store->units, name);
+    return unit ? row_string(unit, "hash") : NULL;
+}
+
+static int store_text(const char *name, char **ret, struct error *err, void *userdata)
+{
+    const struct store *store = userdata;
+    const char *text = json_string_value(json_object_get(store->templates, name));
+    autojson answer = NULL;
+    if (!text) {
+        autofree char *escaped = http_escape(name);
+        autofree char *path = text_format("/v1/units/%s", escaped ? escaped : name);
+        int r = path ? client_call(store->cli->client, "GET", path, NULL, &answer, err)
+                     : error_oom(err);
+        if (r == 0)
+            r = json_field_string(answer, "text", &text, err);
+        if (r < 0)
+            return r;
+        (void)json_object_set_new(store->templates, name, json_string(text));
+    }
+    *ret = strdup(text);
+    return *ret ? 0 : error_oom(err);
+}
+
+/* --- putting --- */
+
+struct batch {
+    struct source *sources;
+    size_t count;
+};
+
+static void batch_done(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        source_done(&batch->sources[i]);
+    free(batch->sources);
+}
+
+static int find_sources(const struct cli *cli, struct store *store, struct batch *batch,
+                        struct error *err)
+{
+    const struct source_store questions = { store_hash, store_text, store };
+    batch->sources = calloc(strv_length(cli->args) + 1, sizeof(*batch->sources));
+    if (!batch->sources)
+        return error_oom(err);
+    for (size_t i = 0; cli->args[i]; i++) {
+        int r = source_find(cli->args[i], &questions, &batch->sources[i], err);
+        if (r < 0)
+            return r;
+        batch->count++;
+    }
+    return 0;
+}
+
+/* fleet's rule: replacing must not pull a unit down from a state above the one wished. */
+static bool may_replace(const struct store *store, const char *name, const char *desired)
+{
+    const char *present = row_string(json_object_get(store->units, name), "desired");
+    if (desired_from_name(present) <= desired_from_name(desired))
+        return true;
+    (void)fprintf(stderr,
+                  "musterctl: cannot replace unit %s in state '%s', use the appropriate command\n",
+                  name, present);
+    return false;
+}
+
+/* Whether this one goes to the server; *code is set where it ought to and may not. */
+static bool is_to_be_put(const struct cli *cli, const struct store *store,
+                         const struct source *source, const char *desired, int *code)
+{
+    if (!source->in_store)
+        return true;
+    if (cli->replace && source->text && !source->differs)
+        (void)printf("Found same unit %s in the store, nothing to do\n", source->name);
+    if (!source->differs)
+        return false;
+    if (!cli->replace) {
+        (void)fprintf(stderr,
+                      "WARNING: Unit %s in the store differs from local unit file %s. Add "
+                      "--replace to override.\n",
+                      source->name, source->origin);
+        return false;
+    }
+    if (may_replace(store, source->name, desired))
+        return true;
+    *code = EXIT_CODE_FAILED;
+    return false;
+}
+
+static int put(const struct cli *cli, json_t *units, struct error *err)
+{
+    autojson answer = NULL;
+    autojson body = json_pack("{s:O, s:b}", "units", units, "replace", cli->replace ? 1 : 0);
+    if (!body)
+        return error_oom(err);
+    int r = client_call(cli->client, "POST", "/v1/units", body, &answer, err);
+    if (r < 0)
+        return r;
+    const json_t *list = json_object_get(answer, "units");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *unit = json_array_get(list, i);
+        if (text_equal(row_string(unit, "action"), "created"))
+            (void)printf("Unit %s inactive\n", row_string(unit, "name"));
+        else
+            (void)printf("Unit %s %s\n", row_string(unit, "name"), row_string(unit, "action"));
+    }
+    return 0;
+}
+
+/* Tells the one that is a text file gone wrong by its file. */
+static int put_batch(const struct cli *cli, const struct store *store, const struct batch *batch,
+                     const char *desired, int *code, struct error *err)
+{
+    autojson units = json_array();
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct source *source = &batch->sources[i];
+        if (is_to_be_put(cli, store, source, desired, code))
+            (void)json_array_append_new(
+                units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text));
+    }
+    return json_array_size(units) ? put(cli, units, err) : 0;
+}
+
+int submission_put(const struct cli *cli, const char *desired, char ***ret_names)
+{
+    __attribute__((cleanup(store_done))) struct store store = { 0 };
+    __attribute__((cleanup(batch_done))) struct batch batch = { 0 };
+    autostrv names = NULL;
+    struct error err;
+    int code = EXIT_CODE_OK;
+    int r = store_load(cli, &store, &err);
+    if (r == 0)
+        r = find_sources(cli, &store, &batch, &err);
+    if (r == 0)
+        r = put_batch(cli, &store, &batch, desired, &code, &err);
+    for (size_t i = 0; r == 0 && i < batch.count; i++)
+        r = strv_add(&names, batch.sources[i].name, &err);
+    if (r < 0)
+        return complain(&err);
+    *ret_names = take_ptr(names);
+    return code;
+}
+
+int submission_names(const struct cli *cli, char ***ret)
+{
+    autostrv names = NULL;
+    struct error err;
+    for (size_t i = 0; cli->args[i]; i++) {
+        autofree char *name = unit_name_mangle(cli->args[i]);
+        int r = name ? strv_add(&names, name, &err) : error_oom(&err);
+        if (r < 0)
+            return complain(&err);
+    }
+    *ret = take_ptr(names);
+    return EXIT_CODE_OK;
+}
+
+int submission_wish(const struct cli *cli, char *const *names, const char *desired, json_t **ret)
+{
+    autojson answer = NULL;
+    autojson body = json_pack("{s:o, s:s}", "units", json_from_strv(names), "desired", desired);
+    struct error err;
+    int r = body ? client_call(cli->client, "POST", "/v1/desired", body, &answer, &err)
+                 : error_oom(&err);
+    if (r < 0)
+        return complain(&err);
+    *ret = json_incref(json_object_get(answer, "units"));
+    return EXIT_CODE_OK;
+}
+
+/* --- waiting --- */
+
+struct wait {
+    const char *unit;
+    const struct outcome_words *words;
+    bool patient; /* --block-attempts says how long, whatever is missing */
+    bool leaderless;
+    bool settled;
+    int code;
+};
+
+static void tell_done(const struct wait *wait, const json_t *line)
+{
+    const char *machine = row_string(line, "machine");
+    if (text_equal(wait->words->goal, "gone"))
+        (void)printf("Destroyed %s\n", wait->unit);
+    else
+        (void)printf("Unit %s %s%s%s\n", wait->unit, wait->words->done, *machine ? " on " : "",
+                     machine);
+}
+
+static int code_of_state(const char *state)
+{
+    if (text_equal(state, "failed"))
+        return EXIT_CODE_UNIT_FAILED;
+    if (text_equal(state, "unplaceable"))
+        return EXIT_CODE_UNPLACEABLE;
+    return text_equal(state, "absent") ? EXIT_CODE_ABSENT : EXIT_CODE_FAILED;
+}
+
+/* True: go on waiting. */
+static bool on_wait_line(struct client *client, const json_t *line, void *userdata)
+{
+    struct wait *wait = userdata;
+    const char *state = row_string(line, "state");
+    const char *machine = row_string(line, "machine");
+    const char *reason = row_string(line, "reason");
+    if (text_equal(state, "done")) {
+        tell_done(wait, line);
+        wait->settled = true;
+        return false;
+    }
+    (void)fprintf(stderr, "Unit %s%s%s%s: %s\n", wait->unit,
+                  text_equal(state, "failed") ? " failed" : "", *machine ? " on " : "", machine,
+                  reason);
+    if (text_equal(state, "waiting")) {
+        wait->leaderless = json_is_true(json_object_get(line, "leaderless"));
+        if (!wait->patient)
+            client_set_deadline(client, wait->leaderless ? LEADERLESS_MS : 0);
+        return true;
+    }
+    wait->settled = true;
+    wait->code = code_of_state(state);
+    return false;
+}
+
+static int wait_for(const struct cli *cli, const json_t *unit, const struct outcome_words *words)
+{
+    struct wait wait = { .unit = row_string(unit, "name"),
+                         .words = words,
+                         .patient = cli->block_attempts > 0 };
+    autofree char *escaped = http_escape(wait.unit);
+    autofree char *path = text_format("/v1/wait?unit=%s&goal=%s&revision=%" JSON_INTEGER_FORMAT,
+                                      escaped ? escaped : wait.unit, words->goal,
+                                      json_integer_value(json_object_get(unit, "revision")));
+    struct error err;
+    int r = path ? client_stream(cli->client, path, (int64_t)cli->block_attempts * ATTEMPT_MS,
+                                 on_wait_line, &wait, &err)
+                 : error_oom(&err);
+    if (r == -ETIMEDOUT && wait.leaderless && !wait.patient) {
+        (void)fprintf(stderr, "Unit %s is recorded; it will be %s once there is a leader\n",
+                      wait.unit, words->done);
+        return EXIT_CODE_UNPLACEABLE;
+    }
+    if (r == -ETIMEDOUT)
+        return complain_text("timed out waiting for unit %s to report state %s", wait.unit,
+                             words->done);
+    if (r < 0)
+        return complain(&err);
+    if (!wait.settled)
+        return complain_text("unit %s: musterd ended before it was %s; it is recorded", wait.unit,
+                             words->done);
+    return wait.code;
+}
+
+int submission_wait(const struct cli *cli, const json_t *changed, const struct outcome_words *words)
+{
+    int code = EXIT_CODE_OK;
+    for (size_t i = 0; i < json_array_size(changed); i++) {
+        const json_t *unit = json_array_get(changed, i);
+        bool global = json_is_true(json_object_get(unit, "global"));
+        int one = EXIT_CODE_OK;
+        if (global || !cli->block)
+            (void)printf("Triggered %sunit %s %s\n", global ? "global " : "",
+                         row_string(unit, "name"), words->verb);
+        else
+            one = wait_for(cli, unit, words);
+        (void)fflush(stdout);
+        code = one > code ? one : code;
+    }
+    return code;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/table.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+const char *row_string(const json_t *row, const char *name)
+{
+    const char *value = json_string_value(json_object_get(row, name));
+    return value ? value : "";
+}
+
+char *machine_cell(const struct cli *cli, const char *id, const char *ip)
+{
+    if (cli->full || !*id)
+        return strdup(id);
+    return text_format("%.8s...%s%s", id, *ip ? "/" : "", ip);
+}
+
+static const struct field *find_field(const struct field *fields, const char *name)
+{
+    for (; fields->name; fields++) {
+        if (text_equal(fields->name, name))
+            return fields;
+    }
+    return NULL;
+}
+
+static void cleanup_table(struct libscols_table **table)
+{
+    scols_unref_table(*table);
+}
+#define autotable __attribute__((cleanup(cleanup_table))) struct libscols_table *
+
+static int add_column(struct libscols_table *table, const char *name)
+{
+    autofree char *heading = strdup(name);
+    if (!heading)
+        return -ENOMEM;
+    for (char *c = heading; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return scols_table_new_column(table, heading, 0, 0) ? 0 : -ENOMEM;
+}
+
+static int add_row(struct libscols_table *table, const struct cli *cli, const struct field *fields,
+                   char *const *names, const json_t *row)
+{
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+    for (size_t i = 0; line && names[i]; i++) {
+        autofree char *cell = find_field(fields, names[i])->value(cli, row);
+        if (!cell || scols_line_set_data(line, i, *cell ? cell : "-") < 0)
+            return -ENOMEM;
+    }
+    return line ? 0 : -ENOMEM;
+}
+
+static int check_fields(const struct field *fields, char *const *names)
+{
+    if (!strv_length(names)) {
+        (void)fprintf(stderr, "musterctl: Must define output format\n");
+        return EXIT_CODE_FAILED;
+    }
+    for (; *names; names++) {
+        if (find_field(fields, *names))
+            continue;
+        (void)fprintf(stderr,
+                      "musterctl: Invalid key in output format: \"%s\" (there are:", *names);
+        for (const struct field *field = fields; field->name; field++)
+            (void)fprintf(stderr, " %s", field->name);
+        (void)fprintf(stderr, ")\n");
+        return EXIT_CODE_FAILED;
+    }
+    return 0;
+}
+
+static int fill(struct libscols_table *table, const struct cli *cli, const struct field *fields,
+                char *const *names, const json_t *rows)
+{
+    int r = scols_table_set_column_separator(table, "  ");
+    /* Whoever wants it narrower has a pager; a script must get all of it. */
+    if (r == 0)
+        r = scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
+    if (r == 0)
+        r = scols_table_enable_noheadings(table, !cli->legend);
+    for (size_t i = 0; r == 0 && names[i]; i++)
+        r = add_column(table, names[i]);
+    for (size_t i = 0; r == 0 && i < json_array_size(rows); i++)
+        r = add_row(table, cli, fields, names, json_array_get(rows, i));
+    return r;
+}
+
+/* libsmartcols prints nothing at all for a table without lines. */
+static void print_headings(char *const *names)
+{
+    for (; *names; names++) {
+        for (const char *c = *names; *c; c++)
+            (void)putchar(toupper((unsigned char)*c));
+        (void)fputs(names[1] ? "  " : "\n", stdout);
+    }
+}
+
+int table_print(const struct cli *cli, const struct field *fields, const char *defaults,
+                const json_t *rows)
+{
+    autostrv names = NULL;
+    struct error err;
+    if (strv_split(cli->fields ? cli->fields : defaults, ",", &names, &err) < 0)
+        return complain(&err);
+    int code = check_fields(fields, names);
+    if (code)
+        return code;
+    if (json_array_size(rows) == 0) {
+        if (cli->legend)
+            print_headings(names);
+        return EXIT_CODE_OK;
+    }
+    autotable table = scols_new_table();
+    if (!table || fill(table, cli, fields, names, rows) < 0 || scols_print_table(table) < 0)
+        return complain_text("out of memory");
+    return EXIT_CODE_OK;
+}
+
+int list_print(const struct cli *cli, const char *path, const char *list,
+               json_t *(*rows)(const json_t *list), const struct field *fields,
+               const char *defaults)
+{
+    autojson answer = NULL;
+    struct error err;
+    if (client_call(cli->client, "GET", path, NULL, &answer, &err) < 0)
+        return complain(&err);
+    json_t *items = json_object_get(answer, list);
+    if (cli->json) {
+        if (json_dumpf(items, stdout, JSON_INDENT(2)) < 0)
+            return complain_text("the answer has no list \"%s\"", list);
+        (void)putchar('\n');
+        return EXIT_CODE_OK;
+    }
+    autojson made = rows ? rows(items) : json_incref(items);
+    return table_print(cli, fields, defaults, made);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line per unit and machine that has it, as fleet; and one for a unit that should be somewhere
+ * and is nowhere, which fleet hides. */
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/table.h"
+
+enum { SHORT_HASH = 7 };
+
+/* {unit, machine, ip, load, active, sub, hash, desired, reason} */
+static json_t *make_row(const json_t *unit, const json_t *copy)
+{
+    const char *problem = row_string(copy, "problem");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
+                     row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
+                     row_string(copy, "ip"), "load", row_string(copy, "load"), "active",
+                     row_string(copy, "active"), "sub", row_string(copy, "sub"), "hash",
+                     row_string(unit, "hash"), "desired", row_string(unit, "desired"), "reason",
+                     *problem ? problem : row_string(unit, "verdict"));
+}
+
+static json_t *make_rows(const json_t *units)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < json_array_size(units); i++) {
+        const json_t *unit = json_array_get(units, i);
+        const json_t *copies = json_object_get(unit, "copies");
+        size_t count = json_array_size(copies);
+        for (size_t j = 0; j < count; j++)
+            (void)json_array_append_new(rows, make_row(unit, json_array_get(copies, j)));
+        if (!count && !text_equal(row_string(unit, "desired"), "inactive"))
+            (void)json_array_append_new(rows, make_row(unit, NULL));
+    }
+    return rows;
+}
+
+static char *unit(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "unit"));
+}
+
+static char *machine(const struct cli *cli, const json_t *row)
+{
+    return machine_cell(cli, row_string(row, "machine"), row_string(row, "ip"));
+}
+
+static char *active(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "active"));
+}
+
+static char *sub(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "sub"));
+}
+
+static char *load(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "load"));
+}
+
+static char *hash(const struct cli *cli, const json_t *row)
+{
+    const char *text = row_string(row, "hash");
+    return cli->full ? strdup(text) : strndup(text, SHORT_HASH);
+}
+
+static char *desired(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "desired"));
+}
+
+static char *reason(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "reason"));
+}
+
+int verb_list_units(struct cli *cli)
+{
+    static const struct field fields[] = {
+        {"unit",     unit   },
+        { "machine", machine},
+        { "active",  active },
+        { "sub",     sub    },
+        { "load",    load   },
+        { "hash",    hash   },
+        { "desired", desired},
+        { "reason",  reason },
+        { NULL,      NULL   },
+    };
+    return list_print(cli, "/v1/units", "units", make_rows, fields, "unit,machine,active,sub");
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the cluster knows, then, for a unit on this machine, what systemd does. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/table.h"
+#include "cli/unit.h"
+
+static void print_line(const char *heading, const char *value)
+{
+    if (*value)
+        (void)printf("%9s: %s\n", heading, value);
+}
+
+static void print_since(int64_t since_ms)
+{
+    char stamp[64];
+    struct tm tm;
+    time_t seconds = since_ms / 1000;
+    if (since_ms <= 0 || !localtime_r(&seconds, &tm) ||
+        !strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S %Z", &tm))
+        return;
+    (void)printf("%9s: %s; %" PRId64 " s ago\n", "Since", stamp,
+                 (clock_wall_ms() - since_ms) / 1000);
+}
+
+static void print_copy(const struct cli *cli, const json_t *copy)
+{
+    autofree char *machine = machine_cell(cli, row_string(copy, "machine"), row_string(copy, "ip"));
+    bool present = json_is_true(json_object_get(copy, "present"));
+    (void)printf("%9s: %s%s\n", "Machine", machine ? machine : "",
+                 present ? "" : " (absent; what follows is the last that was heard)");
+    (void)printf("%9s: %s (%s), %s\n", "State", row_string(copy, "active"), row_string(copy, "sub"),
+                 row_string(copy, "load"));
+    print_since(json_integer_value(json_object_get(copy, "since_ms")));
+    print_line("Result", row_string(copy, "result"));
+    print_line("Problem", row_string(copy, "problem"));
+    print_line("Chosen", row_string(copy, "why"));
+}
+
+static int run_systemctl(const char *unit)
+{
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0)
+        return complain_text("fork: %s", strerror(errno));
+    if (pid == 0) {
+        (void)execlp("systemctl", "systemctl", "status", "--no-pager", "-l", "--", unit,
+                     (char *)NULL);
+        (void)fprintf(stderr, "musterctl: systemctl: %s\n", strerror(errno));
+        _exit(EXIT_CODE_FAILED);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return complain_text("systemctl: %s", strerror(errno));
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CODE_FAILED;
+}
+
+static int show(const struct cli *cli, const char *typed)
+{
+    autojson unit = NULL;
+    struct error err;
+    int code = EXIT_CODE_OK;
+    if (unit_fetch(cli, typed, &unit, &err) < 0)
+        return complain(&err);
+    const char *name = row_string(unit, "name");
+    const json_t *copies = json_object_get(unit, "copies");
+    (void)printf("%s%s%s\n", name, *row_string(unit, "description") ? " - " : "",
+                 row_string(unit, "description"));
+    print_line("Wished", row_string(unit, "desired"));
+    print_line("Verdict", row_string(unit, "verdict"));
+    if (json_array_size(copies) == 0)
+        print_line("Machine", "none");
+    for (size_t i = 0; i < json_array_size(copies); i++) {
+        const json_t *copy = json_array_get(copies, i);
+        print_copy(cli, copy);
+        if (unit_is_local(row_string(copy, "machine"))) {
+            (void)putchar('\n');
+            code = run_systemctl(name);
+        }
+    }
+    return code;
+}
+
+int verb_status(struct cli *cli)
+{
+    int code = EXIT_CODE_OK;
+    for (size_t i = 0; cli->args[i]; i++) {
+        if (i > 0)
+            (void)putchar('\n');
+        int one = show(cli, cli->args[i]);
+        code = one > code ? one : code;
+    }
+    return code;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/loop_http.h"
+#include "base/text.h"
+#include "cli/table.h"
+#include "units/unit_name.h"
+
+static char *machine(const struct cli *cli, const json_t *row)
+{
+    return machine_cell(cli, row_string(row, "machine"), row_string(row, "ip"));
+}
+
+static char *units(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(row, "units")));
+}
+
+static char *answer(const struct cli *cli, const json_t *row)
+{
+    const char *refusal = row_string(row, "refusal");
+    (void)cli;
+    if (json_is_true(json_object_get(row, "here")))
+        return text_format("is here%s%s", *refusal ? ", though: " : "", refusal);
+    return strdup(*refusal ? refusal : "may run here");
+}
+
+static int print(const struct cli *cli, const json_t *why)
+{
+    static const struct field fields[] = {
+        {"machine", machine},
+        { "units",  units  },
+        { "answer", answer },
+        { NULL,     NULL   },
+    };
+    const json_t *machines = json_object_get(why, "machines");
+    const char *verdict = row_string(why, "verdict");
+    (void)printf("%s: wished %s%s%s\n", row_string(why, "name"), row_string(why, "desired"),
+                 *verdict ? "; " : "", verdict);
+    if (!json_is_true(json_object_get(why, "leader")))
+        (void)printf("there is no leader: nobody places units now\n");
+    if (json_array_size(machines) == 0) {
+        (void)printf("no machine has joined the cluster: nothing can run it\n");
+        return EXIT_CODE_OK;
+    }
+    return table_print(cli, fields, "machine,units,answer", machines);
+}
+
+int verb_why(struct cli *cli)
+{
+    autofree char *name = unit_name_mangle(cli->args[0]);
+    autofree char *escaped = name ? http_escape(name) : NULL;
+    autofree char *path = escaped ? text_format("/v1/units/%s/why", escaped) : NULL;
+    autojson why = NULL;
+    struct error err;
+    int r = path ? client_call(cli->client, "GET", path, NULL, &why, &err) : error_oom(&err);
+    if (r < 0)
+        return complain(&err);
+    if (!cli->json)
+        return print(cli, why);
+    (void)json_dumpf(why, stdout, JSON_INDENT(2));
+    (void)putchar('\n');
+    return EXIT_CODE_OK;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+const struct verb verbs[] = {
+    {"list-machines",    "",               "the machines of the cluster",                   OPTIONS_LIST,                  0, 0, verb_list_machines},
+    { "list-units",      "",               "units and how they are, one line per machine",  OPTIONS_LIST,                  0, 0,
+     verb_list_units                                                                                                                               },
+    { "list-unit-files", "",               "every unit that was submitted",                 OPTIONS_LIST,                  0, 0,
+     verb_list_unit_files                                                                                                                          },
+    { "list-roles",      "",               "roles and who holds them",                      OPTIONS_LIST,                  0, 0, verb_list_roles   },
+    { "submit",          "FILE|UNIT…",   "store units, run nothing",                      OPTION_REPLACE,                1, 0, verb_submit       },
+    { "load",            "FILE|UNIT…",   "place units on machines, do not start them",
+     OPTIONS_WAIT | OPTION_REPLACE,                                                                                        1, 0, verb_load         },
+    { "start",           "FILE|UNIT…",   "place units and start them",                    OPTIONS_WAIT | OPTION_REPLACE, 1, 0,
+     verb_start                                                                                                                                    },
+    { "stop",            "UNIT…",        "stop units; they stay on their machines",       OPTIONS_WAIT,                  1, 0, verb_stop         },
+    { "unload",          "UNIT…",        "take units off their machines",                 OPTIONS_WAIT,                  1, 0, verb_unload       },
+    { "destroy",         "UNIT…",        "remove units altogether",                       OPTIONS_WAIT,                  1, 0, verb_destroy      },
+    { "cat",             "UNIT",           "the text of a unit",                            0,                             1, 1, verb_cat          },
+    { "status",          "UNIT…",        "what the cluster and systemd know of a unit",   0,                             1, 0, verb_status       },
+    { "why",             "UNIT",           "each machine, and why it may not run the unit", OPTION_FULL | OPTION_JSON,     1,
+     1,                                                                                                                          verb_why          },
+    { "exec",            "UNIT -- CMD…", "run a command in a unit's container",           0,                             2, 0, verb_exec         },
+    { "version",         "",               "the version of musterctl",                      0,                             0, 0, verb_version      },
+    { "help",            "[VERB]",         "this",                                          0,                             0, 1, verb_help         },
+    { NULL,              NULL,             NULL,                                            0,                             0, 0, NULL              },
+};
+
+const struct verb *verb_find(const char *name)
+{
+    const struct verb *found = NULL;
+    for (const struct verb *verb = verbs; verb->name; verb++) {
+        if (text_equal(verb->name, name))
+            return verb;
+    }
+    for (const struct verb *verb = verbs; verb->name; verb++) {
+        if (!text_starts_with(verb->name, name))
+            continue;
+        if (found)
+            return NULL;
+        found = verb;
+    }
+    return found;
+}
+
+int complain(const struct error *err)
+{
+    (void)fprintf(stderr, "musterctl: %s\n", err->text);
+    return EXIT_CODE_FAILED;
+}
+
+int complain_text(const char *format, ...)
+{
+    struct error err;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err.text, sizeof(err.text), format, args);
+    va_end(args);
+    return complain(&err);
+}
