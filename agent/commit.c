@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+
+enum { ACTION_COMPARES_MAX = 6, ACTION_OPS_MAX = 3 };
+
+/* Takes s into the transaction's care; NULL if there is none or memory ran out. */
+static const char *keep(struct commit *commit, char *s)
+{
+    size_t n = strv_length(commit->strings);
+    if (!s || strv_add(&commit->strings, s, NULL) < 0) {
+        free(s);
+        return NULL;
+    }
+    free(s);
+    return commit->strings[n];
+}
+
+static const char *key_of(const struct commit_context *context, struct commit *commit,
+                          enum store_key_kind kind, const char *machine, const char *name,
+                          unsigned int index)
+{
+    return keep(commit, store_key(context->prefix, kind, machine, name, index));
+}
+
+static void guard(struct commit *commit, enum kv_target target, const char *key, int64_t number)
+{
+    if (number >= 0)
+        commit->compares[commit->compare_count++] =
+            (struct kv_compare){ .target = target, .key = key, .number = number };
+}
+
+int commit_begin(const struct commit_context *context, struct commit *commit, struct error *err)
+{
+    *commit = (struct commit){ 0 };
+    const char *leader = key_of(context, commit, STORE_KEY_LEADER, NULL, NULL, 0);
+    if (!leader)
+        return error_oom(err);
+    guard(commit, KV_TARGET_MOD, leader, context->epoch);
+    return 0;
+}
+
+static const char *assignment_value(const struct commit_context *context, struct commit *commit,
+                                    const struct action *action)
+{
+    const struct record_assignment record = {
+        .blob = action->blob,
+        .want = action->want,
+        .unit_revision = action->unit_revision,
+        .failover = action->failover,
+        .epoch = context->epoch,
+        .reason = action->reason,
+    };
+    char *value = NULL;
+    return record_assignment_encode(&record, &value, NULL) < 0 ? NULL : keep(commit, value);
+}
+
+static bool add_assign(const struct commit_context *context, struct commit *commit,
+                       const struct action *action)
+{
+    const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
+    const char *assignment =
+        key_of(context, commit, STORE_KEY_ASSIGNMENT, action->machine, action->unit, 0);
+    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, action->machine, NULL, 0);
+    const char *value = assignment_value(context, commit, action);
+    if (!unit || !assignment || !presence || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
+    guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
+    guard(commit, KV_TARGET_CREATE, presence, action->registration);
+    commit->ops[commit->op_count++] = kv_op_put(assignment, value);
+    return true;
+}
+
+/* Deletes assignment and state of a unit on a machine, as they were seen. */
+static bool add_removal(const struct commit_context *context, struct commit *commit,
+                        const char *machine, const struct action *action, int64_t assignment_mod,
+                        int64_t state_mod, int64_t registration)
+{
+    const char *assignment =
+        key_of(context, commit, STORE_KEY_ASSIGNMENT, machine, action->unit, 0);
+    const char *state = key_of(context, commit, STORE_KEY_STATE, machine, action->unit, 0);
+    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, machine, NULL, 0);
+    if (!assignment || !state || !presence)
+        return false;
+    guard(commit, KV_TARGET_MOD, assignment, assignment_mod);
+    guard(commit, KV_TARGET_MOD, state, state_mod);
+    guard(commit, KV_TARGET_CREATE, presence, registration);
+    commit->ops[commit->op_count++] = kv_op_delete(assignment);
+    commit->ops[commit->op_count++] = kv_op_delete(state);
+    return true;
+}
+
+static bool add_verdict(const struct commit_context *context, struct commit *commit,
+                        const struct action *action)
+{
+    const struct record_verdict record = { .unit_revision = action->unit_revision,
+                                           .reason = action->reason,
+                                           .since_ms = context->wall_ms };
+    char *text = NULL;
+    const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
+    const char *value = record_verdict_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    if (!key || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->verdict_mod);
+    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    return true;
+}
+
+static bool add_clear_verdict(const struct commit_context *context, struct commit *commit,
+                              const struct action *action)
+{
+    const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
+    if (!key)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->verdict_mod);
+    commit->ops[commit->op_count++] = kv_op_delete(key);
+    return true;
+}
+
+static bool add_slot(const struct commit_context *context, struct commit *commit,
+                     const struct action *action)
+{
+    const struct record_slot record = { .machine = action->machine, .since_ms = context->wall_ms };
+    char *text = NULL;
+    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
+    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, action->machine, NULL, 0);
+    const char *value = record_slot_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    if (!key || !presence || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->slot_mod);
+    guard(commit, KV_TARGET_CREATE, presence, action->registration);
+    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    return true;
+}
+
+static bool add_clear_slot(const struct commit_context *context, struct commit *commit,
+                           const struct action *action)
+{
+    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
+    if (!key)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->slot_mod);
+    commit->ops[commit->op_count++] = kv_op_delete(key);
+    return true;
+}
+
+static bool add(const struct commit_context *context, struct commit *commit,
+                const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_ASSIGN:
+        return add_assign(context, commit, action);
+    case ACTION_MOVE:
+        return add_removal(context, commit, action->from_machine, action,
+                           action->from_assignment_mod, action->from_state_mod,
+                           action->from_registration) &&
+               add_assign(context, commit, action);
+    case ACTION_DROP:
+        return add_removal(context, commit, action->machine, action, action->assignment_mod,
+                           action->state_mod, action->registration);
+    case ACTION_VERDICT:
+        return add_verdict(context, commit, action);
+    case ACTION_CLEAR_VERDICT:
+        return add_clear_verdict(context, commit, action);
+    case ACTION_SLOT:
+        return add_slot(context, commit, action);
+    case ACTION_CLEAR_SLOT:
+        return add_clear_slot(context, commit, action);
+    case ACTION_INVALID:
+        break;
+    }
+    return false;
+}
+
+int commit_add(const struct commit_context *context, struct commit *commit,
+               const struct action *action, struct error *err)
+{
+    if (commit->compare_count + ACTION_COMPARES_MAX > KV_TXN_OPS_MAX ||
+        commit->op_count + ACTION_OPS_MAX > KV_TXN_OPS_MAX)
+        return 1;
+    if (!add(context, commit, action))
+        return error_set(err, -EINVAL, "action %s for %s cannot be written",
+                         action_kind_name(action->kind),
+                         action->unit ? action->unit : action->role);
+    return 0;
+}
+
+void commit_done(struct commit *commit)
+{
+    strv_free(commit->strings);
+    *commit = (struct commit){ 0 };
+}

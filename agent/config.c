@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+enum { CONFIG_FILE_MAX_BYTES = 256 * 1024, TTL_MIN_MS = 2000, TTL_MAX_MS = 3600000 };
+
+typedef int (*setter_fn)(struct config *config, const char *value, struct error *err);
+
+static int replace(char **field, const char *value, struct error *err)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return error_oom(err);
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+/* A comma list, also in the JSON-like form that fleet took: ["http://a", "http://b"]. */
+static int set_etcd_servers(struct config *config, const char *value, struct error *err)
+{
+    autostrv list = NULL;
+    int r = strv_split(value, ", []\"'", &list, err);
+    if (r < 0)
+        return r;
+    if (!list)
+        return error_set(err, -EINVAL, "no server in \"%s\"; want http://HOST:2379,…", value);
+    for (char **server = list; *server; server++)
+        if (!text_starts_with(*server, "http://") && !text_starts_with(*server, "https://"))
+            return error_set(err, -EINVAL, "\"%s\" is not an http:// or https:// URL", *server);
+    strv_free(config->etcd_servers);
+    config->etcd_servers = take_ptr(list);
+    return 0;
+}
+
+static int set_cafile(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->etcd_cafile, value, err);
+}
+
+static int set_certfile(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->etcd_certfile, value, err);
+}
+
+static int set_keyfile(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->etcd_keyfile, value, err);
+}
+
+static int set_key_prefix(struct config *config, const char *value, struct error *err)
+{
+    if (value[0] != '/')
+        return error_set(err, -EINVAL, "\"%s\" does not begin with '/'", value);
+    autofree char *prefix = text_format("%s%s", value, text_ends_with(value, "/") ? "" : "/");
+    return prefix ? replace(&config->etcd_key_prefix, prefix, err) : error_oom(err);
+}
+
+static int set_request_timeout(struct config *config, const char *value, struct error *err)
+{
+    char *end = NULL;
+    double seconds = strtod(value, &end);
+    if (!*value || *end || !(seconds >= 0.1 && seconds <= 60))
+        return error_set(err, -EINVAL, "\"%s\" is not a number of seconds from 0.1 to 60", value);
+    config->request_timeout_ms = (int64_t)llround(seconds * 1000);
+    return 0;
+}
+
+static int set_public_ip(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->public_ip, value, err);
+}
+
+static int set_metadata(struct config *config, const char *value, struct error *err)
+{
+    struct metadata_rule *rules = NULL;
+    size_t count = 0;
+    int r = metadata_parse(value, &rules, &count, err);
+    if (r < 0)
+        return r;
+    metadata_free(config->metadata, config->metadata_count);
+    config->metadata = rules;
+    config->metadata_count = count;
+    return 0;
+}
+
+static int set_ttl(struct config *config, const char *value, struct error *err)
+{
+    int64_t ttl_ms = 0;
+    int r = text_parse_duration_ms(value, &ttl_ms, err);
+    if (r < 0)
+        return r;
+    if (ttl_ms < TTL_MIN_MS || ttl_ms > TTL_MAX_MS || ttl_ms % 1000)
+        return error_set(err, -EINVAL, "%s is not a whole number of seconds from 2s to 1h", value);
+    config->ttl_ms = ttl_ms;
+    return 0;
+}
+
+static int check_role_numbers(const char *value, unsigned int max, bool star, struct error *err)
+{
+    struct role_number *numbers = NULL;
+    size_t count = 0;
+    int r = role_numbers_parse(value, max, star, &numbers, &count, err);
+    free(numbers);
+    return r;
+}
+
+static int set_roles(struct config *config, const char *value, struct error *err)
+{
+    int r = check_role_numbers(value, ROLE_NODES_MAX, false, err);
+    return r < 0 ? r : replace(&config->roles, value, err);
+}
+
+static int set_role_priority(struct config *config, const char *value, struct error *err)
+{
+    int r = check_role_numbers(value, 255, true, err);
+    return r < 0 ? r : replace(&config->role_priority, value, err);
+}
+
+static int parse_bool(const char *value, bool *ret, struct error *err)
+{
+    static const char *const yes[] = { "true", "yes", "on", "1", NULL };
+    static const char *const no[] = { "false", "no", "off", "0", NULL };
+    for (size_t i = 0; yes[i]; i++) {
+        if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
+            *ret = strcasecmp(value, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return error_set(err, -EINVAL, "\"%s\" is neither true nor false", value);
+}
+
+static int set_disable_engine(struct config *config, const char *value, struct error *err)
+{
+    bool disabled = false;
+    int r = parse_bool(value, &disabled, err);
+    if (r == 0)
+        config->may_lead = !disabled;
+    return r;
+}
+
+static int set_verbosity(struct config *config, const char *value, struct error *err)
+{
+    uint64_t level = 0;
+    int r = text_parse_u64(value, 9, &level, err);
+    if (r == 0)
+        config->verbose = level > 0;
+    return r;
+}
+
+static int set_socket(struct config *config, const char *value, struct error *err)
+{
+    if (value[0] != '/')
+        return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
+    return replace(&config->socket_path, value, err);
+}
+
+static const struct {
+    const char *key;
+    setter_fn set;
+} settings[] = {
+    {"etcd_servers",          set_etcd_servers   },
+    { "etcd_cafile",          set_cafile         },
+    { "etcd_certfile",        set_certfile       },
+    { "etcd_keyfile",         set_keyfile        },
+    { "etcd_key_prefix",      set_key_prefix     },
+    { "etcd_request_timeout", set_request_timeout},
+    { "public_ip",            set_public_ip      },
+    { "metadata",             set_metadata       },
+    { "agent_ttl",            set_ttl            },
+    { "roles",                set_roles          },
+    { "role_priority",        set_role_priority  },
+    { "disable_engine",       set_disable_engine },
+    { "verbosity",            set_verbosity      },
+    { "socket",               set_socket         },
+};
+enum { SETTING_COUNT = sizeof(settings) / sizeof(settings[0]) };
+
+static int unknown_key(const char *key, struct error *err)
+{
+    const char *names[SETTING_COUNT + 1] = { NULL };
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        names[i] = settings[i].key;
+    const char *nearest = text_nearest(key, names);
+    return error_set(err, -EINVAL, "unknown key \"%s\"%s%s%s", key,
+                     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                     nearest ? "\"?" : "");
+}
+
+int config_set(struct config *config, const char *key, const char *value, struct error *err)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(settings[i].key, key) != 0)
+            continue;
+        int r = settings[i].set(config, value, err);
+        return r < 0 ? error_prefix(err, r, "%s", key) : 0;
+    }
+    return unknown_key(key, err);
+}
+
+int config_new(struct config **ret, struct error *err)
+{
+    static const struct {
+        const char *key;
+        const char *value;
+    } defaults[] = {
+        {"etcd_servers",          "http://127.0.0.1:2379"  },
+        { "etcd_cafile",          ""                       },
+        { "etcd_certfile",        ""                       },
+        { "etcd_keyfile",         ""                       },
+        { "etcd_key_prefix",      STORE_PREFIX_DEFAULT     },
+        { "etcd_request_timeout", "1"                      },
+        { "public_ip",            ""                       },
+        { "agent_ttl",            "10s"                    },
+        { "roles",                ""                       },
+        { "role_priority",        ""                       },
+        { "socket",               "/run/muster/muster.sock"},
+    };
+    autoptr(config) config = calloc(1, sizeof(*config));
+    if (!config)
+        return error_oom(err);
+    config->may_lead = true;
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+        int r = config_set(config, defaults[i].key, defaults[i].value, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = take_ptr(config);
+    return 0;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    strv_free(config->etcd_servers);
+    free(config->etcd_cafile);
+    free(config->etcd_certfile);
+    free(config->etcd_keyfile);
+    free(config->etcd_key_prefix);
+    free(config->public_ip);
+    metadata_free(config->metadata, config->metadata_count);
+    free(config->roles);
+    free(config->role_priority);
+    free(config->socket_path);
+    free(config);
+}
+
+/* The value without the quotes that may stand around it. */
+static char *unquote(char *value)
+{
+    size_t length = strlen(value);
+    if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0]) {
+        value[length - 1] = '\0';
+        value++;
+    }
+    return value;
+}
+
+static int read_line(struct config *config, char *line, struct error *err)
+{
+    char *start = text_trim(line);
+    if (!*start || *start == '#' || *start == ';')
+        return 0;
+    char *equals = strchr(start, '=');
+    if (!equals)
+        return error_set(err, -EINVAL, "\"%s\" is not KEY = VALUE", start);
+    *equals = '\0';
+    return config_set(config, text_trim(start), unquote(text_trim(equals + 1)), err);
+}
+
+static int read_file(struct config *config, const char *path, bool may_be_absent, struct error *err)
+{
+    autofree char *text = NULL;
+    struct error why = { 0 };
+    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text, NULL, &why);
+    if (r == -ENOENT && may_be_absent)
+        return 0;
+    if (r < 0)
+        return error_set(err, r, "%s", why.text);
+    unsigned int number = 0;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        number++;
+        r = read_line(config, line, err);
+        if (r < 0)
+            return error_prefix(err, r, "%s: line %u", path, number);
+    }
+    return 0;
+}
+
+static int read_environment(struct config *config, const char *family, struct error *err)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        autofree char *name = text_format("%s_%s", family, settings[i].key);
+        if (!name)
+            return error_oom(err);
+        for (char *c = name; *c; c++)
+            *c = (char)toupper((unsigned char)*c);
+        const char *value = getenv(name);
+        if (!value)
+            continue;
+        int r = config_set(config, settings[i].key, value, err);
+        if (r < 0)
+            return error_prefix(err, r, "environment %s", name);
+    }
+    return 0;
+}
+
+int config_read(const char *path, struct config **ret, struct error *err)
+{
+    autoptr(config) config = NULL;
+    int r = config_new(&config, err);
+    if (r < 0)
+        return r;
+    r = read_file(config, path ? path : SYSCONFDIR "/muster/musterd.conf", !path, err);
+    if (r < 0)
+        return r;
+    r = read_environment(config, "FLEET", err);
+    if (r < 0)
+        return r;
+    r = read_environment(config, "MUSTER", err);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(config);
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The leader's part of a musterd: mirrors the whole store, folds it into the scheduler's model,
+ * asks for a plan, writes it under its epoch, and waits until the mirror shows what was written
+ * before it plans again. It exists only while this process is the leader, and remembers nothing
+ * that the store does not have.
+ *
+ *   CATCHING_UP --mirror at the epoch--> FOUNDING (the cluster key) --> PLANNING ⇄ COMMITTING
+ *   COMMITTING --an answer is missing--> DOUBTING (a new epoch is asked for) --> CATCHING_UP
+ */
+#ifndef AGENT_LEADER_H
+#define AGENT_LEADER_H
+
+#include "base/loop.h"
+#include "kvclient/kv.h"
+
+struct leader;
+
+struct leader_config {
+    struct loop *loop; /* borrowed, as the others */
+    struct kv *kv;
+    const char *prefix;
+    const char *machine;
+    /* Since when every proof of this process was answered without a gap (plan.h); -1: none. */
+    int64_t (*contact_since)(void *userdata);
+    /* The outcome of a write is unknown: a new epoch is wanted before anything else is written. */
+    void (*renew_epoch)(void *userdata);
+    void *userdata;
+};
+
+int leader_new(const struct leader_config *config, int64_t epoch, struct leader **ret,
+               struct error *err);
+void leader_free(struct leader *leader);
+DEFINE_AUTOPTR(leader);
+
+/* The epoch was renewed. */
+void leader_set_epoch(struct leader *leader, int64_t epoch);
+
+#endif

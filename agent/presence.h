@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * This machine's registration: nodes/<machine>/presence under a lease that musterd keeps alive.
+ *
+ * A restarted musterd resumes it (lease id and nonce are kept in a file under /run), so nothing
+ * moves. A lost one is made anew at once: a frozen store expires every lease when it wakes, and
+ * that is no reason to touch a unit. A presence that another boot of this machine-id left is waited
+ * out; one that goes on living is a second machine with our id, and is reported with both
+ * addresses.
+ *
+ *   READING → RESUMING ┬→ REGISTERED ⇄ (keeper.h: held, in doubt)
+ *      └──→ GRANTING → REGISTERING ┬→ REGISTERED
+ *              ↑                   └→ BLOCKED (another boot holds it) → GRANTING
+ *              └──── gone ────────────── REGISTERED
+ */
+#ifndef AGENT_PRESENCE_H
+#define AGENT_PRESENCE_H
+
+#include "agent/machine.h"
+#include "base/loop.h"
+#include "kvclient/kv.h"
+
+struct presence;
+
+struct presence_callbacks {
+    /* Registered: registration is the key's create_revision. resumed: the one that an earlier
+     * process held. */
+    void (*on_registered)(int64_t registration, bool resumed, void *userdata);
+    /* The registration is gone; a new one is being made. */
+    void (*on_gone)(void *userdata);
+    /* With each keep-alive of the agent's lease: whoever keeps another lease does it now. */
+    void (*on_keepalive)(void *userdata);
+    /* Another machine lives under our id: leave. */
+    void (*on_duplicate)(const char *reason, void *userdata);
+};
+
+struct presence_config {
+    struct loop *loop; /* borrowed, as the others */
+    struct kv *kv;
+    const char *prefix;
+    const struct machine *machine;
+    const char *address;    /* as shown to people */
+    const char *lease_file; /* /run/muster/lease */
+    int64_t ttl_ms;
+};
+
+int presence_new(const struct presence_config *config, const struct presence_callbacks *callbacks,
+                 void *userdata, struct presence **ret, struct error *err);
+void presence_free(struct presence *presence); /* revokes nothing */
+DEFINE_AUTOPTR(presence);
+
+void presence_start(struct presence *presence);
+
+/* The owner's watch saw the presence key deleted (pair's key is ours by definition). */
+void presence_on_deleted(struct presence *presence);
+/* A guarded write was refused, so the registration may be gone: prove it now. */
+void presence_check_now(struct presence *presence);
+
+int64_t presence_registration(const struct presence *presence); /* 0: none */
+
+/* Since when (CLOCK_BOOTTIME) every proof was answered without a gap; -1: no contact. */
+int64_t presence_contact_since(const struct presence *presence);
+/* "unregistered", "held", "in doubt" */
+const char *presence_state_text(const struct presence *presence);
+
+/* Whether this machine takes newcomers; written if it changed. */
+void presence_set_ready(struct presence *presence, bool ready, const char *reason);
+
+/* Gives the lease back: only when no unit of ours runs and the machine goes down. fn is called
+ * once, in any case. */
+void presence_revoke(struct presence *presence, void (*fn)(void *userdata), void *userdata);
+
+#endif

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/runner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "agent/reconcile.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 30000 };
+
+/* The text of a unit, shared by all instances of a template; fetched once, kept while an assignment
+ * names it. */
+struct blob {
+    char *digest;
+    char *text; /* NULL: on its way */
+    size_t length;
+    struct runner *runner; /* borrowed */
+    UT_hash_handle hh;
+};
+
+struct entry {
+    char *name;
+    struct runner *runner; /* borrowed */
+    bool assigned;
+    bool absence_confirmed; /* not assigned, by a read that may be believed */
+    int64_t assignment_revision;
+    struct record_assignment assignment;
+    struct translation *translation; /* of translated_blob */
+    char *translated_blob;
+    char *problem; /* why it cannot be had here, in words; NULL: nothing */
+    bool refused;
+    bool installed;
+    bool current;
+    int64_t started_revision;
+    int64_t released_revision;
+    enum unit_step doing; /* UNIT_STEP_NOTHING: no step is under way */
+    struct systemd_status status;
+    int64_t since_ms;
+    struct loop_timer *retry;
+    int64_t backoff_ms;
+    UT_hash_handle hh;
+};
+
+struct runner {
+    struct runner_config config;
+    struct systemd *systemd; /* borrowed */
+    bool connected;
+    struct entry *entries;
+    struct blob *blobs;
+};
+
+static void advance(struct entry *entry);
+
+/* --- entries --- */
+
+static void on_retry(struct loop_timer *timer, void *userdata)
+{
+    struct entry *entry = userdata;
+    (void)timer;
+    entry->doing = UNIT_STEP_NOTHING;
+    advance(entry);
+}
+
+static void entry_free(struct entry *entry)
+{
+    free(entry->name);
+    record_assignment_done(&entry->assignment);
+    translation_free(entry->translation);
+    free(entry->translated_blob);
+    free(entry->problem);
+    loop_timer_free(entry->retry);
+    free(entry);
+}
+
+static int entry_add(struct runner *runner, const char *name, struct entry **ret, struct error *err)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return error_oom(err);
+    entry->runner = runner;
+    entry->backoff_ms = RETRY_MIN_MS;
+    entry->doing = UNIT_STEP_NOTHING;
+    entry->name = strdup(name);
+    int r = entry->name ? loop_timer_new(runner->config.loop, "unit retry", on_retry, entry,
+                                         &entry->retry, err)
+                        : error_oom(err);
+    if (r < 0) {
+        entry_free(entry);
+        return r;
+    }
+    HASH_ADD_KEYPTR(hh, runner->entries, entry->name, strlen(entry->name), entry);
+    if (runner->systemd)
+        (void)systemd_watch(runner->systemd, name, NULL);
+    *ret = entry;
+    return 0;
+}
+
+static struct entry *find_entry(struct runner *runner, const char *name)
+{
+    struct entry *entry = NULL;
+    HASH_FIND_STR(runner->entries, name, entry);
+    return entry;
+}
+
+static void blob_free(struct blob *blob)
+{
+    kv_forget(blob->runner->config.kv, blob);
+    HASH_DEL(blob->runner->blobs, blob);
+    free(blob->digest);
+    free(blob->text);
+    free(blob);
+}
+
+static void drop_unused_blobs(struct runner *runner)
+{
+    struct blob *blob = NULL;
+    struct blob *next_blob = NULL;
+    HASH_ITER(hh, runner->blobs, blob, next_blob) {
+        bool used = false;
+        for (struct entry *entry = runner->entries; entry && !used; entry = entry->hh.next)
+            used = entry->assigned && text_equal(entry->assignment.blob, blob->digest);
+        if (!used)
+            blob_free(blob);
+    }
+}
+
+static void forget(struct entry *entry)
+{
+    struct runner *runner = entry->runner;
+    HASH_DEL(runner->entries, entry);
+    if (runner->systemd)
+        systemd_unwatch(runner->systemd, entry->name);
+    reports_forget(runner->config.reports, entry->name);
+    entry_free(entry);
+    drop_unused_blobs(runner);
+}
+
+/* --- reporting --- */
+
+static void report(struct entry *entry)
+{
+    struct error err = { 0 };
+    const struct systemd_status *status = &entry->status;
+    bool known = status->active[0];
+    bool gone = !entry->installed;
+    struct record_state state = {
+        .assignment_revision = entry->assignment_revision,
+        .load = (char *)(gone || !known ? "not-found" : status->load),
+        .active = (char *)(gone || !known ? "inactive" : status->active),
+        .sub = (char *)(gone || !known ? "dead" : status->sub),
+        .result = (char *)(gone ? "" : status->result),
+        .invocation = (char *)(gone ? "" : status->invocation),
+        .problem = entry->problem ? entry->problem : (char *)"",
+        .released_revision = entry->released_revision,
+        .since_ms = entry->since_ms,
+    };
+    /* Nothing is said of a unit before systemd was heard of it, and nothing before its start was
+     * tried. */
+    if (!entry->assigned || (entry->installed && !known))
+        return;
+    /* While its start is under way, "inactive" is the past; the end of the job will say what came of it. */
+    enum activity activity = activity_from_name(status->active);
+    if (entry->doing == UNIT_STEP_START &&
+        (activity == ACTIVITY_INACTIVE || activity == ACTIVITY_FAILED))
+        return;
+    bool settled = entry->problem || entry->released_revision ||
+                   entry->assignment.want != WANT_RUN ||
+                   entry->started_revision == entry->assignment_revision;
+    if (!settled)
+        return;
+    bool transient = !gone && activity == ACTIVITY_CHANGING;
+    if (reports_put(entry->runner->config.reports, entry->name, &state, transient, &err) < 0)
+        log_unit(LOG_LEVEL_ERROR, entry->name, "its state cannot be reported: %s", err.text);
+}
+
+/* The step failed: say so once, keep the reason for whoever asks, and try again later. */
+static void step_failed(struct entry *entry, const char *what, const char *reason)
+{
+    autofree char *problem = text_format("%s: %s", what, reason);
+    if (problem && !text_equal(problem, entry->problem)) {
+        log_unit(LOG_LEVEL_WARNING, entry->name, "%s failed: %s; trying again", what, reason);
+        free(entry->problem);
+        entry->problem = take_ptr(problem);
+    }
+    loop_timer_set(entry->retry, entry->backoff_ms);
+    entry->backoff_ms = entry->backoff_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : entry->backoff_ms * 2;
+    report(entry);
+}
+
+static void step_done(struct entry *entry)
+{
+    entry->doing = UNIT_STEP_NOTHING;
+    entry->backoff_ms = RETRY_MIN_MS;
+    loop_timer_cancel(entry->retry);
+    if (!entry->refused) {
+        free(entry->problem);
+        entry->problem = NULL;
+    }
+}
+
+static void refuse(struct entry *entry, const char *reason)
+{
+    if (!entry->refused || !text_equal(entry->problem, reason))
+        log_unit(LOG_LEVEL_ERROR, entry->name, "cannot run here: %s", reason);
+    entry->refused = true;
+    free(entry->problem);
+    entry->problem = strdup(reason);
+    report(entry);
+}
+
+/* --- texts --- */
+
+static void translate(struct entry *entry, const struct blob *blob)
+{
+    struct error err = { 0 };
+    struct runner *runner = entry->runner;
+    translation_free(take_ptr(entry->translation));
+    free(entry->translated_blob);
+    entry->translated_blob = strdup(blob->digest);
+    if (!entry->translated_blob)
+        return;
+    if (unit_translate(entry->name, blob->text, blob->length, runner->config.helper,
+                       &entry->translation, &err) < 0) {
+        refuse(entry, err.text);
+        return;
+    }
+    entry->current = entry->installed &&
+                     unit_files_are_current(&runner->config.dirs, entry->name, entry->translation);
+}
+
+/* The text of a blob arrived, or did not: everybody who waits for it goes on. */
+static void tell_waiters(struct runner *runner, const struct blob *blob, const char *failure)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        if (entry->doing != UNIT_STEP_FETCH || !text_equal(entry->assignment.blob, blob->digest))
+            continue;
+        if (failure) {
+            step_failed(entry, "reading its text from the store", failure);
+            continue;
+        }
+        step_done(entry);
+        translate(entry, blob);
+        advance(entry);
+    }
+}
+
+static const char *accept_text(struct blob *blob, const struct kv_range_result *result)
+{
+    char digest[DIGEST_HEX_SIZE];
+    if (result->code < 0)
+        return result->reason;
+    if (result->pair_count != 1)
+        return "it is not there";
+    digest_sha256_hex(result->pairs[0].value, result->pairs[0].value_length, digest);
+    if (strcmp(digest, blob->digest) != 0)
+        return "its digest is not the one that it is stored under";
+    blob->length = result->pairs[0].value_length;
+    blob->text = take_ptr(result->pairs[0].value);
+    return NULL;
+}
+
+static void on_blob(const struct kv_range_result *result, void *userdata)
+{
+    struct blob *blob = userdata;
+    struct runner *runner = blob->runner;
+    const char *failure = accept_text(blob, result);
+    tell_waiters(runner, blob, failure);
+    if (failure)
+        blob_free(blob);
+}
+
+static int fetch(struct runner *runner, const char *digest, struct error *err)
+{
+    autofree char *key = store_key(runner->config.prefix, STORE_KEY_BLOB, NULL, digest, 0);
+    struct blob *blob = calloc(1, sizeof(*blob));
+    if (!key || !blob) {
+        free(blob);
+        return error_oom(err);
+    }
+    blob->runner = runner;
+    blob->digest = strdup(digest);
+    if (!blob->digest) {
+        free(blob);
+        return error_oom(err);
+    }
+    HASH_ADD_KEYPTR(hh, runner->blobs, blob->digest, strlen(blob->digest), blob);
+    int r = kv_range(runner->config.kv, key, false, on_blob, blob, err);
+    if (r < 0)
+        blob_free(blob);
+    return r;
+}
+
+static void step_fetch(struct entry *entry)
+{
+    struct error err = { 0 };
+    struct blob *blob = NULL;
+    HASH_FIND_STR(entry->runner->blobs, entry->assignment.blob, blob);
+    if (blob && blob->text) {
+        step_done(entry);
+        translate(entry, blob);
+        advance(entry);
+    } else if (!blob && fetch(entry->runner, entry->assignment.blob, &err) < 0) {
+        step_failed(entry, "reading its text from the store", err.text);
+    }
+}
+
+/* --- steps --- */
+
+static void on_step_done(const char *unit, int code, const char *reason, void *userdata);
+
+static void step_install(struct entry *entry)
+{
+    struct error err = { 0 };
+    struct runner *runner = entry->runner;
+    if (unit_files_install(&runner->config.dirs, entry->name, entry->translation, &err) < 0) {
+        step_failed(entry, "installing", err.text);
+        return;
+    }
+    entry->installed = true;
+    entry->current = true;
+    entry->status = (struct systemd_status){ 0 };
+    if (systemd_watch(runner->systemd, entry->name, &err) < 0)
+        step_failed(entry, "asking systemd", err.text);
+    else
+        step_done(entry); /* its status is on the way, and is the next event */
+}
+
+static void step_remove(struct entry *entry)
+{
+    struct error err = { 0 };
+    if (unit_files_remove(&entry->runner->config.dirs, entry->name, &err) < 0) {
+        step_failed(entry, "removing its files", err.text);
+        return;
+    }
+    log_unit(LOG_LEVEL_INFO, entry->name, "removed from this machine");
+    entry->installed = false;
+    entry->current = false;
+    entry->started_revision = 0;
+    step_done(entry);
+    advance(entry);
+}
+
+static void note_started(struct entry *entry)
+{
+    struct error err = { 0 };
+    entry->started_revision = entry->assignment_revision;
+    if (unit_files_note_started(&entry->runner->config.dirs, entry->name, entry->started_revision,
+                                &err) < 0)
+        log_unit(LOG_LEVEL_WARNING, entry->name, "a restarted musterd may start it again: %s",
+                 err.text);
+}
+
+static void step_start(struct entry *entry)
+{
+    struct error err = { 0 };
+    int64_t revision = entry->assignment_revision;
+    int r = systemd_start(entry->runner->systemd, entry->name, on_step_done, entry, &err);
+    if (r < 0) {
+        step_failed(entry, "starting", err.text);
+        return;
+    }
+    log_unit(LOG_LEVEL_INFO, entry->name, "starting (assignment %" PRId64 ": %s)", revision,
+             entry->assignment.reason ? entry->assignment.reason : "");
+    note_started(entry);
+}
+
+static void step_systemd(struct entry *entry, const char *what,
+                         int (*order)(struct systemd *, const char *, systemd_done_fn, void *,
+                                      struct error *))
+{
+    struct error err = { 0 };
+    if (order(entry->runner->systemd, entry->name, on_step_done, entry, &err) < 0)
+        step_failed(entry, what, err.text);
+}
+
+static void on_reloaded(const char *unit, int code, const char *reason, void *userdata)
+{
+    struct entry *entry = userdata;
+    (void)unit;
+    if (code < 0) {
+        step_failed(entry, "reloading systemd", reason);
+        return;
+    }
+    step_done(entry);
+    entry->status = (struct systemd_status){ 0 };
+    (void)systemd_watch(entry->runner->systemd, entry->name, NULL);
+}
+
+static void step_reload(struct entry *entry)
+{
+    struct error err = { 0 };
+    if (systemd_reload(entry->runner->systemd, on_reloaded, entry, &err) < 0)
+        step_failed(entry, "reloading systemd", err.text);
+}
+
+static void step_released(struct entry *entry)
+{
+    entry->released_revision = entry->assignment_revision;
+    log_unit(LOG_LEVEL_INFO, entry->name, "released");
+    step_done(entry);
+    report(entry);
+}
+
+/* A start that failed is the unit's own affair: its state says so. Anything else is ours to try
+ * again. */
+static void on_step_done(const char *unit, int code, const char *reason, void *userdata)
+{
+    struct entry *entry = userdata;
+    bool was_start = entry->doing == UNIT_STEP_START;
+    if (was_start && !entry->runner->connected)
+        entry->started_revision =
+            0; /* the order may be lost: its state will tell whether it runs */
+    if (code < 0 && !was_start) {
+        step_failed(entry, unit_step_name(entry->doing), reason);
+        return;
+    }
+    if (code < 0)
+        log_unit(LOG_LEVEL_WARNING, unit, "did not start: %s", reason);
+    step_done(entry);
+    report(entry);
+    advance(entry);
+}
+
+static enum wanted wanted_of(const struct entry *entry)
+{
+    if (!entry->assigned)
+        return entry->absence_confirmed ? WANTED_ABSENT : WANTED_LEAVE;
+    switch (entry->assignment.want) {
+    case WANT_RUN:
+        return WANTED_RUN;
+    case WANT_LOADED:
+        return WANTED_LOADED;
+    case WANT_RELEASE:
+        return WANTED_RELEASE;
+    case WANT_INVALID:
+        break;
+    }
+    return WANTED_LEAVE;
+}
+
+/* A name that the host has a unit of its own for is refused: ours would shadow it, or it ours. */
+static void check_host_unit(struct entry *entry)
+{
+    const struct systemd_status *status = &entry->status;
+    bool loaded = strcmp(status->load, "loaded") == 0 || strcmp(status->load, "masked") == 0;
+    if (entry->installed || !loaded ||
+        unit_files_own_fragment(&entry->runner->config.dirs, entry->name, status->fragment))
+        return;
+    autofree char *reason =
+        text_format("this machine has a unit of that name of its own (%s)", status->fragment);
+    refuse(entry, reason ? reason : "this machine has a unit of that name of its own");
+}
+
+static void take_step(struct entry *entry, enum unit_step step)
+{
+    switch (step) {
+    case UNIT_STEP_FETCH:
+        step_fetch(entry);
+        break;
+    case UNIT_STEP_INSTALL:
+        step_install(entry);
+        break;
+    case UNIT_STEP_RELOAD:
+        step_reload(entry);
+        break;
+    case UNIT_STEP_START:
+        step_start(entry);
+        break;
+    case UNIT_STEP_NOTE_STARTED:
+        note_started(entry);
+        step_done(entry);
+        report(entry);
+        break;
+    case UNIT_STEP_STOP:
+        step_systemd(entry, "stopping", systemd_stop);
+        break;
+    case UNIT_STEP_RESET:
+        step_systemd(entry, "resetting", systemd_reset_failed);
+        break;
+    case UNIT_STEP_REMOVE:
+        step_remove(entry);
+        break;
+    case UNIT_STEP_RELEASED:
+        step_released(entry);
+        break;
+    case UNIT_STEP_FORGET:
+        forget(entry);
+        break;
+    case UNIT_STEP_NOTHING:
+    case UNIT_STEP_INVALID:
+        break;
+    }
+}
+
+static void advance(struct entry *entry)
+{
+    struct unit_facts facts = {
+        .wanted = wanted_of(entry),
+        .busy = entry->doing != UNIT_STEP_NOTHING || !entry->runner->connected,
+        .refused = entry->refused,
+        .have_text =
+            entry->translation && text_equal(entry->translated_blob, entry->assignment.blob),
+        .installed = entry->installed,
+        .current = entry->current,
+        .need_reload = entry->status.need_reload,
+        .activity = activity_from_name(entry->status.active),
+        .assignment_revision = entry->assignment_revision,
+        .started_revision = entry->started_revision,
+    };
+    enum unit_step step = reconcile_step(&facts);
+    if (step == UNIT_STEP_RELEASED && entry->released_revision == entry->assignment_revision)
+        step = UNIT_STEP_NOTHING; /* acknowledged already */
+    if (step == UNIT_STEP_NOTHING || step == UNIT_STEP_INVALID) {
+        if (entry->doing == UNIT_STEP_NOTHING)
+            report(entry);
+        return;
+    }
+    log_debug("%s: %s", entry->name, unit_step_name(step));
+    entry->doing = step;
+    take_step(entry, step);
+}
+
+/* --- what comes in --- */
+
+void runner_on_status(struct runner *runner, const char *unit, const struct systemd_status *status)
+{
+    struct entry *entry = find_entry(runner, unit);
+    if (!entry)
+        return;
+    if (strcmp(entry->status.active, status->active) != 0)
+        entry->since_ms = clock_wall_ms();
+    entry->status = *status;
+    check_host_unit(entry);
+    if (entry->doing != UNIT_STEP_NOTHING)
+        report(entry);
+    else
+        advance(entry);
+}
+
+void runner_on_connected(struct runner *runner, bool connected)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    runner->connected = connected;
+    if (connected)
+        return; /* statuses follow, and each is an event of its own */
+    HASH_ITER(hh, runner->entries, entry, next) {
+        entry->status = (struct systemd_status){ 0 };
+    }
+}
+
+/* A new order ends the wait for another try, and for a text that it may no longer name. */
+static void stop_waiting(struct entry *entry)
+{
+    if (entry->doing != UNIT_STEP_FETCH && !loop_timer_is_set(entry->retry))
+        return;
+    loop_timer_cancel(entry->retry);
+    entry->doing = UNIT_STEP_NOTHING;
+    entry->backoff_ms = RETRY_MIN_MS;
+}
+
+int runner_assign(struct runner *runner, const char *unit, int64_t mod,
+                  const struct record_assignment *assignment, struct error *err)
+{
+    autofree char *json = NULL;
+    autorecord(assignment) copy = { 0 };
+    struct entry *entry = find_entry(runner, unit);
+    int r = record_assignment_encode(assignment, &json, err);
+    if (r == 0)
+        r = record_assignment_decode(json, strlen(json), &copy, err);
+    if (r == 0 && !entry)
+        r = entry_add(runner, unit, &entry, err);
+    if (r < 0)
+        return r;
+    if (!text_equal(entry->assignment.blob, copy.blob) || !entry->assigned) {
+        entry->refused = false;
+        entry->current = false;
+        free(take_ptr(entry->problem));
+        translation_free(take_ptr(entry->translation));
+        check_host_unit(entry);
+    }
+    record_assignment_done(&entry->assignment);
+    entry->assignment = copy;
+    copy = (struct record_assignment){ 0 };
+    entry->assigned = true;
+    entry->absence_confirmed = false;
+    entry->assignment_revision = mod;
+    stop_waiting(entry);
+    entry->released_revision = 0;
+    advance(entry);
+    return 0;
+}
+
+void runner_unassign(struct runner *runner, const char *unit)
+{
+    struct entry *entry = find_entry(runner, unit);
+    if (!entry)
+        return;
+    entry->assigned = false;
+    entry->refused = false;
+    stop_waiting(entry);
+    reports_forget(runner->config.reports, unit);
+    advance(entry);
+}
+
+bool runner_has_unconfirmed(const struct runner *runner)
+{
+    for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next)
+        if (!entry->assigned && !entry->absence_confirmed)
+            return true;
+    return false;
+}
+
+void runner_confirm_absence(struct runner *runner, char *const *assigned)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        if (entry->assigned || entry->absence_confirmed || strv_contains(assigned, entry->name))
+            continue;
+        entry->absence_confirmed = true;
+        log_unit(LOG_LEVEL_INFO, entry->name,
+                 "not assigned to this machine any more; taking it down");
+        advance(entry);
+    }
+}
+
+size_t runner_running(const struct runner *runner)
+{
+    size_t running = 0;
+    for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next) {
+        enum activity activity = activity_from_name(entry->status.active);
+        running += entry->installed && activity != ACTIVITY_INACTIVE && activity != ACTIVITY_FAILED;
+    }
+    return running;
+}
+
+/* --- life --- */
+
+static int adopt_installed(struct runner *runner, struct error *err)
+{
+    autostrv names = NULL;
+    int r = unit_files_list(&runner->config.dirs, &names, err);
+    for (char **name = names; r == 0 && name && *name; name++) {
+        struct entry *entry = NULL;
+        r = entry_add(runner, *name, &entry, err);
+        if (r == 0) {
+            entry->installed = true;
+            entry->started_revision = unit_files_started(&runner->config.dirs, *name);
+        }
+    }
+    return r;
+}
+
+int runner_new(const struct runner_config *config, struct runner **ret, struct error *err)
+{
+    autoptr(runner) runner = calloc(1, sizeof(*runner));
+    if (!runner)
+        return error_oom(err);
+    runner->config = *config;
+    int r = unit_files_prepare(&config->dirs, err);
+    if (r == 0)
+        r = adopt_installed(runner, err);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(runner);
+    return 0;
+}
+
+void runner_set_systemd(struct runner *runner, struct systemd *systemd)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    runner->systemd = systemd;
+    if (!systemd)
+        return;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        (void)systemd_watch(systemd, entry->name, NULL);
+    }
+}
+
+void runner_free(struct runner *runner)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    if (!runner)
+        return;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        HASH_DEL(runner->entries, entry);
+        entry_free(entry);
+    }
+    while (runner->blobs)
+        blob_free(runner->blobs);
+    free(runner);
+}

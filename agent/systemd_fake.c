@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/systemd_fake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+struct fake_unit {
+    char name[257];
+    struct systemd_status status;
+    bool watched;
+    bool fail_start;
+    unsigned int starts;
+    unsigned int stops;
+    UT_hash_handle hh;
+};
+
+/* Something to be told: the end of a job (fn) or a status (no fn). */
+struct news {
+    char unit[257];
+    int code;
+    systemd_done_fn fn;
+    void *userdata;
+    struct news *prev;
+    struct news *next;
+};
+
+struct fake {
+    struct systemd base;
+    struct systemd_callbacks callbacks;
+    void *userdata;
+    bool connected;
+    struct fake_unit *units;
+    struct news *news;
+};
+
+static void set_words(struct systemd_status *status, const char *active, const char *sub)
+{
+    (void)snprintf(status->load, sizeof(status->load), "%s", "loaded");
+    (void)snprintf(status->active, sizeof(status->active), "%s", active);
+    (void)snprintf(status->sub, sizeof(status->sub), "%s", sub);
+}
+
+static struct fake_unit *get(const struct systemd *systemd, const char *name)
+{
+    struct fake *fake = (struct fake *)(void *)systemd;
+    struct fake_unit *unit = NULL;
+    HASH_FIND_STR(fake->units, name, unit);
+    if (unit)
+        return unit;
+    unit = calloc(1, sizeof(*unit));
+    if (!unit)
+        abort();
+    (void)snprintf(unit->name, sizeof(unit->name), "%s", name);
+    set_words(&unit->status, "inactive", "dead");
+    (void)snprintf(unit->status.load, sizeof(unit->status.load), "%s", "not-found");
+    HASH_ADD_STR(fake->units, name, unit);
+    return unit;
+}
+
+static void add_news(struct systemd *systemd, const char *unit, int code, systemd_done_fn fn,
+                     void *userdata)
+{
+    struct fake *fake = (struct fake *)systemd;
+    struct news *news = calloc(1, sizeof(*news));
+    if (!news)
+        abort();
+    (void)snprintf(news->unit, sizeof(news->unit), "%s", unit);
+    news->code = code;
+    news->fn = fn;
+    news->userdata = userdata;
+    DL_APPEND(fake->news, news);
+}
+
+static int fake_watch(struct systemd *systemd, const char *unit, struct error *err)
+{
+    (void)err;
+    get(systemd, unit)->watched = true;
+    add_news(systemd, unit, 0, NULL, NULL);
+    return 0;
+}
+
+static void fake_unwatch(struct systemd *systemd, const char *unit)
+{
+    get(systemd, unit)->watched = false;
+}
+
+static int check_connected(const struct systemd *systemd, struct error *err)
+{
+    return ((const struct fake *)systemd)->connected ? 0 : error_set(err, -EAGAIN, "no bus");
+}
+
+static int fake_start(struct systemd *systemd, const char *name, systemd_done_fn fn, void *userdata,
+                      struct error *err)
+{
+    struct fake_unit *unit = get(systemd, name);
+    int r = check_connected(systemd, err);
+    if (r < 0)
+        return r;
+    unit->starts++;
+    bool fails = unit->fail_start;
+    unit->fail_start = false;
+    set_words(&unit->status, fails ? "failed" : "active", fails ? "failed" : "running");
+    add_news(systemd, name, 0, NULL, NULL);
+    add_news(systemd, name, fails ? -EIO : 0, fn, userdata);
+    return 0;
+}
+
+static int fake_stop(struct systemd *systemd, const char *name, systemd_done_fn fn, void *userdata,
+                     struct error *err)
+{
+    struct fake_unit *unit = get(systemd, name);
+    int r = check_connected(systemd, err);
+    if (r < 0)
+        return r;
+    unit->stops++;
+    set_words(&unit->status, "inactive", "dead");
+    add_news(systemd, name, 0, NULL, NULL);
+    add_news(systemd, name, 0, fn, userdata);
+    return 0;
+}
+
+static int fake_reset_failed(struct systemd *systemd, const char *name, systemd_done_fn fn,
+                             void *userdata, struct error *err)
+{
+    int r = check_connected(systemd, err);
+    if (r < 0)
+        return r;
+    set_words(&get(systemd, name)->status, "inactive", "dead");
+    add_news(systemd, name, 0, NULL, NULL);
+    add_news(systemd, name, 0, fn, userdata);
+    return 0;
+}
+
+static int fake_reload(struct systemd *systemd, systemd_done_fn fn, void *userdata,
+                       struct error *err)
+{
+    int r = check_connected(systemd, err);
+    if (r == 0)
+        add_news(systemd, "", 0, fn, userdata);
+    return r;
+}
+
+static int fake_is_stopping(struct systemd *systemd, systemd_done_fn fn, void *userdata,
+                            struct error *err)
+{
+    int r = check_connected(systemd, err);
+    if (r == 0)
+        add_news(systemd, "", -EALREADY, fn, userdata);
+    return r;
+}
+
+static void fake_free(struct systemd *systemd)
+{
+    struct fake *fake = (struct fake *)systemd;
+    struct fake_unit *unit = NULL;
+    struct fake_unit *next_unit = NULL;
+    struct news *news = NULL;
+    struct news *next_news = NULL;
+    HASH_ITER(hh, fake->units, unit, next_unit) {
+        HASH_DEL(fake->units, unit);
+        free(unit);
+    }
+    DL_FOREACH_SAFE(fake->news, news, next_news) {
+        free(news);
+    }
+    free(fake);
+}
+
+static const struct systemd_vtable fake_vtable = {
+    .free = fake_free,
+    .watch = fake_watch,
+    .unwatch = fake_unwatch,
+    .start = fake_start,
+    .stop = fake_stop,
+    .reset_failed = fake_reset_failed,
+    .reload = fake_reload,
+    .is_stopping = fake_is_stopping,
+};
+
+int systemd_fake_new(const struct systemd_callbacks *callbacks, void *userdata,
+                     struct systemd **ret, struct error *err)
+{
+    struct fake *fake = calloc(1, sizeof(*fake));
+    if (!fake)
+        return error_oom(err);
+    *fake = (struct fake){ .base.vtable = &fake_vtable,
+                           .callbacks = *callbacks,
+                           .userdata = userdata,
+                           .connected = true };
+    *ret = &fake->base;
+    return 0;
+}
+
+size_t systemd_fake_deliver(struct systemd *systemd)
+{
+    struct fake *fake = (struct fake *)systemd;
+    size_t told = 0;
+    while (fake->news && fake->connected) {
+        struct news *news = fake->news;
+        DL_DELETE(fake->news, news);
+        if (news->fn)
+            news->fn(news->unit, news->code, news->code < 0 ? "failed" : "", news->userdata);
+        else if (get(systemd, news->unit)->watched)
+            fake->callbacks.on_status(news->unit, &get(systemd, news->unit)->status,
+                                      fake->userdata);
+        free(news);
+        told++;
+    }
+    return told;
+}
+
+void systemd_fake_set(struct systemd *systemd, const char *unit, const char *active,
+                      const char *sub)
+{
+    set_words(&get(systemd, unit)->status, active, sub);
+    add_news(systemd, unit, 0, NULL, NULL);
+}
+
+void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment)
+{
+    struct systemd_status *status = &get(systemd, unit)->status;
+    (void)snprintf(status->load, sizeof(status->load), "%s", "loaded");
+    (void)snprintf(status->fragment, sizeof(status->fragment), "%s", fragment);
+}
+
+void systemd_fake_fail_start(struct systemd *systemd, const char *unit)
+{
+    get(systemd, unit)->fail_start = true;
+}
+
+void systemd_fake_connect(struct systemd *systemd, bool connected)
+{
+    struct fake *fake = (struct fake *)systemd;
+    fake->connected = connected;
+    fake->callbacks.on_connected(connected, fake->userdata);
+}
+
+unsigned int systemd_fake_starts(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->starts;
+}
+
+unsigned int systemd_fake_stops(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->stops;
+}
+
+const char *systemd_fake_active(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->status.active;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A systemd of the mind, for tests: units are words in a table, jobs end when the test says
+ * deliver. */
+#ifndef AGENT_SYSTEMD_FAKE_H
+#define AGENT_SYSTEMD_FAKE_H
+
+#include <stddef.h>
+
+#include "agent/systemd.h"
+
+int systemd_fake_new(const struct systemd_callbacks *callbacks, void *userdata,
+                     struct systemd **ret, struct error *err);
+
+/* Tells what is due: ends of jobs and statuses, in the order they came about. Returns how many. */
+size_t systemd_fake_deliver(struct systemd *systemd);
+
+/* The unit's state changes by itself (it crashed, somebody stopped it). */
+void systemd_fake_set(struct systemd *systemd, const char *unit, const char *active,
+                      const char *sub);
+/* As a unit that the host has of its own. */
+void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment);
+/* The next start of the unit fails. */
+void systemd_fake_fail_start(struct systemd *systemd, const char *unit);
+void systemd_fake_connect(struct systemd *systemd, bool connected);
+
+/* How often it was started and stopped. */
+unsigned int systemd_fake_starts(const struct systemd *systemd, const char *unit);
+unsigned int systemd_fake_stops(const struct systemd *systemd, const char *unit);
+const char *systemd_fake_active(const struct systemd *systemd, const char *unit);
+
+#endif

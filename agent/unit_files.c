@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/unit_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "units/unit_name.h"
+
+enum { UNIT_FILE_MAX_BYTES = 4 * 1024 * 1024, UNIT_PATH_MAX = 600 };
+
+struct unit_paths {
+    char unit[UNIT_PATH_MAX];
+    char container[UNIT_PATH_MAX];
+    char spec[UNIT_PATH_MAX];
+    char started[UNIT_PATH_MAX];
+    char link[UNIT_PATH_MAX];
+};
+
+static void find_paths(const struct unit_dirs *dirs, const char *name, struct unit_paths *ret)
+{
+    (void)snprintf(ret->unit, sizeof(ret->unit), "%s/units/%s", dirs->run, name);
+    (void)snprintf(ret->container, sizeof(ret->container), "%s/containers/%s", dirs->run, name);
+    (void)snprintf(ret->spec, sizeof(ret->spec), "%s/containers/%s/spec.json", dirs->run, name);
+    (void)snprintf(ret->started, sizeof(ret->started), "%s/started/%s", dirs->run, name);
+    (void)snprintf(ret->link, sizeof(ret->link), "%s/%s", dirs->links, name);
+}
+
+int unit_files_prepare(const struct unit_dirs *dirs, struct error *err)
+{
+    static const char *const parts[] = { "units", "containers", "started" };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char path[UNIT_PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/%s", dirs->run, parts[i]);
+        int r = file_make_dirs(path, 0755, err);
+        if (r < 0)
+            return r;
+    }
+    return file_make_dirs(dirs->links, 0755, err);
+}
+
+int unit_files_list(const struct unit_dirs *dirs, char ***ret, struct error *err)
+{
+    char path[UNIT_PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/units", dirs->run);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return error_errno(err, -errno, "%s", path);
+    autostrv names = NULL;
+    int r = 0;
+    for (struct dirent *entry = readdir(dir); entry && r == 0; entry = readdir(dir)) {
+        /* file_write() leaves NAME.XXXXXX behind when it is killed: no suffix of a unit, so not one
+         */
+        bool is_unit = entry->d_name[0] != '.' && unit_name_check(entry->d_name, NULL) == 0;
+        if (is_unit)
+            r = strv_add(&names, entry->d_name, err);
+    }
+    (void)closedir(dir);
+    if (r == 0)
+        *ret = take_ptr(names);
+    return r;
+}
+
+static int install_spec(const struct unit_paths *paths, const char *json, struct error *err)
+{
+    if (!json)
+        return file_remove(paths->spec, err);
+    if (mkdir(paths->container, 0700) < 0 && errno != EEXIST)
+        return error_errno(err, -errno, "%s", paths->container);
+    return file_write(paths->spec, json, strlen(json), 0600, err);
+}
+
+int unit_files_install(const struct unit_dirs *dirs, const char *name,
+                       const struct translation *translation, struct error *err)
+{
+    struct unit_paths paths;
+    find_paths(dirs, name, &paths);
+    int r = install_spec(&paths, translation->container_json, err);
+    if (r < 0)
+        return r;
+    r = file_write(paths.unit, translation->unit_text, strlen(translation->unit_text), 0644, err);
+    if (r < 0)
+        return r;
+    if (symlink(paths.unit, paths.link) < 0 && errno != EEXIST)
+        return error_errno(err, -errno, "%s", paths.link);
+    return 0;
+}
+
+/* Only a link that leads to our file is ours to remove. */
+static int remove_link(const struct unit_paths *paths, struct error *err)
+{
+    char target[UNIT_PATH_MAX] = "";
+    ssize_t length = readlink(paths->link, target, sizeof(target) - 1);
+    if (length < 0 && errno == ENOENT)
+        return 0;
+    if (length < 0 || strcmp(target, paths->unit) != 0)
+        return 0;
+    return file_remove(paths->link, err);
+}
+
+int unit_files_remove(const struct unit_dirs *dirs, const char *name, struct error *err)
+{
+    struct unit_paths paths;
+    find_paths(dirs, name, &paths);
+    int r = remove_link(&paths, err);
+    if (r == 0)
+        r = file_remove(paths.started, err);
+    if (r == 0)
+        r = file_remove(paths.spec, err);
+    if (r == 0)
+        r = file_remove(paths.unit, err);
+    (void)rmdir(
+        paths.container); /* muster-container cleans its own; what it left is for the next clean */
+    return r;
+}
+
+static bool file_is(const char *path, const char *wanted)
+{
+    autofree char *text = NULL;
+    size_t length = 0;
+    if (file_read(path, UNIT_FILE_MAX_BYTES, &text, &length, NULL) < 0)
+        return !wanted;
+    return wanted && length == strlen(wanted) && memcmp(text, wanted, length) == 0;
+}
+
+bool unit_files_are_current(const struct unit_dirs *dirs, const char *name,
+                            const struct translation *translation)
+{
+    struct unit_paths paths;
+    find_paths(dirs, name, &paths);
+    return access(paths.link, F_OK) == 0 && file_is(paths.unit, translation->unit_text) &&
+           file_is(paths.spec, translation->container_json);
+}
+
+bool unit_files_own_fragment(const struct unit_dirs *dirs, const char *name, const char *fragment)
+{
+    struct unit_paths paths;
+    find_paths(dirs, name, &paths);
+    return !*fragment || strcmp(fragment, paths.unit) == 0 || strcmp(fragment, paths.link) == 0;
+}
+
+int64_t unit_files_started(const struct unit_dirs *dirs, const char *name)
+{
+    struct unit_paths paths;
+    autofree char *text = NULL;
+    uint64_t revision = 0;
+    find_paths(dirs, name, &paths);
+    if (file_read(paths.started, 64, &text, NULL, NULL) < 0 ||
+        text_parse_u64(text_trim(text), INT64_MAX, &revision, NULL) < 0)
+        return 0;
+    return (int64_t)revision;
+}
+
+int unit_files_note_started(const struct unit_dirs *dirs, const char *name,
+                            int64_t assignment_revision, struct error *err)
+{
+    struct unit_paths paths;
+    char text[32];
+    find_paths(dirs, name, &paths);
+    int length = snprintf(text, sizeof(text), "%" PRId64 "\n", assignment_revision);
+    return file_write(paths.started, text, (size_t)length, 0644, err);
+}

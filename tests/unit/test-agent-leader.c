@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The leader against a store in memory: that it founds, places, moves, and never acts under an old
+ * epoch. */
+#include "agent/leader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/text.h"
+#include "kvclient/kv_memory.h"
+#include "scheduler/records.h"
+#include "tests/unit/harness.h"
+
+#define PREFIX "/t/"
+#define M1     "11111111111111111111111111111111"
+#define M2     "22222222222222222222222222222222"
+#define UNIT   "hello.service"
+
+struct world {
+    struct loop *loop;
+    struct kv_memory *store;
+    struct kv *kv;     /* the leader's connection */
+    struct kv *others; /* everybody else's */
+    struct leader *leader;
+    int64_t now_ms;
+    int64_t epoch;
+    int renewals;
+};
+
+static void on_put(const struct kv_txn_result *result, void *userdata)
+{
+    assert_int_equal(result->code, 0);
+    *(int64_t *)userdata = result->revision;
+}
+
+static int64_t change(struct world *world, struct kv_op op)
+{
+    struct kv_txn txn = { .success = &op, .success_count = 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->others, &txn, on_put, &revision, NULL), 0);
+    (void)kv_memory_deliver(world->store);
+    return revision;
+}
+
+static int64_t put(struct world *world, const char *key, const char *value)
+{
+    return change(world, kv_op_put(key, value));
+}
+
+/* Lets the fake clock run, with everything that comes due on the way. The loop's own timers run on
+ * real time, so those of the leader (a debounce of 250 ms, say) are waited for in steps. */
+static void run_for(struct world *world, int64_t ms)
+{
+    for (int64_t t = 0; t < ms; t += 50) {
+        world->now_ms += 50;
+        clock_fake_set(world->now_ms);
+        for (int i = 0; i < 4; i++) {
+            (void)kv_memory_deliver(world->store);
+            loop_run_once(world->loop, false);
+        }
+    }
+}
+
+static int64_t contact_since(void *userdata)
+{
+    (void)userdata;
+    return 0;
+}
+
+static void renew_epoch(void *userdata)
+{
+    struct world *world = userdata;
+    world->renewals++;
+}
+
+static void lead(struct world *world)
+{
+    const struct leader_config config = { .loop = world->loop,
+                                          .kv = world->kv,
+                                          .prefix = PREFIX,
+                                          .machine = M1,
+                                          .contact_since = contact_since,
+                                          .renew_epoch = renew_epoch,
+                                          .userdata = world };
+    world->epoch = put(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
+    assert_int_equal(leader_new(&config, world->epoch, &world->leader, NULL), 0);
+}
+
+static void join(struct world *world, const char *machine)
+{
+    autofree char *value = NULL;
+    autofree char *member = store_key(PREFIX, STORE_KEY_MEMBER, machine, NULL, 0);
+    autofree char *presence = store_key(PREFIX, STORE_KEY_PRESENCE, machine, NULL, 0);
+    autofree char *present = NULL;
+    struct record_member record = { .name = (char *)machine,
+                                    .public_ip = (char *)"",
+                                    .ttl_ms = 2000,
+                                    .may_lead = true,
+                                    .version = (char *)"0",
+                                    .roles = (char *)"",
+                                    .role_priority = (char *)"" };
+    struct record_presence here = { .boot_id = (char *)"b",
+                                    .nonce = (char *)"n",
+                                    .address = (char *)"",
+                                    .ready = true,
+                                    .not_ready_reason = (char *)"" };
+    assert_int_equal(record_member_encode(&record, &value, NULL), 0);
+    assert_int_equal(record_presence_encode(&here, &present, NULL), 0);
+    (void)put(world, member, value);
+    (void)put(world, presence, present);
+}
+
+static void launch(struct world *world)
+{
+    static const char text[] = "[Service]\nExecStart=/bin/sleep 1\n";
+    char digest[DIGEST_HEX_SIZE];
+    autofree char *value = NULL;
+    digest_sha256_hex(text, strlen(text), digest);
+    autofree char *blob = store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0);
+    struct record_unit unit = { .blob = digest, .desired = DESIRED_LAUNCHED };
+    assert_int_equal(record_unit_encode(&unit, &value, NULL), 0);
+    (void)put(world, blob, text);
+    (void)put(world, PREFIX "units/" UNIT, value);
+}
+
+static const struct kv_pair *assignment(struct world *world, const char *machine)
+{
+    autofree char *key = store_key(PREFIX, STORE_KEY_ASSIGNMENT, machine, UNIT, 0);
+    return kv_memory_peek(world->store, key);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    world->now_ms = 1000000;
+    clock_fake_set(world->now_ms);
+    assert_int_equal(loop_new(&world->loop, NULL), 0);
+    assert_int_equal(kv_memory_new(&world->store, NULL), 0);
+    assert_int_equal(kv_memory_connect(world->store, &world->kv, NULL), 0);
+    assert_int_equal(kv_memory_connect(world->store, &world->others, NULL), 0);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    leader_free(world->leader);
+    kv_free(world->kv);
+    kv_free(world->others);
+    kv_memory_free(world->store);
+    loop_free(world->loop);
+    clock_fake_set(-1);
+    free(world);
+    return 0;
+}
+
+static void the_first_leader_founds_the_cluster_once(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    run_for(world, 200);
+    const struct kv_pair *cluster = kv_memory_peek(world->store, PREFIX "cluster");
+    assert_non_null(cluster);
+    int64_t founded = cluster->mod_revision;
+    leader_free(take_ptr(world->leader));
+    lead(world);
+    run_for(world, 200);
+    assert_int_equal(kv_memory_peek(world->store, PREFIX "cluster")->mod_revision, founded);
+}
+
+static void a_launched_unit_is_assigned_and_then_nothing_is_written(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    join(world, M2);
+    launch(world);
+    run_for(world, 500);
+    assert_true(!assignment(world, M1) != !assignment(world, M2));
+    int64_t before = kv_memory_revision(world->store);
+    run_for(world, 1000);
+    assert_int_equal(kv_memory_revision(world->store), before);
+}
+
+static void a_lost_machines_unit_moves(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    launch(world);
+    run_for(world, 300);
+    assert_non_null(assignment(world, M1));
+    join(world, M2);
+    (void)change(world, kv_op_delete(PREFIX "nodes/" M1 "/presence"));
+    for (int i = 0; i < 200 && !assignment(world, M2); i++) {
+        run_for(world, 50);
+        (void)usleep(5000); /* the loop's timers are real */
+    }
+    assert_non_null(assignment(world, M2));
+    assert_null(assignment(world, M1));
+}
+
+static void a_deposed_leader_writes_nothing_and_asks_for_its_epoch(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    run_for(world, 300);
+    kv_memory_cut(world->kv, true); /* it does not see that another leads now */
+    (void)put(world, PREFIX "leader", "{\"machine\":\"" M2 "\",\"nonce\":\"y\"}");
+    kv_memory_cut(world->kv, false);
+    launch(world);
+    run_for(world, 300);
+    assert_null(assignment(world, M1));
+    assert_true(world->renewals > 0);
+}
+
+static void an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    run_for(world, 300);
+    kv_memory_lose_answers(world->kv, 1, true);
+    launch(world);
+    run_for(world, 300);
+    assert_int_equal(world->renewals, 1);
+    const struct kv_pair *first = assignment(world, M1);
+    assert_non_null(first);
+    int64_t mod = first->mod_revision;
+    world->epoch = put(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
+    leader_set_epoch(world->leader, world->epoch);
+    run_for(world, 300);
+    assert_int_equal(assignment(world, M1)->mod_revision, mod);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_first_leader_founds_the_cluster_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_launched_unit_is_assigned_and_then_nothing_is_written,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_deposed_leader_writes_nothing_and_asks_for_its_epoch,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double,
+                                        set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("agent/leader", tests, NULL, NULL);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runner and its reports against a store in memory and a systemd of the mind. */
+#include "agent/runner.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/systemd_fake.h"
+#include "base/digest.h"
+#include "base/text.h"
+#include "kvclient/kv_memory.h"
+#include "tests/unit/harness.h"
+
+#define PREFIX   "/t/"
+#define MACHINE  "0123456789abcdef0123456789abcdef"
+#define UNIT     "hello.service"
+#define PRESENCE PREFIX "nodes/" MACHINE "/presence"
+#define STATE    PREFIX "states/" MACHINE "/" UNIT
+
+static const char text_one[] = "[Service]\nExecStart=/bin/sleep 1\n";
+static const char text_two[] = "[Service]\nExecStart=/bin/sleep 2\n";
+
+struct world {
+    struct loop *loop;
+    struct kv_memory *store;
+    struct kv *kv;
+    struct reports *reports;
+    struct runner *runner;
+    struct systemd *systemd;
+    char dir[64];
+    char run[96];
+    char links[96];
+    int64_t registration;
+};
+
+static void on_status(const char *unit, const struct systemd_status *status, void *userdata)
+{
+    struct world *world = userdata;
+    runner_on_status(world->runner, unit, status);
+}
+
+static void on_connected(bool connected, void *userdata)
+{
+    struct world *world = userdata;
+    runner_on_connected(world->runner, connected);
+}
+
+static void on_refused(void *userdata)
+{
+    (void)userdata;
+}
+
+static void on_put(const struct kv_txn_result *result, void *userdata)
+{
+    assert_int_equal(result->code, 0);
+    assert_true(result->succeeded);
+    *(int64_t *)userdata = result->revision;
+}
+
+static int64_t put(struct world *world, const char *key, const char *value)
+{
+    struct kv_op op = kv_op_put(key, value);
+    struct kv_txn txn = { .success = &op, .success_count = 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->kv, &txn, on_put, &revision, NULL), 0);
+    (void)kv_memory_deliver(world->store);
+    return revision;
+}
+
+/* Runs everything that is due until nothing is. */
+static void settle(struct world *world)
+{
+    for (int quiet = 0; quiet < 3;) {
+        size_t done = kv_memory_deliver(world->store);
+        done += systemd_fake_deliver(world->systemd);
+        loop_run_once(world->loop, false);
+        quiet = done ? 0 : quiet + 1;
+    }
+}
+
+static void start_musterd(struct world *world)
+{
+    static const struct systemd_callbacks callbacks = { on_status, on_connected };
+    const struct reports_config reports = { .loop = world->loop,
+                                            .kv = world->kv,
+                                            .prefix = PREFIX,
+                                            .machine = MACHINE,
+                                            .on_refused = on_refused };
+    assert_int_equal(reports_new(&reports, &world->reports, NULL), 0);
+    const struct runner_config runner = {
+        .loop = world->loop,
+        .kv = world->kv,
+        .prefix = PREFIX,
+        .helper = "/helper",
+        .dirs = {.run = world->run, .links = world->links},
+        .reports = world->reports
+    };
+    assert_int_equal(runner_new(&runner, &world->runner, NULL), 0);
+    if (!world->systemd)
+        assert_int_equal(systemd_fake_new(&callbacks, world, &world->systemd, NULL), 0);
+    runner_set_systemd(world->runner, world->systemd);
+    runner_on_connected(world->runner, true);
+    reports_set_registration(world->reports, world->registration);
+}
+
+static void stop_musterd(struct world *world)
+{
+    runner_free(take_ptr(world->runner));
+    reports_free(take_ptr(world->reports));
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    (void)snprintf(world->dir, sizeof(world->dir), "/tmp/muster-runner-XXXXXX");
+    assert_non_null(mkdtemp(world->dir));
+    (void)snprintf(world->run, sizeof(world->run), "%s/run", world->dir);
+    (void)snprintf(world->links, sizeof(world->links), "%s/links", world->dir);
+    assert_int_equal(loop_new(&world->loop, NULL), 0);
+    assert_int_equal(kv_memory_new(&world->store, NULL), 0);
+    assert_int_equal(kv_memory_connect(world->store, &world->kv, NULL), 0);
+    world->registration = put(world, PRESENCE, "{}");
+    start_musterd(world);
+    *state = world;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    stop_musterd(world);
+    systemd_free(world->systemd);
+    kv_free(world->kv);
+    kv_memory_free(world->store);
+    loop_free(world->loop);
+    (void)nftw(world->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(world);
+    return 0;
+}
+
+static void put_blob(struct world *world, const char *text, char digest[DIGEST_HEX_SIZE])
+{
+    digest_sha256_hex(text, strlen(text), digest);
+    autofree char *key = text_format(PREFIX "blobs/%s", digest);
+    (void)put(world, key, text);
+}
+
+/* As the leader writes it and the mirror tells it; returns the assignment's revision. */
+static int64_t assign(struct world *world, const char *text, enum want want)
+{
+    char digest[DIGEST_HEX_SIZE];
+    autofree char *value = NULL;
+    put_blob(world, text, digest);
+    struct record_assignment record = { .blob = digest,
+                                        .want = want,
+                                        .unit_revision = 1,
+                                        .failover = FAILOVER_AT_LEAST_ONCE,
+                                        .epoch = 1,
+                                        .reason = (char *)"test" };
+    assert_int_equal(record_assignment_encode(&record, &value, NULL), 0);
+    int64_t mod = put(world, PREFIX "nodes/" MACHINE "/units/" UNIT, value);
+    assert_int_equal(runner_assign(world->runner, UNIT, mod, &record, NULL), 0);
+    settle(world);
+    return mod;
+}
+
+static void read_state(struct world *world, struct record_state *ret)
+{
+    const struct kv_pair *pair = kv_memory_peek(world->store, STATE);
+    assert_non_null(pair);
+    assert_int_equal(record_state_decode(pair->value, pair->value_length, ret, NULL), 0);
+}
+
+static void an_assigned_unit_is_started_once_and_reported(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    int64_t mod = assign(world, text_one, WANT_RUN);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
+    read_state(world, &reported);
+    assert_string_equal(reported.active, "active");
+    assert_string_equal(reported.problem, "");
+    assert_int_equal(reported.assignment_revision, mod);
+    assert_int_equal(reported.registration, world->registration);
+}
+
+static void a_restarted_musterd_starts_nothing_twice(void **state)
+{
+    struct world *world = *state;
+    char digest[DIGEST_HEX_SIZE];
+    int64_t mod = assign(world, text_one, WANT_RUN);
+    stop_musterd(world);
+    start_musterd(world);
+    settle(world);
+    put_blob(world, text_one, digest);
+    struct record_assignment record = { .blob = digest,
+                                        .want = WANT_RUN,
+                                        .failover = FAILOVER_AT_LEAST_ONCE,
+                                        .reason = (char *)"test" };
+    assert_int_equal(runner_assign(world->runner, UNIT, mod, &record, NULL), 0);
+    settle(world);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
+    assert_int_equal(systemd_fake_stops(world->systemd, UNIT), 0);
+    /* also when it had ended meanwhile: that is systemd's to restart */
+    systemd_fake_set(world->systemd, UNIT, "failed", "failed");
+    settle(world);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
+}
+
+static void a_changed_text_restarts_the_unit(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    (void)assign(world, text_two, WANT_RUN);
+    assert_int_equal(systemd_fake_stops(world->systemd, UNIT), 1);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 2);
+}
+
+static void a_new_order_starts_a_failed_unit_again(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    systemd_fake_fail_start(world->systemd, UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &reported);
+    assert_string_equal(reported.active, "failed");
+    (void)assign(world, text_one, WANT_RUN);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 2);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+}
+
+static void a_release_is_acknowledged_by_its_revision(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    int64_t release = assign(world, text_one, WANT_RELEASE);
+    read_state(world, &reported);
+    assert_int_equal(reported.released_revision, release);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "inactive");
+    autofree char *file = text_format("%s/units/" UNIT, world->run);
+    assert_int_equal(access(file, F_OK), -1);
+}
+
+static void an_absent_assignment_alone_stops_nothing(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    runner_unassign(world->runner, UNIT);
+    settle(world);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    assert_true(runner_has_unconfirmed(world->runner));
+    char *listed[] = { (char *)UNIT, NULL };
+    runner_confirm_absence(world->runner, listed);
+    settle(world);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    runner_confirm_absence(world->runner, NULL);
+    settle(world);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "inactive");
+    assert_false(runner_has_unconfirmed(world->runner));
+}
+
+static void a_unit_of_the_hosts_own_is_never_shadowed(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    systemd_fake_set_fragment(world->systemd, UNIT, "/etc/systemd/system/" UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 0);
+    read_state(world, &reported);
+    assert_non_null(strstr(reported.problem, "/etc/systemd/system/" UNIT));
+}
+
+static void a_new_registration_gets_every_state_again_and_restarts_nothing(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    reports_set_registration(world->reports, 0);
+    struct kv_op op = kv_op_delete(PRESENCE);
+    struct kv_txn txn = { .success = &op, .success_count = 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->kv, &txn, on_put, &revision, NULL), 0);
+    settle(world);
+    world->registration = put(world, PRESENCE, "{}");
+    reports_set_registration(world->reports, world->registration);
+    settle(world);
+    read_state(world, &reported);
+    assert_int_equal(reported.registration, world->registration);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
+}
+
+static void an_idle_unit_writes_nothing(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    int64_t before = kv_memory_revision(world->store);
+    systemd_fake_set(world->systemd, UNIT, "active", "running");
+    settle(world);
+    assert_int_equal(kv_memory_revision(world->store), before);
+}
+
+static void a_lost_bus_stops_nothing_and_goes_on_after(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    systemd_fake_connect(world->systemd, false);
+    (void)assign(world, text_one, WANT_LOADED);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    systemd_fake_connect(world->systemd, true);
+    systemd_fake_set(world->systemd, UNIT, "active", "running");
+    settle(world);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "inactive");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_assigned_unit_is_started_once_and_reported, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_restarted_musterd_starts_nothing_twice, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_changed_text_restarts_the_unit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_order_starts_a_failed_unit_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_unit_of_the_hosts_own_is_never_shadowed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_new_registration_gets_every_state_again_and_restarts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_idle_unit_writes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_bus_stops_nothing_and_goes_on_after, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests_name("agent/runner", tests, NULL, NULL);
+}
