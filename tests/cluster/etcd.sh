@@ -120,7 +120,12 @@ etcd_revision() {
         grep -o '"revision":"[0-9]*"' | grep -o '[0-9]*'
 }
 
-etcd_dump() {
+# etcd_ctl COMMAND…: etcdctl against the first member.
+etcd_ctl() {
     nsenter --net="/run/netns/$(cluster_netns etcd1)" -- \
-        env ETCDCTL_API=3 etcdctl --endpoints="$(etcd_url etcd1)" --command-timeout=3s get --prefix /
+        env ETCDCTL_API=3 etcdctl --endpoints="$(etcd_url etcd1)" --command-timeout=3s "$@"
+}
+
+etcd_dump() {
+    etcd_ctl get --prefix /
 }

@@ -168,12 +168,12 @@ node_is_running() {
     node_init "$1" >/dev/null
 }
 
-# node_run NODE COMMAND…: inside the node, as root, with a login's PATH.
+# node_run NODE COMMAND…: inside the node, as root, in $NODE_DIRECTORY (default /).
 node_run() {
     local pid
     pid=$(node_init "$1") || { cluster_fail "$1 is not running"; return; }
     shift
-    nsenter --target "$pid" --all --root --wd=/ -- "$@"
+    nsenter --target "$pid" --all --root --wdns="${NODE_DIRECTORY:-/}" -- "$@"
 }
 
 node_is_booted() {
