@@ -1,1 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
+# Unit tests and fuzz targets are listed by the folder they belong to; here is what tests whole machines.
+EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
+	tests/bench/failover.sh \
+	tests/bench/idle.sh \
+	tests/bench/rss.sh \
+	tests/bench/start.sh \
+	tests/cluster/badinput.bats \
+	tests/cluster/bats.sh \
+	tests/cluster/build.sh \
+	tests/cluster/etcd.sh \
+	tests/cluster/facts.sh \
+	tests/cluster/idle.bats \
+	tests/cluster/lib.sh \
+	tests/cluster/node.sh \
+	tests/cluster/outage.bats \
+	tests/cluster/packages.sh \
+	tests/cluster/partition.bats \
+	tests/cluster/record.sh \
+	tests/cluster/restart.bats \
+	tests/cluster/session.bats \
+	tests/cluster/session.sh \
+	tests/lint/all.sh \
+	tests/lint/cppcheck.sh \
+	tests/lint/format.sh \
+	tests/lint/includes-self-test.sh \
+	tests/lint/includes.sh \
+	tests/lint/shell.sh \
+	tests/lint/tidy.sh
+
+.PHONY: lint fmt
+lint:
+	$(srcdir)/tests/lint/all.sh .
+
+fmt:
+	find $(srcdir) -name '*.[ch]' -not -path '*/build*' -exec clang-format -i {} +

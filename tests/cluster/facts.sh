@@ -42,10 +42,11 @@ machine_is_listed_down() {
     node_run "$1" musterctl list-machines --no-legend >/dev/null && ! machine_is_up "$1" "$2"
 }
 
+# All that run, as VIA sees them.
 machines_are_up() {
     local node
-    for node in "$@"; do
-        machine_is_up "$1" "$node" || return
+    for node in $(cluster_nodes); do
+        ! node_is_running "$node" || machine_is_up "$1" "$node" || return
     done
 }
 

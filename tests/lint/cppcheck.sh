@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# cppcheck over the product. It cannot see what other files and the system's headers do: hence no
+# "unused", "missing include" and "cleanup reads it" findings.
+set -u -o pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit
+find base kvclient units scheduler agent container api cli cloud-config -name '*.c' -print0 |
+    xargs -0 cppcheck --quiet --std=c11 -I. -j "$(nproc)" --error-exitcode=1 --inline-suppr \
+        --enable=warning,performance,portability --library=posix,gnu \
+        --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=internalAstError \
+        --template='{file}:{line}: {severity}: {message} [{id}]'
