@@ -51,7 +51,7 @@ etcd_curl() {
 }
 
 etcd_is_healthy() {
-    etcd_curl "$1" /health | grep -q '"health":"true"'
+    [[ $(etcd_curl "$1" /health) == *'"health":"true"'* ]]
 }
 
 etcd_wait() {

@@ -73,7 +73,8 @@ role_is_held_by() {
 # --- units ---
 
 unit_file_is_known() {
-    node_run "$1" musterctl list-unit-files --no-legend | awk '{ print $1 }' | grep -qxF "$2"
+    node_run "$1" musterctl list-unit-files --no-legend |
+        awk -v unit="$2" '$1 == unit { found = 1 } END { exit !found }'
 }
 
 # The running nodes on which systemd has the unit active, one a line.
@@ -187,7 +188,7 @@ slice_has_scope() {
 expiry_watch() {
     local key pid
     key=/muster/v1/nodes/$(node_machine_id "$1")/presence
-    etcd_ctl get "$key" | grep -qF "$key" || cluster_fail "$1 has no presence in the store" || return
+    [[ $(etcd_ctl get "$key") == *"$key"* ]] || cluster_fail "$1 has no presence in the store" || return
     rm -f "$CLUSTER/expiry_ms" "$CLUSTER/expiry_watched"
     expiry_follow "$key" </dev/null >/dev/null 2>&1 3>&- 4>&- &
     pid=$!

@@ -9,7 +9,7 @@ setup_file() {
     cluster_for_tests 3 --ttl 5
     two_busyboxes_run
     session_keep cut_off "$(unit_node busybox@1.service)"
-    session_keep via "$(cluster_nodes | grep -vx "$(session_recall cut_off)" | head -n 1)"
+    session_keep via "$(cluster_nodes | grep -vx "$(session_recall cut_off)" | sed -n 1p)"
     session_keep other "$(units_identities busybox@2.service)"
 }
 

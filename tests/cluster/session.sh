@@ -33,12 +33,12 @@ session_show() {
 
 # session_fact DESCRIPTION COMMAND…
 session_fact() {
-    local description=$1
+    local description=$1 output
     shift
-    if "$@"; then
+    if output=$("$@" 2>&1); then
         printf '  ok: %s\n' "$description"
     else
-        printf '  NOT SO: %s\n' "$description"
+        printf '  NOT SO: %s\n%s\n' "$description" "$output"
         return 1
     fi
 }
@@ -114,7 +114,7 @@ session_shows_the_slice() {
 
 session_ends_exec() {
     local node=$1 scope
-    scope=$(slice_scopes "$node" | head -n 1)
+    scope=$(slice_scopes "$node" | sed -n 1p)
     [ -z "$scope" ] || node_run "$node" systemctl kill --signal=KILL "$scope"
     kill "$2" 2>/dev/null
     wait "$2" 2>/dev/null
@@ -132,7 +132,7 @@ session_chooses_the_victim() {
         session_keep moving "$unit"
         session_keep staying "$other"
         session_keep identity "$(node_unit_identity "$(unit_node "$other")" "$other")"
-        session_keep survivor "$(cluster_nodes | grep -vx "$node" | head -n 1)"
+        session_keep survivor "$(cluster_nodes | grep -vx "$node" | sed -n 1p)"
         return
     done
     cluster_fail 'no machine holds web and runs a busybox'
