@@ -75,6 +75,14 @@ node_enable() {
     ln -sfn "/usr/lib/systemd/system/$unit" "$upper/etc/systemd/system/$target.wants/$unit"
 }
 
+# The other names that `systemctl enable` would give the unit.
+node_alias() {
+    local upper=$1 unit=$2 alias
+    while read -r alias; do
+        ln -sfn "/usr/lib/systemd/system/$unit" "$upper/etc/systemd/system/$alias"
+    done < <(sed -n 's/^Alias=//p' "$CLUSTER/fs/install/usr/lib/systemd/system/$unit" 2>/dev/null)
+}
+
 # Writes the node's own files into the upper layer, before its first boot.
 node_prepare() {
     local name=$1 directory upper address
@@ -93,6 +101,7 @@ node_prepare() {
     [ ! -f "$CLUSTER/cloud-config" ] ||
         node_cloud_config "$name" >"$upper/etc/muster/cloud-config.yml" || return
     node_enable "$upper" muster-cloudinit.service multi-user.target
+    node_alias "$upper" musterd.service
     cp -a "$CLUSTER/fs/images/." "$directory/var-lib-muster/images/"
 }
 
