@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034  # read by ./bench
 BENCH_idle='idle.2.store_writes idle.2.requests'
 
-IDLE_SECONDS=60
+IDLE_SECONDS=${IDLE_SECONDS:-60}
 
 idle_requests() {
     etcd_request_table | awk '{ sum += $2 } END { print sum + 0 }'

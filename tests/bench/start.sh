@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034  # read by ./bench
 BENCH_start='start.1.ratio start.1.muster start.1.systemctl'
 
-START_ROUNDS=15
+START_ROUNDS=${START_ROUNDS:-15}
 
 # Prints, for each round, the milliseconds that COMMAND UNIT took; stops the unit after each.
 # shellcheck disable=SC2016  # the node's shell expands it

@@ -55,13 +55,16 @@ is_one_line() {
     [ "$(wc -l <<<"$output")" -eq 1 ]
 }
 
+# A test that fails, and a file in which none could run, leave the journals behind.
 teardown() {
+    : >"$BATS_FILE_TMPDIR/ran"
     [ -n "${BATS_TEST_COMPLETED:-}" ] || : >"$BATS_FILE_TMPDIR/failed"
 }
 
 teardown_file() {
     [ -n "${CLUSTER:-}" ] || return 0
-    [ ! -e "$BATS_FILE_TMPDIR/failed" ] || CLUSTER_LOG_FD=3 cluster_collect \
-        "${MUSTER_BUILD:-/var/tmp}/failed/$(basename "$BATS_TEST_FILENAME" .bats)"
+    if [ -e "$BATS_FILE_TMPDIR/failed" ] || [ ! -e "$BATS_FILE_TMPDIR/ran" ]; then
+        CLUSTER_LOG_FD=3 cluster_collect "${MUSTER_BUILD:-/var/tmp}/failed/$(basename "$BATS_TEST_FILENAME" .bats)"
+    fi
     cluster_down
 }

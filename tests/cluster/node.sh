@@ -169,7 +169,7 @@ node_find_init() {
 
 node_init() {
     local pid started
-    read -r pid started <"$CLUSTER/$1.init" 2>/dev/null || return
+    { read -r pid started <"$CLUSTER/$1.init"; } 2>/dev/null || return
     ! process_is_gone "$pid" "$started" && echo "$pid"
 }
 
