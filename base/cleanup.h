@@ -27,7 +27,7 @@ static inline void cleanup_close(const int *fd)
 }
 
 #define autofree  __attribute__((cleanup(cleanup_free)))
-#define autoclose __attribute__((cleanup(cleanup_close)))
+#define autoclose __attribute__((cleanup(cleanup_close), unused))
 
 /* autoptr(foo) p = NULL; frees p with foo_free() at the end of its scope. The type must have been
  * named once by DEFINE_AUTOPTR(foo), which its header does beside foo_free(). */

@@ -30,10 +30,12 @@ static int stderr_is_journal(void)
     known = 0;
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat st;
-    uintmax_t device = 0;
-    uintmax_t inode = 0;
-    if (stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0)
-        known = st.st_dev == device && st.st_ino == inode;
+    char actual[64];
+    if (stream && fstat(STDERR_FILENO, &st) == 0) {
+        (void)snprintf(actual, sizeof(actual), "%ju:%ju", (uintmax_t)st.st_dev,
+                       (uintmax_t)st.st_ino);
+        known = strcmp(stream, actual) == 0;
+    }
     return known;
 }
 
