@@ -31,6 +31,7 @@ enum {
     EXIT_DUPLICATE = 78, /* EX_CONFIG: systemd is told not to hurry to try again */
     PATH_SIZE = 512,
     RETRY_MS = 1000,
+    FOREIGN_RETRY_MS = 10000,
     STOP_DEADLINE_MS = 1500,
     BUS_PATIENCE_MS = 2000,
     TRIM_MS = 3000,
@@ -134,7 +135,7 @@ static void on_cluster_read(const struct kv_range_result *result, void *userdata
     enum identity_verdict verdict =
         judge_store(agent, result->pair_count ? &result->pairs[0] : NULL);
     if (verdict == IDENTITY_FOREIGN) {
-        loop_timer_set(agent->identify, 10 * RETRY_MS);
+        loop_timer_set(agent->identify, FOREIGN_RETRY_MS);
         return;
     }
     agent->foreign = false;

@@ -89,7 +89,7 @@ static int load_lease(struct presence *presence)
     if (r == 0)
         r = json_field_int(json, "lease", &presence->lease, NULL);
     if (r < 0 || strcmp(boot, presence->config.machine->boot_id) != 0 ||
-        strcmp(key, presence->key) != 0 || strlen(nonce) != 2 * NONCE_BYTES)
+        strcmp(key, presence->key) != 0 || strlen(nonce) != sizeof(presence->nonce) - 1)
         return -ENOENT;
     memcpy(presence->nonce, nonce, sizeof(presence->nonce));
     return 0;

@@ -165,7 +165,8 @@ static void report(struct entry *entry)
      * tried. */
     if (!entry->assigned || (entry->installed && !known))
         return;
-    /* While its start is under way, "inactive" is the past; the end of the job will say what came of it. */
+    /* While its start is under way, "inactive" is the past; the end of the job will say what came
+     * of it. */
     enum activity activity = activity_from_name(status->active);
     if (entry->doing == UNIT_STEP_START &&
         (activity == ACTIVITY_INACTIVE || activity == ACTIVITY_FAILED))

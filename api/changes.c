@@ -489,11 +489,10 @@ static void plan_fleet_put(struct call *call, const struct view *view)
 {
     const struct work *work = call->work;
     const struct change *change = &work->changes[0];
-    if (change->kind == CHANGE_SUBMIT)
-        plan_all(call, view);
-    else if (!view_find(view, STORE_KEY_UNIT, "", change->name))
+    bool is_submit = change->kind == CHANGE_SUBMIT;
+    if (!is_submit && !view_find(view, STORE_KEY_UNIT, "", change->name))
         call_fail(call, 409, "unit does not exist and options field empty");
-    else if (change->desired == DESIRED_INVALID)
+    else if (!is_submit && change->desired == DESIRED_INVALID)
         call_fail(call, 409, "must provide DesiredState to update existing unit");
     else
         plan_all(call, view);

@@ -114,12 +114,11 @@ static bool ran_to_its_end(const struct record_state *state)
 static void evaluate_running(const struct wait_copy *copy, struct wait_answer *ret)
 {
     const struct record_state *state = copy->state;
-    if (text_equal(state->active, "active") || text_equal(state->active, "reloading"))
+    bool runs = text_equal(state->active, "active") || text_equal(state->active, "reloading");
+    if (runs || (!*state->problem && ran_to_its_end(state)))
         copy_done(copy, ret);
     else if (*state->problem || text_equal(state->active, "failed"))
         copy_failed(copy, ret);
-    else if (ran_to_its_end(state))
-        copy_done(copy, ret);
     else
         answer(ret, WAIT_STATE_WAITING, "%s on %s", state->active, copy->machine);
 }

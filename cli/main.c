@@ -159,7 +159,7 @@ static int unknown_verb(const char *word)
 {
     const char *names[32] = { NULL };
     autotext begin = { 0 };
-    for (size_t i = 0; verbs[i].name && i < 31; i++) {
+    for (size_t i = 0; i < 31 && verbs[i].name; i++) {
         names[i] = verbs[i].name;
         if (text_starts_with(verbs[i].name, word))
             text_addf(&begin, "%s%s", begin.length ? ", " : "", verbs[i].name);

@@ -12,8 +12,6 @@
 
 #include "base/file.h"
 
-extern char **environ;
-
 static int wait_for(pid_t pid, const char *name, struct error *err)
 {
     int status;

@@ -54,6 +54,8 @@ static int line_of(const yaml_node_t *node)
     return (int)node->start_mark.line + 1;
 }
 
+/* Keeps key, which therefore cannot be const. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int append_entry(struct node *parent, char *key, int line, struct node *value)
 {
     if (key && parent->count >= DOCUMENT_MAX_KEYS)

@@ -172,13 +172,16 @@ static int shortest(double value, char digits[24])
     while (n > 1 && digits[n - 1] == '0')
         n--;
     digits[n] = '\0';
-    return atoi(mark + 1);
+    return (int)strtol(mark + 1, NULL, 10);
 }
 
 void scalar_print_float(double value, char ret[SCALAR_FLOAT_ROOM])
 {
     if (isnan(value) || isinf(value)) {
-        (void)strcpy(ret, isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+        (void)snprintf(ret, SCALAR_FLOAT_ROOM, "%s",
+                       isnan(value) ? "NaN"
+                       : value > 0  ? "+Inf"
+                                    : "-Inf");
         return;
     }
     if (signbit(value))

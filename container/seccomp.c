@@ -75,13 +75,7 @@ static int architectures_build(const json_t *profile, const char *native, json_t
 
 static bool kernel_is_at_least(const char *kernel, const char *wanted)
 {
-    unsigned int major = 0;
-    unsigned int minor = 0;
-    unsigned int wanted_major = 0;
-    unsigned int wanted_minor = 0;
-    (void)sscanf(kernel, "%u.%u", &major, &minor);
-    (void)sscanf(wanted, "%u.%u", &wanted_major, &wanted_minor);
-    return major > wanted_major || (major == wanted_major && minor >= wanted_minor);
+    return strverscmp(kernel, wanted) >= 0;
 }
 
 /* The conditions of a rule, as its "includes" or its "excludes" has them. */

@@ -49,7 +49,7 @@ int kv_etcd_read_result(const struct http_result *result, struct error *err);
 int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                       const struct kv_watch_callbacks *callbacks, void *userdata,
                       struct kv_watch **ret, struct error *err);
-void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *watch);
+void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base);
 void kv_etcd_watch_free_all(struct kv_etcd *store);
 
 /* Requests to this endpoint get no answer; a stream from it may be silent for ever, so break it. */

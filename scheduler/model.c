@@ -224,7 +224,9 @@ int model_sort_machines(struct model *model, struct error *err)
     size_t count = 0;
     struct machine *m = NULL;
     struct machine *next = NULL;
-    struct machine **sorted = calloc(HASH_COUNT(model->machines) + 1, sizeof(struct machine *));
+    size_t room = HASH_COUNT(model->machines) + 1;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
+    struct machine **sorted = calloc(room, sizeof(struct machine *));
     if (!sorted)
         return error_oom(err);
     HASH_ITER(hh, model->machines, m, next)
