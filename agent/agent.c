@@ -61,6 +61,8 @@ struct agent {
     char *uuid;   /* of the cluster; NULL: not known yet */
     bool foreign; /* the store is another's: nothing is done */
     bool states_read;
+    bool states_known;
+    bool strangers_dropped;
     bool stopping;
     bool resigned;
     bool system_asked;
@@ -175,7 +177,7 @@ static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair,
     struct store_key_parts parts;
     store_key_parse(agent->config->etcd_key_prefix, pair ? pair->key : old->key, &parts);
     if (parts.kind == STORE_KEY_PRESENCE && !pair) {
-        presence_on_deleted(agent->presence);
+        presence_on_deleted(agent->presence, old->create_revision);
     } else if (parts.kind == STORE_KEY_ASSIGNMENT && pair) {
         take_assignment(agent, parts.name, pair);
     } else if (parts.kind == STORE_KEY_ASSIGNMENT) {
@@ -184,10 +186,29 @@ static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair,
     }
 }
 
+static bool is_assigned(const char *unit, void *userdata)
+{
+    const struct agent *agent = userdata;
+    autofree char *key =
+        store_key(agent->config->etcd_key_prefix, STORE_KEY_ASSIGNMENT, agent->machine.id, unit, 0);
+    return !key || kv_mirror_get(agent->mirror, key);
+}
+
+/* Once both are known, our states and our assignments: states that belong to no assignment are
+ * deleted. */
+static void drop_strangers(struct agent *agent)
+{
+    if (!agent->states_known || agent->strangers_dropped || !kv_mirror_revision(agent->mirror))
+        return;
+    agent->strangers_dropped = true;
+    reports_delete_strangers(agent->reports, is_assigned, agent);
+}
+
 static void on_own_revision(int64_t revision, void *userdata)
 {
     struct agent *agent = userdata;
     (void)revision;
+    drop_strangers(agent);
     if (runner_has_unconfirmed(agent->runner) && !loop_timer_is_set(agent->absence))
         loop_timer_set(agent->absence, 0);
 }
@@ -333,6 +354,7 @@ static void on_states_read(const struct kv_range_result *result, void *userdata)
     struct agent *agent = userdata;
     if (result->code < 0) {
         log_debug("states: %s", result->reason);
+        agent->states_read = false; /* with the next registration */
         return;
     }
     for (size_t i = 0; i < result->pair_count; i++) {
@@ -344,6 +366,8 @@ static void on_states_read(const struct kv_range_result *result, void *userdata)
             record_state_decode(pair->value, pair->value_length, &state, NULL) == 0)
             (void)reports_note_stored(agent->reports, parts.name, &state, NULL);
     }
+    agent->states_known = true;
+    drop_strangers(agent);
 }
 
 /* A restarted musterd reads once what the store has of its states, so that it writes only what

@@ -430,9 +430,9 @@ static void on_tick(struct loop_timer *timer, void *userdata)
     step(userdata, KEEPER_EVENT_TICK, 0);
 }
 
-void presence_on_deleted(struct presence *presence)
+void presence_on_deleted(struct presence *presence, int64_t create_revision)
 {
-    if (presence->phase == PHASE_REGISTERED)
+    if (presence->phase == PHASE_REGISTERED && presence->registration == create_revision)
         step(presence, KEEPER_EVENT_DELETED, 0);
     else if (presence->phase == PHASE_BLOCKED)
         loop_timer_set(presence->retry, 0);

@@ -51,8 +51,9 @@ DEFINE_AUTOPTR(presence);
 
 void presence_start(struct presence *presence);
 
-/* The owner's watch saw the presence key deleted (pair's key is ours by definition). */
-void presence_on_deleted(struct presence *presence);
+/* The owner's watch saw the presence key deleted that was created at this revision: ours, or one
+ * that we waited out; news of an older one of ours changes nothing. */
+void presence_on_deleted(struct presence *presence, int64_t create_revision);
 /* A guarded write was refused, so the registration may be gone: prove it now. */
 void presence_check_now(struct presence *presence);
 

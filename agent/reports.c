@@ -27,6 +27,8 @@ struct report {
 
 struct reports {
     struct reports_config config;
+    bool one_at_a_time; /* a batch was refused: the one that stands in the way must not hold up the
+                           others */
     int64_t registration;
     struct report *all;
     struct loop_timer *flush;
@@ -161,12 +163,13 @@ int reports_note_stored(struct reports *reports, const char *unit, const struct 
     return 0;
 }
 
-void reports_delete_strangers(struct reports *reports)
+void reports_delete_strangers(struct reports *reports,
+                              bool (*is_assigned)(const char *unit, void *userdata), void *userdata)
 {
     struct report *report = NULL;
     struct report *next = NULL;
     HASH_ITER(hh, reports->all, report, next) {
-        if (report->stored && !report->wanted) {
+        if (report->stored && !report->wanted && !is_assigned(report->unit, userdata)) {
             report->stranger = true;
             mark_due(report);
         }
@@ -223,8 +226,10 @@ void reports_forget(struct reports *reports, const char *unit)
 /* --- writing --- */
 
 struct batch {
+    struct kv_compare compares[BATCH_MAX + 1]; /* the registration, then the assignment of each */
     struct kv_op ops[BATCH_MAX];
     char *keys[BATCH_MAX];
+    char *assignments[BATCH_MAX];
     char *values[BATCH_MAX];
     size_t count;
 };
@@ -233,6 +238,7 @@ static void batch_done(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         free(batch->keys[i]);
+        free(batch->assignments[i]);
         free(batch->values[i]);
     }
 }
@@ -242,13 +248,20 @@ static bool add_to_batch(struct batch *batch, struct report *report)
     const struct reports_config *config = &report->reports->config;
     char *value = NULL;
     char *key = store_key(config->prefix, STORE_KEY_STATE, config->machine, report->unit, 0);
+    char *assignment =
+        store_key(config->prefix, STORE_KEY_ASSIGNMENT, config->machine, report->unit, 0);
     report->state.registration = report->reports->registration;
-    if (!key || (!report->stranger && record_state_encode(&report->state, &value, NULL) < 0)) {
+    if (!key || !assignment ||
+        (!report->stranger && record_state_encode(&report->state, &value, NULL) < 0)) {
         free(key);
+        free(assignment);
         return false;
     }
     batch->keys[batch->count] = key;
     batch->values[batch->count] = value;
+    batch->assignments[batch->count] = assignment;
+    batch->compares[batch->count + 1] =
+        kv_if_mod(assignment, report->stranger ? 0 : report->state.assignment_revision);
     batch->ops[batch->count] = report->stranger ? kv_op_delete(key) : kv_op_put(key, value);
     batch->count++;
     report->due = false;
@@ -284,11 +297,26 @@ static void send_again_later(struct reports *reports, int64_t delay_ms)
     struct report *report = NULL;
     struct report *next = NULL;
     HASH_ITER(hh, reports->all, report, next) {
-        if (report->sending)
-            report->due = true;
+        if (!report->sending)
+            continue;
+        report->due = true;
         report->sending = false;
+        HASH_DEL(reports->all, report); /* to the end of the line */
+        HASH_ADD_KEYPTR(hh, reports->all, report->unit, strlen(report->unit), report);
     }
     loop_timer_set(reports->flush, delay_ms);
+}
+
+/* Either our registration is gone, or an assignment is another by now: then our mirror of it will
+ * say so, and what we have to say changes or goes with it. */
+static void refused(struct reports *reports, const struct kv_txn_result *result)
+{
+    const struct kv_op_result *read = result->result_count ? &result->results[0] : NULL;
+    bool held =
+        read && read->pair_count == 1 && read->pairs[0].create_revision == reports->registration;
+    reports->one_at_a_time = held;
+    if (!held)
+        reports->config.on_refused(reports->config.userdata);
 }
 
 static void on_written(const struct kv_txn_result *result, void *userdata)
@@ -296,6 +324,7 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
     struct reports *reports = userdata;
     reports->in_flight = false;
     if (result->code == 0 && result->succeeded) {
+        reports->one_at_a_time = false;
         note_written(reports);
         loop_timer_set(reports->flush, 0);
         return;
@@ -304,10 +333,10 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
         log_debug("states: not written (%s), trying again", result->reason);
     send_again_later(reports, RETRY_MS);
     if (result->code == 0)
-        reports->config.on_refused(reports->config.userdata);
+        refused(reports, result);
 }
 
-static void send_batch(struct reports *reports, const struct batch *batch)
+static void send_batch(struct reports *reports, struct batch *batch)
 {
     const struct reports_config *config = &reports->config;
     struct error err = { 0 };
@@ -315,10 +344,14 @@ static void send_batch(struct reports *reports, const struct batch *batch)
         store_key(config->prefix, STORE_KEY_PRESENCE, config->machine, NULL, 0);
     if (!presence)
         return;
-    struct kv_compare held = kv_if_create(presence, reports->registration);
-    struct kv_txn txn = {
-        .compares = &held, .compare_count = 1, .success = batch->ops, .success_count = batch->count
-    };
+    const struct kv_op read = kv_op_range(presence);
+    batch->compares[0] = kv_if_create(presence, reports->registration);
+    struct kv_txn txn = { .compares = batch->compares,
+                          .compare_count = batch->count + 1,
+                          .success = batch->ops,
+                          .success_count = batch->count,
+                          .failure = &read,
+                          .failure_count = 1 };
     reports->in_flight = true;
     if (kv_txn(config->kv, &txn, on_written, reports, &err) < 0) {
         reports->in_flight = false;
@@ -337,7 +370,7 @@ static void on_flush(struct loop_timer *timer, void *userdata)
     if (!reports->registration || reports->in_flight)
         return;
     HASH_ITER(hh, reports->all, report, next) {
-        if (report->due && batch.count < BATCH_MAX)
+        if (report->due && batch.count < (reports->one_at_a_time ? 1 : BATCH_MAX))
             (void)add_to_batch(&batch, report);
     }
     if (batch.count)

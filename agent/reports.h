@@ -3,6 +3,10 @@
  * What this machine tells the cluster of its units: states/<machine>/<unit>, written only when they
  * differ from what the store has, under the present registration, several in one transaction.
  *
+ * Each write compares the registration and the assignment that the state answers, so that no state
+ * outlives its assignment: once the leader has moved a unit, what its old machine still had to say
+ * is refused.
+ *
  * A state on its way (activating, deactivating) is written only if it lasts REPORT_TRANSIENT_MS:
  * most starts cost one write. Unwritten reports wait out an unreachable store and a lost
  * registration.
@@ -42,7 +46,11 @@ void reports_set_registration(struct reports *reports, int64_t registration);
  * state whose unit is never reported is deleted by reports_delete_strangers(). */
 int reports_note_stored(struct reports *reports, const char *unit, const struct record_state *state,
                         struct error *err);
-void reports_delete_strangers(struct reports *reports);
+/* Deletes the stored states of units that are not assigned here (an earlier musterd was killed
+ * between two writes). */
+void reports_delete_strangers(struct reports *reports,
+                              bool (*is_assigned)(const char *unit, void *userdata),
+                              void *userdata);
 
 /* The state of a unit as it is now; registration is filled in here. Copied. transient: see above.
  */

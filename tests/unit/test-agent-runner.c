@@ -302,6 +302,50 @@ static void a_new_registration_gets_every_state_again_and_restarts_nothing(void 
     assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
 }
 
+static void a_state_never_outlives_its_assignment(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    struct kv_op ops[] = { kv_op_delete(PREFIX "nodes/" MACHINE "/units/" UNIT),
+                           kv_op_delete(STATE) };
+    struct kv_txn move = { .success = ops, .success_count = 2 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->kv, &move, on_put, &revision, NULL), 0);
+    systemd_fake_set(world->systemd, UNIT, "failed", "failed");
+    settle(world);
+    assert_null(kv_memory_peek(world->store, STATE));
+    runner_unassign(world->runner, UNIT);
+    settle(world);
+    assert_null(kv_memory_peek(world->store, STATE));
+}
+
+static bool is_never_assigned(const char *unit, void *userdata)
+{
+    (void)unit;
+    (void)userdata;
+    return false;
+}
+
+static void a_stored_state_without_assignment_is_deleted(void **state)
+{
+    struct world *world = *state;
+    struct record_state old = { .registration = world->registration,
+                                .assignment_revision = 1,
+                                .load = (char *)"loaded",
+                                .active = (char *)"active",
+                                .sub = (char *)"running",
+                                .result = (char *)"",
+                                .problem = (char *)"",
+                                .invocation = (char *)"" };
+    autofree char *value = NULL;
+    assert_int_equal(record_state_encode(&old, &value, NULL), 0);
+    (void)put(world, STATE, value);
+    assert_int_equal(reports_note_stored(world->reports, UNIT, &old, NULL), 0);
+    reports_delete_strangers(world->reports, is_never_assigned, NULL);
+    settle(world);
+    assert_null(kv_memory_peek(world->store, STATE));
+}
+
 static void an_idle_unit_writes_nothing(void **state)
 {
     struct world *world = *state;
@@ -342,6 +386,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_new_registration_gets_every_state_again_and_restarts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_state_never_outlives_its_assignment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stored_state_without_assignment_is_deleted, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_idle_unit_writes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_bus_stops_nothing_and_goes_on_after, set_up,
                                         tear_down),
