@@ -31,8 +31,8 @@ data/muster-cloudinit.service: data/muster-cloudinit.service.in Makefile
 	sed -e 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/data/muster-cloudinit.service.in > $@.tmp && \
 	mv $@.tmp $@
 
-dist_check_SCRIPTS += tests/golden/cloud/run.sh
-TESTS += tests/golden/cloud/run.sh
+dist_check_SCRIPTS += tests/unit/test-cloud-golden.sh
+TESTS += tests/unit/test-cloud-golden.sh
 EXTRA_DIST += tests/golden/cloud
 
 check_PROGRAMS += test-cloud-document test-cloud-values
