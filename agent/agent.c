@@ -60,6 +60,7 @@ struct agent {
     struct api *api;
     char *uuid;   /* of the cluster; NULL: not known yet */
     bool foreign; /* the store is another's: nothing is done */
+    bool mirror_is_new;
     bool states_read;
     bool states_known;
     bool strangers_dropped;
@@ -88,16 +89,35 @@ static void tell_systemd(struct agent *agent)
 
 /* --- whose store is it --- */
 
-static void begin(struct agent *agent);
+static void join(struct agent *agent);
+static void take_assignments(struct agent *agent);
+static int make_election(struct agent *agent, struct error *err);
+
+/* Lets go of everything that acts in a store that is not ours; units run on, and who asks is told.
+ */
+static void part(struct agent *agent)
+{
+    struct error err = { 0 };
+    leader_free(take_ptr(agent->leader));
+    election_free(take_ptr(agent->election));
+    kv_mirror_free(take_ptr(agent->mirror));
+    presence_park(agent->presence);
+    reports_set_registration(agent->reports, 0);
+    if (make_election(agent, &err) < 0)
+        log_error("leader: this machine cannot lead: %s", err.text);
+}
 
 static void turn_foreign(struct agent *agent, const char *found)
 {
-    if (!agent->foreign)
-        log_error("store: it belongs to another cluster (%s, we belong to %s): starting and "
-                  "stopping nothing; "
-                  "mend etcd_servers, bring the store back, or remove %s to join the new one",
-                  found, agent->uuid, agent->identity_path);
+    loop_timer_set(agent->identify, FOREIGN_RETRY_MS);
+    if (agent->foreign)
+        return;
     agent->foreign = true;
+    log_error("store: it belongs to another cluster (%s; we belong to %s): starting and stopping "
+              "nothing; mend etcd_servers, bring the store back, or stop musterd and remove %s to "
+              "join the new one",
+              found, agent->uuid ? agent->uuid : "none", agent->identity_path);
+    part(agent);
     tell_systemd(agent);
 }
 
@@ -110,6 +130,7 @@ static void remember_cluster(struct agent *agent, const char *uuid)
         log_warning("cluster %s: not remembered (%s)", uuid, err.text);
     else
         log_info("cluster %s: joined", uuid);
+    take_assignments(agent);
 }
 
 /* Judges the store by its `cluster` key; pair NULL: it has none. */
@@ -129,20 +150,21 @@ static enum identity_verdict judge_store(struct agent *agent, const struct kv_pa
 static void on_cluster_read(const struct kv_range_result *result, void *userdata)
 {
     struct agent *agent = userdata;
+    if (result->code == -ESTALE) {
+        turn_foreign(agent, result->reason);
+        return;
+    }
     if (result->code < 0) {
         log_warning("store: %s; units run on, trying again", result->reason);
         loop_timer_set(agent->identify, RETRY_MS);
         return;
     }
-    enum identity_verdict verdict =
-        judge_store(agent, result->pair_count ? &result->pairs[0] : NULL);
-    if (verdict == IDENTITY_FOREIGN) {
-        loop_timer_set(agent->identify, FOREIGN_RETRY_MS);
+    if (judge_store(agent, result->pair_count ? &result->pairs[0] : NULL) == IDENTITY_FOREIGN)
         return;
-    }
+    if (agent->foreign)
+        log_info("store: it is our own again");
     agent->foreign = false;
-    if (!agent->mirror)
-        begin(agent);
+    join(agent);
     if (!agent->uuid) /* about to be founded by the first leader */
         loop_timer_set(agent->identify, RETRY_MS);
 }
@@ -171,6 +193,23 @@ static void take_assignment(struct agent *agent, const char *unit, const struct 
         log_unit(LOG_LEVEL_ERROR, unit, "its assignment cannot be followed: %s", err.text);
 }
 
+static int visit_assignment(const struct kv_pair *pair, void *userdata)
+{
+    struct agent *agent = userdata;
+    struct store_key_parts parts;
+    store_key_parse(agent->config->etcd_key_prefix, pair->key, &parts);
+    if (parts.kind == STORE_KEY_ASSIGNMENT)
+        take_assignment(agent, parts.name, pair);
+    return 0;
+}
+
+/* What was held back until we knew whose orders they are. */
+static void take_assignments(struct agent *agent)
+{
+    if (agent->mirror)
+        (void)kv_mirror_each(agent->mirror, agent->own_prefix, visit_assignment, agent);
+}
+
 static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair, void *userdata)
 {
     struct agent *agent = userdata;
@@ -178,6 +217,8 @@ static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair,
     store_key_parse(agent->config->etcd_key_prefix, pair ? pair->key : old->key, &parts);
     if (parts.kind == STORE_KEY_PRESENCE && !pair) {
         presence_on_deleted(agent->presence, old->create_revision);
+    } else if (parts.kind == STORE_KEY_ASSIGNMENT && !agent->uuid) {
+        loop_timer_set(agent->identify, 0); /* no orders from a cluster that we do not know yet */
     } else if (parts.kind == STORE_KEY_ASSIGNMENT && pair) {
         take_assignment(agent, parts.name, pair);
     } else if (parts.kind == STORE_KEY_ASSIGNMENT) {
@@ -208,6 +249,9 @@ static void on_own_revision(int64_t revision, void *userdata)
 {
     struct agent *agent = userdata;
     (void)revision;
+    if (agent->mirror_is_new) /* what was unassigned while we had no mirror */
+        runner_retain(agent->runner, is_assigned, agent);
+    agent->mirror_is_new = false;
     drop_strangers(agent);
     if (runner_has_unconfirmed(agent->runner) && !loop_timer_is_set(agent->absence))
         loop_timer_set(agent->absence, 0);
@@ -276,6 +320,18 @@ static int64_t contact_since(void *userdata)
     return presence_contact_since(agent->presence);
 }
 
+/* Called from inside the leader: what follows from a no comes in a later turn. */
+static bool may_lead(const char *uuid, void *userdata)
+{
+    struct agent *agent = userdata;
+    if (!agent->uuid && uuid)
+        remember_cluster(agent, uuid);
+    bool ours = !agent->uuid || text_equal(agent->uuid, uuid);
+    if (!ours)
+        loop_timer_set(agent->identify, 0);
+    return ours;
+}
+
 static void renew_epoch(void *userdata)
 {
     struct agent *agent = userdata;
@@ -291,6 +347,7 @@ static void on_elected(int64_t epoch, void *userdata)
                                           .prefix = agent->config->etcd_key_prefix,
                                           .machine = agent->machine.id,
                                           .contact_since = contact_since,
+                                          .may_lead = may_lead,
                                           .renew_epoch = renew_epoch,
                                           .userdata = agent };
     if (agent->leader) {
@@ -398,6 +455,7 @@ static void on_registration_gone(void *userdata)
 {
     struct agent *agent = userdata;
     reports_set_registration(agent->reports, 0);
+    loop_timer_set(agent->identify, 0); /* whose store is it that lost us? then register again */
     tell_systemd(agent);
 }
 
@@ -467,18 +525,21 @@ static json_t *daemon_status(void *userdata)
 
 /* --- life --- */
 
-/* The store is ours: register, and follow our keys. */
-static void begin(struct agent *agent)
+/* The store is ours: follow our keys, and register. Does only what is not done yet. */
+static void join(struct agent *agent)
 {
     static const struct kv_mirror_callbacks callbacks = { .on_change = on_own_change,
                                                           .on_revision = on_own_revision,
                                                           .on_lost = on_own_lost };
     struct error err = { 0 };
-    if (kv_mirror_new(agent->loop, agent->kv, agent->own_prefix, &callbacks, agent, &agent->mirror,
-                      &err) < 0) {
-        log_error("store: %s; trying again", err.text);
-        loop_timer_set(agent->identify, RETRY_MS);
-        return;
+    if (!agent->mirror) {
+        agent->mirror_is_new = true;
+        if (kv_mirror_new(agent->loop, agent->kv, agent->own_prefix, &callbacks, agent,
+                          &agent->mirror, &err) < 0) {
+            log_error("store: %s; trying again", err.text);
+            loop_timer_set(agent->identify, RETRY_MS);
+            return;
+        }
     }
     presence_start(agent->presence);
 }

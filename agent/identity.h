@@ -3,8 +3,8 @@
  * Which cluster this machine belongs to: the uuid of the store's `cluster` key, remembered on disk.
  *
  * A store with another uuid, or without one where we remember one, is not ours: a wiped or restored
- * etcd, or a wrong address. In it nothing is started, stopped or registered, and musterd says so
- * until somebody removes the remembered uuid or brings the store back.
+ * etcd, or a wrong address. In it musterd registers, leads, starts and stops nothing; units run on,
+ * and it looks again now and then.
  */
 #ifndef AGENT_IDENTITY_H
 #define AGENT_IDENTITY_H

@@ -23,6 +23,7 @@ enum leader_phase {
     LEADER_PLANNING,    /* idle, or about to plan */
     LEADER_COMMITTING,
     LEADER_DOUBTING, /* until there is a new epoch */
+    LEADER_BARRED,   /* the store is not ours: nothing is decided any more */
 };
 
 struct leader {
@@ -219,6 +220,14 @@ static void found_cluster(struct leader *leader, const char *key)
         log_info("leader: founding cluster %s", uuid);
 }
 
+static bool may_lead(const struct leader *leader, const struct kv_pair *cluster)
+{
+    autorecord(cluster) record = { 0 };
+    if (cluster && record_cluster_decode(cluster->value, cluster->value_length, &record, NULL) < 0)
+        return false;
+    return leader->config.may_lead(record.uuid, leader->config.userdata);
+}
+
 /* Whether the mirror shows all that we know to be in the store; then plan. */
 static void consider(struct leader *leader)
 {
@@ -229,7 +238,12 @@ static void consider(struct leader *leader)
     autofree char *key = store_key(leader->config.prefix, STORE_KEY_CLUSTER, NULL, NULL, 0);
     if (!key)
         return;
-    if (!kv_mirror_get(leader->mirror, key)) {
+    const struct kv_pair *cluster = kv_mirror_get(leader->mirror, key);
+    if (!may_lead(leader, cluster)) {
+        leader->phase = LEADER_BARRED;
+        return;
+    }
+    if (!cluster) {
         found_cluster(leader, key);
         return;
     }
@@ -336,6 +350,8 @@ void leader_set_epoch(struct leader *leader, int64_t epoch)
     leader->epoch = epoch;
     leader->refused = false;
     leader->one_at_a_time = false;
+    if (leader->phase == LEADER_BARRED)
+        return;
     leader->phase = LEADER_CATCHING_UP;
     model_touch_all(leader->model);
     consider(leader);

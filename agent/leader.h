@@ -11,6 +11,9 @@
 #ifndef AGENT_LEADER_H
 #define AGENT_LEADER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/loop.h"
 #include "kvclient/kv.h"
 
@@ -23,6 +26,9 @@ struct leader_config {
     const char *machine;
     /* Since when every proof of this process was answered without a gap (plan.h); -1: none. */
     int64_t (*contact_since)(void *userdata);
+    /* Whether the store that shows this uuid (NULL: none) may be led by us. If not, nothing is
+     * decided in it, and the owner does away with this leader later, not from inside the call. */
+    bool (*may_lead)(const char *uuid, void *userdata);
     /* The outcome of a write is unknown: a new epoch is wanted before anything else is written. */
     void (*renew_epoch)(void *userdata);
     void *userdata;

@@ -12,13 +12,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "kvclient/backoff.h"
 #include "kvclient/keeper.h"
 #include "scheduler/records.h"
 
-enum { NONCE_BYTES = 16, LEASE_FILE_MAX_BYTES = 4096, RETRY_MIN_MS = 100 };
+enum { NONCE_BYTES = 16, LEASE_FILE_MAX_BYTES = 4096, RETRY_MIN_MS = 100, RETRY_MAX_MS = 2000 };
 
 enum presence_phase {
     PHASE_INVALID = 0,
+    PHASE_PARKED,      /* until the owner says start */
     PHASE_RESUMING,    /* asking whether the lease of an earlier process still lives */
     PHASE_READING,     /* whether the presence under it is the earlier process's */
     PHASE_GRANTING,    /* making a lease */
@@ -43,12 +45,14 @@ struct presence {
     struct keeper keeper;
     struct loop_timer *tick;
     struct loop_timer *retry;
-    int64_t backoff_ms;
+    struct backoff backoff;
+    bool complained; /* of what keeps us from registering; said once, until it is over */
     int64_t blocked_since_ms;
     void (*on_revoked)(void *userdata);
     void *revoked_userdata;
 };
 
+static void begin(struct presence *presence);
 static void begin_grant(struct presence *presence);
 static void begin_register(struct presence *presence);
 static void step(struct presence *presence, enum keeper_event_kind kind, int64_t sent_ms);
@@ -97,6 +101,12 @@ static int load_lease(struct presence *presence)
 
 /* --- common --- */
 
+/* An agent must be back within one TTL of a store that came back. */
+static int backoff_max_ms(int64_t ttl_ms)
+{
+    return ttl_ms / 5 < RETRY_MAX_MS ? (int)(ttl_ms / 5) : RETRY_MAX_MS;
+}
+
 static char *value_of(const struct presence *presence)
 {
     const struct record_presence record = {
@@ -110,21 +120,12 @@ static char *value_of(const struct presence *presence)
     return record_presence_encode(&record, &value, NULL) < 0 ? NULL : value;
 }
 
-static int64_t backoff_max_ms(const struct presence *presence)
-{
-    int64_t max_ms = presence->config.ttl_ms / 5;
-    return max_ms < 2000 ? max_ms : 2000;
-}
-
-/* Full jitter, so that a thousand agents do not come back in step. */
 static void try_again(struct presence *presence, const char *what, const char *reason)
 {
-    if (presence->backoff_ms == RETRY_MIN_MS)
+    if (!presence->complained)
         log_warning("presence: %s: %s; units run on, trying again", what, reason);
-    loop_timer_set(presence->retry, 1 + random() % presence->backoff_ms);
-    presence->backoff_ms *= 2;
-    if (presence->backoff_ms > backoff_max_ms(presence))
-        presence->backoff_ms = backoff_max_ms(presence);
+    presence->complained = true;
+    loop_timer_set(presence->retry, backoff_next_ms(&presence->backoff));
 }
 
 static void on_retry(struct loop_timer *timer, void *userdata)
@@ -135,7 +136,7 @@ static void on_retry(struct loop_timer *timer, void *userdata)
     case PHASE_RESUMING:
     case PHASE_READING:
     case PHASE_TAKING_OVER:
-        presence_start(presence);
+        begin(presence);
         break;
     case PHASE_GRANTING:
         begin_grant(presence);
@@ -145,6 +146,7 @@ static void on_retry(struct loop_timer *timer, void *userdata)
         begin_register(presence);
         break;
     case PHASE_REGISTERED:
+    case PHASE_PARKED:
     case PHASE_INVALID:
         break;
     }
@@ -154,7 +156,8 @@ static void registered(struct presence *presence, int64_t registration, int64_t 
 {
     presence->phase = PHASE_REGISTERED;
     presence->registration = registration;
-    presence->backoff_ms = RETRY_MIN_MS;
+    backoff_reset(&presence->backoff);
+    presence->complained = false;
     save_lease(presence);
     log_info("presence: %s as %" PRId64, presence->resumed ? "resumed" : "registered",
              registration);
@@ -230,7 +233,7 @@ static void on_old_lease(const struct kv_lease_result *result, void *userdata)
         try_again(presence, "reading the registration", err.text);
 }
 
-void presence_start(struct presence *presence)
+static void begin(struct presence *presence)
 {
     struct error err = { 0 };
     if (load_lease(presence) < 0) {
@@ -390,10 +393,10 @@ static void lose(struct presence *presence)
                 " is gone from the store; units run on, registering again",
                 presence->registration);
     kv_forget(presence->config.kv, presence);
+    presence->phase = PHASE_PARKED;
     presence->registration = 0;
     presence->resumed = false;
     presence->callbacks.on_gone(presence->userdata);
-    begin_grant(presence);
 }
 
 static void announce(const struct presence *presence, enum keeper_state before)
@@ -461,6 +464,25 @@ const char *presence_state_text(const struct presence *presence)
     return presence->phase == PHASE_BLOCKED ? "blocked" : keeper_state_name(presence->keeper.state);
 }
 
+void presence_start(struct presence *presence)
+{
+    if (presence->phase == PHASE_PARKED)
+        begin(presence);
+}
+
+void presence_park(struct presence *presence)
+{
+    kv_forget(presence->config.kv, presence);
+    loop_timer_cancel(presence->tick);
+    loop_timer_cancel(presence->retry);
+    presence->phase = PHASE_PARKED;
+    presence->registration = 0;
+    presence->resumed = false;
+    backoff_reset(&presence->backoff);
+    presence->complained = false;
+    keeper_init(&presence->keeper, presence->config.ttl_ms);
+}
+
 /* --- readiness --- */
 
 static void on_ready_written(const struct kv_txn_result *result, void *userdata)
@@ -521,8 +543,10 @@ int presence_new(const struct presence_config *config, const struct presence_cal
     presence->config = *config;
     presence->callbacks = *callbacks;
     presence->userdata = userdata;
+    presence->phase = PHASE_PARKED;
     presence->ready = true;
-    presence->backoff_ms = RETRY_MIN_MS;
+    presence->backoff =
+        (struct backoff){ .first_ms = RETRY_MIN_MS, .max_ms = backoff_max_ms(config->ttl_ms) };
     keeper_init(&presence->keeper, config->ttl_ms);
     presence->key = store_key(config->prefix, STORE_KEY_PRESENCE, config->machine->id, NULL, 0);
     if (!presence->key)

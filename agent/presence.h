@@ -10,8 +10,8 @@
  *
  *   READING → RESUMING ┬→ REGISTERED ⇄ (keeper.h: held, in doubt)
  *      └──→ GRANTING → REGISTERING ┬→ REGISTERED
- *              ↑                   └→ BLOCKED (another boot holds it) → GRANTING
- *              └──── gone ────────────── REGISTERED
+ *                                  └→ BLOCKED (another boot holds it) → REGISTERING
+ *   REGISTERED --gone--> PARKED --presence_start()--> GRANTING
  */
 #ifndef AGENT_PRESENCE_H
 #define AGENT_PRESENCE_H
@@ -26,7 +26,8 @@ struct presence_callbacks {
     /* Registered: registration is the key's create_revision. resumed: the one that an earlier
      * process held. */
     void (*on_registered)(int64_t registration, bool resumed, void *userdata);
-    /* The registration is gone; a new one is being made. */
+    /* The registration is gone. Nothing is done about it before presence_start(): the owner first
+     * makes sure whose store it is that has lost it. */
     void (*on_gone)(void *userdata);
     /* With each keep-alive of the agent's lease: whoever keeps another lease does it now. */
     void (*on_keepalive)(void *userdata);
@@ -49,7 +50,12 @@ int presence_new(const struct presence_config *config, const struct presence_cal
 void presence_free(struct presence *presence); /* revokes nothing */
 DEFINE_AUTOPTR(presence);
 
+/* Resumes or makes the registration; does nothing if that is under way or done. */
 void presence_start(struct presence *presence);
+
+/* Forgets the registration without a word to the store, until presence_start(): the store is not
+ * ours. */
+void presence_park(struct presence *presence);
 
 /* The owner's watch saw the presence key deleted that was created at this revision: ours, or one
  * that we waited out; news of an older one of ours changes nothing. */

@@ -613,6 +613,17 @@ void runner_unassign(struct runner *runner, const char *unit)
     advance(entry);
 }
 
+void runner_retain(struct runner *runner, bool (*is_assigned)(const char *unit, void *userdata),
+                   void *userdata)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        if (entry->assigned && !is_assigned(entry->name, userdata))
+            runner_unassign(runner, entry->name);
+    }
+}
+
 bool runner_has_unconfirmed(const struct runner *runner)
 {
     for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next)

@@ -35,6 +35,9 @@ void runner_on_connected(struct runner *runner, bool connected);
 int runner_assign(struct runner *runner, const char *unit, int64_t mod,
                   const struct record_assignment *assignment, struct error *err);
 void runner_unassign(struct runner *runner, const char *unit);
+/* Unassigns every unit for which is_assigned says no: after the assignments were listed anew. */
+void runner_retain(struct runner *runner, bool (*is_assigned)(const char *unit, void *userdata),
+                   void *userdata);
 
 /* A unit that is not assigned is stopped only once a linearizable read of the store that we know,
  * with a leader in it, has confirmed it: has_unconfirmed asks for such a read, confirm gives what

@@ -18,7 +18,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/partition.bats \
 	tests/cluster/record.sh \
 	tests/cluster/restart.bats \
-	tests/cluster/session.bats \
+	tests/cluster/session.bats tests/cluster/wiped.bats \
 	tests/cluster/session.sh \
 	tests/lint/all.sh \
 	tests/lint/cppcheck.sh \

@@ -28,6 +28,7 @@ struct world {
     int64_t now_ms;
     int64_t epoch;
     int renewals;
+    const char *uuid; /* of the cluster that this machine remembers; NULL: none */
 };
 
 static void on_put(const struct kv_txn_result *result, void *userdata)
@@ -70,6 +71,12 @@ static int64_t contact_since(void *userdata)
     return 0;
 }
 
+static bool may_lead(const char *uuid, void *userdata)
+{
+    const struct world *world = userdata;
+    return !world->uuid || (uuid && strcmp(uuid, world->uuid) == 0);
+}
+
 static void renew_epoch(void *userdata)
 {
     struct world *world = userdata;
@@ -83,6 +90,7 @@ static void lead(struct world *world)
                                           .prefix = PREFIX,
                                           .machine = M1,
                                           .contact_since = contact_since,
+                                          .may_lead = may_lead,
                                           .renew_epoch = renew_epoch,
                                           .userdata = world };
     world->epoch = put(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
@@ -173,6 +181,21 @@ static void the_first_leader_founds_the_cluster_once(void **state)
     assert_int_equal(kv_memory_peek(world->store, PREFIX "cluster")->mod_revision, founded);
 }
 
+static void a_wiped_store_is_neither_founded_nor_led_by_who_remembers_another(void **state)
+{
+    struct world *world = *state;
+    world->uuid = "0123";
+    lead(world);
+    join(world, M1);
+    launch(world);
+    run_for(world, 300);
+    assert_null(kv_memory_peek(world->store, PREFIX "cluster"));
+    assert_null(assignment(world, M1));
+    (void)put(world, PREFIX "cluster", "{\"uuid\":\"4567\",\"schema\":1}");
+    run_for(world, 300);
+    assert_null(assignment(world, M1));
+}
+
 static void a_launched_unit_is_assigned_and_then_nothing_is_written(void **state)
 {
     struct world *world = *state;
@@ -244,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_leader_founds_the_cluster_once, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_wiped_store_is_neither_founded_nor_led_by_who_remembers_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_launched_unit_is_assigned_and_then_nothing_is_written,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, set_up, tear_down),
