@@ -41,6 +41,7 @@ struct entry {
     int64_t started_revision;
     int64_t released_revision;
     enum unit_step doing; /* UNIT_STEP_NOTHING: no step is under way */
+    bool starting;        /* the job of a start is under way, also one that a stop supersedes */
     struct systemd_status status;
     int64_t since_ms;
     struct loop_timer *retry;
@@ -316,6 +317,7 @@ static void step_fetch(struct entry *entry)
 
 /* --- steps --- */
 
+static void on_started(const char *unit, int code, const char *reason, void *userdata);
 static void on_step_done(const char *unit, int code, const char *reason, void *userdata);
 
 static void step_install(struct entry *entry)
@@ -364,11 +366,12 @@ static void step_start(struct entry *entry)
 {
     struct error err = { 0 };
     int64_t revision = entry->assignment_revision;
-    int r = systemd_start(entry->runner->systemd, entry->name, on_step_done, entry, &err);
+    int r = systemd_start(entry->runner->systemd, entry->name, on_started, entry, &err);
     if (r < 0) {
         step_failed(entry, "starting", err.text);
         return;
     }
+    entry->starting = true;
     log_unit(LOG_LEVEL_INFO, entry->name, "starting (assignment %" PRId64 ": %s)", revision,
              entry->assignment.reason ? entry->assignment.reason : "");
     note_started(entry);
@@ -411,21 +414,32 @@ static void step_released(struct entry *entry)
     report(entry);
 }
 
-/* A start that failed is the unit's own affair: its state says so. Anything else is ours to try
- * again. */
+/* A start that failed is the unit's own affair: its state says so. */
+static void on_started(const char *unit, int code, const char *reason, void *userdata)
+{
+    struct entry *entry = userdata;
+    entry->starting = false;
+    if (!entry->runner->connected)
+        entry->started_revision =
+            0; /* the order may be lost: its state will tell whether it runs */
+    if (entry->doing == UNIT_STEP_START) {
+        if (code < 0)
+            log_unit(LOG_LEVEL_WARNING, unit, "did not start: %s", reason);
+        step_done(entry);
+        report(entry);
+    }
+    advance(entry);
+}
+
+/* What failed is ours to try again. */
 static void on_step_done(const char *unit, int code, const char *reason, void *userdata)
 {
     struct entry *entry = userdata;
-    bool was_start = entry->doing == UNIT_STEP_START;
-    if (was_start && !entry->runner->connected)
-        entry->started_revision =
-            0; /* the order may be lost: its state will tell whether it runs */
-    if (code < 0 && !was_start) {
+    (void)unit;
+    if (code < 0) {
         step_failed(entry, unit_step_name(entry->doing), reason);
         return;
     }
-    if (code < 0)
-        log_unit(LOG_LEVEL_WARNING, unit, "did not start: %s", reason);
     step_done(entry);
     report(entry);
     advance(entry);
@@ -502,8 +516,26 @@ static void take_step(struct entry *entry, enum unit_step step)
     }
 }
 
+/* A start may take as long as the unit likes (a oneshot runs for all of it): an order that does not
+ * want it any more does not wait for its end. */
+static bool is_start_unwanted(const struct entry *entry, enum wanted wanted)
+{
+    return entry->doing == UNIT_STEP_START && entry->starting && wanted != WANTED_LEAVE &&
+           (wanted != WANTED_RUN || !entry->current);
+}
+
+/* While a start is under way the unit is not down, whatever its state says yet. */
+static enum activity activity_of(const struct entry *entry)
+{
+    enum activity activity = activity_from_name(entry->status.active);
+    bool down = activity == ACTIVITY_INACTIVE || activity == ACTIVITY_FAILED;
+    return entry->starting && down ? ACTIVITY_CHANGING : activity;
+}
+
 static void advance(struct entry *entry)
 {
+    if (is_start_unwanted(entry, wanted_of(entry)))
+        entry->doing = UNIT_STEP_NOTHING;
     struct unit_facts facts = {
         .wanted = wanted_of(entry),
         .busy = entry->doing != UNIT_STEP_NOTHING || !entry->runner->connected,
@@ -513,13 +545,19 @@ static void advance(struct entry *entry)
         .installed = entry->installed,
         .current = entry->current,
         .need_reload = entry->status.need_reload,
-        .activity = activity_from_name(entry->status.active),
+        .activity = activity_of(entry),
         .assignment_revision = entry->assignment_revision,
         .started_revision = entry->started_revision,
     };
     enum unit_step step = reconcile_step(&facts);
     if (step == UNIT_STEP_RELEASED && entry->released_revision == entry->assignment_revision)
         step = UNIT_STEP_NOTHING; /* acknowledged already */
+    if (step == UNIT_STEP_FORGET && entry->starting)
+        step = UNIT_STEP_NOTHING; /* the end of the job still needs the entry */
+    if (step == UNIT_STEP_START && entry->starting) {
+        entry->doing = step; /* a start is under way again wanted: its end is this one's */
+        return;
+    }
     if (step == UNIT_STEP_NOTHING || step == UNIT_STEP_INVALID) {
         if (entry->doing == UNIT_STEP_NOTHING)
             report(entry);

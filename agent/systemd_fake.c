@@ -13,6 +13,9 @@ struct fake_unit {
     struct systemd_status status;
     bool watched;
     bool fail_start;
+    bool hold_start;
+    systemd_done_fn held; /* of a start that goes on until it is stopped or let go */
+    void *held_userdata;
     unsigned int starts;
     unsigned int stops;
     UT_hash_handle hh;
@@ -101,6 +104,13 @@ static int fake_start(struct systemd *systemd, const char *name, systemd_done_fn
     if (r < 0)
         return r;
     unit->starts++;
+    if (unit->hold_start) {
+        unit->held = fn;
+        unit->held_userdata = userdata;
+        set_words(&unit->status, "activating", "start");
+        add_news(systemd, name, 0, NULL, NULL);
+        return 0;
+    }
     bool fails = unit->fail_start;
     unit->fail_start = false;
     set_words(&unit->status, fails ? "failed" : "active", fails ? "failed" : "running");
@@ -118,6 +128,9 @@ static int fake_stop(struct systemd *systemd, const char *name, systemd_done_fn 
         return r;
     unit->stops++;
     set_words(&unit->status, "inactive", "dead");
+    if (unit->held)
+        add_news(systemd, name, -EAGAIN, unit->held, unit->held_userdata);
+    unit->held = NULL;
     add_news(systemd, name, 0, NULL, NULL);
     add_news(systemd, name, 0, fn, userdata);
     return 0;
@@ -230,6 +243,23 @@ void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const 
 void systemd_fake_fail_start(struct systemd *systemd, const char *unit)
 {
     get(systemd, unit)->fail_start = true;
+}
+
+void systemd_fake_hold_start(struct systemd *systemd, const char *unit)
+{
+    get(systemd, unit)->hold_start = true;
+}
+
+void systemd_fake_let_go(struct systemd *systemd, const char *name)
+{
+    struct fake_unit *unit = get(systemd, name);
+    unit->hold_start = false;
+    if (!unit->held)
+        return;
+    set_words(&unit->status, "active", "running");
+    add_news(systemd, name, 0, NULL, NULL);
+    add_news(systemd, name, 0, unit->held, unit->held_userdata);
+    unit->held = NULL;
 }
 
 void systemd_fake_connect(struct systemd *systemd, bool connected)

@@ -21,6 +21,9 @@ void systemd_fake_set(struct systemd *systemd, const char *unit, const char *act
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment);
 /* The next start of the unit fails. */
 void systemd_fake_fail_start(struct systemd *systemd, const char *unit);
+/* Starts of the unit go on until it is stopped or let go. */
+void systemd_fake_hold_start(struct systemd *systemd, const char *unit);
+void systemd_fake_let_go(struct systemd *systemd, const char *unit);
 void systemd_fake_connect(struct systemd *systemd, bool connected);
 
 /* How often it was started and stopped. */

@@ -241,6 +241,51 @@ static void a_new_order_starts_a_failed_unit_again(void **state)
     assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
 }
 
+static void a_start_that_takes_long_is_stopped_by_a_release(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    systemd_fake_hold_start(world->systemd, UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "activating");
+    int64_t release = assign(world, text_one, WANT_RELEASE);
+    assert_int_equal(systemd_fake_stops(world->systemd, UNIT), 1);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "inactive");
+    read_state(world, &reported);
+    assert_int_equal(reported.released_revision, release);
+    runner_unassign(world->runner, UNIT);
+    runner_confirm_absence(world->runner, NULL);
+    settle(world);
+    assert_false(runner_has_unconfirmed(world->runner));
+}
+
+static void a_start_that_takes_long_is_stopped_for_a_new_text(void **state)
+{
+    struct world *world = *state;
+    systemd_fake_hold_start(world->systemd, UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    (void)assign(world, text_two, WANT_RUN);
+    assert_int_equal(systemd_fake_stops(world->systemd, UNIT), 1);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 2);
+}
+
+static void a_start_that_takes_long_serves_a_new_order_for_the_same(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    systemd_fake_hold_start(world->systemd, UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    runner_unassign(world->runner, UNIT);
+    int64_t mod = assign(world, text_one, WANT_RUN);
+    systemd_fake_let_go(world->systemd, UNIT);
+    settle(world);
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 1);
+    assert_int_equal(systemd_fake_stops(world->systemd, UNIT), 0);
+    read_state(world, &reported);
+    assert_string_equal(reported.active, "active");
+    assert_int_equal(reported.assignment_revision, mod);
+}
+
 static void a_release_is_acknowledged_by_its_revision(void **state)
 {
     struct world *world = *state;
@@ -378,6 +423,12 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_changed_text_restarts_the_unit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_order_starts_a_failed_unit_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_takes_long_is_stopped_by_a_release, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_takes_long_is_stopped_for_a_new_text, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_takes_long_serves_a_new_order_for_the_same,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
