@@ -459,6 +459,13 @@ static void on_registration_gone(void *userdata)
     tell_systemd(agent);
 }
 
+static void on_contact(void *userdata)
+{
+    struct agent *agent = userdata;
+    if (agent->leader)
+        leader_on_contact(agent->leader);
+}
+
 static void on_keepalive(void *userdata)
 {
     struct agent *agent = userdata;
@@ -705,6 +712,7 @@ static int make_presence(struct agent *agent, struct error *err)
     static const struct presence_callbacks callbacks = {
         .on_registered = on_registered,
         .on_gone = on_registration_gone,
+        .on_contact = on_contact,
         .on_keepalive = on_keepalive,
         .on_duplicate = on_duplicate,
     };

@@ -188,11 +188,11 @@ static void on_founded(const struct kv_txn_result *result, void *userdata)
 {
     struct leader *leader = userdata;
     leader->phase = LEADER_CATCHING_UP;
-    if (result->code < 0) {
+    if (result->code < 0 || !result->succeeded) { /* deposed, or founded by another meanwhile */
         doubt(leader);
         return;
     }
-    if (result->succeeded && result->revision > leader->barrier_revision)
+    if (result->revision > leader->barrier_revision)
         leader->barrier_revision = result->revision;
     consider(leader);
 }
@@ -354,5 +354,10 @@ void leader_set_epoch(struct leader *leader, int64_t epoch)
         return;
     leader->phase = LEADER_CATCHING_UP;
     model_touch_all(leader->model);
+    consider(leader);
+}
+
+void leader_on_contact(struct leader *leader)
+{
     consider(leader);
 }

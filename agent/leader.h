@@ -42,4 +42,7 @@ DEFINE_AUTOPTR(leader);
 /* The epoch was renewed. */
 void leader_set_epoch(struct leader *leader, int64_t epoch);
 
+/* contact_since() answers with a time again: what waited for contact is looked at now. */
+void leader_on_contact(struct leader *leader);
+
 #endif

@@ -412,6 +412,7 @@ static void step(struct presence *presence, enum keeper_event_kind kind, int64_t
     int64_t now_ms = clock_boot_ms();
     struct keeper_event event = { .kind = kind, .sent_ms = sent_ms };
     enum keeper_state before = presence->keeper.state;
+    bool had_contact = presence->keeper.contact_since_ms >= 0;
     struct keeper_actions actions = keeper_step(&presence->keeper, &event, now_ms);
     announce(presence, before);
     if (actions.register_again) {
@@ -425,6 +426,8 @@ static void step(struct presence *presence, enum keeper_event_kind kind, int64_t
         send_keepalive(presence);
     if (actions.send_proof)
         send_proof(presence);
+    if (!had_contact && presence->keeper.contact_since_ms >= 0)
+        presence->callbacks.on_contact(presence->userdata);
 }
 
 static void on_tick(struct loop_timer *timer, void *userdata)

@@ -29,6 +29,8 @@ struct presence_callbacks {
     /* The registration is gone. Nothing is done about it before presence_start(): the owner first
      * makes sure whose store it is that has lost it. */
     void (*on_gone)(void *userdata);
+    /* presence_contact_since() was -1 and is not any more. */
+    void (*on_contact)(void *userdata);
     /* With each keep-alive of the agent's lease: whoever keeps another lease does it now. */
     void (*on_keepalive)(void *userdata);
     /* Another machine lives under our id: leave. */

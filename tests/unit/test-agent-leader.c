@@ -27,6 +27,7 @@ struct world {
     struct leader *leader;
     int64_t now_ms;
     int64_t epoch;
+    int64_t contact_since_ms;
     int renewals;
     const char *uuid; /* of the cluster that this machine remembers; NULL: none */
 };
@@ -67,8 +68,7 @@ static void run_for(struct world *world, int64_t ms)
 
 static int64_t contact_since(void *userdata)
 {
-    (void)userdata;
-    return 0;
+    return ((const struct world *)userdata)->contact_since_ms;
 }
 
 static bool may_lead(const char *uuid, void *userdata)
@@ -228,6 +228,36 @@ static void a_lost_machines_unit_moves(void **state)
     assert_null(assignment(world, M1));
 }
 
+/* Its machine's proofs went unanswered when it saw another machine go. Nothing else happens in the
+ * store afterwards: the first good proof must be enough. */
+static void a_leader_that_regains_contact_looks_at_what_was_lost(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    launch(world);
+    run_for(world, 300);
+    join(world, M2);
+    world->contact_since_ms = -1;
+    (void)change(world, kv_op_delete(PREFIX "nodes/" M1 "/presence"));
+    run_for(world, 500);
+    assert_non_null(assignment(world, M1));
+    world->contact_since_ms = 0;
+    leader_on_contact(world->leader);
+    run_for(world, 500);
+    assert_non_null(assignment(world, M2));
+}
+
+static void a_leader_deposed_before_it_founds_asks_for_its_epoch(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    (void)put(world, PREFIX "leader", "{\"machine\":\"" M2 "\",\"nonce\":\"y\"}");
+    run_for(world, 300);
+    assert_null(kv_memory_peek(world->store, PREFIX "cluster"));
+    assert_int_equal(world->renewals, 1);
+}
+
 static void a_deposed_leader_writes_nothing_and_asks_for_its_epoch(void **state)
 {
     struct world *world = *state;
@@ -272,6 +302,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_launched_unit_is_assigned_and_then_nothing_is_written,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_leader_that_regains_contact_looks_at_what_was_lost,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_leader_deposed_before_it_founds_asks_for_its_epoch,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deposed_leader_writes_nothing_and_asks_for_its_epoch,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double,
