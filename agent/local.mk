@@ -34,7 +34,8 @@ install-data-hook:
 uninstall-hook:
 	rm -f '$(DESTDIR)$(systemdsystemunitdir)/fleet.service'
 
-check_PROGRAMS += test-agent-config test-agent-leader test-agent-reconcile test-agent-runner
+check_PROGRAMS += test-agent-config test-agent-leader test-agent-reconcile test-agent-runner \
+	test-agent-systemd
 test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
 test_agent_config_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/harness.h
@@ -44,3 +45,6 @@ test_agent_reconcile_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_runner_SOURCES = tests/unit/test-agent-runner.c agent/systemd_fake.c agent/systemd_fake.h \
 	tests/unit/harness.h
 test_agent_runner_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+
+test_agent_systemd_SOURCES = tests/unit/test-agent-systemd.c tests/unit/harness.h
+test_agent_systemd_LDADD = $(AGENT_LIBS) $(TEST_LIBS)

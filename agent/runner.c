@@ -421,7 +421,14 @@ static void on_started(const char *unit, int code, const char *reason, void *use
     entry->starting = false;
     if (!entry->runner->connected)
         entry->started_revision =
-            0; /* the order may be lost: its state will tell whether it runs */
+            0;                /* the order may be lost: its state will tell whether it runs */
+    if (code == -ETIMEDOUT) { /* nor is it known that systemd took it */
+        entry->started_revision = 0;
+        if (entry->doing == UNIT_STEP_START) {
+            step_failed(entry, "starting", reason);
+            return;
+        }
+    }
     if (entry->doing == UNIT_STEP_START) {
         if (code < 0)
             log_unit(LOG_LEVEL_WARNING, unit, "did not start: %s", reason);

@@ -41,7 +41,7 @@ struct systemd_callbacks {
 };
 
 /* code 0: done. Else negative, and reason in words: -EAGAIN bus lost or job superseded, -EIO the
- * job failed. */
+ * job failed, -ETIMEDOUT systemd did not answer: whether the order was taken is unknown. */
 typedef void (*systemd_done_fn)(const char *unit, int code, const char *reason, void *userdata);
 
 struct systemd_vtable {

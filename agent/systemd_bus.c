@@ -4,6 +4,9 @@
  *
  * States come from PropertiesChanged, job results from JobRemoved: nothing is polled. A unit's
  * whole status is asked for once when it is first watched and after a reconnect, with one GetAll.
+ *
+ * dbus-daemon lets a connection wait for 128 answers (max_replies_per_connection) and refuses what
+ * is more, so no more than CALLS_MAX are under way; the rest waits here for its turn.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +17,7 @@
 #include <utlist.h>
 
 #include "agent/systemd.h"
+#include "base/log.h"
 #include "base/loop_bus.h"
 #include "base/text.h"
 
@@ -26,7 +30,13 @@
 #define UNIT_NAMESPACE   "/org/freedesktop/systemd1/unit"
 #define ERROR_NOT_LOADED "org.freedesktop.systemd1.NoSuchUnit"
 
-enum { RECONNECT_MIN_MS = 100, RECONNECT_MAX_MS = 2000, CALL_TIMEOUT_US = 25 * 1000 * 1000 };
+enum {
+    RECONNECT_MIN_MS = 100,
+    RECONNECT_MAX_MS = 2000,
+    ASK_AGAIN_MS = 500,
+    CALL_TIMEOUT_US = 25 * 1000 * 1000,
+    CALLS_MAX = 64,
+};
 
 struct watched {
     char *unit;
@@ -34,6 +44,9 @@ struct watched {
     struct systemd_status status;
     struct bus *bus; /* borrowed */
     sd_bus_slot *query;
+    bool due; /* to be asked for when its turn comes */
+    struct watched *prev;
+    struct watched *next;
     UT_hash_handle by_path;
 };
 
@@ -43,6 +56,8 @@ struct job {
     char *
         path; /* of systemd's job object; NULL until the call is answered, or where there is none */
     sd_bus_slot *call;
+    sd_bus_message *order; /* NULL once it was sent */
+    sd_bus_message_handler_t on_answer;
     systemd_done_fn fn;
     void *userdata;
     struct job *prev;
@@ -55,20 +70,33 @@ struct bus {
     sd_bus *bus;
     struct loop_bus *bridge;
     struct loop_timer *reconnect;
+    struct loop_timer *ask_again; /* for what systemd did not answer */
+    size_t calls;                 /* sent and not answered */
     int64_t backoff_ms;
     bool connected;
     struct watched *watched;
+    struct watched *due;
     struct job *jobs;
     struct systemd_callbacks callbacks;
     void *userdata;
 };
 
 static void connect_bus(struct bus *bus);
+static void send_next(struct bus *bus);
+
+/* The call was answered, or nobody waits for the answer any more. */
+static void end_call(struct bus *bus, sd_bus_slot **call)
+{
+    if (*call && bus->calls)
+        bus->calls--;
+    *call = sd_bus_slot_unref(*call);
+}
 
 static void job_free(struct job *job)
 {
     DL_DELETE(job->bus->jobs, job);
-    sd_bus_slot_unref(job->call);
+    end_call(job->bus, &job->call);
+    sd_bus_message_unref(job->order);
     free(job->unit);
     free(job->path);
     free(job);
@@ -189,19 +217,60 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
     return 0;
 }
 
+/* Whether an error is systemd's own word. Else nothing is known: no answer came in time, PID 1 left
+ * the bus to execute itself anew, or the bus refused to pass the question on. */
+static bool is_systemds_answer(sd_bus_message *m)
+{
+    static const char *const others[] = {
+        SD_BUS_ERROR_NO_REPLY,        SD_BUS_ERROR_TIMEOUT,           SD_BUS_ERROR_LIMITS_EXCEEDED,
+        SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_DISCONNECTED,
+        SD_BUS_ERROR_NO_MEMORY,
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (sd_bus_message_is_method_error(m, others[i]))
+            return false;
+    return true;
+}
+
+static void set_due(struct watched *watched)
+{
+    if (!watched->due)
+        DL_APPEND(watched->bus->due, watched);
+    watched->due = true;
+}
+
+static void stop_asking(struct watched *watched)
+{
+    end_call(watched->bus, &watched->query);
+    if (watched->due)
+        DL_DELETE(watched->bus->due, watched);
+    watched->due = false;
+}
+
 static int on_all_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct watched *watched = userdata;
+    struct bus *bus = watched->bus;
+    bool failed = sd_bus_message_is_method_error(m, NULL);
     (void)error;
-    watched->query = sd_bus_slot_unref(watched->query);
+    end_call(bus, &watched->query);
+    if (failed && !is_systemds_answer(m)) {
+        log_unit(LOG_LEVEL_WARNING, watched->unit,
+                 "systemd did not say how it is (%s); asking again",
+                 sd_bus_message_get_error(m)->message);
+        set_due(watched);
+        loop_timer_set(bus->ask_again, ASK_AGAIN_MS);
+        return 0;
+    }
     struct systemd_status now = { 0 };
-    if (sd_bus_message_is_method_error(m, NULL) || read_properties(m, &now) < 0) {
+    if (failed || read_properties(m, &now) < 0) {
         copy_text(now.load, sizeof(now.load), "not-found");
         copy_text(now.active, sizeof(now.active), "inactive");
         copy_text(now.sub, sizeof(now.sub), "dead");
     }
     watched->status = now;
     tell(watched);
+    send_next(bus);
     return 0;
 }
 
@@ -209,14 +278,28 @@ static int on_all_properties(sd_bus_message *m, void *userdata, sd_bus_error *er
 static int query(struct watched *watched)
 {
     struct bus *bus = watched->bus;
-    watched->query = sd_bus_slot_unref(watched->query);
-    return sd_bus_call_method_async(bus->bus, &watched->query, SYSTEMD_NAME, watched->path,
-                                    PROPERTIES, "GetAll", on_all_properties, watched, "s", "");
+    stop_asking(watched);
+    int r = sd_bus_call_method_async(bus->bus, &watched->query, SYSTEMD_NAME, watched->path,
+                                     PROPERTIES, "GetAll", on_all_properties, watched, "s", "");
+    if (r >= 0)
+        bus->calls++;
+    return r;
+}
+
+/* Until the answer is there signals say nothing: what they would be added to is out of date. */
+static int ask(struct watched *watched)
+{
+    watched->status = (struct systemd_status){ 0 };
+    if (watched->bus->calls < CALLS_MAX)
+        return query(watched);
+    stop_asking(watched);
+    set_due(watched);
+    return 0;
 }
 
 static void watched_free(struct watched *watched)
 {
-    sd_bus_slot_unref(watched->query);
+    stop_asking(watched);
     free(watched->unit);
     free(watched->path);
     free(watched);
@@ -250,7 +333,7 @@ static int bus_watch(struct systemd *systemd, const char *unit, struct error *er
         }
         HASH_ADD_KEYPTR(by_path, bus->watched, watched->path, strlen(watched->path), watched);
     }
-    int r = bus->connected ? query(watched) : 0;
+    int r = bus->connected ? ask(watched) : 0;
     return r < 0 ? error_errno(err, r, "systemd: cannot ask for %s", unit) : 0;
 }
 
@@ -292,24 +375,27 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
     return 0;
 }
 
+static void job_refused(struct job *job, sd_bus_message *m)
+{
+    autofree char *reason = strdup(sd_bus_message_get_error(m)->message);
+    job_finish(job, is_systemds_answer(m) ? -EIO : -ETIMEDOUT, reason ? reason : "refused");
+}
+
 /* The call that made the job was answered: with its path, or with why there is none. */
 static int on_job_made(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct job *job = userdata;
     const char *path = NULL;
     (void)error;
-    job->call = sd_bus_slot_unref(job->call);
-    if (sd_bus_message_is_method_error(m, ERROR_NOT_LOADED)) {
+    struct bus *bus = job->bus;
+    end_call(bus, &job->call);
+    if (sd_bus_message_is_method_error(m, ERROR_NOT_LOADED))
         job_finish(job, 0, "");
-        return 0;
-    }
-    if (sd_bus_message_is_method_error(m, NULL)) {
-        autofree char *reason = strdup(sd_bus_message_get_error(m)->message);
-        job_finish(job, -EIO, reason ? reason : "refused");
-        return 0;
-    }
-    if (sd_bus_message_read_basic(m, 'o', &path) < 0 || !(job->path = strdup(path)))
-        job_finish(job, -EAGAIN, "the answer to the order was unreadable");
+    else if (sd_bus_message_is_method_error(m, NULL))
+        job_refused(job, m);
+    else if (sd_bus_message_read_basic(m, 'o', &path) < 0 || !(job->path = strdup(path)))
+        job_finish(job, -ETIMEDOUT, "the answer to the order was unreadable");
+    send_next(bus);
     return 0;
 }
 
@@ -318,14 +404,14 @@ static int on_plain_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
 {
     struct job *job = userdata;
     (void)error;
-    job->call = sd_bus_slot_unref(job->call);
+    struct bus *bus = job->bus;
+    end_call(bus, &job->call);
     if (!sd_bus_message_is_method_error(m, NULL) ||
-        sd_bus_message_is_method_error(m, ERROR_NOT_LOADED)) {
+        sd_bus_message_is_method_error(m, ERROR_NOT_LOADED))
         job_finish(job, 0, "");
-        return 0;
-    }
-    autofree char *reason = strdup(sd_bus_message_get_error(m)->message);
-    job_finish(job, -EIO, reason ? reason : "refused");
+    else
+        job_refused(job, m);
+    send_next(bus);
     return 0;
 }
 
@@ -334,7 +420,7 @@ static int on_system_state(sd_bus_message *m, void *userdata, sd_bus_error *erro
     struct job *job = userdata;
     const char *state = "";
     (void)error;
-    job->call = sd_bus_slot_unref(job->call);
+    end_call(job->bus, &job->call);
     if (!sd_bus_message_is_method_error(m, NULL) &&
         sd_bus_message_enter_container(m, 'v', "s") >= 0)
         (void)sd_bus_message_read_basic(m, 's', &state);
@@ -360,8 +446,57 @@ static int job_new(struct bus *bus, const char *unit, systemd_done_fn fn, void *
     return 0;
 }
 
-static int sent(struct job *job, int r, struct error *err)
+static int send_order(struct job *job)
 {
+    sd_bus_message *order = take_ptr(job->order);
+    int r = sd_bus_call_async(job->bus->bus, &job->call, order, job->on_answer, job, 0);
+    sd_bus_message_unref(order);
+    if (r >= 0)
+        job->bus->calls++;
+    return r;
+}
+
+/* Orders first, in the order in which they were given. */
+static void send_next(struct bus *bus)
+{
+    struct job *job = NULL;
+    struct job *next = NULL;
+    if (!bus->connected)
+        return;
+    DL_FOREACH_SAFE(bus->jobs, job, next) {
+        if (bus->calls >= CALLS_MAX)
+            return;
+        if (job->order && send_order(job) < 0) {
+            sd_bus_close(bus->bus); /* the bridge sees it and reports the loss */
+            return;
+        }
+    }
+    while (bus->due && bus->calls < CALLS_MAX) {
+        if (query(bus->due) < 0) {
+            sd_bus_close(bus->bus);
+            return;
+        }
+    }
+}
+
+static void on_ask_again(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    send_next(userdata);
+}
+
+/* A call of systemd's manager with up to two texts, now or when its turn comes. */
+static int call(struct bus *bus, const char *method, const char *const texts[2],
+                sd_bus_message_handler_t on_answer, struct job *job, struct error *err)
+{
+    job->on_answer = on_answer;
+    int r =
+        sd_bus_message_new_method_call(bus->bus, &job->order, SYSTEMD_NAME, SYSTEMD_PATH,
+                                       strcmp(method, "Get") == 0 ? PROPERTIES : MANAGER, method);
+    for (size_t i = 0; r >= 0 && i < 2 && texts[i]; i++)
+        r = sd_bus_message_append_basic(job->order, 's', texts[i]);
+    if (r >= 0 && bus->calls < CALLS_MAX)
+        r = send_order(job);
     if (r >= 0)
         return 0;
     job_free(job);
@@ -372,12 +507,9 @@ static int order(struct bus *bus, const char *method, const char *unit, systemd_
                  void *userdata, struct error *err)
 {
     struct job *job = NULL;
+    const char *const texts[] = { unit, "replace" };
     int r = job_new(bus, unit, fn, userdata, &job, err);
-    if (r < 0)
-        return r;
-    r = sd_bus_call_method_async(bus->bus, &job->call, SYSTEMD_NAME, SYSTEMD_PATH, MANAGER, method,
-                                 on_job_made, job, "ss", unit, "replace");
-    return sent(job, r, err);
+    return r < 0 ? r : call(bus, method, texts, on_job_made, job, err);
 }
 
 static int bus_start(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
@@ -397,12 +529,9 @@ static int bus_reset_failed(struct systemd *systemd, const char *unit, systemd_d
 {
     struct bus *bus = (struct bus *)systemd;
     struct job *job = NULL;
+    const char *const texts[] = { unit, NULL };
     int r = job_new(bus, unit, fn, userdata, &job, err);
-    if (r < 0)
-        return r;
-    r = sd_bus_call_method_async(bus->bus, &job->call, SYSTEMD_NAME, SYSTEMD_PATH, MANAGER,
-                                 "ResetFailedUnit", on_plain_answer, job, "s", unit);
-    return sent(job, r, err);
+    return r < 0 ? r : call(bus, "ResetFailedUnit", texts, on_plain_answer, job, err);
 }
 
 static int bus_reload(struct systemd *systemd, systemd_done_fn fn, void *userdata,
@@ -410,12 +539,9 @@ static int bus_reload(struct systemd *systemd, systemd_done_fn fn, void *userdat
 {
     struct bus *bus = (struct bus *)systemd;
     struct job *job = NULL;
+    const char *const texts[] = { NULL, NULL };
     int r = job_new(bus, "", fn, userdata, &job, err);
-    if (r < 0)
-        return r;
-    r = sd_bus_call_method_async(bus->bus, &job->call, SYSTEMD_NAME, SYSTEMD_PATH, MANAGER,
-                                 "Reload", on_plain_answer, job, "");
-    return sent(job, r, err);
+    return r < 0 ? r : call(bus, "Reload", texts, on_plain_answer, job, err);
 }
 
 static int bus_is_stopping(struct systemd *systemd, systemd_done_fn fn, void *userdata,
@@ -423,12 +549,9 @@ static int bus_is_stopping(struct systemd *systemd, systemd_done_fn fn, void *us
 {
     struct bus *bus = (struct bus *)systemd;
     struct job *job = NULL;
+    const char *const texts[] = { MANAGER, "SystemState" };
     int r = job_new(bus, "", fn, userdata, &job, err);
-    if (r < 0)
-        return r;
-    r = sd_bus_call_method_async(bus->bus, &job->call, SYSTEMD_NAME, SYSTEMD_PATH, PROPERTIES,
-                                 "Get", on_system_state, job, "ss", MANAGER, "SystemState");
-    return sent(job, r, err);
+    return r < 0 ? r : call(bus, "Get", texts, on_system_state, job, err);
 }
 
 /* --- the connection --- */
@@ -444,9 +567,10 @@ static void disconnect(struct bus *bus)
     struct watched *watched = NULL;
     struct watched *next = NULL;
     HASH_ITER(by_path, bus->watched, watched, next) {
-        watched->query = sd_bus_slot_unref(watched->query);
+        stop_asking(watched);
         watched->status = (struct systemd_status){ 0 };
     }
+    loop_timer_cancel(bus->ask_again);
     loop_bus_free(take_ptr(bus->bridge));
     if (bus->bus)
         sd_bus_close(bus->bus);
@@ -494,7 +618,7 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
     bus->connected = true;
     bus->backoff_ms = RECONNECT_MIN_MS;
     HASH_ITER(by_path, bus->watched, watched, next) {
-        (void)query(watched);
+        (void)ask(watched);
     }
     bus->callbacks.on_connected(true, bus->userdata);
     return 0;
@@ -542,6 +666,7 @@ static void bus_free(struct systemd *systemd)
     }
     disconnect(bus);
     loop_timer_free(bus->reconnect);
+    loop_timer_free(bus->ask_again);
     free(bus);
 }
 
@@ -570,7 +695,10 @@ int systemd_bus_new(struct loop *loop, const struct systemd_callbacks *callbacks
         .backoff_ms = RECONNECT_MIN_MS,
     };
     int r = loop_timer_new(loop, "bus reconnect", on_reconnect, bus, &bus->reconnect, err);
+    if (r == 0)
+        r = loop_timer_new(loop, "bus ask again", on_ask_again, bus, &bus->ask_again, err);
     if (r < 0) {
+        loop_timer_free(bus->reconnect);
         free(bus);
         return r;
     }
