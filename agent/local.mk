@@ -34,12 +34,14 @@ install-data-hook:
 uninstall-hook:
 	rm -f '$(DESTDIR)$(systemdsystemunitdir)/fleet.service'
 
-check_PROGRAMS += test-agent-config test-agent-leader test-agent-reconcile test-agent-runner \
-	test-agent-systemd
+check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \
+	test-agent-runner test-agent-systemd
 test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
 test_agent_config_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/harness.h
 test_agent_leader_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_presence_SOURCES = tests/unit/test-agent-presence.c tests/unit/harness.h
+test_agent_presence_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_reconcile_SOURCES = tests/unit/test-agent-reconcile.c tests/unit/harness.h
 test_agent_reconcile_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_runner_SOURCES = tests/unit/test-agent-runner.c agent/systemd_fake.c agent/systemd_fake.h \

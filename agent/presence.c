@@ -280,6 +280,9 @@ static void on_registered_answer(const struct kv_txn_result *result, void *userd
         return;
     }
     if (result->code < 0) {
+        /* While the store was away nobody's lease could end, and it gives each its full time again:
+         * how long the other boot has been there begins anew. */
+        presence->phase = PHASE_REGISTERING;
         try_again(presence, "registering", result->reason);
         return;
     }

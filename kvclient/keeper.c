@@ -60,7 +60,7 @@ static void register_new(struct keeper *keeper, int64_t sent_ms)
     keeper->state = KEEPER_HELD;
     keeper->proven_ms = sent_ms;
     prove(keeper, sent_ms);
-    keeper->keepalive_due_ms = sent_ms + keeper->ttl_ms / 3;
+    keeper->keepalive_due_ms = sent_ms; /* the lease may be older than the registration */
     keeper->proof_due_ms = sent_ms + keeper->ttl_ms / 2;
     keeper->keepalive_in_flight = false;
     keeper->proof_in_flight = false;
