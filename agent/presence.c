@@ -40,6 +40,7 @@ struct presence {
     char nonce[2 * NONCE_BYTES + 1];
     int64_t registration;
     bool resumed;
+    bool lease_is_gone; /* the one in the file, too */
     bool ready;
     char *not_ready_reason;
     struct keeper keeper;
@@ -154,6 +155,7 @@ static void on_retry(struct loop_timer *timer, void *userdata)
 
 static void registered(struct presence *presence, int64_t registration, int64_t sent_ms)
 {
+    presence->lease_is_gone = false;
     presence->phase = PHASE_REGISTERED;
     presence->registration = registration;
     backoff_reset(&presence->backoff);
@@ -397,6 +399,7 @@ static void lose(struct presence *presence)
                 presence->registration);
     kv_forget(presence->config.kv, presence);
     presence->phase = PHASE_PARKED;
+    presence->lease_is_gone = true;
     presence->registration = 0;
     presence->resumed = false;
     presence->callbacks.on_gone(presence->userdata);
@@ -472,7 +475,11 @@ const char *presence_state_text(const struct presence *presence)
 
 void presence_start(struct presence *presence)
 {
-    if (presence->phase == PHASE_PARKED)
+    if (presence->phase != PHASE_PARKED)
+        return;
+    if (presence->lease_is_gone)
+        begin_grant(presence);
+    else
         begin(presence);
 }
 

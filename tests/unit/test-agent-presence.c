@@ -43,7 +43,9 @@ static void on_registered(int64_t registration, bool resumed, void *userdata)
 
 static void on_gone(void *userdata)
 {
-    ((struct world *)userdata)->gone++;
+    struct world *world = userdata;
+    world->gone++;
+    presence_start(world->presence); /* as an owner does who has seen that the store is his */
 }
 
 static void on_contact(void *userdata)
