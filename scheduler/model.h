@@ -87,8 +87,8 @@ int model_roles(const struct model *model, struct role_view **ret, size_t *ret_c
 void role_views_free(struct role_view *views, size_t count);
 const char *role_status_name(enum role_status status);
 
-/* The metadata that scheduling sees of a machine: static, then role.<r>=active|standby over it.
- * Caller frees with metadata_free(). -ENOENT: no such machine. */
+/* The metadata that scheduling sees of a machine: static, then role.<r>=active|standby over it
+ * while the machine is registered. Caller frees with metadata_free(). -ENOENT: no such machine. */
 int model_effective_metadata(const struct model *model, const char *machine,
                              struct metadata_rule **ret, size_t *ret_count, struct error *err);
 

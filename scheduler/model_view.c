@@ -173,7 +173,9 @@ int model_effective_metadata(const struct model *model, const char *machine,
     for (size_t i = 0; r == 0 && i < m->member.metadata_count; i++)
         r = metadata_set(&rules, &count, m->member.metadata[i].key, m->member.metadata[i].value,
                          err);
-    for (const struct role *role = model->roles; r == 0 && role; role = role->hh.next)
+    /* A machine that is absent neither does a role's work nor stands by for it. */
+    for (const struct role *role = m->registration > 0 ? model->roles : NULL; r == 0 && role;
+         role = role->hh.next)
         r = set_role(role, m, &rules, &count, err);
     if (r < 0) {
         metadata_free(rules, count);
