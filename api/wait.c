@@ -92,8 +92,8 @@ static void copy_failed(const struct wait_copy *copy, struct wait_answer *ret)
     if (*state->problem)
         answer(ret, WAIT_STATE_FAILED, "%s", state->problem);
     else
-        answer(ret, WAIT_STATE_FAILED, "%s (%s), result: %s", state->active, state->sub,
-               *state->result ? state->result : "unknown");
+        answer(ret, WAIT_STATE_FAILED, "%s (%s), result: %s; its journal there says why",
+               state->active, state->sub, *state->result ? state->result : "unknown");
     ret->machine = copy->machine;
     ret->unit = state;
 }
@@ -205,6 +205,13 @@ static void evaluate_placed(const struct wait_facts *facts, enum wait_goal goal,
         answer_missing(facts, "the leader to choose a machine", ret);
 }
 
+/* A problem that it had before it was to leave says nothing of its leaving. */
+static bool cannot_leave(const struct wait_copy *copy)
+{
+    return copy->assignment && copy->assignment->want == WANT_RELEASE && state_counts(copy) &&
+           *copy->state->problem;
+}
+
 /* Until no assignment and no state remain. */
 static void evaluate_removed(const struct wait_facts *facts, struct wait_answer *ret)
 {
@@ -217,7 +224,7 @@ static void evaluate_removed(const struct wait_facts *facts, struct wait_answer 
             answer_absent(copy, ret);
             return;
         }
-        if (copy->state && *copy->state->problem) {
+        if (cannot_leave(copy)) {
             answer(ret, WAIT_STATE_WAITING, "on %s: %s", copy->machine, copy->state->problem);
             return;
         }

@@ -178,6 +178,22 @@ static void gone_means_no_unit_no_assignment_and_no_state(void **state)
     assert_int_equal(ask(&scene, WAIT_GOAL_GONE), WAIT_STATE_DONE);
 }
 
+static void a_problem_counts_for_a_leave_once_the_leave_was_tried(void **state)
+{
+    struct scene scene;
+    struct wait_answer answer;
+    (void)state;
+    set_scene(&scene);
+    scene.facts.unit_mod = 0;
+    scene.state.problem = problem;
+    wait_evaluate(&scene.facts, WAIT_GOAL_GONE, R, &answer);
+    assert_string_equal(answer.reason, "");
+    scene.assignment.want = WANT_RELEASE;
+    wait_evaluate(&scene.facts, WAIT_GOAL_GONE, R, &answer);
+    assert_int_equal(answer.state, WAIT_STATE_WAITING);
+    assert_non_null(strstr(answer.reason, problem));
+}
+
 static void whoever_is_overtaken_is_told(void **state)
 {
     struct scene scene;
@@ -200,6 +216,7 @@ int main(void)
         cmocka_unit_test(silence_says_whether_a_leader_is_there),
         cmocka_unit_test(a_stop_on_an_absent_machine_is_only_recorded),
         cmocka_unit_test(gone_means_no_unit_no_assignment_and_no_state),
+        cmocka_unit_test(a_problem_counts_for_a_leave_once_the_leave_was_tried),
         cmocka_unit_test(whoever_is_overtaken_is_told),
     };
     return cmocka_run_group_tests_name("api/wait", tests, NULL, NULL);
