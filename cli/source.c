@@ -8,15 +8,32 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "units/unit_file.h"
 #include "units/unit_name.h"
-
-enum { UNIT_FILE_MAX_BYTES = 1024 * 1024 };
 
 void source_done(struct source *source)
 {
     free(source->name);
     free(source->text);
     free(source->origin);
+}
+
+/* What is not UTF-8 could not be sent, and systemd would not read it. */
+static int check_utf8(const char *path, char *text, struct error *err)
+{
+    unsigned int number = 1;
+    for (char *line = text; line; number++) {
+        char *end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        bool good = unit_text_is_utf8(line);
+        if (end)
+            *end = '\n';
+        if (!good)
+            return error_set(err, -EINVAL, "%s: line %u: not UTF-8", path, number);
+        line = end ? end + 1 : NULL;
+    }
+    return 0;
 }
 
 /* Absent is not an error: *ret stays NULL. A text with NUL bytes is. */
@@ -31,6 +48,9 @@ static int read_if_there(const char *path, char **ret, struct error *err)
         return r;
     if (strlen(text) != length)
         return error_set(err, -EINVAL, "%s is not a text", path);
+    r = check_utf8(path, text, err);
+    if (r < 0)
+        return r;
     *ret = take_ptr(text);
     return 0;
 }

@@ -116,6 +116,17 @@ static void what_is_nowhere_is_an_error_that_names_it(void **state)
                                   "is its template");
 }
 
+static void a_text_that_is_not_utf8_is_refused_with_its_line(void **state)
+{
+    struct source source = { 0 };
+    struct error err;
+    autofree char *typed = text_format("%s/t@1.service", directory);
+    (void)state;
+    put_file("t@1.service", "[Service]\nExecStart=/bin/true \xff\n");
+    assert_int_equal(source_find(typed, &store, &source, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "t@1.service: line 2: not UTF-8"));
+}
+
 static void a_name_that_is_no_units_is_refused(void **state)
 {
     struct source source;
@@ -134,6 +145,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_unit_in_the_store_needs_no_file_and_is_compared_with_one,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_nowhere_is_an_error_that_names_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_text_that_is_not_utf8_is_refused_with_its_line, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_name_that_is_no_units_is_refused, set_up, tear_down),
     };
