@@ -156,21 +156,23 @@ static int put(const struct cli *cli, json_t *units, struct error *err)
         else
             (void)printf("Unit %s %s\n", row_string(unit, "name"), row_string(unit, "action"));
     }
+    (void)fflush(stdout); /* whoever is interrupted while waiting has read that much */
     return 0;
 }
 
-/* Tells the one that is a text file gone wrong by its file. */
+/* All or nothing: if one may not be replaced, *code is set and nothing is sent. */
 static int put_batch(const struct cli *cli, const struct store *store, const struct batch *batch,
                      const char *desired, int *code, struct error *err)
 {
     autojson units = json_array();
     for (size_t i = 0; i < batch->count; i++) {
         const struct source *source = &batch->sources[i];
-        if (is_to_be_put(cli, store, source, desired, code))
-            (void)json_array_append_new(
-                units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text));
+        if (is_to_be_put(cli, store, source, desired, code) &&
+            json_array_append_new(
+                units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text)) < 0)
+            return error_set(err, -ENOMEM, "%s: its text cannot be sent", source->name);
     }
-    return json_array_size(units) ? put(cli, units, err) : 0;
+    return *code == EXIT_CODE_OK && json_array_size(units) ? put(cli, units, err) : 0;
 }
 
 int submission_put(const struct cli *cli, const char *desired, char ***ret_names)
@@ -189,7 +191,8 @@ int submission_put(const struct cli *cli, const char *desired, char ***ret_names
         r = strv_add(&names, batch.sources[i].name, &err);
     if (r < 0)
         return complain(&err);
-    *ret_names = take_ptr(names);
+    if (code == EXIT_CODE_OK)
+        *ret_names = take_ptr(names);
     return code;
 }
 

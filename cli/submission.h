@@ -9,7 +9,7 @@
 /* Creates what is not in the store, replaces what differs if --replace says so, where the present
  * desired state is not above the wished one ("inactive", "loaded", "launched"). All files are read
  * and checked before anything is written. *ret_names: the units' names in the order typed; caller
- * frees. */
+ * frees. It is set only with EXIT_CODE_OK: what could not be put must not be wished a state. */
 int submission_put(const struct cli *cli, const char *desired, char ***ret_names);
 
 /* Sets the desired state; *ret is the server's list of what was changed. */

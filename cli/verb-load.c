@@ -8,11 +8,10 @@ int verb_load(struct cli *cli)
     static const struct outcome_words words = { "loaded", "loaded", "load" };
     autostrv names = NULL;
     autojson changed = NULL;
-    int put = submission_put(cli, "loaded", &names);
-    if (!names)
-        return put;
-    int code = submission_wish(cli, names, "loaded", &changed);
+    int code = submission_put(cli, "loaded", &names);
+    if (code == EXIT_CODE_OK)
+        code = submission_wish(cli, names, "loaded", &changed);
     if (code == EXIT_CODE_OK)
         code = submission_wait(cli, changed, &words);
-    return code > put ? code : put;
+    return code;
 }

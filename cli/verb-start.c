@@ -8,11 +8,10 @@ int verb_start(struct cli *cli)
     static const struct outcome_words words = { "launched", "launched", "start" };
     autostrv names = NULL;
     autojson changed = NULL;
-    int put = submission_put(cli, "launched", &names);
-    if (!names)
-        return put;
-    int code = submission_wish(cli, names, "launched", &changed);
+    int code = submission_put(cli, "launched", &names);
+    if (code == EXIT_CODE_OK)
+        code = submission_wish(cli, names, "launched", &changed);
     if (code == EXIT_CODE_OK)
         code = submission_wait(cli, changed, &words);
-    return code > put ? code : put;
+    return code;
 }

@@ -134,6 +134,23 @@ field() {
     [[ "$output" == *A=1* ]]
 }
 
+@test "a file that is not UTF-8 is refused with its line" {
+    printf '[Service]\nExecStart=/bin/true \377\n' >latin.service
+    ctl submit latin.service
+    [ "$status" -eq 1 ]
+    [ "$output" = "musterctl: latin.service: line 2: not UTF-8" ]
+}
+
+@test "what load --replace may not replace it does not stop either" {
+    ctl start --no-block one.service
+    echo Environment=A=1 >>one.service
+    ctl load --replace one.service
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    ctl list-unit-files --fields=dstate --no-legend
+    [ "$output" = launched ]
+}
+
 @test "another text without replace is refused by the server with both hashes" {
     ctl submit one.service
     run curl -s --unix-socket "$SOCKET" http://m/v1/units -d \
