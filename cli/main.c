@@ -2,6 +2,7 @@
 /* musterctl: options, then the verb's own file. */
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -195,6 +196,8 @@ int main(int argc, char **argv)
     struct command command = {
         .cli = {.legend = true, .block = true}
     };
+    /* Unit files are UTF-8 whatever the locale; without this, lists escape what is not ASCII. */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
     int r = parse(argc, argv, &command);
     if (r)
         return r;

@@ -48,12 +48,27 @@ static int add_column(struct libscols_table *table, const char *name)
     return scols_table_new_column(table, heading, 0, 0) ? 0 : -ENOMEM;
 }
 
+/* A description must not speak to the terminal. The library would escape backslashes too, which
+ * names of units have. */
+static void make_printable(char *text)
+{
+    for (char *c = text; *c; c++) {
+        bool is_c1 = *c == '\xc2' && (unsigned char)c[1] >= 0x80 && (unsigned char)c[1] < 0xa0;
+        if (is_c1)
+            *c++ = '?';
+        if (is_c1 || (unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+}
+
 static int add_row(struct libscols_table *table, const struct cli *cli, const struct field *fields,
                    char *const *names, const json_t *row)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     for (size_t i = 0; line && names[i]; i++) {
         autofree char *cell = find_field(fields, names[i])->value(cli, row);
+        if (cell)
+            make_printable(cell);
         if (!cell || scols_line_set_data(line, i, *cell ? cell : "-") < 0)
             return -ENOMEM;
     }
@@ -88,6 +103,8 @@ static int fill(struct libscols_table *table, const struct cli *cli, const struc
         r = scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
     if (r == 0)
         r = scols_table_enable_noheadings(table, !cli->legend);
+    if (r == 0)
+        r = scols_table_enable_noencoding(table, 1);
     for (size_t i = 0; r == 0 && names[i]; i++)
         r = add_column(table, names[i]);
     for (size_t i = 0; r == 0 && i < json_array_size(rows); i++)

@@ -134,6 +134,13 @@ field() {
     [[ "$output" == *A=1* ]]
 }
 
+@test "lists show names and descriptions as they are" {
+    printf '[Unit]\nDescription=gr\303\274\303\237e \033[31m\n[Service]\nExecStart=/bin/true\n' >'a\x2db.service'
+    ctl submit 'a\x2db.service'
+    LC_ALL=C ctl list-unit-files --no-legend --fields=unit,desc,global
+    [ "$output" = 'a\x2db.service  grüße ?[31m  false' ]
+}
+
 @test "a file that is not UTF-8 is refused with its line" {
     printf '[Service]\nExecStart=/bin/true \377\n' >latin.service
     ctl submit latin.service
