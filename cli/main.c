@@ -108,16 +108,35 @@ static int take_option(struct command *command, int key, char *word)
     }
 }
 
+static bool is_command_of_exec(char *const *words, size_t count)
+{
+    const struct verb *verb = count == 2 ? verb_find(words[0]) : NULL;
+    return verb && verb->run == verb_exec;
+}
+
+/* Options and words come in any order, until "--" or the command that exec is given: its options
+ * are its own. The words are gathered at the front of argv, where getopt is done. */
 static int parse(int argc, char **argv, struct command *command)
 {
-    int key = 0;
+    size_t count = 0;
     opterr = 0;
-    while ((key = getopt_long(argc, argv, ":lh", long_options, NULL)) != -1) {
-        int r = take_option(command, key, argv[optind - 1]);
+    while (optind < argc && !is_command_of_exec(argv, count)) {
+        int before = optind;
+        int key = getopt_long(argc, argv, "+:lh", long_options, NULL);
+        int r = key == -1 ? 0 : take_option(command, key, argv[optind - 1]);
         if (r)
             return r;
+        if (key == -1 && optind > before) /* "--" */
+            break;
+        if (key == -1)
+            argv[count++] = argv[optind++];
     }
-    command->cli.args = argv + optind;
+    if (optind < argc && is_command_of_exec(argv, count) && text_equal(argv[optind], "--"))
+        optind++;
+    while (optind < argc)
+        argv[count++] = argv[optind++];
+    argv[count] = NULL;
+    command->cli.args = argv;
     return 0;
 }
 
@@ -152,7 +171,10 @@ static int check_args(const struct verb *verb, char *const *args)
     bool too_many = takes_any ? verb->max_args && count > verb->max_args : count > 0;
     if (count >= verb->min_args && !too_many)
         return 0;
-    (void)fprintf(stderr, "musterctl: usage: musterctl %s %s\n", verb->name, verb->arguments);
+    if (!takes_any)
+        (void)fprintf(stderr, "musterctl: %s takes no arguments\n", verb->name);
+    else
+        (void)fprintf(stderr, "musterctl: usage: musterctl %s %s\n", verb->name, verb->arguments);
     return EXIT_CODE_USAGE;
 }
 

@@ -278,9 +278,12 @@ carry_out() {
     join
     ctl start --no-block one.service
     carry_out active success
-    ctl exec one.service -- true
-    [ "$status" -eq 1 ]
-    [[ "$output" == *"runs on 11111111.../10.0.0.1"* ]]
+    for command in '-- true' 'ls -l' 'ls --json -- x'; do
+        # shellcheck disable=SC2086  # words
+        ctl exec one.service $command
+        [ "$status" -eq 1 ]
+        [[ "$output" == *"runs on 11111111.../10.0.0.1"* ]]
+    done
     ctl status one.service
     [ "$status" -eq 0 ]
     [[ "$output" == *"State: active (s), loaded"* ]]
@@ -296,6 +299,9 @@ carry_out() {
     [ "$status" -eq 2 ]
     ctl list-units --replace
     [ "$status" -eq 2 ]
+    ctl list-units one.service
+    [ "$status" -eq 2 ]
+    [ "$output" = "musterctl: list-units takes no arguments" ]
     ctl --endpoint=foo list-units
     [ "$status" -eq 2 ]
 }
