@@ -9,7 +9,9 @@
  *   4  recorded, and no machine may run it, or nobody is there to decide
  *   5  recorded, but a machine that has the unit is absent: its copy may still run
  *
- * Of several units the highest counts. status and exec end with the code of the command they run.
+ * Of several units the highest counts. exec ends with the code of the command that it runs. status
+ * has systemctl's codes wherever the unit is: 0 active, 3 not active (or its machine is absent),
+ * more where systemctl says more.
  */
 #ifndef CLI_EXIT_H
 #define CLI_EXIT_H
@@ -19,6 +21,7 @@ enum exit_code {
     EXIT_CODE_FAILED = 1,
     EXIT_CODE_USAGE = 2,
     EXIT_CODE_UNIT_FAILED = 3,
+    EXIT_CODE_NOT_ACTIVE = 3, /* of status */
     EXIT_CODE_UNPLACEABLE = 4,
     EXIT_CODE_ABSENT = 5,
 };

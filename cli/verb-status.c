@@ -65,11 +65,19 @@ static int run_systemctl(const char *unit)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CODE_FAILED;
 }
 
+/* What systemctl status ends with: there it is asked, for other machines its answer is ours. */
+static int code_of_copy(const json_t *copy)
+{
+    const char *active = row_string(copy, "active");
+    bool runs = text_equal(active, "active") || text_equal(active, "reloading");
+    return runs && json_is_true(json_object_get(copy, "present")) ? EXIT_CODE_OK
+                                                                  : EXIT_CODE_NOT_ACTIVE;
+}
+
 static int show(const struct cli *cli, const char *typed)
 {
     autojson unit = NULL;
     struct error err;
-    int code = EXIT_CODE_OK;
     if (unit_fetch(cli, typed, &unit, &err) < 0)
         return complain(&err);
     const char *name = row_string(unit, "name");
@@ -78,15 +86,18 @@ static int show(const struct cli *cli, const char *typed)
                  row_string(unit, "description"));
     print_line("Wished", row_string(unit, "desired"));
     print_line("Verdict", row_string(unit, "verdict"));
+    int code = json_array_size(copies) ? EXIT_CODE_OK : EXIT_CODE_NOT_ACTIVE;
     if (json_array_size(copies) == 0)
         print_line("Machine", "none");
     for (size_t i = 0; i < json_array_size(copies); i++) {
         const json_t *copy = json_array_get(copies, i);
+        int one = code_of_copy(copy);
         print_copy(cli, copy);
         if (unit_is_local(row_string(copy, "machine"))) {
             (void)putchar('\n');
-            code = run_systemctl(name);
+            one = run_systemctl(name);
         }
+        code = one > code ? one : code;
     }
     return code;
 }

@@ -287,6 +287,14 @@ carry_out() {
     ctl status one.service
     [ "$status" -eq 0 ]
     [[ "$output" == *"State: active (s), loaded"* ]]
+    carry_out failed exit-code
+    ctl status one.service
+    [ "$status" -eq 3 ]
+    cp one.service two.service
+    ctl submit two.service
+    ctl status two.service
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"Machine: none"* ]]
 }
 
 @test "usage errors exit 2 with a hint" {
