@@ -56,6 +56,8 @@ int verb_exec(const char *unit, const struct exec_options *options, char *const 
     int r = place_new(unit, &place, err);
     if (r < 0)
         return r;
+    if (access(place->spec, F_OK) < 0 && errno == EACCES)
+        return error_set(err, -EACCES, "%s: no permission; you must be root", unit);
     if (access(place->spec, F_OK) < 0)
         return error_set(err, -ENOENT, "%s: no such container on this machine", unit);
     if (!place_has_container(place))
