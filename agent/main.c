@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* musterd: one per machine. See doc/architecture.md. */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,10 @@ static const char usage[] =
     "  --version      print the version and exit\n"
     "  --help         print this and exit\n";
 
-enum { EXIT_USAGE = 2 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_CONFIG = 78, /* the unit file keeps systemd from trying again */
+};
 
 struct options {
     const char *config;
@@ -108,9 +112,13 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     (void)signal(SIGPIPE, SIG_IGN);
     int r = config_read(options.config, &config, &err);
-    if (r == 0 && config->verbose)
+    if (r < 0) {
+        log_error("musterd: %s", err.text);
+        return options.check || r != -EINVAL ? EXIT_FAILURE : EXIT_CONFIG;
+    }
+    if (config->verbose)
         log_set_level(LOG_LEVEL_DEBUG);
-    if (r == 0 && !options.check)
+    if (!options.check)
         r = run(config, &err);
     if (r < 0) {
         log_error("musterd: %s", err.text);
