@@ -7,7 +7,7 @@
  * Every job ends with exactly one callback, never from inside the call that ordered it, also when
  * the bus is lost
  * (-EAGAIN: whether it happened is unknown; look at the unit's state). "Not loaded" counts as
- * stopped and as reset.
+ * stopped and as reset, but not as started.
  */
 #ifndef AGENT_SYSTEMD_H
 #define AGENT_SYSTEMD_H

@@ -58,6 +58,7 @@ struct job {
     sd_bus_slot *call;
     sd_bus_message *order; /* NULL once it was sent */
     sd_bus_message_handler_t on_answer;
+    bool starts; /* "not loaded" is then what is missing, and not what was wanted */
     systemd_done_fn fn;
     void *userdata;
     struct job *prev;
@@ -389,7 +390,7 @@ static int on_job_made(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     struct bus *bus = job->bus;
     end_call(bus, &job->call);
-    if (sd_bus_message_is_method_error(m, ERROR_NOT_LOADED))
+    if (!job->starts && sd_bus_message_is_method_error(m, ERROR_NOT_LOADED))
         job_finish(job, 0, "");
     else if (sd_bus_message_is_method_error(m, NULL))
         job_refused(job, m);
@@ -509,7 +510,10 @@ static int order(struct bus *bus, const char *method, const char *unit, systemd_
     struct job *job = NULL;
     const char *const texts[] = { unit, "replace" };
     int r = job_new(bus, unit, fn, userdata, &job, err);
-    return r < 0 ? r : call(bus, method, texts, on_job_made, job, err);
+    if (r < 0)
+        return r;
+    job->starts = strcmp(method, "StartUnit") == 0;
+    return call(bus, method, texts, on_job_made, job, err);
 }
 
 static int bus_start(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
