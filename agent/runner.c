@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -39,6 +40,7 @@ struct entry {
     bool installed;
     bool current;
     int64_t started_revision;
+    char invocation_before[33]; /* at the time of the last order to start */
     int64_t released_revision;
     enum unit_step doing; /* UNIT_STEP_NOTHING: no step is under way */
     bool starting;        /* the job of a start is under way, also one that a stop supersedes */
@@ -196,15 +198,18 @@ static void step_failed(struct entry *entry, const char *what, const char *reaso
     report(entry);
 }
 
+static void clear_problem(struct entry *entry)
+{
+    if (!entry->refused)
+        free(take_ptr(entry->problem));
+}
+
 static void step_done(struct entry *entry)
 {
     entry->doing = UNIT_STEP_NOTHING;
     entry->backoff_ms = RETRY_MIN_MS;
     loop_timer_cancel(entry->retry);
-    if (!entry->refused) {
-        free(entry->problem);
-        entry->problem = NULL;
-    }
+    clear_problem(entry);
 }
 
 static void refuse(struct entry *entry, const char *reason)
@@ -372,6 +377,8 @@ static void step_start(struct entry *entry)
         return;
     }
     entry->starting = true;
+    (void)snprintf(entry->invocation_before, sizeof(entry->invocation_before), "%s",
+                   entry->status.invocation);
     log_unit(LOG_LEVEL_INFO, entry->name, "starting (assignment %" PRId64 ": %s)", revision,
              entry->assignment.reason ? entry->assignment.reason : "");
     note_started(entry);
@@ -414,6 +421,42 @@ static void step_released(struct entry *entry)
     report(entry);
 }
 
+static enum wanted wanted_of(const struct entry *entry)
+{
+    if (!entry->assigned)
+        return entry->absence_confirmed ? WANTED_ABSENT : WANTED_LEAVE;
+    switch (entry->assignment.want) {
+    case WANT_RUN:
+        return WANTED_RUN;
+    case WANT_LOADED:
+        return WANTED_LOADED;
+    case WANT_RELEASE:
+        return WANTED_RELEASE;
+    case WANT_INVALID:
+        break;
+    }
+    return WANTED_LEAVE;
+}
+
+/* A start that came to nothing leaves no trace in the unit's state, which is "inactive" as before:
+ * what it triggers or requires is not there, or a condition of it does not hold. Systemd tells
+ * signals of a state before the end of the job, so the state is known here. */
+static void note_not_started(struct entry *entry, int code, const char *reason)
+{
+    const struct systemd_status *status = &entry->status;
+    if (entry->refused || code == -EAGAIN || wanted_of(entry) != WANTED_RUN ||
+        entry->started_revision != entry->assignment_revision ||
+        activity_from_name(status->active) != ACTIVITY_INACTIVE ||
+        !text_equal(status->invocation, entry->invocation_before))
+        return;
+    entry->problem = code < 0
+                         ? text_format("systemd did not start it: %s (journalctl -u %s there says "
+                                       "more)",
+                                       reason, entry->name)
+                         : text_format("not started: a condition of it (Condition...=) does not "
+                                       "hold there");
+}
+
 /* A start that failed is the unit's own affair: its state says so. */
 static void on_started(const char *unit, int code, const char *reason, void *userdata)
 {
@@ -433,6 +476,7 @@ static void on_started(const char *unit, int code, const char *reason, void *use
         if (code < 0)
             log_unit(LOG_LEVEL_WARNING, unit, "did not start: %s", reason);
         step_done(entry);
+        note_not_started(entry, code, reason);
         report(entry);
     }
     advance(entry);
@@ -450,23 +494,6 @@ static void on_step_done(const char *unit, int code, const char *reason, void *u
     step_done(entry);
     report(entry);
     advance(entry);
-}
-
-static enum wanted wanted_of(const struct entry *entry)
-{
-    if (!entry->assigned)
-        return entry->absence_confirmed ? WANTED_ABSENT : WANTED_LEAVE;
-    switch (entry->assignment.want) {
-    case WANT_RUN:
-        return WANTED_RUN;
-    case WANT_LOADED:
-        return WANTED_LOADED;
-    case WANT_RELEASE:
-        return WANTED_RELEASE;
-    case WANT_INVALID:
-        break;
-    }
-    return WANTED_LEAVE;
 }
 
 /* A name that the host has a unit of its own for is refused: ours would shadow it, or it ours. */
@@ -585,6 +612,8 @@ void runner_on_status(struct runner *runner, const char *unit, const struct syst
     if (strcmp(entry->status.active, status->active) != 0)
         entry->since_ms = clock_wall_ms();
     entry->status = *status;
+    if (entry->doing == UNIT_STEP_NOTHING && activity_from_name(status->active) > ACTIVITY_INACTIVE)
+        clear_problem(entry); /* it was started after all, by hand or by another unit */
     check_host_unit(entry);
     if (entry->doing != UNIT_STEP_NOTHING)
         report(entry);
@@ -641,6 +670,8 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
     entry->absence_confirmed = false;
     entry->assignment_revision = mod;
     stop_waiting(entry);
+    if (entry->doing == UNIT_STEP_NOTHING)
+        clear_problem(entry); /* it was of the order before */
     entry->released_revision = 0;
     advance(entry);
     return 0;

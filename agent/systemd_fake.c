@@ -16,6 +16,8 @@ struct fake_unit {
     bool hold_start;
     systemd_done_fn held; /* of a start that goes on until it is stopped or let go */
     void *held_userdata;
+    bool ignore_start;
+    int ignore_code;
     unsigned int starts;
     unsigned int stops;
     UT_hash_handle hh;
@@ -109,6 +111,11 @@ static int fake_start(struct systemd *systemd, const char *name, systemd_done_fn
         unit->held_userdata = userdata;
         set_words(&unit->status, "activating", "start");
         add_news(systemd, name, 0, NULL, NULL);
+        return 0;
+    }
+    if (unit->ignore_start) {
+        unit->ignore_start = false;
+        add_news(systemd, name, unit->ignore_code, fn, userdata);
         return 0;
     }
     bool fails = unit->fail_start;
@@ -260,6 +267,12 @@ void systemd_fake_let_go(struct systemd *systemd, const char *name)
     add_news(systemd, name, 0, NULL, NULL);
     add_news(systemd, name, 0, unit->held, unit->held_userdata);
     unit->held = NULL;
+}
+
+void systemd_fake_ignore_start(struct systemd *systemd, const char *unit, int code)
+{
+    get(systemd, unit)->ignore_start = true;
+    get(systemd, unit)->ignore_code = code;
 }
 
 void systemd_fake_connect(struct systemd *systemd, bool connected)

@@ -24,6 +24,9 @@ void systemd_fake_fail_start(struct systemd *systemd, const char *unit);
 /* Starts of the unit go on until it is stopped or let go. */
 void systemd_fake_hold_start(struct systemd *systemd, const char *unit);
 void systemd_fake_let_go(struct systemd *systemd, const char *unit);
+/* The next start of the unit changes nothing and ends with code: 0 as if a condition of the unit
+ * did not hold, -EIO as if something that it needs were missing. */
+void systemd_fake_ignore_start(struct systemd *systemd, const char *unit, int code);
 void systemd_fake_connect(struct systemd *systemd, bool connected);
 
 /* How often it was started and stopped. */

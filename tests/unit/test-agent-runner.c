@@ -2,6 +2,7 @@
 /* The runner and its reports against a store in memory and a systemd of the mind. */
 #include "agent/runner.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +287,42 @@ static void a_start_that_takes_long_serves_a_new_order_for_the_same(void **state
     assert_int_equal(reported.assignment_revision, mod);
 }
 
+static void assert_not_started_is_told(struct world *world, int code, const char *words)
+{
+    autorecord(state) reported = { 0 };
+    autorecord(state) later = { 0 };
+    systemd_fake_ignore_start(world->systemd, UNIT, code);
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &reported);
+    assert_string_equal(reported.active, "inactive");
+    assert_non_null(strstr(reported.problem, words));
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &later);
+    assert_string_equal(later.active, "active");
+    assert_string_equal(later.problem, "");
+    (void)assign(world, text_one, WANT_LOADED);
+}
+
+static void a_start_that_came_to_nothing_is_told_with_its_reason(void **state)
+{
+    struct world *world = *state;
+    assert_not_started_is_told(world, -EIO, "systemd did not start it: failed");
+    assert_not_started_is_told(world, 0, "condition");
+}
+
+static void a_unit_that_runs_after_all_has_no_problem(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    systemd_fake_ignore_start(world->systemd, UNIT, 0);
+    (void)assign(world, text_one, WANT_RUN);
+    systemd_fake_set(world->systemd, UNIT, "active", "running");
+    settle(world);
+    read_state(world, &reported);
+    assert_string_equal(reported.active, "active");
+    assert_string_equal(reported.problem, "");
+}
+
 static void a_release_is_acknowledged_by_its_revision(void **state)
 {
     struct world *world = *state;
@@ -429,6 +466,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_start_that_takes_long_serves_a_new_order_for_the_same,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_came_to_nothing_is_told_with_its_reason,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_unit_that_runs_after_all_has_no_problem, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
