@@ -58,7 +58,8 @@ struct agent {
     struct election *election;
     struct leader *leader;
     struct api *api;
-    char *uuid;   /* of the cluster; NULL: not known yet */
+    char *uuid; /* of the cluster; NULL: not known yet */
+    bool leader_is_barred;
     bool foreign; /* the store is another's: nothing is done */
     bool mirror_is_new;
     bool states_read;
@@ -90,6 +91,7 @@ static void tell_systemd(struct agent *agent)
 /* --- whose store is it --- */
 
 static void join(struct agent *agent);
+static void replace_leader(struct agent *agent);
 static void take_assignments(struct agent *agent);
 static int make_election(struct agent *agent, struct error *err);
 
@@ -98,6 +100,7 @@ static int make_election(struct agent *agent, struct error *err);
 static void part(struct agent *agent)
 {
     struct error err = { 0 };
+    agent->leader_is_barred = false;
     leader_free(take_ptr(agent->leader));
     election_free(take_ptr(agent->election));
     kv_mirror_free(take_ptr(agent->mirror));
@@ -164,6 +167,7 @@ static void on_cluster_read(const struct kv_range_result *result, void *userdata
     if (agent->foreign)
         log_info("store: it is our own again");
     agent->foreign = false;
+    replace_leader(agent);
     join(agent);
     if (!agent->uuid) /* about to be founded by the first leader */
         loop_timer_set(agent->identify, RETRY_MS);
@@ -320,16 +324,33 @@ static int64_t contact_since(void *userdata)
     return presence_contact_since(agent->presence);
 }
 
-/* Called from inside the leader: what follows from a no comes in a later turn. */
 static bool may_lead(const char *uuid, void *userdata)
 {
     struct agent *agent = userdata;
     if (!agent->uuid && uuid)
         remember_cluster(agent, uuid);
-    bool ours = !agent->uuid || text_equal(agent->uuid, uuid);
-    if (!ours)
-        loop_timer_set(agent->identify, 0);
-    return ours;
+    return !agent->uuid || text_equal(agent->uuid, uuid);
+}
+
+/* Called from inside the leader: what follows comes in a later turn, with a look at whose store it
+ * is. */
+static void on_barred(void *userdata)
+{
+    struct agent *agent = userdata;
+    agent->leader_is_barred = true;
+    loop_timer_set(agent->identify, 0);
+}
+
+/* Gives back a leadership that came to nothing; it may be won again. */
+static void replace_leader(struct agent *agent)
+{
+    if (!agent->leader_is_barred)
+        return;
+    agent->leader_is_barred = false;
+    leader_free(take_ptr(agent->leader));
+    (void)election_resign(agent->election, NULL);
+    election_set_candidate(agent->election, agent->config->may_lead && !agent->stopping);
+    tell_systemd(agent);
 }
 
 static void renew_epoch(void *userdata)
@@ -348,6 +369,7 @@ static void on_elected(int64_t epoch, void *userdata)
                                           .machine = agent->machine.id,
                                           .contact_since = contact_since,
                                           .may_lead = may_lead,
+                                          .on_barred = on_barred,
                                           .renew_epoch = renew_epoch,
                                           .userdata = agent };
     if (agent->leader) {

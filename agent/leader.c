@@ -14,7 +14,7 @@
 #include "kvclient/kv_mirror.h"
 #include "scheduler/plan.h"
 
-enum { UUID_BYTES = 16, SCHEMA = 1, REPLAN_MS = 100 };
+enum { UUID_BYTES = 16, SCHEMA = 1, REPLAN_MIN_MS = 100, REPLAN_MAX_MS = 10000 };
 
 enum leader_phase {
     LEADER_INVALID = 0,
@@ -38,6 +38,7 @@ struct leader {
     size_t next_action;       /* of it, not written yet */
     bool one_at_a_time;       /* a batch was refused: find the one that stands in the way */
     bool refused;             /* a part of this plan was */
+    int64_t replan_ms;        /* the wait after a refusal: doubles until something is written */
     int64_t barrier_revision; /* what the mirror must show before the next plan */
 };
 
@@ -52,9 +53,12 @@ static void finish_plan(struct leader *leader)
     leader->phase = LEADER_CATCHING_UP;
     if (leader->refused) { /* what was refused must be thought of again, with what made it so */
         model_touch_all(leader->model);
-        loop_timer_set(leader->wake, REPLAN_MS);
+        loop_timer_set(leader->wake, leader->replan_ms);
+        leader->replan_ms =
+            leader->replan_ms * 2 > REPLAN_MAX_MS ? REPLAN_MAX_MS : leader->replan_ms * 2;
         return;
     }
+    leader->replan_ms = REPLAN_MIN_MS;
     consider(leader);
 }
 
@@ -167,7 +171,7 @@ static void make_plan(struct leader *leader)
     loop_timer_cancel(leader->wake);
     if (plan_step(leader->model, &clock, &leader->plan, &err) < 0) {
         log_error("leader: cannot plan: %s; trying again", err.text);
-        loop_timer_set(leader->wake, REPLAN_MS);
+        loop_timer_set(leader->wake, REPLAN_MIN_MS);
         return;
     }
     if (leader->plan->wake_ms >= 0)
@@ -180,6 +184,17 @@ static void make_plan(struct leader *leader)
     leader->next_action = 0;
     leader->refused = false;
     send_next(leader);
+}
+
+/* This leader decides nothing any more; its owner does away with it in a later turn. */
+static void bar(struct leader *leader, const char *reason)
+{
+    if (leader->phase == LEADER_BARRED)
+        return;
+    log_error("leader: %s; deciding nothing any more", reason);
+    leader->phase = LEADER_BARRED;
+    loop_timer_cancel(leader->wake);
+    leader->config.on_barred(leader->config.userdata);
 }
 
 /* --- the cluster's own key, once --- */
@@ -215,7 +230,7 @@ static void found_cluster(struct leader *leader, const char *key)
     };
     leader->phase = LEADER_FOUNDING;
     if (kv_txn(leader->config.kv, &txn, on_founded, leader, &err) < 0)
-        log_error("leader: cannot found the cluster: %s", err.text);
+        bar(leader, err.text);
     else
         log_info("leader: founding cluster %s", uuid);
 }
@@ -240,7 +255,7 @@ static void consider(struct leader *leader)
         return;
     const struct kv_pair *cluster = kv_mirror_get(leader->mirror, key);
     if (!may_lead(leader, cluster)) {
-        leader->phase = LEADER_BARRED;
+        bar(leader, "the store belongs to another cluster");
         return;
     }
     if (!cluster) {
@@ -280,9 +295,7 @@ static void on_revision(int64_t revision, void *userdata)
 static void on_mirror_lost(int code, const char *reason, void *userdata)
 {
     (void)code;
-    (void)userdata;
-    log_error("leader: the store is not the one that we knew (%s); nothing is decided any more",
-              reason);
+    bar(userdata, reason);
 }
 
 static const struct kv_pair *find_pair(const char *key, void *userdata)
@@ -311,6 +324,7 @@ int leader_new(const struct leader_config *config, int64_t epoch, struct leader 
     leader->config = *config;
     leader->epoch = epoch;
     leader->phase = LEADER_CATCHING_UP;
+    leader->replan_ms = REPLAN_MIN_MS;
     int r = model_new(&leader->model, err);
     if (r < 0)
         return r;

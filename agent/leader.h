@@ -27,8 +27,11 @@ struct leader_config {
     /* Since when every proof of this process was answered without a gap (plan.h); -1: none. */
     int64_t (*contact_since)(void *userdata);
     /* Whether the store that shows this uuid (NULL: none) may be led by us. If not, nothing is
-     * decided in it, and the owner does away with this leader later, not from inside the call. */
+     * decided in it. */
     bool (*may_lead)(const char *uuid, void *userdata);
+    /* This leader cannot go on (the store is not ours, or its watch ended for good). The owner
+     * frees it and gives the leadership back, not from inside this call. */
+    void (*on_barred)(void *userdata);
     /* The outcome of a write is unknown: a new epoch is wanted before anything else is written. */
     void (*renew_epoch)(void *userdata);
     void *userdata;

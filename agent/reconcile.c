@@ -57,6 +57,8 @@ static enum unit_step step_run(const struct unit_facts *facts)
     enum unit_step step = bring_up_to_date(facts);
     if (step != UNIT_STEP_NOTHING || facts->started_revision == facts->assignment_revision)
         return step;
+    if (facts->activity == ACTIVITY_FAILED)
+        return UNIT_STEP_RESET; /* with it goes the start limit that it may have run into */
     return facts->activity == ACTIVITY_ACTIVE ? UNIT_STEP_NOTE_STARTED : UNIT_STEP_START;
 }
 

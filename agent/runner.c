@@ -37,6 +37,7 @@ struct entry {
     char *translated_blob;
     char *problem; /* why it cannot be had here, in words; NULL: nothing */
     bool refused;
+    bool host_conflict; /* refused because the host has a unit of that name */
     bool installed;
     bool current;
     int64_t started_revision;
@@ -55,6 +56,7 @@ struct runner {
     struct runner_config config;
     struct systemd *systemd; /* borrowed */
     bool connected;
+    bool reloading;
     struct entry *entries;
     struct blob *blobs;
 };
@@ -147,6 +149,18 @@ static void forget(struct entry *entry)
 
 /* --- reporting --- */
 
+/* What keeps the unit from running, in words: ours, or what muster-container said of itself last.
+ */
+static const char *problem_of(const struct entry *entry)
+{
+    const struct systemd_status *status = &entry->status;
+    if (entry->problem)
+        return entry->problem;
+    bool said = text_starts_with(status->status_text, "muster-container: ");
+    bool runs = activity_from_name(status->active) == ACTIVITY_ACTIVE;
+    return entry->installed && said && !runs ? status->status_text : "";
+}
+
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
@@ -160,7 +174,7 @@ static void report(struct entry *entry)
         .sub = (char *)(gone || !known ? "dead" : status->sub),
         .result = (char *)(gone ? "" : status->result),
         .invocation = (char *)(gone ? "" : status->invocation),
-        .problem = entry->problem ? entry->problem : (char *)"",
+        .problem = (char *)problem_of(entry),
         .released_revision = entry->released_revision,
         .since_ms = entry->since_ms,
     };
@@ -393,24 +407,37 @@ static void step_systemd(struct entry *entry, const char *what,
         step_failed(entry, what, err.text);
 }
 
+/* One reload serves all that wait for it. */
 static void on_reloaded(const char *unit, int code, const char *reason, void *userdata)
 {
-    struct entry *entry = userdata;
+    struct runner *runner = userdata;
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
     (void)unit;
-    if (code < 0) {
-        step_failed(entry, "reloading systemd", reason);
-        return;
+    runner->reloading = false;
+    HASH_ITER(hh, runner->entries, entry, next) {
+        if (entry->doing != UNIT_STEP_RELOAD || loop_timer_is_set(entry->retry))
+            continue;
+        if (code < 0) {
+            step_failed(entry, "reloading systemd", reason);
+            continue;
+        }
+        step_done(entry);
+        entry->status = (struct systemd_status){ 0 };
+        (void)systemd_watch(runner->systemd, entry->name, NULL);
     }
-    step_done(entry);
-    entry->status = (struct systemd_status){ 0 };
-    (void)systemd_watch(entry->runner->systemd, entry->name, NULL);
 }
 
 static void step_reload(struct entry *entry)
 {
     struct error err = { 0 };
-    if (systemd_reload(entry->runner->systemd, on_reloaded, entry, &err) < 0)
+    struct runner *runner = entry->runner;
+    if (runner->reloading)
+        return;
+    if (systemd_reload(runner->systemd, on_reloaded, runner, &err) < 0)
         step_failed(entry, "reloading systemd", err.text);
+    else
+        runner->reloading = true;
 }
 
 static void step_released(struct entry *entry)
@@ -501,8 +528,15 @@ static void check_host_unit(struct entry *entry)
 {
     const struct systemd_status *status = &entry->status;
     bool loaded = strcmp(status->load, "loaded") == 0 || strcmp(status->load, "masked") == 0;
-    if (entry->installed || !loaded ||
-        unit_files_own_fragment(&entry->runner->config.dirs, entry->name, status->fragment))
+    bool conflict =
+        !entry->installed && loaded &&
+        !unit_files_own_fragment(&entry->runner->config.dirs, entry->name, status->fragment);
+    if (entry->host_conflict && !conflict) { /* the host has given the name up */
+        entry->refused = false;
+        clear_problem(entry);
+    }
+    entry->host_conflict = conflict;
+    if (!conflict)
         return;
     autofree char *reason =
         text_format("this machine has a unit of that name of its own (%s)", status->fragment);
@@ -673,6 +707,7 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
     if (entry->doing == UNIT_STEP_NOTHING)
         clear_problem(entry); /* it was of the order before */
     entry->released_revision = 0;
+    drop_unused_blobs(runner);
     advance(entry);
     return 0;
 }

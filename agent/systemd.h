@@ -28,8 +28,9 @@ struct systemd_status {
     char sub[32];
     char result[32];
     char invocation[33];
-    char fragment[256]; /* path of the file it was loaded from */
-    bool need_reload;   /* the file changed since it was loaded */
+    char status_text[256]; /* what the service says of itself (STATUS=) */
+    char fragment[256];    /* path of the file it was loaded from */
+    bool need_reload;      /* the file changed since it was loaded */
 };
 
 struct systemd_callbacks {

@@ -150,11 +150,12 @@ static int read_property(sd_bus_message *m, const char *name, const char *conten
         char *to;
         size_t size;
     } texts[] = {
-        {"LoadState",     status->load,     sizeof(status->load)    },
-        { "ActiveState",  status->active,   sizeof(status->active)  },
-        { "SubState",     status->sub,      sizeof(status->sub)     },
-        { "Result",       status->result,   sizeof(status->result)  },
-        { "FragmentPath", status->fragment, sizeof(status->fragment)},
+        {"LoadState",     status->load,        sizeof(status->load)       },
+        { "ActiveState",  status->active,      sizeof(status->active)     },
+        { "SubState",     status->sub,         sizeof(status->sub)        },
+        { "Result",       status->result,      sizeof(status->result)     },
+        { "StatusText",   status->status_text, sizeof(status->status_text)},
+        { "FragmentPath", status->fragment,    sizeof(status->fragment)   },
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(name, texts[i].name) == 0 && strcmp(contents, "s") == 0)
@@ -628,6 +629,20 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return 0;
 }
 
+/* A systemd that re-executes itself keeps its jobs but may lose what it had to say of them; so all
+ * of it is asked anew, over a new connection. */
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct bus *bus = userdata;
+    const char *name = NULL;
+    const char *old = NULL;
+    const char *new = NULL;
+    (void)error;
+    if (bus->connected && sd_bus_message_read(m, "sss", &name, &old, &new) > 0 && *new)
+        sd_bus_close(bus->bus); /* the bridge sees it and reports the loss */
+    return 0;
+}
+
 static int try_connect(struct bus *bus)
 {
     int r = sd_bus_open_system(&bus->bus);
@@ -645,6 +660,13 @@ static int try_connect(struct bus *bus)
                                "type='signal',sender='" SYSTEMD_NAME "',interface='" PROPERTIES "',"
                                "member='PropertiesChanged',path_namespace='" UNIT_NAMESPACE "'",
                                on_properties_changed, NULL, bus);
+    if (r < 0)
+        return r;
+    r = sd_bus_add_match_async(bus->bus, NULL,
+                               "type='signal',sender='org.freedesktop.DBus',"
+                               "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+                               "arg0='" SYSTEMD_NAME "'",
+                               on_owner_changed, NULL, bus);
     if (r < 0)
         return r;
     return sd_bus_call_method_async(bus->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, MANAGER,

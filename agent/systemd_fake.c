@@ -240,6 +240,12 @@ void systemd_fake_set(struct systemd *systemd, const char *unit, const char *act
     add_news(systemd, unit, 0, NULL, NULL);
 }
 
+void systemd_fake_set_text(struct systemd *systemd, const char *unit, const char *text)
+{
+    struct systemd_status *status = &get(systemd, unit)->status;
+    (void)snprintf(status->status_text, sizeof(status->status_text), "%s", text);
+}
+
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment)
 {
     struct systemd_status *status = &get(systemd, unit)->status;

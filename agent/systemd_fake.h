@@ -17,6 +17,8 @@ size_t systemd_fake_deliver(struct systemd *systemd);
 /* The unit's state changes by itself (it crashed, somebody stopped it). */
 void systemd_fake_set(struct systemd *systemd, const char *unit, const char *active,
                       const char *sub);
+/* What its service says of itself. */
+void systemd_fake_set_text(struct systemd *systemd, const char *unit, const char *text);
 /* As a unit that the host has of its own. */
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment);
 /* The next start of the unit fails. */

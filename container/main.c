@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -35,6 +36,8 @@ static int finish(int r, const struct error *err)
     if (r >= 0)
         return EXIT_SUCCESS;
     log_error("%s", err->text);
+    /* The agent hands this on to whoever waits for the unit, on whatever machine he sits. */
+    (void)sd_notifyf(0, "STATUS=muster-container: %s", err->text);
     return EXIT_FAILURE;
 }
 

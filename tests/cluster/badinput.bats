@@ -53,6 +53,14 @@ units_in_store() {
     [[ $output == *nosuch.service* ]]
 }
 
+@test "why a container did not start reaches whoever waits for it, from whatever machine" {
+    printf '[Container]\nImage=oci:/nowhere:latest\nExec=true\n' | node_write node1 /root/imageless.service
+    run node_run node1 timeout 30 musterctl start /root/imageless.service
+    [ "$status" -eq 3 ]
+    [[ $output == *muster-container:*oci:/nowhere* ]]
+    node_run node1 musterctl destroy imageless.service
+}
+
 @test "a unit that no machine may run says which refuse it and why, and does not hang" {
     local node
     printf '[Service]\nExecStart=/bin/sleep 1000\n[X-Fleet]\nMachineMetadata=disk=floppy\n' |

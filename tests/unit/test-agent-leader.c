@@ -29,6 +29,7 @@ struct world {
     int64_t epoch;
     int64_t contact_since_ms;
     int renewals;
+    int barred;
     const char *uuid; /* of the cluster that this machine remembers; NULL: none */
 };
 
@@ -77,6 +78,11 @@ static bool may_lead(const char *uuid, void *userdata)
     return !world->uuid || (uuid && strcmp(uuid, world->uuid) == 0);
 }
 
+static void on_barred(void *userdata)
+{
+    ((struct world *)userdata)->barred++;
+}
+
 static void renew_epoch(void *userdata)
 {
     struct world *world = userdata;
@@ -91,6 +97,7 @@ static void lead(struct world *world)
                                           .machine = M1,
                                           .contact_since = contact_since,
                                           .may_lead = may_lead,
+                                          .on_barred = on_barred,
                                           .renew_epoch = renew_epoch,
                                           .userdata = world };
     world->epoch = put(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
@@ -190,6 +197,7 @@ static void a_wiped_store_is_neither_founded_nor_led_by_who_remembers_another(vo
     launch(world);
     run_for(world, 300);
     assert_null(kv_memory_peek(world->store, PREFIX "cluster"));
+    assert_int_equal(world->barred, 1);
     assert_null(assignment(world, M1));
     (void)put(world, PREFIX "cluster", "{\"uuid\":\"4567\",\"schema\":1}");
     run_for(world, 300);

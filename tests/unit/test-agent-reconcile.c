@@ -52,6 +52,8 @@ static void a_newer_assignment_of_a_running_unit_restarts_nothing(void **state)
     facts.assignment_revision = 9;
     assert_step(facts, UNIT_STEP_NOTE_STARTED);
     facts.activity = ACTIVITY_FAILED;
+    assert_step(facts, UNIT_STEP_RESET);
+    facts.activity = ACTIVITY_INACTIVE;
     assert_step(facts, UNIT_STEP_START);
 }
 

@@ -323,6 +323,22 @@ static void a_unit_that_runs_after_all_has_no_problem(void **state)
     assert_string_equal(reported.problem, "");
 }
 
+static void what_muster_container_said_is_the_problem_and_nobody_elses_word_is(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) failed = { 0 };
+    autorecord(state) running = { 0 };
+    systemd_fake_fail_start(world->systemd, UNIT);
+    systemd_fake_set_text(world->systemd, UNIT, "muster-container: image oci:/x: no such layout");
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &failed);
+    assert_string_equal(failed.problem, "muster-container: image oci:/x: no such layout");
+    systemd_fake_set_text(world->systemd, UNIT, "serving 12 clients");
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &running);
+    assert_string_equal(running.problem, "");
+}
+
 static void a_release_is_acknowledged_by_its_revision(void **state)
 {
     struct world *world = *state;
@@ -470,6 +486,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_unit_that_runs_after_all_has_no_problem, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_muster_container_said_is_the_problem_and_nobody_elses_word_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
