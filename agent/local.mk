@@ -15,6 +15,7 @@ libagent_a_SOURCES = \
 	agent/runner.c agent/runner.h \
 	agent/systemd.h \
 	agent/systemd_bus.c \
+	agent/texts.c agent/texts.h \
 	agent/unit_files.c agent/unit_files.h
 
 sbin_PROGRAMS += musterd

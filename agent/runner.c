@@ -9,22 +9,12 @@
 #include <uthash.h>
 
 #include "agent/reconcile.h"
+#include "agent/texts.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/text.h"
 
 enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 30000 };
-
-/* The text of a unit, shared by all instances of a template; fetched once, kept while an assignment
- * names it. */
-struct blob {
-    char *digest;
-    char *text; /* NULL: on its way */
-    size_t length;
-    struct runner *runner; /* borrowed */
-    UT_hash_handle hh;
-};
 
 struct entry {
     char *name;
@@ -58,7 +48,7 @@ struct runner {
     bool connected;
     bool reloading;
     struct entry *entries;
-    struct blob *blobs;
+    struct texts *texts;
 };
 
 static void advance(struct entry *entry);
@@ -114,26 +104,13 @@ static struct entry *find_entry(struct runner *runner, const char *name)
     return entry;
 }
 
-static void blob_free(struct blob *blob)
+static bool is_used(const char *digest, void *userdata)
 {
-    kv_forget(blob->runner->config.kv, blob);
-    HASH_DEL(blob->runner->blobs, blob);
-    free(blob->digest);
-    free(blob->text);
-    free(blob);
-}
-
-static void drop_unused_blobs(struct runner *runner)
-{
-    struct blob *blob = NULL;
-    struct blob *next_blob = NULL;
-    HASH_ITER(hh, runner->blobs, blob, next_blob) {
-        bool used = false;
-        for (struct entry *entry = runner->entries; entry && !used; entry = entry->hh.next)
-            used = entry->assigned && text_equal(entry->assignment.blob, blob->digest);
-        if (!used)
-            blob_free(blob);
-    }
+    const struct runner *runner = userdata;
+    for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next)
+        if (entry->assigned && text_equal(entry->assignment.blob, digest))
+            return true;
+    return false;
 }
 
 static void forget(struct entry *entry)
@@ -144,7 +121,7 @@ static void forget(struct entry *entry)
         systemd_unwatch(runner->systemd, entry->name);
     reports_forget(runner->config.reports, entry->name);
     entry_free(entry);
-    drop_unused_blobs(runner);
+    texts_drop_unused(runner->texts, is_used, runner);
 }
 
 /* --- reporting --- */
@@ -238,7 +215,7 @@ static void refuse(struct entry *entry, const char *reason)
 
 /* --- texts --- */
 
-static void translate(struct entry *entry, const struct blob *blob)
+static void translate(struct entry *entry, const struct text_blob *blob)
 {
     struct error err = { 0 };
     struct runner *runner = entry->runner;
@@ -256,9 +233,10 @@ static void translate(struct entry *entry, const struct blob *blob)
                      unit_files_are_current(&runner->config.dirs, entry->name, entry->translation);
 }
 
-/* The text of a blob arrived, or did not: everybody who waits for it goes on. */
-static void tell_waiters(struct runner *runner, const struct blob *blob, const char *failure)
+/* A text arrived, or did not: everybody who waits for it goes on. */
+static void on_text(const struct text_blob *blob, const char *failure, void *userdata)
 {
+    struct runner *runner = userdata;
     struct entry *entry = NULL;
     struct entry *next = NULL;
     HASH_ITER(hh, runner->entries, entry, next) {
@@ -274,63 +252,17 @@ static void tell_waiters(struct runner *runner, const struct blob *blob, const c
     }
 }
 
-static const char *accept_text(struct blob *blob, const struct kv_range_result *result)
-{
-    char digest[DIGEST_HEX_SIZE];
-    if (result->code < 0)
-        return result->reason;
-    if (result->pair_count != 1)
-        return "it is not there";
-    digest_sha256_hex(result->pairs[0].value, result->pairs[0].value_length, digest);
-    if (strcmp(digest, blob->digest) != 0)
-        return "its digest is not the one that it is stored under";
-    blob->length = result->pairs[0].value_length;
-    blob->text = take_ptr(result->pairs[0].value);
-    return NULL;
-}
-
-static void on_blob(const struct kv_range_result *result, void *userdata)
-{
-    struct blob *blob = userdata;
-    struct runner *runner = blob->runner;
-    const char *failure = accept_text(blob, result);
-    tell_waiters(runner, blob, failure);
-    if (failure)
-        blob_free(blob);
-}
-
-static int fetch(struct runner *runner, const char *digest, struct error *err)
-{
-    autofree char *key = store_key(runner->config.prefix, STORE_KEY_BLOB, NULL, digest, 0);
-    struct blob *blob = calloc(1, sizeof(*blob));
-    if (!key || !blob) {
-        free(blob);
-        return error_oom(err);
-    }
-    blob->runner = runner;
-    blob->digest = strdup(digest);
-    if (!blob->digest) {
-        free(blob);
-        return error_oom(err);
-    }
-    HASH_ADD_KEYPTR(hh, runner->blobs, blob->digest, strlen(blob->digest), blob);
-    int r = kv_range(runner->config.kv, key, false, on_blob, blob, err);
-    if (r < 0)
-        blob_free(blob);
-    return r;
-}
-
 static void step_fetch(struct entry *entry)
 {
     struct error err = { 0 };
-    struct blob *blob = NULL;
-    HASH_FIND_STR(entry->runner->blobs, entry->assignment.blob, blob);
-    if (blob && blob->text) {
-        step_done(entry);
-        translate(entry, blob);
-        advance(entry);
-    } else if (!blob && fetch(entry->runner, entry->assignment.blob, &err) < 0) {
+    struct text_blob blob;
+    int r = texts_get(entry->runner->texts, entry->assignment.blob, &blob, &err);
+    if (r < 0) {
         step_failed(entry, "reading its text from the store", err.text);
+    } else if (r > 0) {
+        step_done(entry);
+        translate(entry, &blob);
+        advance(entry);
     }
 }
 
@@ -690,7 +622,8 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
         r = entry_add(runner, unit, &entry, err);
     if (r < 0)
         return r;
-    if (!text_equal(entry->assignment.blob, copy.blob) || !entry->assigned) {
+    bool new_text = !text_equal(entry->assignment.blob, copy.blob);
+    if (new_text || !entry->assigned) {
         entry->refused = false;
         entry->current = false;
         free(take_ptr(entry->problem));
@@ -707,7 +640,8 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
     if (entry->doing == UNIT_STEP_NOTHING)
         clear_problem(entry); /* it was of the order before */
     entry->released_revision = 0;
-    drop_unused_blobs(runner);
+    if (new_text)
+        texts_drop_unused(runner->texts, is_used, runner);
     advance(entry);
     return 0;
 }
@@ -792,6 +726,8 @@ int runner_new(const struct runner_config *config, struct runner **ret, struct e
     runner->config = *config;
     int r = unit_files_prepare(&config->dirs, err);
     if (r == 0)
+        r = texts_new(config->kv, config->prefix, on_text, runner, &runner->texts, err);
+    if (r == 0)
         r = adopt_installed(runner, err);
     if (r < 0)
         return r;
@@ -821,7 +757,6 @@ void runner_free(struct runner *runner)
         HASH_DEL(runner->entries, entry);
         entry_free(entry);
     }
-    while (runner->blobs)
-        blob_free(runner->blobs);
+    texts_free(runner->texts);
     free(runner);
 }
