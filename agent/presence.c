@@ -42,6 +42,9 @@ struct presence {
     bool resumed;
     bool lease_is_gone; /* the one in the file, too */
     bool ready;
+    bool ready_sent;   /* as the newest write of the presence says */
+    bool ready_stored; /* as the store has it */
+    bool ready_in_flight;
     char *not_ready_reason;
     struct keeper keeper;
     struct loop_timer *tick;
@@ -108,8 +111,9 @@ static int backoff_max_ms(int64_t ttl_ms)
     return ttl_ms / 5 < RETRY_MAX_MS ? (int)(ttl_ms / 5) : RETRY_MAX_MS;
 }
 
-static char *value_of(const struct presence *presence)
+static char *value_of(struct presence *presence)
 {
+    presence->ready_sent = presence->ready;
     const struct record_presence record = {
         .boot_id = (char *)presence->config.machine->boot_id,
         .nonce = (char *)presence->nonce,
@@ -153,9 +157,43 @@ static void on_retry(struct loop_timer *timer, void *userdata)
     }
 }
 
+/* --- readiness --- */
+
+static void on_ready_written(const struct kv_txn_result *result, void *userdata)
+{
+    struct presence *presence = userdata;
+    presence->ready_in_flight = false;
+    if (result->code == 0 && result->succeeded)
+        presence->ready_stored = presence->ready_sent;
+    else if (result->code < 0)
+        log_debug("presence: readiness not written (%s); again with the next proof",
+                  result->reason);
+}
+
+/* Brings the store to what we say of ourselves, if it has something else. Also called after each
+ * good proof, so that a write that failed is made good. */
+static void write_ready(struct presence *presence)
+{
+    if (presence->phase != PHASE_REGISTERED || presence->ready_in_flight ||
+        presence->ready == presence->ready_stored)
+        return; /* or the registration will carry it */
+    autofree char *value = value_of(presence);
+    struct kv_compare held = kv_if_create(presence->key, presence->registration);
+    struct kv_op put = {
+        .kind = KV_OP_PUT, .key = presence->key, .value = value, .keep_lease = true
+    };
+    struct kv_txn txn = {
+        .compares = &held, .compare_count = 1, .success = &put, .success_count = 1
+    };
+    presence->ready_in_flight =
+        value && kv_txn(presence->config.kv, &txn, on_ready_written, presence, NULL) == 0;
+}
+
 static void registered(struct presence *presence, int64_t registration, int64_t sent_ms)
 {
     presence->lease_is_gone = false;
+    presence->ready_stored = presence->ready_sent;
+    presence->ready_in_flight = false;
     presence->phase = PHASE_REGISTERED;
     presence->registration = registration;
     backoff_reset(&presence->backoff);
@@ -428,6 +466,8 @@ static void step(struct presence *presence, enum keeper_event_kind kind, int64_t
     }
     if (actions.wake_ms >= 0)
         loop_timer_set(presence->tick, actions.wake_ms - now_ms);
+    if (kind == KEEPER_EVENT_PROOF_OK)
+        write_ready(presence);
     if (actions.send_keepalive)
         send_keepalive(presence);
     if (actions.send_proof)
@@ -496,15 +536,6 @@ void presence_park(struct presence *presence)
     keeper_init(&presence->keeper, presence->config.ttl_ms);
 }
 
-/* --- readiness --- */
-
-static void on_ready_written(const struct kv_txn_result *result, void *userdata)
-{
-    (void)userdata;
-    if (result->code < 0)
-        log_warning("presence: readiness not written: %s", result->reason);
-}
-
 void presence_set_ready(struct presence *presence, bool ready, const char *reason)
 {
     if (presence->ready == ready)
@@ -514,18 +545,7 @@ void presence_set_ready(struct presence *presence, bool ready, const char *reaso
     presence->not_ready_reason = strdup(reason);
     log_write(ready ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, NULL, "presence: %s%s",
               ready ? "ready for units" : "not ready for new units: ", ready ? "" : reason);
-    if (presence->phase != PHASE_REGISTERED)
-        return; /* the registration will carry it */
-    autofree char *value = value_of(presence);
-    struct kv_compare held = kv_if_create(presence->key, presence->registration);
-    struct kv_op put = {
-        .kind = KV_OP_PUT, .key = presence->key, .value = value, .keep_lease = true
-    };
-    struct kv_txn txn = {
-        .compares = &held, .compare_count = 1, .success = &put, .success_count = 1
-    };
-    if (value)
-        (void)kv_txn(presence->config.kv, &txn, on_ready_written, presence, NULL);
+    write_ready(presence);
 }
 
 /* --- life --- */

@@ -227,6 +227,30 @@ static void a_watch_that_lags_costs_no_registration(void **state)
     assert_int_equal(world->registered, 3);
 }
 
+static bool stored_ready(struct world *world)
+{
+    autorecord(presence) record = { 0 };
+    const struct kv_pair *pair = kv_memory_peek(world->store, PRESENCE);
+    assert_non_null(pair);
+    assert_int_equal(record_presence_decode(pair->value, pair->value_length, &record, NULL), 0);
+    return record.ready;
+}
+
+static void readiness_that_was_not_written_is_written_with_the_next_proof(void **state)
+{
+    struct world *world = *state;
+    presence_start(world->presence);
+    run_for(world, 20);
+    assert_true(stored_ready(world));
+    kv_memory_lose_answers(world->kv, 1, false);
+    presence_set_ready(world->presence, false, "a test");
+    run_for(world, 20);
+    assert_true(stored_ready(world));
+    presence_check_now(world->presence);
+    run_for(world, 20);
+    assert_false(stored_ready(world));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +259,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lease_that_waited_for_another_boot_is_kept_alive_at_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_watch_that_lags_costs_no_registration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            readiness_that_was_not_written_is_written_with_the_next_proof, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("agent/presence", tests, NULL, NULL);
 }
