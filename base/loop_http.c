@@ -13,7 +13,11 @@
 
 #include "base/text.h"
 
-enum { BODY_MAX_BYTES = 64 * 1024 * 1024 };
+enum {
+    BODY_MAX_BYTES = 64 * 1024 * 1024,
+    STREAMS_PER_CONNECTION = 250, /* as many as Go's server takes; libcurl would stop at 100 */
+    TLS_CONNECTIONS_PER_HOST = 8, /* a burst of streams would else open one each */
+};
 
 struct http {
     struct loop *loop; /* borrowed */
@@ -31,6 +35,7 @@ struct http_call {
     struct curl_slist *headers;
     char *body;
     struct text answer;
+    struct loop_timer *deadline; /* over TLS; see on_deadline() */
     bool too_large;
     bool cancelled;
     http_data_fn on_data;
@@ -58,6 +63,7 @@ static void call_free(struct http_call *call)
         (void)curl_multi_remove_handle(http->multi, call->easy);
         curl_easy_cleanup(call->easy);
     }
+    loop_timer_free(call->deadline);
     curl_slist_free_all(call->headers);
     free(call->body);
     text_done(&call->answer);
@@ -72,9 +78,6 @@ static bool never_connected(CURLcode code)
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         return true;
@@ -83,12 +86,33 @@ static bool never_connected(CURLcode code)
     }
 }
 
+/* With TLS 1.3 a server tells that it does not take our certificate (or wants one) after our side
+ * of the handshake is done, when the request may be on its way already; it has read none of it. The
+ * alert's name in OpenSSL's words is all that is left of it here. */
+static bool is_refused_by_alert(const struct http_call *call)
+{
+    return strstr(call->reason, "alert bad certificate") ||
+           strstr(call->reason, "alert certificate") || strstr(call->reason, "alert unknown ca") ||
+           strstr(call->reason, "alert access denied");
+}
+
+/* 0 if it was not for TLS that nothing was done. */
+static int tls_code(const struct http_call *call, CURLcode code)
+{
+    if (code == CURLE_PEER_FAILED_VERIFICATION || is_refused_by_alert(call))
+        return -EKEYREJECTED;
+    return code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ? -ENOKEY : 0;
+}
+
 static int result_code(const struct http_call *call, CURLcode code)
 {
     if (call->too_large)
         return -E2BIG;
     if (code == CURLE_OK)
         return 0;
+    int r = tls_code(call, code);
+    if (r < 0)
+        return r;
     long errnum = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
     if (never_connected(code))
@@ -110,6 +134,27 @@ static void finish(struct http_call *call, CURLcode code)
     if (!call->cancelled)
         call->on_done(call, &result, call->userdata);
     call_free(call);
+}
+
+/* curl's own time limit does not run while a call waits for a connection to have room, and those
+ * that wait for one that is being made to a frozen host would fail one after the other. */
+static void on_deadline(struct loop_timer *timer, void *userdata)
+{
+    struct http_call *call = userdata;
+    long sent = 0;
+    (void)timer;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
+    (void)strcpy(call->reason, sent ? "no answer in time" : "no connection in time");
+    finish(call, sent ? CURLE_OPERATION_TIMEDOUT : CURLE_COULDNT_CONNECT);
+}
+
+static int arm_deadline(struct http_call *call, int timeout_ms, struct error *err)
+{
+    struct loop *loop = call->http->loop;
+    int r = loop_timer_new(loop, "http deadline", on_deadline, call, &call->deadline, err);
+    if (r == 0)
+        loop_timer_set(call->deadline, timeout_ms);
+    return r;
 }
 
 /* Ends the calls that curl has finished. */
@@ -270,6 +315,9 @@ int http_new(struct loop *loop, struct http **ret, struct error *err)
     (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
     (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+                            (long)STREAMS_PER_CONNECTION);
     *ret = take_ptr(http);
     return 0;
 }
@@ -321,8 +369,15 @@ static bool set_body(struct http_call *call, const struct http_request *request)
     return true;
 }
 
+/* Verification is curl's default; that it stays so whatever curl was built with is worth two lines.
+ */
 static void set_tls(CURL *easy, const struct http_tls *tls)
 {
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     if (!tls)
         return;
     if (tls->ca_file)
@@ -352,7 +407,11 @@ static void set_options(struct http_call *call, const struct http_request *reque
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     if (request->keepalive_probes)
         (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_curl_socket_made);
-    set_tls(easy, request->tls);
+    if (text_starts_with(request->url, "https:")) {
+        set_tls(easy, request->tls);
+        (void)curl_multi_setopt(call->http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                                (long)TLS_CONNECTIONS_PER_HOST);
+    }
 }
 
 int http_start(struct http *http, const struct http_request *request, http_data_fn on_data,
@@ -371,6 +430,13 @@ int http_start(struct http *http, const struct http_request *request, http_data_
         return error_oom(err);
     }
     set_options(call, request);
+    if (text_starts_with(request->url, "https:") && request->timeout_ms) {
+        int r = arm_deadline(call, request->timeout_ms, err);
+        if (r < 0) {
+            call_free(call);
+            return r;
+        }
+    }
     CURLMcode code = curl_multi_add_handle(http->multi, call->easy);
     if (code != CURLM_OK) {
         call_free(call);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP requests inside the loop, over libcurl's multi interface. Connections are kept and shared.
+ * HTTP requests inside the loop, over libcurl's multi interface. Connections are kept and shared;
+ * over TLS they are HTTP/2 where the server has it, so that hundreds of streams ride one, and there
+ * are at most eight to a host: use an http of its own for plain streams in great number.
+ *
+ * A server's certificate is always checked, its name too; there is no way to turn that off.
  *
  * Every call ends with exactly one on_done, never from inside http_start(), unless it is cancelled
  * first.
@@ -38,9 +42,12 @@ struct http_request {
 };
 
 struct http_result {
-    int code; /* 0: an answer came, of whatever status; -ECONNREFUSED: never connected, nothing was
-               * done there; -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
-    long status;      /* HTTP status if code is 0 */
+    int code;    /* 0: an answer came, of whatever status; -ECONNREFUSED, -ENOENT, -EACCES: never
+                  * connected; -EKEYREJECTED: we do not trust the server's certificate, or it said that
+                  * it does not ours; -ENOKEY: a file of our own for TLS cannot be used. Nothing was
+                  * done there in any of these; -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer
+                  * too large */
+    long status; /* HTTP status if code is 0 */
     const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
     size_t body_length;
     const char *reason; /* in words if code is not 0 */
