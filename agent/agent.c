@@ -548,8 +548,8 @@ static json_t *daemon_status(void *userdata)
                      (json_int_t)presence_registration(agent->presence), "leading",
                      agent->leader ? 1 : 0, "endpoint", view.endpoint ? view.endpoint : "",
                      "store_revision", (json_int_t)view.revision, "reconnects",
-                     (json_int_t)view.reconnects, "foreign_store", agent->foreign ? 1 : 0,
-                     "cluster", agent->uuid ? agent->uuid : "");
+                     (json_int_t)view.counts[KV_ETCD_COUNT_RECONNECT], "foreign_store",
+                     agent->foreign ? 1 : 0, "cluster", agent->uuid ? agent->uuid : "");
 }
 
 /* --- life --- */
@@ -709,7 +709,7 @@ static int make_timers(struct agent *agent, struct error *err)
     return r;
 }
 
-static const char *file_or_null(const char *path)
+static const char *text_or_null(const char *path)
 {
     return *path ? path : NULL;
 }
@@ -721,9 +721,12 @@ static int make_store(struct agent *agent, struct error *err)
         .endpoints = config->etcd_servers,
         .request_timeout_ms = (int)config->request_timeout_ms,
         .max_backoff_ms = (int)(config->ttl_ms / 5),
-        .tls = {.ca_file = file_or_null(config->etcd_cafile),
-                .cert_file = file_or_null(config->etcd_certfile),
-                .key_file = file_or_null(config->etcd_keyfile)},
+        .tls = {.ca_file = text_or_null(config->etcd_cafile),
+                .cert_file = text_or_null(config->etcd_certfile),
+                .key_file = text_or_null(config->etcd_keyfile)},
+        .user = text_or_null(config->etcd_username),
+        .password = text_or_null(config->etcd_password),
+        .password_file = text_or_null(config->etcd_password_file),
     };
     agent->own_prefix = text_format("%snodes/%s/", config->etcd_key_prefix, agent->machine.id);
     return agent->own_prefix ? kv_etcd_new(agent->loop, &store, &agent->kv, err) : error_oom(err);

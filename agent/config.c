@@ -35,6 +35,10 @@ static int set_etcd_servers(struct config *config, const char *value, struct err
         return r;
     if (!list)
         return error_set(err, -EINVAL, "no server in \"%s\"; want http://HOST:2379,…", value);
+    if (strchr(value, '@')) /* not shown: it may be a password */
+        return error_set(err, -EINVAL,
+                         "a server has an '@' in it; user and password belong in "
+                         "etcd_username and etcd_password_file");
     for (char **server = list; *server; server++)
         if (!text_starts_with(*server, "http://") && !text_starts_with(*server, "https://"))
             return error_set(err, -EINVAL, "\"%s\" is not an http:// or https:// URL", *server);
@@ -56,6 +60,23 @@ static int set_certfile(struct config *config, const char *value, struct error *
 static int set_keyfile(struct config *config, const char *value, struct error *err)
 {
     return replace(&config->etcd_keyfile, value, err);
+}
+
+static int set_username(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->etcd_username, value, err);
+}
+
+static int set_password(struct config *config, const char *value, struct error *err)
+{
+    return replace(&config->etcd_password, value, err);
+}
+
+static int set_password_file(struct config *config, const char *value, struct error *err)
+{
+    if (*value && value[0] != '/')
+        return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
+    return replace(&config->etcd_password_file, value, err);
 }
 
 static int set_key_prefix(struct config *config, const char *value, struct error *err)
@@ -173,6 +194,9 @@ static const struct {
     { "etcd_cafile",          set_cafile         },
     { "etcd_certfile",        set_certfile       },
     { "etcd_keyfile",         set_keyfile        },
+    { "etcd_username",        set_username       },
+    { "etcd_password",        set_password       },
+    { "etcd_password_file",   set_password_file  },
     { "etcd_key_prefix",      set_key_prefix     },
     { "etcd_request_timeout", set_request_timeout},
     { "public_ip",            set_public_ip      },
@@ -218,6 +242,9 @@ int config_new(struct config **ret, struct error *err)
         { "etcd_cafile",          ""                       },
         { "etcd_certfile",        ""                       },
         { "etcd_keyfile",         ""                       },
+        { "etcd_username",        ""                       },
+        { "etcd_password",        ""                       },
+        { "etcd_password_file",   ""                       },
         { "etcd_key_prefix",      STORE_PREFIX_DEFAULT     },
         { "etcd_request_timeout", "1"                      },
         { "public_ip",            ""                       },
@@ -247,6 +274,11 @@ void config_free(struct config *config)
     free(config->etcd_cafile);
     free(config->etcd_certfile);
     free(config->etcd_keyfile);
+    free(config->etcd_username);
+    if (config->etcd_password)
+        explicit_bzero(config->etcd_password, strlen(config->etcd_password));
+    free(config->etcd_password);
+    free(config->etcd_password_file);
     free(config->etcd_key_prefix);
     free(config->public_ip);
     metadata_free(config->metadata, config->metadata_count);
@@ -274,7 +306,7 @@ static int read_line(struct config *config, char *line, struct error *err)
         return 0;
     char *equals = strchr(start, '=');
     if (!equals)
-        return error_set(err, -EINVAL, "\"%s\" is not KEY = VALUE", start);
+        return error_set(err, -EINVAL, "not KEY = VALUE"); /* it may be a password: not shown */
     *equals = '\0';
     return config_set(config, text_trim(start), unquote(text_trim(equals + 1)), err);
 }

@@ -22,6 +22,9 @@ struct config {
     char *etcd_cafile;   /* "" if none, as the next two */
     char *etcd_certfile;
     char *etcd_keyfile;
+    char *etcd_username; /* "" if none; then one of the next two is set */
+    char *etcd_password; /* a secret: never in a message */
+    char *etcd_password_file;
     char *etcd_key_prefix;      /* default STORE_PREFIX_DEFAULT; ends in '/' */
     int64_t request_timeout_ms; /* etcd_request_timeout, in seconds as fleet has it; default 1 */
     char *public_ip;            /* default: the address of the default route's interface */

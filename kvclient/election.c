@@ -160,7 +160,7 @@ static void lose(struct election *election, int code, const char *reason)
 
 static bool is_final(int code)
 {
-    return code == -ESTALE || code == -EACCES || code == -EINVAL || code == -E2BIG;
+    return code == -ESTALE || code == -EINVAL || code == -E2BIG;
 }
 
 static void fail_step(struct election *election, int code, const char *reason)
@@ -315,7 +315,7 @@ static void on_watch_lost(int code, const char *reason, void *userdata)
     struct election *election = userdata;
     election->busy++;
     stop_watch(election);
-    if (code != -ERANGE)
+    if (code != -ERANGE && code != -EACCES)
         halt(election, code, reason);
     else if (election->state == ELECTION_FOLLOWING || election->state == ELECTION_WAITING)
         look(election);

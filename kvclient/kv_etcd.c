@@ -2,6 +2,7 @@
 #include "kvclient/kv_etcd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -17,6 +18,7 @@ enum {
     ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
     RETRY_FIRST_MS = 40,
     RESTARTS_MAX = 3, /* of a listing that compaction overtook */
+    TOKENS_MAX = 2,   /* that a request may find refused before the refusal is its end */
 };
 
 enum call_kind {
@@ -28,14 +30,24 @@ enum call_kind {
     CALL_REVOKE,
 };
 
+/* What a request that is not on its way waits for. */
+enum wait {
+    WAIT_NONE = 0, /* under way, or its timer runs */
+    WAIT_ROOM,     /* others to finish */
+    WAIT_TOKEN,
+    WAIT_END, /* no token came: it is about to be told so */
+};
+
 /* One request of the caller, over its tries (and pages). */
 struct etcd_call {
     struct kv_etcd *store; /* borrowed */
     enum call_kind kind;
-    bool waiting; /* for others to finish */
+    enum wait wait;
     bool is_read;
     bool maybe_applied;
     int tries;
+    int refused_tokens;
+    uint64_t token; /* its generation, when the request was sent */
     size_t endpoint;
     char *body;
     int64_t sent_boot_ms;
@@ -100,7 +112,7 @@ static const char *path_of(const struct etcd_call *call)
 }
 
 int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const char *body,
-                 char *const *headers, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
+                 char *header, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
                  void *userdata, struct http_call **ret, struct error *err)
 {
     autofree char *url = text_format("%s%s", store->endpoints[endpoint], path);
@@ -109,6 +121,7 @@ int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const
     struct http_tls tls = { .ca_file = store->ca_file,
                             .cert_file = store->cert_file,
                             .key_file = store->key_file };
+    char *const headers[] = { header, kv_etcd_auth_header(store), NULL };
     struct http_request request = {
         .method = "POST",
         .url = url,
@@ -144,17 +157,74 @@ void kv_etcd_avoid(struct kv_etcd *store, size_t endpoint)
         store->endpoint = (endpoint + 1) % store->endpoint_count;
 }
 
-int kv_etcd_read_result(const struct http_result *result, struct error *err)
+void kv_etcd_note_error(struct kv_etcd *store, const char *reason)
+{
+    (void)snprintf(store->last_error, sizeof(store->last_error), "%s", reason);
+    store->last_error_boot_ms = clock_boot_ms();
+}
+
+static const char *name_or(const char *name, const char *otherwise)
+{
+    return name ? name : otherwise;
+}
+
+/* TLS came to no agreement: which of our files had a part in it. Another try may reach a member
+ * whose certificate is right, or come after the operator has mended the file: never final. */
+static int tls_failure(const struct kv_etcd *store, const struct http_result *result,
+                       struct error *err)
+{
+    const char *ca = name_or(store->ca_file, "the system's");
+    const char *cert = name_or(store->cert_file, "none");
+    if (result->code == -ENOKEY)
+        return error_set(err, -EAGAIN, "%s (CA file: %s; client certificate: %s; its key: %s)",
+                         result->reason, ca, cert, name_or(store->key_file, "none"));
+    if (strstr(result->reason, "alert"))
+        return error_set(err, -EAGAIN, "etcd does not accept our client certificate (%s): %s", cert,
+                         result->reason);
+    return error_set(err, -EAGAIN, "its certificate is not trusted (CA file: %s): %s", ca,
+                     result->reason);
+}
+
+/* Where our client certificate does not do, the connection may be reset before the alert that says
+ * so is read. */
+static int lost_answer(const struct kv_etcd *store, size_t endpoint,
+                       const struct http_result *result, struct error *err)
+{
+    if (text_starts_with(store->endpoints[endpoint], "https:") && result->code == -EIO &&
+        result->status == 0)
+        return error_set(err, -ETIMEDOUT,
+                         "no answer: %s (a server that does not accept our client certificate, "
+                         "which is %s, may do so)",
+                         result->reason, name_or(store->cert_file, "none"));
+    return error_set(err, -ETIMEDOUT, "no answer: %s", result->reason);
+}
+
+static int read_result(const struct kv_etcd *store, size_t endpoint,
+                       const struct http_result *result, struct error *err)
+{
+    switch (result->code) {
+    case 0:
+        return kv_wire_read_failure(result->status, result->body, result->body_length, err);
+    case -ETIMEDOUT:
+    case -EIO:
+        return lost_answer(store, endpoint, result, err);
+    case -E2BIG:
+        return error_set(err, -E2BIG, "%s", result->reason);
+    case -ENOKEY:
+    case -EKEYREJECTED:
+        return tls_failure(store, result, err);
+    default:
+        return error_set(err, -EAGAIN, "not reached: %s", result->reason);
+    }
+}
+
+int kv_etcd_read_result(const struct kv_etcd *store, size_t endpoint,
+                        const struct http_result *result, struct error *err)
 {
     if (result->code == 0 && result->status == 200)
         return 0;
-    if (result->code == 0)
-        return kv_wire_read_failure(result->status, result->body, result->body_length, err);
-    if (result->code == -ETIMEDOUT || result->code == -EIO)
-        return error_set(err, -ETIMEDOUT, "no answer: %s", result->reason);
-    if (result->code == -E2BIG)
-        return error_set(err, -E2BIG, "%s", result->reason);
-    return error_set(err, -EAGAIN, "not reached: %s", result->reason);
+    int r = read_result(store, endpoint, result, err);
+    return error_prefix(err, r, "%s", store->endpoints[endpoint]);
 }
 
 /* Ends: each takes the call off the store first, so that its callback may ask for anything. */
@@ -246,18 +316,34 @@ static int retry_later(struct etcd_call *call, int delay_ms, struct error *err)
 
 static void on_answer(struct http_call *http, const struct http_result *result, void *userdata);
 
-static int try_now(struct etcd_call *call, struct error *err)
+/* The store wants no token for these, so a lease does not die of a login that takes its time. */
+static bool needs_token(const struct etcd_call *call)
+{
+    return call->kind != CALL_GRANT && call->kind != CALL_KEEP_ALIVE;
+}
+
+static int send(struct etcd_call *call, struct error *err)
 {
     struct kv_etcd *store = call->store;
-    call->waiting = false;
     call->endpoint = store->endpoint;
+    call->token = kv_etcd_auth_generation(store);
     call->sent_boot_ms = clock_boot_ms();
-    int r = kv_etcd_post(store, call->endpoint, path_of(call), call->body, store->headers,
+    int r = kv_etcd_post(store, call->endpoint, path_of(call), call->body, store->timeout_header,
                          store->request_timeout_ms + ANSWER_MARGIN_MS, NULL, on_answer, call,
                          &call->http, err);
     if (r == 0)
         store->in_flight++;
     return r;
+}
+
+static int try_now(struct etcd_call *call, struct error *err)
+{
+    call->wait = WAIT_NONE;
+    if (!needs_token(call) || kv_etcd_auth_is_ready(call->store))
+        return send(call, err);
+    call->wait = WAIT_TOKEN;
+    kv_etcd_auth_want(call->store);
+    return 0;
 }
 
 static void try_or_end(struct etcd_call *call)
@@ -284,16 +370,53 @@ static void start_waiting(struct kv_etcd *store)
 {
     struct etcd_call *call = NULL;
     while (store->in_flight < IN_FLIGHT_MAX) {
-        DL_SEARCH_SCALAR(store->calls, call, waiting, true);
+        DL_SEARCH_SCALAR(store->calls, call, wait, WAIT_ROOM);
         if (!call)
             return;
         /* Not from here: the callback of one that cannot even start must not run inside of the call
          * that made room. */
-        call->waiting = false;
         struct error err = { 0 };
         if (try_now(call, &err) < 0 && retry_later(call, 0, &err) < 0)
             end_failed(call, final_code(call, -EAGAIN), err.text);
     }
+}
+
+/* A login that failed counts as a try of all that waited for it. Whose last it was is told so by
+ * end_waiting(): callbacks may ask for anything, so none runs while the list is walked. */
+static void after_failed_login(struct etcd_call *call, int code)
+{
+    bool passing = code == -EAGAIN || code == -ETIMEDOUT;
+    if (!passing || ++call->tries >= call->store->attempts)
+        call->wait = WAIT_END;
+    else
+        kv_etcd_auth_want(call->store);
+}
+
+static void end_waiting(struct kv_etcd *store, int code, const char *reason)
+{
+    struct etcd_call *call = NULL;
+    for (;;) {
+        DL_SEARCH_SCALAR(store->calls, call, wait, WAIT_END);
+        if (!call)
+            return;
+        /* It was not sent, so a passing failure is no unknown outcome. */
+        end_failed(call, final_code(call, code == -ETIMEDOUT ? -EAGAIN : code), reason);
+    }
+}
+
+void kv_etcd_calls_authenticated(struct kv_etcd *store, int code, const char *reason)
+{
+    struct etcd_call *call = NULL;
+    DL_FOREACH(store->calls, call) {
+        if (call->wait != WAIT_TOKEN)
+            continue;
+        if (code == 0)
+            call->wait = WAIT_ROOM;
+        else
+            after_failed_login(call, code);
+    }
+    end_waiting(store, code, reason);
+    start_waiting(store);
 }
 
 /* Replaces the request's body and begins its tries anew. */
@@ -402,11 +525,28 @@ static int take_answer(struct etcd_call *call, const struct http_result *result,
     return call->kind == CALL_RANGE ? take_page(call, result, err) : take_lease(call, result, err);
 }
 
-/* A refusal that is not the end: the grant that was done already, the listing that compaction
- * overtook. Returns 0 if the call goes on. */
+/* The store wants a token, or another one. */
+static int renew_token(struct etcd_call *call, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    if (!kv_etcd_auth_refused(store, call->token))
+        return error_prefix(err, -EACCES, "no user is configured for etcd");
+    if (++call->refused_tokens > TOKENS_MAX)
+        return -EACCES;
+    if (kv_etcd_auth_is_ready(store)) /* somebody else has renewed it already */
+        return try_now(call, err);
+    call->wait = WAIT_TOKEN;
+    kv_etcd_auth_want(store);
+    return 0;
+}
+
+/* A refusal that is not the end: the token, the grant that was done already, the listing that
+ * compaction overtook. Returns 0 if the call goes on. */
 static int mend(struct etcd_call *call, int code, struct error *err)
 {
     char *body = NULL;
+    if (code == -EKEYEXPIRED)
+        return renew_token(call, err);
     if (code == -EEXIST && call->kind == CALL_GRANT) {
         int r = kv_wire_write_lease_id(call->lease_id, &body, err);
         call->existed = true;
@@ -438,7 +578,29 @@ static int try_again(struct etcd_call *call, int code, const struct http_result 
     suspect_endpoint(call, code, result);
     if (++call->tries >= call->store->attempts)
         return code;
+    call->store->counts[KV_ETCD_COUNT_RETRY]++;
     return retry_later(call, backoff_next_ms(&call->backoff), err);
+}
+
+/* Answers that are no trouble of the store's: the caller asked for what is not there. */
+static bool is_plain_answer(int code)
+{
+    return code == -ENOENT || code == -EEXIST || code == -ERANGE;
+}
+
+static int read_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    int r = kv_etcd_read_result(store, call->endpoint, result, err);
+    /* Done, whether we can read the answer or not. */
+    call->maybe_applied |= !call->is_read && (r == 0 || r == -E2BIG) && result->status == 200;
+    if (r == 0) {
+        kv_etcd_auth_proved(store);
+        r = take_answer(call, result, err);
+    }
+    if (r < 0 && !is_plain_answer(r))
+        kv_etcd_note_error(store, err->text);
+    return r;
 }
 
 static void on_answer(struct http_call *http, const struct http_result *result, void *userdata)
@@ -449,11 +611,7 @@ static void on_answer(struct http_call *http, const struct http_result *result, 
     (void)http;
     call->http = NULL;
     store->in_flight--;
-    int r = kv_etcd_read_result(result, &err);
-    /* Done, whether we can read the answer or not. */
-    call->maybe_applied |= !call->is_read && (r == 0 || r == -E2BIG) && result->status == 200;
-    if (r == 0)
-        r = take_answer(call, result, &err);
+    int r = read_answer(call, result, &err);
     if (r < 0)
         r = mend(call, r, &err);
     if (r < 0)
@@ -483,11 +641,31 @@ static struct etcd_call *call_new(struct kv *kv, enum call_kind kind, void *user
     return call;
 }
 
+static enum kv_etcd_count count_of(enum call_kind kind)
+{
+    switch (kind) {
+    case CALL_TXN:
+        return KV_ETCD_COUNT_TXN;
+    case CALL_GRANT:
+        return KV_ETCD_COUNT_GRANT;
+    case CALL_KEEP_ALIVE:
+        return KV_ETCD_COUNT_KEEP_ALIVE;
+    case CALL_REVOKE:
+        return KV_ETCD_COUNT_REVOKE;
+    case CALL_RANGE:
+    case CALL_INVALID:
+        break;
+    }
+    return KV_ETCD_COUNT_RANGE;
+}
+
 /* Starts it, or puts it in line; frees it if r or the start says no. */
 static int call_begin(struct etcd_call *call, int r, struct error *err)
 {
+    if (r == 0)
+        call->store->counts[count_of(call->kind)]++;
     if (r == 0 && call->store->in_flight >= IN_FLIGHT_MAX && may_wait(call)) {
-        call->waiting = true;
+        call->wait = WAIT_ROOM;
         return 0;
     }
     if (r == 0)
@@ -574,9 +752,10 @@ static void etcd_free(struct kv *kv)
     kv_etcd_watch_free_all(store);
     while (store->calls)
         call_free(store->calls);
+    kv_etcd_auth_free(store->auth);
     http_free(store->http);
     strv_free(store->endpoints);
-    strv_free(store->headers);
+    free(store->timeout_header);
     free(store->ca_file);
     free(store->cert_file);
     free(store->key_file);
@@ -599,6 +778,10 @@ static int copy_endpoints(struct kv_etcd *store, char *const *endpoints, struct 
 {
     for (; endpoints && *endpoints; endpoints++) {
         const char *url = *endpoints;
+        /* It would show wherever the endpoint is named. */
+        if (strchr(url, '@'))
+            return error_set(err, -EINVAL,
+                             "an etcd endpoint has an '@' in it: user and password are set apart");
         if (!text_starts_with(url, "http://") && !text_starts_with(url, "https://"))
             return error_set(err, -EINVAL,
                              "etcd endpoint \"%s\" does not begin with http:// or https://", url);
@@ -610,6 +793,10 @@ static int copy_endpoints(struct kv_etcd *store, char *const *endpoints, struct 
             return r;
     }
     store->endpoint_count = strv_length(store->endpoints);
+    for (size_t i = 1; i < store->endpoint_count; i++)
+        if (text_starts_with(store->endpoints[i], "https:") !=
+            text_starts_with(store->endpoints[0], "https:"))
+            return error_set(err, -EINVAL, "some etcd endpoints are https:// and some are not");
     if (store->endpoint_count == 0)
         return error_set(err, -EINVAL, "no etcd endpoint is configured");
     return 0;
@@ -636,9 +823,13 @@ static int copy_config(struct kv_etcd *store, const struct kv_etcd_config *confi
         r = copy_name(config->tls.cert_file, &store->cert_file, err);
     if (r == 0)
         r = copy_name(config->tls.key_file, &store->key_file, err);
-    if (r == 0)
-        r = strv_addf(&store->headers, err, "Grpc-Timeout: %dm", store->request_timeout_ms);
-    return r;
+    if (r < 0)
+        return r;
+    if (!store->cert_file != !store->key_file)
+        return error_set(err, -EINVAL,
+                         "a client certificate for etcd needs its key and the reverse");
+    store->timeout_header = text_format("Grpc-Timeout: %dm", store->request_timeout_ms);
+    return store->timeout_header ? 0 : error_oom(err);
 }
 
 int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct kv **ret,
@@ -652,12 +843,30 @@ int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct k
     int r = copy_config(store, config, err);
     if (r == 0)
         r = http_new(loop, &store->http, err);
+    if (r == 0)
+        r = kv_etcd_auth_new(store, config, err);
     if (r < 0) {
         etcd_free(&store->kv);
         return r;
     }
     *ret = &store->kv;
     return 0;
+}
+
+const char *kv_etcd_count_name(enum kv_etcd_count count)
+{
+    static const char *const names[KV_ETCD_COUNTS] = {
+        [KV_ETCD_COUNT_TXN] = "txn",
+        [KV_ETCD_COUNT_RANGE] = "range",
+        [KV_ETCD_COUNT_GRANT] = "lease_grant",
+        [KV_ETCD_COUNT_KEEP_ALIVE] = "lease_keep_alive",
+        [KV_ETCD_COUNT_REVOKE] = "lease_revoke",
+        [KV_ETCD_COUNT_WATCH] = "watch",
+        [KV_ETCD_COUNT_LOGIN] = "login",
+        [KV_ETCD_COUNT_RETRY] = "retry",
+        [KV_ETCD_COUNT_RECONNECT] = "reconnect",
+    };
+    return names[count];
 }
 
 void kv_etcd_get_view(const struct kv *kv, struct kv_etcd_view *ret)
@@ -667,6 +876,12 @@ void kv_etcd_get_view(const struct kv *kv, struct kv_etcd_view *ret)
         .endpoint = store->endpoints[store->endpoint],
         .cluster_id = store->cluster_id,
         .revision = store->revision,
-        .reconnects = store->reconnects,
+        .in_flight = store->in_flight,
+        .watches = kv_etcd_watch_count(store),
+        .last_error = store->last_error,
+        .last_error_boot_ms = store->last_error_boot_ms,
     };
+    if (store->watches && store->revision > store->delivered)
+        ret->lag = store->revision - store->delivered;
+    memcpy(ret->counts, store->counts, sizeof(ret->counts));
 }

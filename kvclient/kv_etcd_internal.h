@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kv_etcd.c (requests) and kv_etcd_watch.c (streams) share. For no one else. */
+/* What kv_etcd.c (requests), kv_etcd_watch.c (streams) and kv_etcd_auth.c (the token) share. For no
+ * one else. */
 #ifndef KVCLIENT_KV_ETCD_INTERNAL_H
 #define KVCLIENT_KV_ETCD_INTERNAL_H
 
@@ -21,19 +22,23 @@ struct kv_etcd {
     char *ca_file;
     char *cert_file;
     char *key_file;
-    char **headers; /* of a unary request */
+    char *timeout_header;      /* of a unary request */
+    struct kv_etcd_auth *auth; /* NULL: no user is configured */
     struct etcd_call *calls;
     size_t in_flight;
     struct etcd_watch *watches;
     uint64_t cluster_id;
     int64_t revision;
-    uint64_t reconnects;
+    int64_t delivered; /* newest revision up to which some watch has told everything */
+    uint64_t counts[KV_ETCD_COUNTS];
+    char last_error[ERROR_TEXT_MAX];
+    int64_t last_error_boot_ms;
 };
 
-/* Begins a POST to the path below an endpoint. Every connection has dead-peer detection, because
- * curl may give the one that a unary request left to a watch. */
+/* Begins a POST to the path below an endpoint, with the token if there is one. Every connection has
+ * dead-peer detection, because curl may give the one that a unary request left to a watch. */
 int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const char *body,
-                 char *const *headers, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
+                 char *header, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
                  void *userdata, struct http_call **ret, struct error *err);
 
 /* Remembers what an answer's header says. -ESTALE if it is another cluster's. */
@@ -43,14 +48,38 @@ int kv_etcd_note_header(struct kv_etcd *store, const struct kv_wire_header *head
 /* This endpoint failed us: what comes next goes to the next one. */
 void kv_etcd_avoid(struct kv_etcd *store, size_t endpoint);
 
-/* What a transport's failure means for the request that met it. */
-int kv_etcd_read_result(const struct http_result *result, struct error *err);
+/* What an answer, or a transport's failure, means for the request that met it; err names the
+ * endpoint, and the file where one is at fault. */
+int kv_etcd_read_result(const struct kv_etcd *store, size_t endpoint,
+                        const struct http_result *result, struct error *err);
+
+/* For the view: the newest trouble in words. */
+void kv_etcd_note_error(struct kv_etcd *store, const char *reason);
+
+/* The token. Who needs one asks whether it is ready; if not, wants it, and is told by
+ * kv_etcd_calls_authenticated() or kv_etcd_watches_authenticated() how that ended: 0, -EACCES, or a
+ * passing -EAGAIN or -ETIMEDOUT. */
+int kv_etcd_auth_new(struct kv_etcd *store, const struct kv_etcd_config *config, struct error *err);
+void kv_etcd_auth_free(struct kv_etcd_auth *auth);
+bool kv_etcd_auth_is_ready(const struct kv_etcd *store);
+char *kv_etcd_auth_header(const struct kv_etcd *store); /* NULL: none */
+void kv_etcd_auth_want(struct kv_etcd *store);
+
+/* The store refused the token of that generation (0: none was sent). False if we have no user, so
+ * that another one cannot be had. */
+uint64_t kv_etcd_auth_generation(const struct kv_etcd *store);
+bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation);
+void kv_etcd_auth_proved(struct kv_etcd *store); /* a request was answered with it */
+
+void kv_etcd_calls_authenticated(struct kv_etcd *store, int code, const char *reason);
+void kv_etcd_watches_authenticated(struct kv_etcd *store, int code, const char *reason);
 
 int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                       const struct kv_watch_callbacks *callbacks, void *userdata,
                       struct kv_watch **ret, struct error *err);
 void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base);
 void kv_etcd_watch_free_all(struct kv_etcd *store);
+size_t kv_etcd_watch_count(const struct kv_etcd *store);
 
 /* Requests to this endpoint get no answer; a stream from it may be silent for ever, so break it. */
 void kv_etcd_watch_drop_streams(struct kv_etcd *store, size_t endpoint);

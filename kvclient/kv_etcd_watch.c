@@ -39,6 +39,8 @@ struct etcd_watch {
     size_t pending_count;
     struct backoff backoff;
     int64_t created_mono_ms;
+    uint64_t token; /* its generation, when the stream was begun */
+    bool waits_for_token;
     bool standing;
     bool ended;   /* on_lost was called */
     bool stopped; /* to be freed when no callback of it runs */
@@ -58,6 +60,7 @@ static void clear_pending(struct etcd_watch *watch)
 
 static void hang_up(struct etcd_watch *watch)
 {
+    watch->waits_for_token = false;
     http_cancel(take_ptr(watch->call));
     loop_timer_cancel(watch->timer);
     loop_timer_cancel(watch->reader);
@@ -119,13 +122,17 @@ static void reconnect(struct etcd_watch *watch)
         backoff_reset(&watch->backoff);
     hang_up(watch);
     kv_etcd_avoid(watch->store, watch->endpoint);
-    watch->store->reconnects++;
+    watch->store->counts[KV_ETCD_COUNT_RECONNECT]++;
     loop_timer_set(watch->timer, backoff_next_ms(&watch->backoff));
     tell_state(watch, false);
 }
 
 static void on_failure(struct etcd_watch *watch, int code, const char *reason)
 {
+    if (code != -ERANGE)
+        kv_etcd_note_error(watch->store, reason);
+    if (code == -EKEYEXPIRED && !kv_etcd_auth_refused(watch->store, watch->token))
+        code = -EACCES;
     if (code == -ERANGE || code == -ESTALE || code == -EACCES || code == -EINVAL)
         end(watch, code, reason);
     else
@@ -158,8 +165,18 @@ static void check_revision(struct etcd_watch *watch, int64_t revision)
         reconnect(watch);
 }
 
+/* Everything before next_revision is told. */
+static void note_delivered(const struct etcd_watch *watch)
+{
+    struct kv_etcd *store = watch->store;
+    if (watch->next_revision - 1 > store->delivered)
+        store->delivered = watch->next_revision - 1;
+}
+
 static void on_created(struct etcd_watch *watch, const struct kv_wire_header *header)
 {
+    note_delivered(watch);
+    kv_etcd_auth_proved(watch->store);
     loop_timer_cancel(watch->timer);
     watch->created_mono_ms = clock_mono_ms();
     check_revision(watch, header->revision);
@@ -193,6 +210,7 @@ static void tell_pending(struct etcd_watch *watch)
     watch->pending_count = 0;
     int64_t last = events[count - 1].pair.mod_revision;
     watch->next_revision = last + 1;
+    note_delivered(watch);
     if (last > watch->store->revision)
         watch->store->revision = last;
     watch->callbacks.on_events(events, count, last, watch->userdata);
@@ -207,6 +225,12 @@ static void on_events(struct etcd_watch *watch, struct kv_wire_watch *message)
         reconnect(watch); /* what did not fit is sent again */
     else if (!message->fragment)
         tell_pending(watch);
+}
+
+static void on_progress(struct etcd_watch *watch, int64_t revision)
+{
+    watch->next_revision = revision + 1;
+    note_delivered(watch);
 }
 
 static void on_message(struct etcd_watch *watch, struct kv_wire_watch *message)
@@ -224,7 +248,7 @@ static void on_message(struct etcd_watch *watch, struct kv_wire_watch *message)
     else if (message->event_count)
         on_events(watch, message);
     else if (watch->pending_count == 0 && message->header.revision >= watch->next_revision)
-        watch->next_revision = message->header.revision + 1; /* a progress report */
+        on_progress(watch, message->header.revision);
 }
 
 static void read_lines(struct etcd_watch *watch)
@@ -273,8 +297,8 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
     read_lines(watch);
     if (watch->call == call) { /* else what was read has hung up already */
         watch->call = NULL;
-        int r = kv_etcd_read_result(result, &err);
-        on_failure(watch, r == 0 ? -EAGAIN : r, err.text);
+        int r = kv_etcd_read_result(watch->store, watch->endpoint, result, &err);
+        on_failure(watch, r == 0 ? -EAGAIN : r, r == 0 ? "the stream ended" : err.text);
     }
     leave(watch);
 }
@@ -282,14 +306,20 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
 static int connect_now(struct etcd_watch *watch, struct error *err)
 {
     static char hasleader[] = "Grpc-Metadata-hasleader: true";
-    static char *const headers[] = { hasleader, NULL };
     struct kv_etcd *store = watch->store;
     autofree char *body = NULL;
+    if (!kv_etcd_auth_is_ready(store)) {
+        watch->waits_for_token = true;
+        kv_etcd_auth_want(store);
+        return 0;
+    }
     int r = kv_wire_write_watch(watch->key, watch->prefix, watch->next_revision, &body, err);
     if (r < 0)
         return r;
     watch->endpoint = store->endpoint;
-    return kv_etcd_post(store, watch->endpoint, "/v3/watch", body, headers, 0, on_data, on_done,
+    watch->token = kv_etcd_auth_generation(store);
+    store->counts[KV_ETCD_COUNT_WATCH]++;
+    return kv_etcd_post(store, watch->endpoint, "/v3/watch", body, hasleader, 0, on_data, on_done,
                         watch, &watch->call, err);
 }
 
@@ -300,7 +330,7 @@ static void on_timer(struct loop_timer *timer, void *userdata)
     watch->busy++;
     if (watch->call || connect_now(watch, NULL) < 0)
         reconnect(watch);
-    else
+    else if (watch->call)
         loop_timer_set(timer, (int64_t)CREATE_TRIES * watch->store->request_timeout_ms);
     leave(watch);
 }
@@ -359,6 +389,35 @@ void kv_etcd_watch_free_all(struct kv_etcd *store)
 {
     while (store->watches)
         watch_free(store->watches);
+}
+
+/* A watch that is asked to end here may take any other with it, so those that it concerns are
+ * marked by waits_for_token and looked for anew after each. */
+void kv_etcd_watches_authenticated(struct kv_etcd *store, int code, const char *reason)
+{
+    struct etcd_watch *watch = NULL;
+    for (;;) {
+        DL_SEARCH_SCALAR(store->watches, watch, waits_for_token, true);
+        if (!watch)
+            return;
+        watch->waits_for_token = false;
+        watch->busy++;
+        if (code == 0)
+            loop_timer_set(watch->timer, 0);
+        else if (code == -EACCES)
+            end(watch, code, reason);
+        else
+            reconnect(watch);
+        leave(watch);
+    }
+}
+
+size_t kv_etcd_watch_count(const struct kv_etcd *store)
+{
+    const struct etcd_watch *watch = NULL;
+    size_t count = 0;
+    DL_COUNT(store->watches, watch, count);
+    return count;
 }
 
 void kv_etcd_watch_drop_streams(struct kv_etcd *store, size_t endpoint)

@@ -140,6 +140,9 @@ static void on_watch_lost(int code, const char *reason, void *userdata)
     if (code == -ERANGE) {
         kv_watch_stop(mirror->kv, take_ptr(mirror->watch));
         list_now(mirror);
+    } else if (code == -EACCES) {
+        kv_watch_stop(mirror->kv, take_ptr(mirror->watch));
+        list_later(mirror);
     } else {
         stop(mirror, code, reason);
     }
@@ -224,7 +227,7 @@ static void take_listing(struct kv_mirror *mirror, const struct kv_range_result 
 
 static bool is_final(int code)
 {
-    return code == -ESTALE || code == -EACCES || code == -EINVAL;
+    return code == -ESTALE || code == -EINVAL;
 }
 
 static void on_listing(const struct kv_range_result *result, void *userdata)

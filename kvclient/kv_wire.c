@@ -161,6 +161,14 @@ int kv_wire_write_lease_id(int64_t id, char **ret, struct error *err)
     return finish(&t, ret, err);
 }
 
+int kv_wire_write_login(const char *user, const char *password, char **ret, struct error *err)
+{
+    autojson login = json_pack("{s:s,s:s}", "name", user, "password", password);
+    if (!login)
+        return error_set(err, -EINVAL, "user name or password is not UTF-8");
+    return json_write(login, ret, err);
+}
+
 /* progress_notify costs a line in ten minutes, and lets the resume revision of a quiet watch go
  * on, so that compaction does not overtake it. */
 int kv_wire_write_watch(const char *key, bool prefix, int64_t from_revision, char **ret,
@@ -407,6 +415,24 @@ int kv_wire_read_lease(const char *body, size_t length, struct kv_wire_lease *re
     return r;
 }
 
+int kv_wire_read_token(const char *body, size_t length, char **ret, struct error *err)
+{
+    autojson answer = NULL;
+    const char *token = NULL;
+    int r = read_object(body, length, &answer, err);
+    if (r == 0)
+        r = json_field_string(answer, "token", &token, err);
+    if (r < 0)
+        return r;
+    for (const char *c = token; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            return error_set(err, -EPROTO, "the token is no word of printable characters");
+    if (!*token)
+        return error_set(err, -EPROTO, "the token is empty");
+    *ret = strdup(token);
+    return *ret ? 0 : error_oom(err);
+}
+
 /* Failures. */
 
 /* The codes of gRPC that etcd answers with. */
@@ -427,40 +453,49 @@ struct meaning {
     int grpc;
     const char *words; /* in the message; NULL: any */
     int code;
+    const char *cure; /* for the operator, or NULL */
 };
+
+static const char too_large_cure[] = "etcd's --max-request-bytes, 1.5 MiB by default, bounds it";
+static const char no_space_cure[] =
+    "the quota is used up: compact (etcdctl compaction REVISION), then etcdctl defrag on every "
+    "member, then etcdctl alarm disarm; or raise --quota-backend-bytes";
 
 /* First match wins. What is not here has an unknown outcome: to call a lost answer "did not happen"
  * would be the only dangerous mistake. */
 static const struct meaning meanings[] = {
-    {GRPC_UNAVAILABLE,          "no leader",             -EAGAIN},
-    { GRPC_INVALID_ARGUMENT,    "too many operations",   -E2BIG },
-    { GRPC_INVALID_ARGUMENT,    "too large",             -E2BIG },
-    { GRPC_INVALID_ARGUMENT,    "user name is empty",    -EACCES},
-    { GRPC_INVALID_ARGUMENT,    "authentication failed", -EACCES},
-    { GRPC_INVALID_ARGUMENT,    NULL,                    -EINVAL},
-    { GRPC_NOT_FOUND,           NULL,                    -ENOENT},
-    { GRPC_PERMISSION_DENIED,   NULL,                    -EACCES},
-    { GRPC_UNAUTHENTICATED,     NULL,                    -EACCES},
-    { GRPC_RESOURCE_EXHAUSTED,  "space exceeded",        -ENOSPC},
-    { GRPC_RESOURCE_EXHAUSTED,  "too many requests",     -EAGAIN},
-    { GRPC_RESOURCE_EXHAUSTED,  "larger than max",       -E2BIG },
-    { GRPC_FAILED_PRECONDITION, "lease already exists",  -EEXIST},
-    { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL},
-    { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE},
-    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE},
-    { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL},
-    { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO},
-    { GRPC_NONE,                "CommonName",            -EACCES},
+    {GRPC_UNAVAILABLE,          "no leader",             -EAGAIN,      NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "too many operations",   -E2BIG,       "etcd's --max-txn-ops"                 },
+    { GRPC_INVALID_ARGUMENT,    "too large",             -E2BIG,       too_large_cure                         },
+    { GRPC_INVALID_ARGUMENT,    "user name is empty",    -EKEYEXPIRED, NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "auth store is old",     -EKEYEXPIRED, NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "authentication failed", -EACCES,      NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_NOT_FOUND,           NULL,                    -ENOENT,      NULL                                   },
+    { GRPC_PERMISSION_DENIED,   NULL,                    -EACCES,      "grant the user's role these keys"     },
+    { GRPC_UNAUTHENTICATED,     NULL,                    -EKEYEXPIRED, NULL                                   },
+    { GRPC_RESOURCE_EXHAUSTED,  "space exceeded",        -ENOSPC,      no_space_cure                          },
+    { GRPC_RESOURCE_EXHAUSTED,  "too many requests",     -EAGAIN,      NULL                                   },
+    { GRPC_RESOURCE_EXHAUSTED,  "larger than max",       -E2BIG,       too_large_cure                         },
+    { GRPC_FAILED_PRECONDITION, "lease already exists",  -EEXIST,      NULL                                   },
+    { GRPC_FAILED_PRECONDITION, "is not enabled",        -EOPNOTSUPP,  NULL                                   },
+    { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO,      NULL                                   },
+    { GRPC_NONE,                "CommonName",            -EACCES,      "use a client certificate without a CN"},
 };
 
-static int find_meaning(int64_t grpc, long status, const char *message)
+static struct meaning find_meaning(int64_t grpc, long status, const char *message)
 {
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         const struct meaning *m = &meanings[i];
         if (m->grpc == grpc && (!m->words || strstr(message, m->words)))
-            return m->code;
+            return *m;
     }
-    return grpc == GRPC_NONE && status < 500 ? -EPROTO : -ETIMEDOUT;
+    bool nonsense = grpc == GRPC_NONE && status < 500;
+    return (struct meaning){ .code = nonsense ? -EPROTO : -ETIMEDOUT };
 }
 
 struct failure {
@@ -498,8 +533,10 @@ int kv_wire_read_failure(long status, const char *body, size_t length, struct er
         return error_oom(err);
     if (!failure.message)
         failure.message = text_trim(plain);
-    int code = find_meaning(failure.grpc, status, failure.message);
-    return error_set(err, code, "the store says (HTTP %ld): %s", status, failure.message);
+    struct meaning meaning = find_meaning(failure.grpc, status, failure.message);
+    return error_set(err, meaning.code, "the store says (HTTP %ld): %s%s%s%s", status,
+                     failure.message, meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
+                     meaning.cure ? ")" : "");
 }
 
 /* Streams. */
@@ -548,7 +585,10 @@ static int read_cancel(const json_t *result, struct kv_wire_watch *ret, struct e
     if (compacted || strstr(reason, "compacted"))
         (void)error_set(&failure, -ERANGE, "history before revision %" PRId64 " is compacted",
                         compacted);
-    else if (strstr(reason, "permission denied") || strstr(reason, "invalid auth token"))
+    else if (strstr(reason, "invalid auth token") || strstr(reason, "user name is empty") ||
+             strstr(reason, "auth store is old"))
+        (void)error_set(&failure, -EKEYEXPIRED, "the store refused the watch: %s", reason);
+    else if (strstr(reason, "permission denied"))
         (void)error_set(&failure, -EACCES, "the store refused the watch: %s", reason);
     else
         (void)error_set(&failure, -EAGAIN, "the store cancelled the watch: %s", reason);

@@ -30,6 +30,7 @@ int kv_wire_write_lease_grant(int64_t id, int64_t ttl_s, char **ret, struct erro
 int kv_wire_write_lease_id(int64_t id, char **ret, struct error *err);
 int kv_wire_write_watch(const char *key, bool prefix, int64_t from_revision, char **ret,
                         struct error *err);
+int kv_wire_write_login(const char *user, const char *password, char **ret, struct error *err);
 
 /* True if the transaction changes nothing in either branch, so that no outcome of it is unknown. */
 bool kv_wire_txn_is_read(const struct kv_txn *txn);
@@ -69,9 +70,14 @@ struct kv_wire_lease {
 int kv_wire_read_lease(const char *body, size_t length, struct kv_wire_lease *ret,
                        struct error *err);
 
-/* What an answer that is not a success means, in the codes of kv.h, and the store's words in err.
- * Besides those: -EEXIST (the lease of a grant is there already), -ESTALE (a future revision was
- * asked for: this store is younger than what we knew). */
+/* The token that a login gave. It is fit for a header line, or -EPROTO. */
+int kv_wire_read_token(const char *body, size_t length, char **ret, struct error *err);
+
+/* What an answer that is not a success means, in the codes of kv.h, and the store's words in err,
+ * with a cure where there is one. Besides those: -EEXIST (the lease of a grant is there already),
+ * -ESTALE (a future revision was asked for: this store is younger than what we knew),
+ * -EKEYEXPIRED (the request needs a token, or a new one), -EOPNOTSUPP (the store has no
+ * authentication switched on). */
 int kv_wire_read_failure(long status, const char *body, size_t length, struct error *err);
 
 /* One message of a watch's stream. */

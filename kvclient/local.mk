@@ -7,7 +7,7 @@ libkvclient_a_SOURCES = \
 	kvclient/keeper.c kvclient/keeper.h \
 	kvclient/kv.c kvclient/kv.h \
 	kvclient/kv_etcd.c kvclient/kv_etcd.h kvclient/kv_etcd_internal.h \
-	kvclient/kv_etcd_watch.c \
+	kvclient/kv_etcd_auth.c kvclient/kv_etcd_watch.c \
 	kvclient/kv_memory.c kvclient/kv_memory.h \
 	kvclient/kv_mirror.c kvclient/kv_mirror.h \
 	kvclient/kv_pairs.c kvclient/kv_pairs.h \
@@ -16,7 +16,11 @@ libkvclient_a_SOURCES = \
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
 check_PROGRAMS += test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-wire \
-	test-kv-etcd
+	test-kv-etcd test-kv-etcd-access
+KV_ETCD_FIXTURE = \
+	tests/integration/kv-contract.c tests/integration/kv-contract.h \
+	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
+	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
 test_kv_keeper_SOURCES = tests/unit/test-kv-keeper.c tests/unit/harness.h
 test_kv_keeper_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
@@ -29,9 +33,11 @@ test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h
 test_kv_memory_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_etcd_SOURCES = tests/integration/test-kv-etcd.c tests/unit/harness.h \
-	tests/integration/kv-contract.c tests/integration/kv-contract.h \
-	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
+	$(KV_ETCD_FIXTURE)
 test_kv_etcd_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_etcd_access_SOURCES = tests/integration/test-kv-etcd-access.c tests/unit/harness.h \
+	$(KV_ETCD_FIXTURE)
+test_kv_etcd_access_LDADD = $(KV_LIBS) $(TEST_LIBS)
 
 if FUZZING
 noinst_PROGRAMS += fuzz-kv-wire
@@ -40,6 +46,7 @@ fuzz_kv_wire_LDADD = $(KV_LIBS)
 fuzz_kv_wire_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 EXTRA_DIST += \
+	tests/integration/kv-certificates.sh \
 	tests/fuzz/corpus/fuzz-kv-wire/failure \
 	tests/fuzz/corpus/fuzz-kv-wire/lease \
 	tests/fuzz/corpus/fuzz-kv-wire/range \

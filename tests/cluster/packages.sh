@@ -11,7 +11,7 @@ PACKAGES_BUILD='gcc libc6-dev make autoconf automake pkg-config libcurl4-openssl
 PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linux procps mount curl etcd-server
     etcd-client crun golang-github-containers-common umoci busybox-static'
 # shellcheck disable=SC2034
-PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils'
+PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl'
 
 package_is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -22,6 +22,7 @@ static void on_txn(const struct kv_txn_result *result, void *userdata)
     struct contract_answer *answer = userdata;
     answer->done++;
     answer->code = result->code;
+    (void)snprintf(answer->reason, sizeof(answer->reason), "%s", result->reason);
     answer->succeeded = result->succeeded;
     answer->revision = result->revision;
     if (result->result_count == 0)
@@ -52,6 +53,7 @@ static void on_range(const struct kv_range_result *result, void *userdata)
     struct contract_answer *answer = userdata;
     answer->done++;
     answer->code = result->code;
+    (void)snprintf(answer->reason, sizeof(answer->reason), "%s", result->reason);
     answer->revision = result->revision;
     keep_first(answer, result->pairs, result->pair_count);
     for (size_t i = 1; i < result->pair_count; i++)
@@ -71,6 +73,7 @@ static void on_lease(const struct kv_lease_result *result, void *userdata)
     struct contract_answer *answer = userdata;
     answer->done++;
     answer->code = result->code;
+    (void)snprintf(answer->reason, sizeof(answer->reason), "%s", result->reason);
     answer->ttl_s = result->ttl_s;
 }
 

@@ -13,6 +13,7 @@ struct contract {
     void (*wait)(struct contract *contract, const int *done);
     /* Lets so much time pass for the leases, and the store notice it. */
     void (*pass_ms)(struct contract *contract, int64_t ms);
+    void *userdata;
 };
 
 /* As cmocka_unit_test() entries. */
@@ -23,6 +24,7 @@ extern const size_t contract_test_count;
 struct contract_answer {
     int done;
     int code;
+    char reason[ERROR_TEXT_MAX];
     bool succeeded;
     int64_t revision;
     int64_t ttl_s;

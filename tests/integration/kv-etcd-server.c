@@ -15,6 +15,8 @@
 
 #include "tests/unit/harness.h"
 
+enum { ARGUMENTS_MAX = 64 };
+
 static const char etcd_program[] = "/usr/bin/etcd";
 
 static int free_port(void)
@@ -33,7 +35,7 @@ static int free_port(void)
 /* In the child. It dies with the test, however that ends. */
 static void become_etcd(const struct etcd_server *server, pid_t parent)
 {
-    char cluster[96];
+    char cluster[sizeof(server->peer_url) + 16];
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -43,12 +45,37 @@ static void become_etcd(const struct etcd_server *server, pid_t parent)
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(1);
-    (void)execl(etcd_program, etcd_program, "--name", "kv-test", "--data-dir", server->directory,
-                "--listen-client-urls", server->client_url, "--advertise-client-urls",
-                server->client_url, "--listen-peer-urls", server->peer_url,
-                "--initial-advertise-peer-urls", server->peer_url, "--initial-cluster", cluster,
-                "--heartbeat-interval", "50", "--election-timeout", "500",
-                "--initial-cluster-token", server->directory, (char *)NULL);
+    const char *arguments[ARGUMENTS_MAX] = { etcd_program,
+                                             "--name",
+                                             "kv-test",
+                                             "--data-dir",
+                                             server->directory,
+                                             "--listen-client-urls",
+                                             server->client_url,
+                                             "--advertise-client-urls",
+                                             server->client_url,
+                                             "--listen-peer-urls",
+                                             server->peer_url,
+                                             "--initial-advertise-peer-urls",
+                                             server->peer_url,
+                                             "--initial-cluster",
+                                             cluster,
+                                             "--heartbeat-interval",
+                                             "50",
+                                             "--election-timeout",
+                                             "500",
+                                             "--initial-cluster-token",
+                                             server->directory };
+    size_t count = 0;
+    while (arguments[count])
+        count++;
+    for (const char *const *extra = server->extra; extra && *extra; extra++)
+        arguments[count++] = *extra;
+    union {
+        const char **borrowed;
+        char **plain;
+    } argv = { .borrowed = arguments };
+    (void)execv(etcd_program, argv.plain);
     _exit(127);
 }
 
@@ -68,8 +95,8 @@ void etcd_server_start(struct etcd_server *server)
                  etcd_program);
     (void)strcpy(server->directory, "/tmp/muster-kv-etcd-XXXXXX");
     assert_non_null(mkdtemp(server->directory));
-    (void)snprintf(server->client_url, sizeof(server->client_url), "http://127.0.0.1:%d",
-                   free_port());
+    (void)snprintf(server->client_url, sizeof(server->client_url), "%s://127.0.0.1:%d",
+                   server->scheme ? server->scheme : "http", free_port());
     (void)snprintf(server->peer_url, sizeof(server->peer_url), "http://127.0.0.1:%d", free_port());
     etcd_server_launch(server);
 }

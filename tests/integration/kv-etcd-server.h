@@ -7,6 +7,8 @@
 
 struct etcd_server {
     pid_t pid;
+    const char *scheme;       /* of client_url; NULL: "http" */
+    const char *const *extra; /* more of etcd's arguments; NULL: none */
     char directory[64];
     char client_url[64];
     char peer_url[64];

@@ -10,58 +10,23 @@
 #include "base/loop_http.h"
 #include "kvclient/election.h"
 #include "kvclient/kv_mirror.h"
-#include "tests/integration/kv-contract.h"
-#include "tests/integration/kv-etcd-server.h"
+#include "tests/integration/kv-etcd-fixture.h"
 
-enum { WAIT_MS = 8000 };
+static struct etcd_fixture fixture;
 
-struct fixture {
-    struct contract contract;
-    struct etcd_server server;
-    struct loop *loop;
-};
-static struct fixture fixture;
-
-static void set_flag(struct loop_timer *timer, void *userdata)
+static void wait_for(const int *done)
 {
-    (void)timer;
-    *(int *)userdata = 1;
+    fixture.contract.wait(&fixture.contract, done);
 }
 
-/* Runs the loop until *done, or ms have passed; says which. */
-static bool run_until(const int *done, int64_t ms)
+static void pass(int64_t ms)
 {
-    autoptr(loop_timer) timer = NULL;
-    int late = 0;
-    assert_int_equal(loop_timer_new(fixture.loop, "test", set_flag, &late, &timer, NULL), 0);
-    loop_timer_set(timer, ms);
-    while (!*done && !late)
-        loop_run_once(fixture.loop, true);
-    return *done;
+    fixture.contract.pass_ms(&fixture.contract, ms);
 }
 
-static void wait_etcd(struct contract *contract, const int *done)
-{
-    (void)contract;
-    if (!run_until(done, WAIT_MS))
-        fail_msg("nothing came for %d ms", WAIT_MS);
-}
-
-static void pass_etcd(struct contract *contract, int64_t ms)
-{
-    static const int never = 0;
-    (void)contract;
-    (void)run_until(&never, ms);
-}
-
-/* The first answer says that etcd is up, and that what answers is this test's: an empty store. */
 static void wait_up(void)
 {
-    int64_t until_ms = clock_mono_ms() + WAIT_MS;
-    struct contract_answer answer = { .code = -EAGAIN };
-    while (answer.code < 0 && clock_mono_ms() < until_ms)
-        answer = contract_range(&fixture.contract, "", true);
-    assert_int_equal(answer.code, 0);
+    etcd_fixture_wait_up(&fixture.contract);
 }
 
 static int connect_to(const char *url, struct kv **ret)
@@ -69,19 +34,17 @@ static int connect_to(const char *url, struct kv **ret)
     char endpoint[80];
     (void)snprintf(endpoint, sizeof(endpoint), "%s/", url);
     char *endpoints[] = { endpoint, NULL };
-    struct kv_etcd_config config = {
-        .endpoints = endpoints, .request_timeout_ms = 500, .attempts = 2, .max_backoff_ms = 300
-    };
+    struct kv_etcd_config config = etcd_fixture_config(endpoints);
     return kv_etcd_new(fixture.loop, &config, ret, NULL);
 }
 
 static int setup(void **state)
 {
-    fixture.contract = (struct contract){ .wait = wait_etcd, .pass_ms = pass_etcd };
-    assert_int_equal(loop_new(&fixture.loop, NULL), 0);
+    etcd_fixture_init(&fixture);
     etcd_server_start(&fixture.server);
     assert_int_equal(connect_to(fixture.server.client_url, &fixture.contract.kv), 0);
     wait_up();
+    /* What answers is this test's: an empty store. */
     assert_int_equal(contract_range(&fixture.contract, "", true).revision, 1);
     *state = &fixture;
     return 0;
@@ -90,9 +53,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    kv_free(fixture.contract.kv);
-    loop_free(fixture.loop);
-    etcd_server_done(&fixture.server);
+    etcd_fixture_done(&fixture);
     return 0;
 }
 
@@ -146,7 +107,7 @@ static void follow(struct follower *follower)
     assert_int_equal(kv_mirror_new(fixture.loop, fixture.contract.kv, "count", &mirror_callbacks,
                                    follower, &follower->mirror, NULL),
                      0);
-    wait_etcd(&fixture.contract, &follower->up);
+    wait_for(&follower->up);
 }
 
 /* Put until it is done: guarded by the value before, so that a second try is harmless. */
@@ -168,7 +129,7 @@ static void expect(struct follower *follower, int number)
 {
     follower->wanted = number;
     follower->reached = follower->last >= number;
-    wait_etcd(&fixture.contract, &follower->reached);
+    wait_for(&follower->reached);
     assert_int_equal(follower->last, number);
     assert_int_equal(follower->lost, 0);
 }
@@ -186,7 +147,7 @@ static void a_frozen_etcd_costs_no_event_and_its_streams_are_dropped(void **stat
     assert_int_equal(follower.losses, 1);
     assert_int_equal(contract_range(&fixture.contract, "x", false).code, -EAGAIN);
     etcd_server_signal(&fixture.server, SIGCONT);
-    wait_etcd(&fixture.contract, &follower.up);
+    wait_for(&follower.up);
     wait_up();
     count_to(2);
     expect(&follower, 2);
@@ -252,16 +213,16 @@ static void leadership_passes_on_when_the_leader_resigns(void **state)
     struct runner second = { 0 };
     (void)state;
     run_for_leader(&first, "{\"machine\":\"a\",\"nonce\":\"1\"}");
-    wait_etcd(&fixture.contract, &first.elected);
+    wait_for(&first.elected);
     run_for_leader(&second, "{\"machine\":\"b\",\"nonce\":\"1\"}");
     first.elected = 0;
     election_renew_epoch(first.election);
-    wait_etcd(&fixture.contract, &first.elected);
-    pass_etcd(&fixture.contract, 100);
+    wait_for(&first.elected);
+    pass(100);
     assert_int_equal(second.elected, 0);
     int64_t resigned_ms = clock_mono_ms();
     assert_true(election_resign(first.election, NULL));
-    wait_etcd(&fixture.contract, &second.elected);
+    wait_for(&second.elected);
     assert_true(clock_mono_ms() - resigned_ms < 2500); /* not by the lease's end, which is 5 s */
     assert_true(second.epoch > first.epoch);
     election_free(first.election);
@@ -282,7 +243,7 @@ static void a_dead_endpoint_is_passed_over_by_requests_and_watches(void **state)
     assert_int_equal(kv_mirror_new(fixture.loop, two.kv, "count", &mirror_callbacks, &follower,
                                    &follower.mirror, NULL),
                      0);
-    wait_etcd(&two, &follower.up);
+    wait_for(&follower.up);
     assert_int_equal(contract_range(&two, "x", false).code, 0);
     kv_etcd_get_view(two.kv, &view);
     assert_string_equal(view.endpoint, fixture.server.client_url);
@@ -314,9 +275,9 @@ static double requests_started(struct http *http)
     struct http_call *call = NULL;
     struct metrics metrics = { 0 };
     (void)snprintf(url, sizeof(url), "%s/metrics", fixture.server.client_url);
-    struct http_request request = { .method = "GET", .url = url, .timeout_ms = WAIT_MS };
+    struct http_request request = { .method = "GET", .url = url, .timeout_ms = FIXTURE_WAIT_MS };
     assert_int_equal(http_start(http, &request, NULL, on_metrics, &metrics, &call, NULL), 0);
-    wait_etcd(&fixture.contract, &metrics.done);
+    wait_for(&metrics.done);
     assert_true(metrics.started > 0);
     return metrics.started;
 }
@@ -329,7 +290,7 @@ static void an_idle_mirror_asks_for_nothing(void **state)
     assert_int_equal(http_new(fixture.loop, &http, NULL), 0);
     follow(&follower);
     double before = requests_started(http);
-    pass_etcd(&fixture.contract, 1500);
+    pass(1500);
     assert_true(requests_started(http) == before);
     assert_int_equal(follower.losses, 0);
     kv_mirror_free(follower.mirror);
@@ -347,7 +308,7 @@ static void another_store_behind_the_endpoint_is_refused(void **state)
     (void)strcpy(fixture.server.directory, "/tmp/muster-kv-etcd-XXXXXX");
     assert_non_null(mkdtemp(fixture.server.directory));
     etcd_server_launch(&fixture.server);
-    wait_etcd(&fixture.contract, &follower.lost);
+    wait_for(&follower.lost);
     struct contract_answer put = contract_op(&fixture.contract, kv_op_put("x", "1"));
     assert_int_equal(put.code, -ESTALE);
     kv_mirror_free(follower.mirror);

@@ -62,7 +62,7 @@ static void faults_name_line_key_and_cure(void **state)
         { "metadata = nope\n",        "metadata"                                   },
         { "roles = web\n",            "roles"                                      },
         { "disable_engine = maybe\n", "\"maybe\" is neither true nor false"        },
-        { "just words\n",             "\"just words\" is not KEY = VALUE"          },
+        { "just words\n",             "line 1: not KEY = VALUE"                    },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -73,6 +73,39 @@ static void faults_name_line_key_and_cure(void **state)
         if (!strstr(err.text, cases[i].says))
             fail_msg("\"%s\" does not say \"%s\"", err.text, cases[i].says);
     }
+}
+
+/* Whatever is wrong with a line, a password that may be in it is not told. */
+static void no_fault_shows_a_password(void **state)
+{
+    static const char *const texts[] = {
+        "etcd_password hunter2\n",
+        "etcd_pasword = hunter2\n",
+        "etcd_servers = http://root:hunter2@10.0.0.1:2379\n",
+        "etcd_servers = root:hunter2@10.0.0.1:2379\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct error err = { 0 };
+        struct config *config = NULL;
+        assert_int_equal(read_text(texts[i], &config, &err), -EINVAL);
+        assert_true(*err.text);
+        assert_null(strstr(err.text, "hunter2"));
+    }
+}
+
+static void user_and_password_come_as_fleet_named_them(void **state)
+{
+    (void)state;
+    autoptr(config) config = NULL;
+    (void)setenv("FLEET_ETCD_USERNAME", "fleet", 1);
+    (void)setenv("FLEET_ETCD_PASSWORD", "hunter2", 1);
+    int r = read_text("etcd_username = muster\n", &config, NULL);
+    (void)unsetenv("FLEET_ETCD_USERNAME");
+    (void)unsetenv("FLEET_ETCD_PASSWORD");
+    assert_int_equal(r, 0);
+    assert_string_equal(config->etcd_username, "fleet");
+    assert_string_equal(config->etcd_password, "hunter2");
 }
 
 static void an_absent_file_that_was_named_is_an_error(void **state)
@@ -99,6 +132,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_is_read_and_environment_wins),
         cmocka_unit_test(faults_name_line_key_and_cure),
+        cmocka_unit_test(no_fault_shows_a_password),
+        cmocka_unit_test(user_and_password_come_as_fleet_named_them),
         cmocka_unit_test(an_absent_file_that_was_named_is_an_error),
         cmocka_unit_test(another_cluster_is_never_taken_for_ours),
     };

@@ -123,32 +123,40 @@ static void failures_mean_what_was_measured(void **state)
         const char *body;
         int code;
     } cases[] = {
-        {503,  "{\"error\":\"etcdserver: request timed out\",\"code\":14}",                          -ETIMEDOUT},
-        { 500, "{\"error\":\"context deadline exceeded\",\"code\":2}",                               -ETIMEDOUT},
-        { 504, "{\"message\":\"context deadline exceeded\",\"code\":4}",                             -ETIMEDOUT},
-        { 503, "{\"message\":\"etcdserver: no leader\",\"code\":14}",                                -EAGAIN   },
-        { 503, "{\"error\":{\"grpc_code\":14,\"message\":\"etcdserver: no leader\"}}",               -EAGAIN   },
-        { 503, "{\"error\":{\"grpc_code\":14,\"message\":\"transport is closing\"}}",                -ETIMEDOUT},
-        { 404, "{\"error\":\"etcdserver: requested lease not found\",\"code\":5}",                   -ENOENT   },
-        { 412, "{\"error\":\"etcdserver: lease already exists\",\"code\":9}",                        -EEXIST   },
+        {503,  "{\"error\":\"etcdserver: request timed out\",\"code\":14}",                          -ETIMEDOUT  },
+        { 500, "{\"error\":\"context deadline exceeded\",\"code\":2}",                               -ETIMEDOUT  },
+        { 504, "{\"message\":\"context deadline exceeded\",\"code\":4}",                             -ETIMEDOUT  },
+        { 503, "{\"message\":\"etcdserver: no leader\",\"code\":14}",                                -EAGAIN     },
+        { 503, "{\"error\":{\"grpc_code\":14,\"message\":\"etcdserver: no leader\"}}",               -EAGAIN     },
+        { 503, "{\"error\":{\"grpc_code\":14,\"message\":\"transport is closing\"}}",                -ETIMEDOUT  },
+        { 404, "{\"error\":\"etcdserver: requested lease not found\",\"code\":5}",                   -ENOENT     },
+        { 412, "{\"error\":\"etcdserver: lease already exists\",\"code\":9}",                        -EEXIST     },
         { 400, "{\"error\":\"etcdserver: mvcc: required revision has been compacted\",\"code\":11}",
-         -ERANGE                                                                                               },
+         -ERANGE                                                                                                 },
         { 400,
-         "{\"error\":\"etcdserver: mvcc: required revision is a future revision\",\"code\":11}",     -ESTALE   },
-        { 400, "{\"error\":\"etcdserver: too large lease TTL\",\"code\":11}",                        -EINVAL   },
+         "{\"error\":\"etcdserver: mvcc: required revision is a future revision\",\"code\":11}",     -ESTALE     },
+        { 400, "{\"error\":\"etcdserver: too large lease TTL\",\"code\":11}",                        -EINVAL     },
         { 400, "{\"error\":\"etcdserver: too many operations in txn request\",\"code\":3}",
-         -E2BIG                                                                                                },
+         -E2BIG                                                                                                  },
         { 400, "{\"error\":\"etcdserver: duplicate key given in txn request\",\"code\":3}",
-         -EINVAL                                                                                               },
-        { 400, "{\"error\":\"etcdserver: user name is empty\",\"code\":3}",                          -EACCES   },
-        { 429, "{\"error\":\"etcdserver: mvcc: database space exceeded\",\"code\":8}",               -ENOSPC   },
+         -EINVAL                                                                                                 },
+        { 400, "{\"error\":\"etcdserver: user name is empty\",\"code\":3}",                          -EKEYEXPIRED},
+        { 401, "{\"error\":\"etcdserver: invalid auth token\",\"code\":16}",                         -EKEYEXPIRED},
+        { 400, "{\"error\":\"etcdserver: revision of auth store is old\",\"code\":3}",
+         -EKEYEXPIRED                                                                                            },
+        { 400, "{\"error\":\"etcdserver: authentication is not enabled\",\"code\":9}",
+         -EOPNOTSUPP                                                                                             },
+        { 400,
+         "{\"error\":\"etcdserver: authentication failed, invalid user ID or "
+         "password\",\"code\":3}",                                                                   -EACCES     },
+        { 429, "{\"error\":\"etcdserver: mvcc: database space exceeded\",\"code\":8}",               -ENOSPC     },
         { 429, "{\"error\":\"grpc: received message larger than max (9 vs. 2)\",\"code\":8}",
-         -E2BIG                                                                                                },
-        { 429, "{\"error\":\"etcdserver: too many requests\",\"code\":8}",                           -EAGAIN   },
-        { 403, "{\"error\":\"etcdserver: permission denied\",\"code\":7}",                           -EACCES   },
-        { 400, "CommonName of client sending a request against gateway will be ignored",             -EACCES   },
-        { 404, "404 page not found\n",                                                               -EPROTO   },
-        { 502, "<html>proxy</html>",                                                                 -ETIMEDOUT},
+         -E2BIG                                                                                                  },
+        { 429, "{\"error\":\"etcdserver: too many requests\",\"code\":8}",                           -EAGAIN     },
+        { 403, "{\"error\":\"etcdserver: permission denied\",\"code\":7}",                           -EACCES     },
+        { 400, "CommonName of client sending a request against gateway will be ignored",             -EACCES     },
+        { 404, "404 page not found\n",                                                               -EPROTO     },
+        { 502, "<html>proxy</html>",                                                                 -ETIMEDOUT  },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -168,16 +176,18 @@ static void messages_of_a_watch_are_told_apart(void **state)
         int failure;
         size_t events;
     } cases[] = {
-        {"{\"result\":{\"header\":{\"revision\":\"4\"},\"created\":true}}",                        0,       0},
-        { "{\"result\":{\"canceled\":true,\"compact_revision\":\"145\"}}",                         -ERANGE, 0},
+        {"{\"result\":{\"header\":{\"revision\":\"4\"},\"created\":true}}",                        0,            0},
+        { "{\"result\":{\"canceled\":true,\"compact_revision\":\"145\"}}",                         -ERANGE,      0},
         { "{\"result\":{\"created\":true,\"canceled\":true,\"cancel_reason\":\"rpc error: code = "
-          "PermissionDenied desc = etcdserver: permission denied\"}}",                    -EACCES, 0},
-        { "{\"result\":{\"canceled\":true,\"cancel_reason\":\"tired\"}}",                          -EAGAIN, 0},
+          "PermissionDenied desc = etcdserver: permission denied\"}}",                    -EACCES,      0},
+        { "{\"result\":{\"created\":true,\"canceled\":true,\"cancel_reason\":\"rpc error: code = "
+          "Unauthenticated desc = etcdserver: invalid auth token\"}}",                    -EKEYEXPIRED, 0},
+        { "{\"result\":{\"canceled\":true,\"cancel_reason\":\"tired\"}}",                          -EAGAIN,      0},
         { "{\"error\":{\"grpc_code\":14,\"http_code\":503,\"message\":\"transport is closing\"}}",
-         -ETIMEDOUT,                                                                                        0},
+         -ETIMEDOUT,                                                                                             0},
         { "{\"result\":{\"events\":[{\"kv\":{\"key\":\"YQ==\"}},{\"type\":\"DELETE\",\"kv\":{"
           "\"key\":"
-          "\"YQ==\"}}],\"fragment\":true}}",                                              0,       2},
+          "\"YQ==\"}}],\"fragment\":true}}",                                              0,            2},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
