@@ -4,12 +4,25 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+
+#include "base/json.h"
+#include "base/text.h"
 
 void kv_free(struct kv *kv)
 {
     if (kv)
         kv->vtable->free(kv);
+}
+
+/* Keys travel through JSON, logs and HTTP, so they are text, and a key is never empty. */
+static int check_key(const char *key, struct error *err)
+{
+    if (!*key)
+        return error_set(err, -EINVAL, "the key to put is empty");
+    autojson text = json_string(key);
+    return text ? 0 : error_set(err, -EINVAL, "the key to put is not UTF-8");
 }
 
 static int check_ops(const struct kv_op *ops, size_t count, struct error *err)
@@ -20,6 +33,9 @@ static int check_ops(const struct kv_op *ops, size_t count, struct error *err)
     for (size_t i = 0; i < count; i++) {
         assert(ops[i].kind != KV_OP_INVALID && ops[i].key);
         assert(ops[i].kind != KV_OP_PUT || ops[i].value);
+        int r = ops[i].kind == KV_OP_PUT ? check_key(ops[i].key, err) : 0;
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -29,6 +45,8 @@ int kv_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata
     if (txn->compare_count > KV_TXN_OPS_MAX)
         return error_set(err, -E2BIG, "a transaction of %zu compares: the store takes %d",
                          txn->compare_count, KV_TXN_OPS_MAX);
+    for (size_t i = 0; i < txn->compare_count; i++)
+        assert(txn->compares[i].target != KV_TARGET_VALUE || txn->compares[i].value);
     int r = check_ops(txn->success, txn->success_count, err);
     if (r == 0)
         r = check_ops(txn->failure, txn->failure_count, err);
@@ -38,7 +56,15 @@ int kv_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata
 int kv_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
              struct error *err)
 {
-    return kv->vtable->range(kv, key, prefix, fn, userdata, err);
+    return kv->vtable->range(kv, key, prefix, 0, fn, userdata, err);
+}
+
+int kv_range_at(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                void *userdata, struct error *err)
+{
+    if (revision <= 0)
+        return error_set(err, -EINVAL, "the store has no revision %jd", (intmax_t)revision);
+    return kv->vtable->range(kv, key, prefix, revision, fn, userdata, err);
 }
 
 int kv_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, void *userdata,
@@ -58,6 +84,29 @@ int kv_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdat
 int kv_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata, struct error *err)
 {
     return kv->vtable->lease_revoke(kv, id, fn, userdata, err);
+}
+
+int kv_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                          struct error *err)
+{
+    return kv->vtable->lease_time_to_live(kv, id, fn, userdata, err);
+}
+
+int kv_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata, struct error *err)
+{
+    if (revision <= 0)
+        return error_set(err, -EINVAL, "the store has no revision %jd", (intmax_t)revision);
+    return kv->vtable->compact(kv, revision, fn, userdata, err);
+}
+
+int kv_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err)
+{
+    return kv->vtable->members(kv, fn, userdata, err);
+}
+
+int kv_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
+{
+    return kv->vtable->status(kv, fn, userdata, err);
 }
 
 int64_t kv_lease_new_id(void)
@@ -113,6 +162,16 @@ struct kv_compare kv_if_create(const char *key, int64_t create_revision)
     return (struct kv_compare){ .target = KV_TARGET_CREATE, .key = key, .number = create_revision };
 }
 
+struct kv_compare kv_if_value(const char *key, const char *value)
+{
+    return (struct kv_compare){ .target = KV_TARGET_VALUE, .key = key, .value = value };
+}
+
+struct kv_compare kv_if_lease(const char *key, int64_t lease)
+{
+    return (struct kv_compare){ .target = KV_TARGET_LEASE, .key = key, .number = lease };
+}
+
 struct kv_op kv_op_put(const char *key, const char *value)
 {
     return (struct kv_op){ .kind = KV_OP_PUT, .key = key, .value = value };
@@ -121,6 +180,19 @@ struct kv_op kv_op_put(const char *key, const char *value)
 struct kv_op kv_op_put_leased(const char *key, const char *value, int64_t lease)
 {
     return (struct kv_op){ .kind = KV_OP_PUT, .key = key, .value = value, .lease = lease };
+}
+
+/* No bytes at all are the empty text, whatever value points to. */
+struct kv_op kv_op_put_bytes(const char *key, const void *value, size_t length)
+{
+    return (struct kv_op){
+        .kind = KV_OP_PUT, .key = key, .value = length ? value : "", .value_length = length
+    };
+}
+
+struct kv_op kv_op_delete_prefix(const char *prefix)
+{
+    return (struct kv_op){ .kind = KV_OP_DELETE, .key = prefix, .prefix = true };
 }
 
 struct kv_op kv_op_delete(const char *key)
@@ -143,4 +215,19 @@ void kv_pair_done(struct kv_pair *pair)
     free(pair->key);
     free(pair->value);
     *pair = (struct kv_pair){ 0 };
+}
+
+void kv_members_free(struct kv_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(members[i].name);
+        strv_free(members[i].client_urls);
+        strv_free(members[i].peer_urls);
+    }
+    free(members);
+}
+
+size_t kv_value_length(const char *value, size_t length)
+{
+    return length ? length : strlen(value);
 }

@@ -51,16 +51,28 @@ struct kv_pair {
 
 enum kv_target {
     KV_TARGET_INVALID = 0,
-    KV_TARGET_CREATE,  /* create_revision == number (0: the key is absent) */
-    KV_TARGET_MOD,     /* mod_revision == number (0: the key is absent) */
-    KV_TARGET_VERSION, /* version == number (0: the key is absent) */
-    KV_TARGET_EXISTS,  /* the key is present; number unused */
+    KV_TARGET_CREATE,  /* create_revision and number (0: the key is absent) */
+    KV_TARGET_MOD,     /* mod_revision and number (0: the key is absent) */
+    KV_TARGET_VERSION, /* version and number (0: the key is absent) */
+    KV_TARGET_LEASE,   /* the key's lease and number (0: none, or the key is absent) */
+    KV_TARGET_VALUE,   /* the value and value, byte by byte; never holds where the key is absent */
+    KV_TARGET_EXISTS,  /* the key is present; nothing else of the compare is used */
+};
+
+enum kv_relation {
+    KV_EQUAL = 0,
+    KV_NOT_EQUAL,
+    KV_GREATER, /* what the store has is greater than what the compare has */
+    KV_LESS,
 };
 
 struct kv_compare {
     enum kv_target target;
+    enum kv_relation relation;
     const char *key; /* borrowed for the call */
     int64_t number;
+    const char *value;   /* VALUE: borrowed for the call */
+    size_t value_length; /* 0: value is NUL-terminated */
 };
 
 enum kv_op_kind {
@@ -72,9 +84,10 @@ enum kv_op_kind {
 
 struct kv_op {
     enum kv_op_kind kind;
-    const char *key;   /* borrowed for the call */
-    const char *value; /* PUT: NUL-terminated text, borrowed for the call */
-    int64_t lease;     /* PUT: 0 attaches none */
+    const char *key;     /* borrowed for the call */
+    const char *value;   /* PUT: any bytes, borrowed for the call */
+    size_t value_length; /* PUT: 0: value is NUL-terminated */
+    int64_t lease;       /* PUT: 0 attaches none */
     bool
         keep_lease; /* PUT: the key keeps the lease it has (else a put without lease detaches it) */
     bool prefix;    /* DELETE, RANGE */
@@ -129,9 +142,48 @@ struct kv_lease_result {
     const char *reason;
     int64_t id;
     int64_t ttl_s;        /* as the store granted it */
+    int64_t left_s;       /* kv_lease_time_to_live(): until it ends, if nobody keeps it alive */
     int64_t sent_boot_ms; /* CLOCK_BOOTTIME just before the request was sent */
 };
 typedef void (*kv_lease_fn)(const struct kv_lease_result *result, void *userdata);
+
+struct kv_compact_result {
+    int code;
+    const char *reason;
+    int64_t revision; /* that was asked for */
+};
+typedef void (*kv_compact_fn)(const struct kv_compact_result *result, void *userdata);
+
+struct kv_member {
+    uint64_t id;
+    char *name; /* "" until it has started for the first time */
+    char **client_urls;
+    char **peer_urls;
+    bool learner; /* it has no vote yet */
+};
+
+struct kv_members_result {
+    int code;
+    const char *reason;
+    const struct kv_member *members; /* valid during the callback */
+    size_t member_count;
+};
+typedef void (*kv_members_fn)(const struct kv_members_result *result, void *userdata);
+
+/* How the member that answered fares. */
+struct kv_status_result {
+    int code;
+    const char *reason;
+    const char *version; /* of its program */
+    int64_t revision;
+    int64_t size_bytes;   /* of its file; what the quota bounds */
+    int64_t in_use_bytes; /* the rest of it is what a defragmentation gives back */
+    uint64_t member;
+    uint64_t leader; /* 0: it knows none */
+    bool no_space;   /* the alarm is raised: nothing can be put */
+    bool corrupt;    /* the same */
+};
+typedef void (*kv_status_fn)(const struct kv_status_result *result, void *userdata);
 
 struct kv_event {
     bool deleted;
@@ -158,14 +210,20 @@ struct kv_vtable {
     void (*free)(struct kv *kv);
     int (*txn)(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata,
                struct error *err);
-    int (*range)(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
-                 struct error *err);
+    int (*range)(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                 void *userdata, struct error *err);
     int (*lease_grant)(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, void *userdata,
                        struct error *err);
     int (*lease_keep_alive)(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
                             struct error *err);
     int (*lease_revoke)(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
                         struct error *err);
+    int (*lease_time_to_live)(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                              struct error *err);
+    int (*compact)(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+                   struct error *err);
+    int (*members)(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err);
+    int (*status)(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err);
     int (*watch)(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                  const struct kv_watch_callbacks *callbacks, void *userdata, struct kv_watch **ret,
                  struct error *err);
@@ -185,6 +243,9 @@ int kv_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata
            struct error *err);
 int kv_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
              struct error *err);
+/* As the store was at that revision: -ERANGE if it is compacted, -ESTALE if it is in the future. */
+int kv_range_at(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                void *userdata, struct error *err);
 
 /* We choose the id (positive, random), so that asking twice is harmless: an id that exists already
  * counts as granted. The store may grant a longer TTL than asked. */
@@ -193,7 +254,17 @@ int kv_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, voi
 int kv_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
                         struct error *err);
 int kv_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata, struct error *err);
+/* How long it has left, without making it longer. -ENOENT: no such lease. */
+int kv_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                          struct error *err);
 int64_t kv_lease_new_id(void);
+
+/* Drops the history before revision, what stands at it excepted; that it is gone already is
+ * success. -ESTALE: that revision is in the future. */
+int kv_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+               struct error *err);
+int kv_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err);
+int kv_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err);
 
 /* Events with mod_revision >= from_revision of one key or of a prefix. */
 int kv_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
@@ -213,10 +284,18 @@ struct kv_compare kv_if_mod(const char *key, int64_t mod_revision);
 struct kv_compare kv_if_create(const char *key, int64_t create_revision);
 struct kv_op kv_op_put(const char *key, const char *value);
 struct kv_op kv_op_put_leased(const char *key, const char *value, int64_t lease);
+struct kv_compare kv_if_value(const char *key, const char *value);
+struct kv_compare kv_if_lease(const char *key, int64_t lease);
+struct kv_op kv_op_put_bytes(const char *key, const void *value, size_t length);
 struct kv_op kv_op_delete(const char *key);
+struct kv_op kv_op_delete_prefix(const char *prefix); /* its result has the count */
 struct kv_op kv_op_range(const char *key);
 struct kv_op kv_op_range_prefix(const char *prefix);
 
 void kv_pair_done(struct kv_pair *pair); /* frees key and value */
+void kv_members_free(struct kv_member *members, size_t count);
+
+/* For the stores: the bytes of a put's or a compare's value. */
+size_t kv_value_length(const char *value, size_t length);
 
 #endif

@@ -28,6 +28,10 @@ enum call_kind {
     CALL_GRANT,
     CALL_KEEP_ALIVE,
     CALL_REVOKE,
+    CALL_TIME_TO_LIVE,
+    CALL_COMPACT,
+    CALL_MEMBERS,
+    CALL_STATUS,
 };
 
 /* What a request that is not on its way waits for. */
@@ -58,13 +62,17 @@ struct etcd_call {
         kv_txn_fn txn;
         kv_range_fn range;
         kv_lease_fn lease;
+        kv_compact_fn compact;
+        kv_members_fn members;
+        kv_status_fn status;
     } fn;
     void *userdata;
 
     char *key; /* RANGE */
     bool prefix;
     int restarts;
-    int64_t revision; /* of page 1; 0: not known yet */
+    int64_t at;       /* RANGE, COMPACT: the revision that was asked for; 0: the newest */
+    int64_t revision; /* RANGE: of page 1; 0: not known yet */
     struct kv_pair *pairs;
     size_t pair_count;
 
@@ -105,6 +113,14 @@ static const char *path_of(const struct etcd_call *call)
         return "/v3/lease/keepalive";
     case CALL_REVOKE:
         return "/v3/lease/revoke";
+    case CALL_TIME_TO_LIVE:
+        return "/v3/lease/timetolive";
+    case CALL_COMPACT:
+        return "/v3/kv/compaction";
+    case CALL_MEMBERS:
+        return "/v3/cluster/member/list";
+    case CALL_STATUS:
+        return "/v3/maintenance/status";
     case CALL_INVALID:
         break;
     }
@@ -263,13 +279,15 @@ static void end_range(struct etcd_call *call, int code, const char *reason)
     kv_pair_array_free(result.pairs, result.pair_count);
 }
 
-static void end_lease(struct etcd_call *call, int code, const char *reason, int64_t ttl_s)
+static void end_lease(struct etcd_call *call, int code, const char *reason, int64_t ttl_s,
+                      int64_t left_s)
 {
     struct kv_lease_result result = {
         .code = code,
         .reason = reason,
         .id = call->lease_id,
         .ttl_s = ttl_s,
+        .left_s = left_s,
         .sent_boot_ms = call->sent_boot_ms,
     };
     kv_lease_fn fn = call->fn.lease;
@@ -278,15 +296,59 @@ static void end_lease(struct etcd_call *call, int code, const char *reason, int6
     fn(&result, userdata);
 }
 
+static void end_compact(struct etcd_call *call, int code, const char *reason)
+{
+    struct kv_compact_result result = { .code = code, .reason = reason, .revision = call->at };
+    kv_compact_fn fn = call->fn.compact;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_members(struct etcd_call *call, const struct kv_members_result *result)
+{
+    kv_members_fn fn = call->fn.members;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(result, userdata);
+}
+
+static void end_status(struct etcd_call *call, const struct kv_status_result *result)
+{
+    kv_status_fn fn = call->fn.status;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(result, userdata);
+}
+
 static void end_failed(struct etcd_call *call, int code, const char *reason)
 {
     static const struct kv_wire_txn nothing = { 0 };
-    if (call->kind == CALL_TXN)
+    switch (call->kind) {
+    case CALL_TXN:
         end_txn(call, code, reason, &nothing);
-    else if (call->kind == CALL_RANGE)
+        return;
+    case CALL_RANGE:
         end_range(call, code, reason);
-    else
-        end_lease(call, code, reason, 0);
+        return;
+    case CALL_COMPACT:
+        end_compact(call, code, reason);
+        return;
+    case CALL_MEMBERS:
+        end_members(call, &(struct kv_members_result){ .code = code, .reason = reason });
+        return;
+    case CALL_STATUS:
+        end_status(call,
+                   &(struct kv_status_result){ .code = code, .reason = reason, .version = "" });
+        return;
+    case CALL_GRANT:
+    case CALL_KEEP_ALIVE:
+    case CALL_REVOKE:
+    case CALL_TIME_TO_LIVE:
+    case CALL_INVALID:
+        end_lease(call, code, reason, 0, 0);
+        return;
+    }
 }
 
 /* What the caller is told when no further try is made. A refusal does not say that an earlier try
@@ -433,7 +495,7 @@ static int next_page(struct etcd_call *call, struct error *err)
     char *body = NULL;
     struct kv_wire_page page = { .key = call->key,
                                  .prefix = call->prefix,
-                                 .revision = call->revision,
+                                 .revision = call->revision ? call->revision : call->at,
                                  .limit = call->prefix ? PAGE_KEYS : 0 };
     if (call->pair_count)
         page.after = call->pairs[call->pair_count - 1].key;
@@ -483,7 +545,7 @@ static int take_page(struct etcd_call *call, const struct http_result *result, s
         r = keep_page(call, &page, err);
     /* Later pages show page 1's revision, though their headers tell the newest. */
     if (r == 0 && call->revision == 0)
-        call->revision = page.header.revision;
+        call->revision = call->at ? call->at : page.header.revision;
     kv_wire_range_done(&page);
     if (r == 0 && more)
         return next_page(call, err);
@@ -512,17 +574,75 @@ static int take_lease(struct etcd_call *call, const struct http_result *result, 
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r < 0)
         return r;
-    if (answer.ttl_s == 0 && call->kind != CALL_REVOKE)
+    bool is_gone = call->kind == CALL_TIME_TO_LIVE ? answer.ttl_s < 0 : answer.ttl_s == 0;
+    if (is_gone && call->kind != CALL_REVOKE)
         return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
-    end_lease(call, 0, "", answer.ttl_s);
+    if (call->kind == CALL_TIME_TO_LIVE)
+        end_lease(call, 0, "", answer.granted_ttl_s, answer.ttl_s);
+    else
+        end_lease(call, 0, "", answer.ttl_s, 0);
     return 0;
+}
+
+static int take_compact(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_header header = { 0 };
+    int r = kv_wire_read_header(result->body, result->body_length, &header, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &header, err);
+    if (r == 0)
+        end_compact(call, 0, "");
+    return r;
+}
+
+static int take_members(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_members answer = { 0 };
+    int r = kv_wire_read_members(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r == 0)
+        end_members(call, &(struct kv_members_result){ .reason = "",
+                                                       .members = answer.members,
+                                                       .member_count = answer.member_count });
+    kv_wire_members_done(&answer);
+    return r;
+}
+
+static int take_status(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_status answer = { 0 };
+    int r = kv_wire_read_status(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    answer.status.reason = "";
+    if (r == 0)
+        end_status(call, &answer.status);
+    kv_wire_status_done(&answer);
+    return r;
 }
 
 static int take_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
 {
-    if (call->kind == CALL_TXN)
+    switch (call->kind) {
+    case CALL_TXN:
         return take_txn(call, result, err);
-    return call->kind == CALL_RANGE ? take_page(call, result, err) : take_lease(call, result, err);
+    case CALL_RANGE:
+        return take_page(call, result, err);
+    case CALL_COMPACT:
+        return take_compact(call, result, err);
+    case CALL_MEMBERS:
+        return take_members(call, result, err);
+    case CALL_STATUS:
+        return take_status(call, result, err);
+    case CALL_GRANT:
+    case CALL_KEEP_ALIVE:
+    case CALL_REVOKE:
+    case CALL_TIME_TO_LIVE:
+    case CALL_INVALID:
+        break;
+    }
+    return take_lease(call, result, err);
 }
 
 /* The store wants a token, or another one. */
@@ -552,7 +672,11 @@ static int mend(struct etcd_call *call, int code, struct error *err)
         call->existed = true;
         return r < 0 ? r : go_on(call, body, err);
     }
-    if (code == -ERANGE && call->kind == CALL_RANGE && call->restarts < RESTARTS_MAX)
+    if (code == -ERANGE && call->kind == CALL_COMPACT) { /* as was wanted, by whomever */
+        end_compact(call, 0, "");
+        return 0;
+    }
+    if (code == -ERANGE && call->kind == CALL_RANGE && !call->at && call->restarts < RESTARTS_MAX)
         return restart_listing(call, err);
     return code;
 }
@@ -621,6 +745,12 @@ static void on_answer(struct http_call *http, const struct http_result *result, 
     start_waiting(store);
 }
 
+static bool is_read_kind(enum call_kind kind)
+{
+    return kind == CALL_RANGE || kind == CALL_TIME_TO_LIVE || kind == CALL_MEMBERS ||
+           kind == CALL_STATUS;
+}
+
 static struct etcd_call *call_new(struct kv *kv, enum call_kind kind, void *userdata,
                                   struct error *err)
 {
@@ -633,7 +763,7 @@ static struct etcd_call *call_new(struct kv *kv, enum call_kind kind, void *user
     *call = (struct etcd_call){
         .store = store,
         .kind = kind,
-        .is_read = kind == CALL_RANGE,
+        .is_read = is_read_kind(kind),
         .userdata = userdata,
         .backoff = {.first_ms = RETRY_FIRST_MS, .max_ms = store->max_backoff_ms},
     };
@@ -652,6 +782,14 @@ static enum kv_etcd_count count_of(enum call_kind kind)
         return KV_ETCD_COUNT_KEEP_ALIVE;
     case CALL_REVOKE:
         return KV_ETCD_COUNT_REVOKE;
+    case CALL_TIME_TO_LIVE:
+        return KV_ETCD_COUNT_TIME_TO_LIVE;
+    case CALL_COMPACT:
+        return KV_ETCD_COUNT_COMPACT;
+    case CALL_MEMBERS:
+        return KV_ETCD_COUNT_MEMBERS;
+    case CALL_STATUS:
+        return KV_ETCD_COUNT_STATUS;
     case CALL_RANGE:
     case CALL_INVALID:
         break;
@@ -686,13 +824,16 @@ static int etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void 
     return call_begin(call, kv_wire_write_txn(txn, &call->body, err), err);
 }
 
-static int etcd_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
-                      struct error *err)
+static int etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                      void *userdata, struct error *err)
 {
     struct etcd_call *call = call_new(kv, CALL_RANGE, userdata, err);
     if (!call)
         return -ENOMEM;
-    struct kv_wire_page page = { .key = key, .prefix = prefix, .limit = prefix ? PAGE_KEYS : 0 };
+    struct kv_wire_page page = {
+        .key = key, .prefix = prefix, .revision = revision, .limit = prefix ? PAGE_KEYS : 0
+    };
+    call->at = revision;
     call->fn.range = fn;
     call->prefix = prefix;
     call->key = strdup(key);
@@ -734,6 +875,41 @@ static int etcd_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *us
     return lease_call(kv, CALL_REVOKE, id, fn, userdata, err);
 }
 
+static int etcd_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                                   struct error *err)
+{
+    return lease_call(kv, CALL_TIME_TO_LIVE, id, fn, userdata, err);
+}
+
+static int etcd_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+                        struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_COMPACT, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.compact = fn;
+    call->at = revision;
+    return call_begin(call, kv_wire_write_compact(revision, &call->body, err), err);
+}
+
+static int etcd_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_MEMBERS, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.members = fn;
+    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+}
+
+static int etcd_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_STATUS, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.status = fn;
+    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+}
+
 static void etcd_forget(struct kv *kv, const void *userdata)
 {
     struct kv_etcd *store = (struct kv_etcd *)kv;
@@ -769,6 +945,10 @@ static const struct kv_vtable etcd_vtable = {
     .lease_grant = etcd_lease_grant,
     .lease_keep_alive = etcd_lease_keep_alive,
     .lease_revoke = etcd_lease_revoke,
+    .lease_time_to_live = etcd_lease_time_to_live,
+    .compact = etcd_compact,
+    .members = etcd_members,
+    .status = etcd_status,
     .watch = kv_etcd_watch_new,
     .watch_stop = kv_etcd_watch_stop,
     .forget = etcd_forget,
@@ -861,6 +1041,10 @@ const char *kv_etcd_count_name(enum kv_etcd_count count)
         [KV_ETCD_COUNT_GRANT] = "lease_grant",
         [KV_ETCD_COUNT_KEEP_ALIVE] = "lease_keep_alive",
         [KV_ETCD_COUNT_REVOKE] = "lease_revoke",
+        [KV_ETCD_COUNT_TIME_TO_LIVE] = "lease_time_to_live",
+        [KV_ETCD_COUNT_COMPACT] = "compact",
+        [KV_ETCD_COUNT_MEMBERS] = "members",
+        [KV_ETCD_COUNT_STATUS] = "status",
         [KV_ETCD_COUNT_WATCH] = "watch",
         [KV_ETCD_COUNT_LOGIN] = "login",
         [KV_ETCD_COUNT_RETRY] = "retry",

@@ -32,6 +32,10 @@ enum kv_etcd_count {
     KV_ETCD_COUNT_GRANT,
     KV_ETCD_COUNT_KEEP_ALIVE,
     KV_ETCD_COUNT_REVOKE,
+    KV_ETCD_COUNT_TIME_TO_LIVE,
+    KV_ETCD_COUNT_COMPACT,
+    KV_ETCD_COUNT_MEMBERS,
+    KV_ETCD_COUNT_STATUS,
     KV_ETCD_COUNT_WATCH,     /* streams begun, again too */
     KV_ETCD_COUNT_LOGIN,     /* tokens got */
     KV_ETCD_COUNT_RETRY,     /* further tries of the requests above */

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -31,6 +32,7 @@ struct history {
 
 struct kv_memory {
     struct kv_pairs pairs;
+    struct kv_pairs base;   /* as the store stood at compacted */
     struct history history; /* every event after compacted */
     int64_t revision;
     int64_t compacted;
@@ -55,6 +57,9 @@ enum answer_kind {
     ANSWER_TXN,
     ANSWER_RANGE,
     ANSWER_LEASE,
+    ANSWER_COMPACT,
+    ANSWER_MEMBERS,
+    ANSWER_STATUS,
 };
 
 struct answer {
@@ -68,12 +73,16 @@ struct answer {
     int64_t sent_boot_ms;
     int64_t lease_id;
     int64_t ttl_s;
+    int64_t left_s;
     struct kv_op_result *results; /* RANGE has one */
     size_t result_count;
     union {
         kv_txn_fn txn;
         kv_range_fn range;
         kv_lease_fn lease;
+        kv_compact_fn compact;
+        kv_members_fn members;
+        kv_status_fn status;
     } fn;
     void *userdata;
     struct answer *prev;
@@ -127,6 +136,7 @@ void kv_memory_free(struct kv_memory *store)
         free(lease);
     }
     kv_pairs_done(&store->pairs);
+    kv_pairs_done(&store->base);
     history_clear(&store->history);
     free(store->history.events);
     free(store);
@@ -172,7 +182,7 @@ static int put(struct kv_memory *store, const struct kv_op *op, int64_t revision
     struct kv_pair pair = {
         .key = key.plain,
         .value = value.plain,
-        .value_length = strlen(op->value),
+        .value_length = kv_value_length(op->value, op->value_length),
         .create_revision = present ? present->create_revision : revision,
         .mod_revision = revision,
         .version = present ? present->version + 1 : 1,
@@ -209,11 +219,11 @@ static int delete_matching(struct kv_memory *store, const struct kv_op *op, int6
     return 0;
 }
 
-static int range(const struct kv_memory *store, const struct kv_op *op, struct kv_op_result *ret)
+static int range(const struct kv_pairs *pairs, const struct kv_op *op, struct kv_op_result *ret)
 {
-    size_t first = kv_pairs_seek(&store->pairs, op->key);
+    size_t first = kv_pairs_seek(pairs, op->key);
     size_t end = first;
-    while (end < store->pairs.count && matches(store->pairs.items[end]->key, op->key, op->prefix))
+    while (end < pairs->count && matches(pairs->items[end]->key, op->key, op->prefix))
         end++;
     ret->count = (int64_t)(end - first);
     if (op->count_only || first == end)
@@ -222,7 +232,7 @@ static int range(const struct kv_memory *store, const struct kv_op *op, struct k
     if (!ret->pairs)
         return -ENOMEM;
     for (size_t i = first; i < end; i++) {
-        struct kv_pair shown = *store->pairs.items[i];
+        struct kv_pair shown = *pairs->items[i];
         if (op->keys_only)
             shown.value_length = 0;
         int r = kv_pair_copy(&shown, &ret->pairs[ret->pair_count], NULL);
@@ -233,20 +243,58 @@ static int range(const struct kv_memory *store, const struct kv_op *op, struct k
     return 0;
 }
 
-static bool holds(const struct kv_memory *store, const struct kv_compare *compare)
+static int order_of(int64_t a, int64_t b)
 {
-    const struct kv_pair *pair = kv_pairs_find(&store->pairs, compare->key);
+    return (a > b) - (a < b);
+}
+
+static int order_of_values(const struct kv_pair *pair, const struct kv_compare *compare)
+{
+    size_t length = kv_value_length(compare->value, compare->value_length);
+    size_t common = pair->value_length < length ? pair->value_length : length;
+    int order = memcmp(pair->value, compare->value, common);
+    return order ? order : order_of((int64_t)pair->value_length, (int64_t)length);
+}
+
+/* How what the store has (an absent key: zeros) stands to what the compare has. */
+static int order_of_target(const struct kv_pair *pair, const struct kv_compare *compare)
+{
     switch (compare->target) {
     case KV_TARGET_CREATE:
-        return (pair ? pair->create_revision : 0) == compare->number;
+        return order_of(pair->create_revision, compare->number);
     case KV_TARGET_MOD:
-        return (pair ? pair->mod_revision : 0) == compare->number;
+        return order_of(pair->mod_revision, compare->number);
     case KV_TARGET_VERSION:
-        return (pair ? pair->version : 0) == compare->number;
+        return order_of(pair->version, compare->number);
+    case KV_TARGET_LEASE:
+        return order_of(pair->lease, compare->number);
+    case KV_TARGET_VALUE:
+        return order_of_values(pair, compare);
     case KV_TARGET_EXISTS:
-        return pair;
     case KV_TARGET_INVALID:
         break;
+    }
+    return 0;
+}
+
+static bool holds(const struct kv_memory *store, const struct kv_compare *compare)
+{
+    static const struct kv_pair absent = { 0 };
+    const struct kv_pair *pair = kv_pairs_find(&store->pairs, compare->key);
+    if (compare->target == KV_TARGET_EXISTS)
+        return pair;
+    if (compare->target == KV_TARGET_VALUE && !pair)
+        return false;
+    int order = order_of_target(pair ? pair : &absent, compare);
+    switch (compare->relation) {
+    case KV_EQUAL:
+        return order == 0;
+    case KV_NOT_EQUAL:
+        return order != 0;
+    case KV_GREATER:
+        return order > 0;
+    case KV_LESS:
+        return order < 0;
     }
     return false;
 }
@@ -258,7 +306,7 @@ static int run_op(struct kv_memory *store, const struct kv_op *op, int64_t revis
         return put(store, op, revision);
     if (op->kind == KV_OP_DELETE)
         return delete_matching(store, op, revision, ret);
-    return range(store, op, ret);
+    return range(&store->pairs, op, ret);
 }
 
 /* What etcd would refuse as a whole, before anything is done. */
@@ -346,10 +394,74 @@ void kv_memory_revoke_all(struct kv_memory *store)
         drop_lease(store, store->leases);
 }
 
+/* Carries out the events up to revision on pairs; returns how many they were. */
+static int replay(struct kv_pairs *pairs, const struct history *history, int64_t revision,
+                  size_t *ret_count)
+{
+    size_t i = 0;
+    for (; i < history->count && history->events[i].pair.mod_revision <= revision; i++) {
+        autoptr(kv_pair) old = NULL;
+        if (history->events[i].deleted) {
+            old = kv_pairs_take(pairs, history->events[i].pair.key);
+            continue;
+        }
+        autoptr(kv_pair) copy = kv_pair_new(&history->events[i].pair);
+        int r = copy ? kv_pairs_put(pairs, copy, &old, NULL) : -ENOMEM;
+        if (r < 0)
+            return r;
+        copy = NULL;
+    }
+    *ret_count = i;
+    return 0;
+}
+
+static int copy_pairs(const struct kv_pairs *from, struct kv_pairs *ret)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct kv_pair *old = NULL;
+        autoptr(kv_pair) copy = kv_pair_new(from->items[i]);
+        int r = copy ? kv_pairs_put(ret, copy, &old, NULL) : -ENOMEM;
+        if (r < 0)
+            return r;
+        copy = NULL;
+    }
+    return 0;
+}
+
+static int compact_at(struct kv_memory *store, int64_t revision)
+{
+    struct history *history = &store->history;
+    size_t count = 0;
+    int r = replay(&store->base, history, revision, &count);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        kv_pair_done(&history->events[i].pair);
+    history->count -= count;
+    if (history->count)
+        memmove(history->events, history->events + count,
+                history->count * sizeof(*history->events));
+    store->compacted = revision;
+    return 0;
+}
+
 void kv_memory_compact(struct kv_memory *store)
 {
-    history_clear(&store->history);
-    store->compacted = store->revision;
+    (void)compact_at(store, store->revision);
+}
+
+static int range_at(const struct kv_memory *store, const struct kv_op *op, int64_t revision,
+                    struct kv_op_result *ret)
+{
+    struct kv_pairs pairs = { 0 };
+    size_t count = 0;
+    int r = copy_pairs(&store->base, &pairs);
+    if (r == 0)
+        r = replay(&pairs, &store->history, revision, &count);
+    if (r == 0)
+        r = range(&pairs, op, ret);
+    kv_pairs_done(&pairs);
+    return r;
 }
 
 int64_t kv_memory_revision(const struct kv_memory *store)
@@ -433,8 +545,34 @@ static int memory_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, voi
     return 0;
 }
 
-static int memory_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
-                        struct error *err)
+static void refuse(struct answer *answer, int code, const char *reason)
+{
+    answer->code = code;
+    (void)snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
+}
+
+static void run_range(struct answer *answer, const struct kv_op *op, int64_t revision)
+{
+    struct kv_memory *store = answer->connection->store;
+    if (revision == 0) {
+        answer->code = run_branch(store, op, 1, answer);
+        answer->revision = store->revision;
+        return;
+    }
+    answer->revision = revision;
+    if (revision < store->compacted) {
+        refuse(answer, -ERANGE, "required revision has been compacted");
+    } else if (revision > store->revision) {
+        refuse(answer, -ESTALE, "required revision is a future revision");
+    } else {
+        answer->results = calloc(1, sizeof(*answer->results));
+        answer->result_count = answer->results ? 1 : 0;
+        answer->code = answer->results ? range_at(store, op, revision, answer->results) : -ENOMEM;
+    }
+}
+
+static int memory_range(struct kv *kv, const char *key, bool prefix, int64_t revision,
+                        kv_range_fn fn, void *userdata, struct error *err)
 {
     const struct kv_op op = { .kind = KV_OP_RANGE, .key = key, .prefix = prefix };
     struct answer *answer = answer_new(kv, ANSWER_RANGE, userdata, err);
@@ -443,7 +581,45 @@ static int memory_range(struct kv *kv, const char *key, bool prefix, kv_range_fn
     answer->fn.range = fn;
     answer->is_read = true;
     if (answer->code == 0)
-        answer->code = run_branch(answer->connection->store, &op, 1, answer);
+        run_range(answer, &op, revision);
+    return 0;
+}
+
+static int memory_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+                          struct error *err)
+{
+    struct answer *answer = answer_new(kv, ANSWER_COMPACT, userdata, err);
+    if (!answer)
+        return -ENOMEM;
+    struct kv_memory *store = answer->connection->store;
+    answer->fn.compact = fn;
+    answer->revision = revision;
+    if (answer->code < 0)
+        return 0;
+    if (revision > store->revision)
+        refuse(answer, -ESTALE, "required revision is a future revision");
+    else if (revision > store->compacted)
+        answer->code = compact_at(store, revision);
+    return 0;
+}
+
+static int memory_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err)
+{
+    struct answer *answer = answer_new(kv, ANSWER_MEMBERS, userdata, err);
+    if (!answer)
+        return -ENOMEM;
+    answer->fn.members = fn;
+    answer->is_read = true;
+    return 0;
+}
+
+static int memory_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
+{
+    struct answer *answer = answer_new(kv, ANSWER_STATUS, userdata, err);
+    if (!answer)
+        return -ENOMEM;
+    answer->fn.status = fn;
+    answer->is_read = true;
     answer->revision = answer->connection->store->revision;
     return 0;
 }
@@ -523,6 +699,25 @@ static int memory_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *
         drop_lease(answer->connection->store, lease);
     else
         no_such_lease(answer);
+    return 0;
+}
+
+static int memory_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                                     struct error *err)
+{
+    struct answer *answer = lease_answer_new(kv, id, fn, userdata, err);
+    if (!answer)
+        return -ENOMEM;
+    answer->is_read = true;
+    if (answer->code < 0)
+        return 0;
+    const struct lease *lease = find_lease(answer->connection->store, id);
+    if (!lease) {
+        no_such_lease(answer);
+        return 0;
+    }
+    answer->ttl_s = lease->ttl_s;
+    answer->left_s = (lease->expires_boot_ms - clock_boot_ms()) / 1000;
     return 0;
 }
 
@@ -637,38 +832,111 @@ static size_t deliver_watch(struct memory_watch *watch)
 
 /* Delivery. */
 
-static void call_back(struct answer *answer)
+static void tell_txn(const struct answer *answer)
 {
-    if (answer->kind == ANSWER_TXN) {
-        struct kv_txn_result result = {
-            .code = answer->code,
-            .reason = answer->reason,
-            .succeeded = answer->code == 0 && answer->succeeded,
-            .revision = answer->revision,
-            .sent_boot_ms = answer->sent_boot_ms,
-            .results = answer->results,
-            .result_count = answer->code == 0 ? answer->result_count : 0,
-        };
-        answer->fn.txn(&result, answer->userdata);
-    } else if (answer->kind == ANSWER_RANGE) {
-        bool any = answer->code == 0 && answer->result_count;
-        struct kv_range_result result = {
-            .code = answer->code,
-            .reason = answer->reason,
-            .revision = answer->revision,
-            .pairs = any ? answer->results[0].pairs : NULL,
-            .pair_count = any ? answer->results[0].pair_count : 0,
-        };
-        answer->fn.range(&result, answer->userdata);
-    } else {
-        struct kv_lease_result result = {
-            .code = answer->code,
-            .reason = answer->reason,
-            .id = answer->lease_id,
-            .ttl_s = answer->ttl_s,
-            .sent_boot_ms = answer->sent_boot_ms,
-        };
-        answer->fn.lease(&result, answer->userdata);
+    struct kv_txn_result result = {
+        .code = answer->code,
+        .reason = answer->reason,
+        .succeeded = answer->code == 0 && answer->succeeded,
+        .revision = answer->revision,
+        .sent_boot_ms = answer->sent_boot_ms,
+        .results = answer->results,
+        .result_count = answer->code == 0 ? answer->result_count : 0,
+    };
+    answer->fn.txn(&result, answer->userdata);
+}
+
+static void tell_range(const struct answer *answer)
+{
+    bool any = answer->code == 0 && answer->result_count;
+    struct kv_range_result result = {
+        .code = answer->code,
+        .reason = answer->reason,
+        .revision = answer->revision,
+        .pairs = any ? answer->results[0].pairs : NULL,
+        .pair_count = any ? answer->results[0].pair_count : 0,
+    };
+    answer->fn.range(&result, answer->userdata);
+}
+
+static void tell_lease(const struct answer *answer)
+{
+    struct kv_lease_result result = {
+        .code = answer->code,
+        .reason = answer->reason,
+        .id = answer->lease_id,
+        .ttl_s = answer->ttl_s,
+        .left_s = answer->left_s,
+        .sent_boot_ms = answer->sent_boot_ms,
+    };
+    answer->fn.lease(&result, answer->userdata);
+}
+
+static void tell_compact(const struct answer *answer)
+{
+    struct kv_compact_result result = { .code = answer->code,
+                                        .reason = answer->reason,
+                                        .revision = answer->revision };
+    answer->fn.compact(&result, answer->userdata);
+}
+
+/* The store in memory is one member, with the id 1. */
+static void tell_members(const struct answer *answer)
+{
+    char name[] = "memory";
+    struct kv_member self = { .id = 1, .name = name };
+    struct kv_members_result result = { .code = answer->code,
+                                        .reason = answer->reason,
+                                        .members = &self,
+                                        .member_count = answer->code == 0 ? 1 : 0 };
+    answer->fn.members(&result, answer->userdata);
+}
+
+static int64_t size_of(const struct kv_pairs *pairs)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < pairs->count; i++)
+        size += strlen(pairs->items[i]->key) + pairs->items[i]->value_length;
+    return (int64_t)size;
+}
+
+static void tell_status(const struct answer *answer)
+{
+    int64_t size = size_of(&answer->connection->store->pairs);
+    struct kv_status_result result = { .code = answer->code,
+                                       .reason = answer->reason,
+                                       .version = "memory",
+                                       .revision = answer->revision,
+                                       .size_bytes = size,
+                                       .in_use_bytes = size,
+                                       .member = 1,
+                                       .leader = 1 };
+    answer->fn.status(&result, answer->userdata);
+}
+
+static void call_back(const struct answer *answer)
+{
+    switch (answer->kind) {
+    case ANSWER_TXN:
+        tell_txn(answer);
+        return;
+    case ANSWER_RANGE:
+        tell_range(answer);
+        return;
+    case ANSWER_LEASE:
+        tell_lease(answer);
+        return;
+    case ANSWER_COMPACT:
+        tell_compact(answer);
+        return;
+    case ANSWER_MEMBERS:
+        tell_members(answer);
+        return;
+    case ANSWER_STATUS:
+        tell_status(answer);
+        return;
+    case ANSWER_INVALID:
+        return;
     }
 }
 
@@ -752,6 +1020,10 @@ static const struct kv_vtable memory_vtable = {
     .lease_grant = memory_lease_grant,
     .lease_keep_alive = memory_lease_keep_alive,
     .lease_revoke = memory_lease_revoke,
+    .lease_time_to_live = memory_lease_time_to_live,
+    .compact = memory_compact,
+    .members = memory_members,
+    .status = memory_status,
     .watch = memory_watch,
     .watch_stop = memory_watch_stop,
     .forget = memory_forget,

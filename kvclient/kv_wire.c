@@ -74,21 +74,54 @@ int kv_wire_write_range(const struct kv_wire_page *page, char **ret, struct erro
     return finish(&t, ret, err);
 }
 
+static void add_number_compare(struct text *t, const struct kv_compare *compare, const char *field)
+{
+    text_addf(t, "\"%s\":\"%" PRId64 "\"", field, compare->number);
+}
+
+static void add_compared(struct text *t, const struct kv_compare *compare)
+{
+    switch (compare->target) {
+    case KV_TARGET_CREATE:
+        add_number_compare(t, compare, "create_revision");
+        return;
+    case KV_TARGET_MOD:
+        add_number_compare(t, compare, "mod_revision");
+        return;
+    case KV_TARGET_VERSION:
+        add_number_compare(t, compare, "version");
+        return;
+    case KV_TARGET_LEASE:
+        add_number_compare(t, compare, "lease");
+        return;
+    case KV_TARGET_VALUE:
+        add_bytes_field(t, "value", compare->value,
+                        kv_value_length(compare->value, compare->value_length));
+        return;
+    case KV_TARGET_EXISTS:
+    case KV_TARGET_INVALID:
+        text_add(t, "\"version\":\"0\"");
+        return;
+    }
+}
+
 static void add_compare(struct text *t, const struct kv_compare *compare)
 {
-    const char *target = "VERSION";
-    const char *field = "version";
-    if (compare->target == KV_TARGET_CREATE) {
-        target = "CREATE";
-        field = "create_revision";
-    } else if (compare->target == KV_TARGET_MOD) {
-        target = "MOD";
-        field = "mod_revision";
-    }
+    static const char *const targets[] = {
+        [KV_TARGET_CREATE] = "CREATE", [KV_TARGET_MOD] = "MOD",     [KV_TARGET_VERSION] = "VERSION",
+        [KV_TARGET_LEASE] = "LEASE",   [KV_TARGET_VALUE] = "VALUE", [KV_TARGET_EXISTS] = "VERSION"
+    };
+    static const char *const relations[] = { [KV_EQUAL] = "EQUAL",
+                                             [KV_NOT_EQUAL] = "NOT_EQUAL",
+                                             [KV_GREATER] = "GREATER",
+                                             [KV_LESS] = "LESS" };
     bool exists = compare->target == KV_TARGET_EXISTS;
-    text_addf(t, "{\"target\":\"%s\",\"result\":\"%s\",", target, exists ? "GREATER" : "EQUAL");
+    text_addf(t, "{\"target\":\"%s\",\"result\":\"%s\",", targets[compare->target],
+              relations[exists ? KV_GREATER : compare->relation]);
     add_key(t, compare->key, false);
-    text_addf(t, ",\"%s\":\"%" PRId64 "\"}", field, exists ? 0 : compare->number);
+    text_add(t, ",");
+    add_compared(t, compare);
+    text_add(t, "}");
 }
 
 static void add_put(struct text *t, const struct kv_op *op)
@@ -96,7 +129,7 @@ static void add_put(struct text *t, const struct kv_op *op)
     text_add(t, "{\"request_put\":{");
     add_key(t, op->key, false);
     text_add(t, ",");
-    add_bytes_field(t, "value", op->value, strlen(op->value));
+    add_bytes_field(t, "value", op->value, kv_value_length(op->value, op->value_length));
     if (op->keep_lease)
         text_add(t, ",\"ignore_lease\":true");
     else if (op->lease)
@@ -161,6 +194,20 @@ int kv_wire_write_lease_id(int64_t id, char **ret, struct error *err)
     return finish(&t, ret, err);
 }
 
+int kv_wire_write_compact(int64_t revision, char **ret, struct error *err)
+{
+    autotext t = { 0 };
+    text_addf(&t, "{\"revision\":\"%" PRId64 "\"}", revision);
+    return finish(&t, ret, err);
+}
+
+int kv_wire_write_nothing(char **ret, struct error *err)
+{
+    autotext t = { 0 };
+    text_add(&t, "{}");
+    return finish(&t, ret, err);
+}
+
 int kv_wire_write_login(const char *user, const char *password, char **ret, struct error *err)
 {
     autojson login = json_pack("{s:s,s:s}", "name", user, "password", password);
@@ -199,15 +246,15 @@ bool kv_wire_txn_is_read(const struct kv_txn *txn)
 
 /* Answers. */
 
-/* Cluster ids use all 64 bits, which json_field_int64_text_or() would refuse. */
-static int read_cluster_id(const json_t *header, uint64_t *ret, struct error *err)
+/* Ids use all 64 bits, which json_field_int64_text_or() would refuse. */
+static int read_id(const json_t *object, const char *name, uint64_t *ret, struct error *err)
 {
     const char *digits = NULL;
-    int r = json_field_string_or(header, "cluster_id", "0", &digits, err);
+    int r = json_field_string_or(object, name, "0", &digits, err);
     if (r < 0)
         return r;
     if (text_parse_u64(digits, UINT64_MAX, ret, NULL) < 0)
-        return error_set(err, -EPROTO, "field \"cluster_id\" is not a number");
+        return error_set(err, -EPROTO, "field \"%s\" is not a number", name);
     return 0;
 }
 
@@ -217,7 +264,7 @@ static int read_header(const json_t *answer, struct kv_wire_header *ret, struct 
     int r = json_field_object_or_null(answer, "header", &header, err);
     if (r < 0 || !header)
         return r;
-    r = read_cluster_id(header, &ret->cluster_id, err);
+    r = read_id(header, "cluster_id", &ret->cluster_id, err);
     if (r < 0)
         return r;
     return json_field_int64_text_or(header, "revision", 0, &ret->revision, err);
@@ -411,8 +458,142 @@ int kv_wire_read_lease(const char *body, size_t length, struct kv_wire_lease *re
     if (r == 0)
         r = json_field_int64_text_or(message, "TTL", 0, &lease.ttl_s, err);
     if (r == 0)
+        r = json_field_int64_text_or(message, "grantedTTL", 0, &lease.granted_ttl_s, err);
+    if (r == 0)
         *ret = lease;
     return r;
+}
+
+/* Members and status. */
+
+int kv_wire_read_header(const char *body, size_t length, struct kv_wire_header *ret,
+                        struct error *err)
+{
+    autojson answer = NULL;
+    int r = read_object(body, length, &answer, err);
+    return r < 0 ? r : read_header(answer, ret, err);
+}
+
+static int read_member(const json_t *object, struct kv_member *ret, struct error *err)
+{
+    const char *name = NULL;
+    if (!json_is_object(object))
+        return error_set(err, -EPROTO, "a member is not an object");
+    int r = read_id(object, "ID", &ret->id, err);
+    if (r == 0)
+        r = json_field_string_or(object, "name", "", &name, err);
+    if (r == 0)
+        r = json_field_strv(object, "clientURLs", &ret->client_urls, err);
+    if (r == 0)
+        r = json_field_strv(object, "peerURLs", &ret->peer_urls, err);
+    if (r == 0)
+        r = json_field_bool_or(object, "isLearner", false, &ret->learner, err);
+    if (r < 0)
+        return r;
+    ret->name = strdup(name);
+    return ret->name ? 0 : error_oom(err);
+}
+
+static int fill_members(const json_t *answer, struct kv_wire_members *ret, struct error *err)
+{
+    json_t *array = NULL;
+    int r = read_header(answer, &ret->header, err);
+    if (r == 0)
+        r = json_field_array_or_null(answer, "members", &array, err);
+    size_t count = r == 0 ? json_array_size(array) : 0;
+    if (count == 0)
+        return r;
+    ret->members = calloc(count, sizeof(*ret->members));
+    if (!ret->members)
+        return error_oom(err);
+    ret->member_count = count;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = read_member(json_array_get(array, i), &ret->members[i], err);
+    return r;
+}
+
+int kv_wire_read_members(const char *body, size_t length, struct kv_wire_members *ret,
+                         struct error *err)
+{
+    autojson answer = NULL;
+    struct kv_wire_members members = { 0 };
+    int r = read_object(body, length, &answer, err);
+    if (r == 0)
+        r = fill_members(answer, &members, err);
+    if (r < 0) {
+        kv_wire_members_done(&members);
+        return r;
+    }
+    *ret = members;
+    return 0;
+}
+
+void kv_wire_members_done(struct kv_wire_members *members)
+{
+    kv_members_free(members->members, members->member_count);
+    *members = (struct kv_wire_members){ 0 };
+}
+
+/* Alarms come as lines: "memberID:1234 alarm:NOSPACE ". */
+static int read_alarms(const json_t *answer, struct kv_status_result *ret, struct error *err)
+{
+    autostrv lines = NULL;
+    int r = json_field_strv(answer, "errors", &lines, err);
+    if (r < 0)
+        return r;
+    for (char **line = lines; line && *line; line++) {
+        ret->no_space |= strstr(*line, "alarm:NOSPACE") != NULL;
+        ret->corrupt |= strstr(*line, "alarm:CORRUPT") != NULL;
+    }
+    return 0;
+}
+
+static int fill_status(const json_t *answer, struct kv_wire_status *ret, struct error *err)
+{
+    json_t *header = NULL;
+    const char *version = NULL;
+    struct kv_status_result *status = &ret->status;
+    int r = read_header(answer, &ret->header, err);
+    if (r == 0)
+        r = json_field_object_or_null(answer, "header", &header, err);
+    if (r == 0 && header)
+        r = read_id(header, "member_id", &status->member, err);
+    if (r == 0)
+        r = read_id(answer, "leader", &status->leader, err);
+    if (r == 0)
+        r = json_field_int64_text_or(answer, "dbSize", 0, &status->size_bytes, err);
+    if (r == 0)
+        r = json_field_int64_text_or(answer, "dbSizeInUse", 0, &status->in_use_bytes, err);
+    if (r == 0)
+        r = json_field_string_or(answer, "version", "", &version, err);
+    if (r == 0)
+        r = read_alarms(answer, status, err);
+    if (r < 0)
+        return r;
+    status->revision = ret->header.revision;
+    ret->version = strdup(version);
+    status->version = ret->version;
+    return ret->version ? 0 : error_oom(err);
+}
+
+int kv_wire_read_status(const char *body, size_t length, struct kv_wire_status *ret,
+                        struct error *err)
+{
+    autojson answer = NULL;
+    struct kv_wire_status status = { 0 };
+    int r = read_object(body, length, &answer, err);
+    if (r == 0)
+        r = fill_status(answer, &status, err);
+    if (r < 0)
+        return r;
+    *ret = status;
+    return 0;
+}
+
+void kv_wire_status_done(struct kv_wire_status *status)
+{
+    free(status->version);
+    *status = (struct kv_wire_status){ 0 };
 }
 
 int kv_wire_read_token(const char *body, size_t length, char **ret, struct error *err)

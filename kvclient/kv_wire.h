@@ -30,6 +30,8 @@ int kv_wire_write_lease_grant(int64_t id, int64_t ttl_s, char **ret, struct erro
 int kv_wire_write_lease_id(int64_t id, char **ret, struct error *err);
 int kv_wire_write_watch(const char *key, bool prefix, int64_t from_revision, char **ret,
                         struct error *err);
+int kv_wire_write_compact(int64_t revision, char **ret, struct error *err);
+int kv_wire_write_nothing(char **ret, struct error *err); /* members, status */
 int kv_wire_write_login(const char *user, const char *password, char **ret, struct error *err);
 
 /* True if the transaction changes nothing in either branch, so that no outcome of it is unknown. */
@@ -65,10 +67,33 @@ void kv_wire_txn_done(struct kv_wire_txn *txn);
 struct kv_wire_lease {
     struct kv_wire_header header;
     int64_t id;
-    int64_t ttl_s; /* 0: absent, which in a keep-alive means that there is no such lease */
+    int64_t ttl_s;         /* 0: absent, which in a keep-alive means that there is no such lease */
+    int64_t granted_ttl_s; /* of a time-to-live, where ttl_s is what is left; -1: no such lease */
 };
 int kv_wire_read_lease(const char *body, size_t length, struct kv_wire_lease *ret,
                        struct error *err);
+
+struct kv_wire_members {
+    struct kv_wire_header header;
+    struct kv_member *members;
+    size_t member_count;
+};
+int kv_wire_read_members(const char *body, size_t length, struct kv_wire_members *ret,
+                         struct error *err);
+void kv_wire_members_done(struct kv_wire_members *members);
+
+struct kv_wire_status {
+    struct kv_wire_header header;
+    struct kv_status_result status; /* version is the caller's to free, by kv_wire_status_done() */
+    char *version;
+};
+int kv_wire_read_status(const char *body, size_t length, struct kv_wire_status *ret,
+                        struct error *err);
+void kv_wire_status_done(struct kv_wire_status *status);
+
+/* What the answer to a compaction has. */
+int kv_wire_read_header(const char *body, size_t length, struct kv_wire_header *ret,
+                        struct error *err);
 
 /* The token that a login gave. It is fit for a header line, or -EPROTO. */
 int kv_wire_read_token(const char *body, size_t length, char **ret, struct error *err);

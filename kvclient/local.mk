@@ -49,7 +49,10 @@ EXTRA_DIST += \
 	tests/integration/kv-certificates.sh \
 	tests/fuzz/corpus/fuzz-kv-wire/failure \
 	tests/fuzz/corpus/fuzz-kv-wire/lease \
+	tests/fuzz/corpus/fuzz-kv-wire/members \
 	tests/fuzz/corpus/fuzz-kv-wire/range \
+	tests/fuzz/corpus/fuzz-kv-wire/status \
+	tests/fuzz/corpus/fuzz-kv-wire/token \
 	tests/fuzz/corpus/fuzz-kv-wire/txn \
 	tests/fuzz/corpus/fuzz-kv-wire/watch \
 	tests/fuzz/corpus/fuzz-kv-wire/watch-end

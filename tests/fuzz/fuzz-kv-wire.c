@@ -38,6 +38,20 @@ static void read_cut(const char *bytes, size_t length, size_t cut)
     kv_wire_stream_done(&stream);
 }
 
+static void read_rare_answers(const char *bytes, size_t length)
+{
+    struct kv_wire_members members = { 0 };
+    struct kv_wire_status status = { 0 };
+    char *token = NULL;
+    if (kv_wire_read_members(bytes, length, &members, NULL) == 0)
+        kv_wire_members_done(&members);
+    if (kv_wire_read_status(bytes, length, &status, NULL) == 0)
+        kv_wire_status_done(&status);
+    if (kv_wire_read_token(bytes, length, &token, NULL) == 0)
+        assert(*token && !strpbrk(token, "\r\n"));
+    free(token);
+}
+
 static void read_answers(const char *bytes, size_t length)
 {
     struct kv_wire_range range = { 0 };
@@ -49,6 +63,7 @@ static void read_answers(const char *bytes, size_t length)
     if (kv_wire_read_txn(bytes, length, &txn, NULL) == 0)
         kv_wire_txn_done(&txn);
     (void)kv_wire_read_lease(bytes, length, &lease, NULL);
+    read_rare_answers(bytes, length);
     assert(kv_wire_read_failure(400, bytes, length, &err) < 0);
 }
 

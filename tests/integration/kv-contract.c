@@ -14,7 +14,10 @@ static void keep_first(struct contract_answer *answer, const struct kv_pair *pai
         return;
     answer->first = pairs[0];
     (void)snprintf(answer->key, sizeof(answer->key), "%s", pairs[0].key);
-    (void)snprintf(answer->value, sizeof(answer->value), "%s", pairs[0].value);
+    size_t room = sizeof(answer->value) - 1;
+    size_t length = pairs[0].value_length < room ? pairs[0].value_length : room;
+    memcpy(answer->value, pairs[0].value, length);
+    answer->value[length] = '\0';
 }
 
 static void on_txn(const struct kv_txn_result *result, void *userdata)
@@ -75,6 +78,7 @@ static void on_lease(const struct kv_lease_result *result, void *userdata)
     answer->code = result->code;
     (void)snprintf(answer->reason, sizeof(answer->reason), "%s", result->reason);
     answer->ttl_s = result->ttl_s;
+    answer->left_s = result->left_s;
 }
 
 struct contract_answer contract_grant(struct contract *contract, int64_t id, int64_t ttl_s)
@@ -145,6 +149,206 @@ static void each_compare_holds_exactly_when_it_should(void **state)
     assert_true(put_if(*state, kv_if_exists("a/compare")).succeeded);
 }
 
+static bool compares(struct contract *contract, struct kv_compare compare,
+                     enum kv_relation relation)
+{
+    compare.relation = relation;
+    struct kv_op get = kv_op_range(compare.key);
+    struct kv_txn txn = {
+        .compares = &compare, .compare_count = 1, .success = &get, .success_count = 1
+    };
+    struct contract_answer answer = contract_txn(contract, &txn);
+    assert_int_equal(answer.code, 0);
+    return answer.succeeded;
+}
+
+/* What the key has is as much as this compare's, more than low's and less than high's. */
+static void expect_order(struct contract *contract, struct kv_compare low, struct kv_compare same,
+                         struct kv_compare high)
+{
+    assert_true(compares(contract, same, KV_EQUAL));
+    assert_false(compares(contract, same, KV_NOT_EQUAL));
+    assert_false(compares(contract, same, KV_GREATER));
+    assert_false(compares(contract, same, KV_LESS));
+    assert_true(compares(contract, low, KV_GREATER));
+    assert_true(compares(contract, low, KV_NOT_EQUAL));
+    assert_false(compares(contract, low, KV_LESS));
+    assert_true(compares(contract, high, KV_LESS));
+    assert_false(compares(contract, high, KV_EQUAL));
+    assert_false(compares(contract, high, KV_GREATER));
+}
+
+static struct kv_compare with_number(enum kv_target target, int64_t number)
+{
+    return (struct kv_compare){ .target = target, .key = "c/order", .number = number };
+}
+
+static void every_target_compares_in_every_relation(void **state)
+{
+    static const enum kv_target targets[] = { KV_TARGET_CREATE, KV_TARGET_MOD, KV_TARGET_VERSION,
+                                              KV_TARGET_LEASE };
+    int64_t lease = 1000;
+    (void)contract_grant(*state, lease, 60);
+    (void)contract_op(*state, kv_op_put("c/order", "b"));
+    (void)contract_op(*state, kv_op_put_leased("c/order", "b", lease));
+    struct kv_pair pair = contract_range(*state, "c/order", false).first;
+    const int64_t numbers[] = { pair.create_revision, pair.mod_revision, 2, lease };
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        expect_order(*state, with_number(targets[i], numbers[i] - 1),
+                     with_number(targets[i], numbers[i]), with_number(targets[i], numbers[i] + 1));
+    expect_order(*state, kv_if_value("c/order", "ab"), kv_if_value("c/order", "b"),
+                 kv_if_value("c/order", "ba"));
+    assert_true(compares(*state, kv_if_lease("c/order", lease), KV_EQUAL));
+    assert_int_equal(contract_revoke(*state, lease).code, 0);
+}
+
+static void an_absent_key_has_zeros_and_no_value(void **state)
+{
+    assert_true(compares(*state, kv_if_lease("c/absent", 0), KV_EQUAL));
+    assert_true(compares(*state, kv_if_mod("c/absent", 1), KV_LESS));
+    assert_false(compares(*state, kv_if_value("c/absent", ""), KV_EQUAL));
+    assert_false(compares(*state, kv_if_value("c/absent", "x"), KV_NOT_EQUAL));
+}
+
+static void values_are_bytes(void **state)
+{
+    static const char bytes[] = "\0\xff\0b";
+    struct kv_op put = kv_op_put_bytes("v/bytes", bytes, sizeof(bytes));
+    assert_int_equal(contract_op(*state, put).code, 0);
+    struct contract_answer got = contract_range(*state, "v/bytes", false);
+    assert_int_equal(got.first.value_length, sizeof(bytes));
+    assert_memory_equal(got.value, bytes, sizeof(bytes));
+    struct kv_compare same = {
+        .target = KV_TARGET_VALUE, .key = "v/bytes", .value = bytes, .value_length = sizeof(bytes)
+    };
+    assert_true(compares(*state, same, KV_EQUAL));
+    assert_int_equal(contract_op(*state, kv_op_put_bytes("v/none", bytes, 0)).code, 0);
+    assert_int_equal(contract_range(*state, "v/none", false).first.value_length, 0);
+}
+
+static void keys_are_text(void **state)
+{
+    const struct contract *contract = *state;
+    const char *const wrong[] = { "", "\xff", "a\xc3" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct kv_op put = kv_op_put(wrong[i], "x");
+        struct kv_txn txn = { .success = &put, .success_count = 1 };
+        struct error err = { 0 };
+        assert_int_equal(kv_txn(contract->kv, &txn, on_txn, NULL, &err), -EINVAL);
+        assert_true(*err.text);
+    }
+}
+
+static struct contract_answer range_at(struct contract *contract, const char *key, int64_t revision)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_range_at(contract->kv, key, true, revision, on_range, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+static void on_compacted(const struct kv_compact_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->revision = result->revision;
+}
+
+static struct contract_answer compact(struct contract *contract, int64_t revision)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_compact(contract->kv, revision, on_compacted, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+static void the_past_is_seen_until_it_is_compacted(void **state)
+{
+    int64_t first = contract_op(*state, kv_op_put("h/a", "1")).revision;
+    int64_t second = contract_op(*state, kv_op_put("h/a", "2")).revision;
+    (void)contract_op(*state, kv_op_delete("h/a"));
+    int64_t last = contract_op(*state, kv_op_put("h/b", "3")).revision;
+    struct contract_answer then = range_at(*state, "h/", first);
+    assert_int_equal(then.code, 0);
+    assert_int_equal(then.revision, first);
+    assert_int_equal(then.pair_count, 1);
+    assert_string_equal(then.value, "1");
+    assert_string_equal(range_at(*state, "h/", second).value, "2");
+    assert_int_equal(range_at(*state, "h/", last + 1).code, -ESTALE);
+    assert_int_equal(compact(*state, last + 1).code, -ESTALE);
+    assert_int_equal(compact(*state, second).code, 0);
+    assert_int_equal(compact(*state, second).code, 0); /* again: as was wanted */
+    assert_int_equal(range_at(*state, "h/", first).code, -ERANGE);
+    assert_string_equal(range_at(*state, "h/", second).value, "2");
+    assert_int_equal(range_at(*state, "h/", last).pair_count, 1);
+}
+
+static struct contract_answer time_to_live(struct contract *contract, int64_t id)
+{
+    struct contract_answer answer = { 0 };
+    assert_int_equal(kv_lease_time_to_live(contract->kv, id, on_lease, &answer, NULL), 0);
+    contract->wait(contract, &answer.done);
+    return answer;
+}
+
+static void what_a_lease_has_left_is_told_and_not_renewed(void **state)
+{
+    int64_t id = kv_lease_new_id();
+    struct contract *contract = *state;
+    (void)contract_grant(contract, id, 20);
+    contract->pass_ms(contract, 1100);
+    struct contract_answer left = time_to_live(contract, id);
+    assert_int_equal(left.code, 0);
+    assert_int_equal(left.ttl_s, 20);
+    assert_in_range(left.left_s, 16, 19);
+    (void)contract_revoke(contract, id);
+    assert_int_equal(time_to_live(contract, id).code, -ENOENT);
+}
+
+static void on_members(const struct kv_members_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->count = (int64_t)result->member_count;
+    if (result->member_count == 0)
+        return;
+    answer->id = result->members[0].id;
+    (void)snprintf(answer->value, sizeof(answer->value), "%s", result->members[0].name);
+}
+
+static void on_status(const struct kv_status_result *result, void *userdata)
+{
+    struct contract_answer *answer = userdata;
+    answer->done++;
+    answer->code = result->code;
+    answer->revision = result->revision;
+    answer->id = result->leader;
+    assert_true(result->leader == result->member);
+    assert_true(result->size_bytes >= result->in_use_bytes && result->in_use_bytes > 0);
+    assert_true(*result->version);
+    assert_false(result->no_space || result->corrupt);
+}
+
+static void a_store_of_one_member_is_led_by_it(void **state)
+{
+    struct contract *contract = *state;
+    struct contract_answer members = { 0 };
+    struct contract_answer status = { 0 };
+    assert_int_equal(kv_members(contract->kv, on_members, &members, NULL), 0);
+    contract->wait(contract, &members.done);
+    assert_int_equal(members.code, 0);
+    assert_int_equal(members.count, 1);
+    assert_true(*members.value);
+    int64_t revision = contract_op(contract, kv_op_put("s/a", "1")).revision;
+    assert_int_equal(kv_status(contract->kv, on_status, &status, NULL), 0);
+    contract->wait(contract, &status.done);
+    assert_int_equal(status.code, 0);
+    assert_int_equal(status.revision, revision);
+    assert_true(status.id == members.id);
+}
+
 static void delete_of_a_prefix_spares_its_neighbours(void **state)
 {
     (void)contract_op(*state, kv_op_put("d/x", ""));
@@ -178,6 +382,16 @@ static void a_listing_longer_than_a_page_is_whole_and_ordered(void **state)
     assert_int_equal(all.code, 0);
     assert_int_equal(all.pair_count, 2100);
     assert_string_equal(all.key, "p/00000");
+}
+
+static void a_listing_of_the_past_is_whole_too(void **state)
+{
+    put_pages(*state, 2100);
+    int64_t then = contract_range(*state, "p/", true).revision;
+    struct contract_answer gone = contract_op(*state, kv_op_delete_prefix("p/"));
+    assert_int_equal(gone.count, 2100);
+    assert_int_equal(contract_range(*state, "p/", true).pair_count, 0);
+    assert_int_equal(range_at(*state, "p/", then).pair_count, 2100);
 }
 
 static void too_many_operations_are_refused_before_they_are_sent(void **state)
@@ -385,6 +599,14 @@ const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(each_compare_holds_exactly_when_it_should),
     cmocka_unit_test(delete_of_a_prefix_spares_its_neighbours),
     cmocka_unit_test(a_listing_longer_than_a_page_is_whole_and_ordered),
+    cmocka_unit_test(a_listing_of_the_past_is_whole_too),
+    cmocka_unit_test(every_target_compares_in_every_relation),
+    cmocka_unit_test(an_absent_key_has_zeros_and_no_value),
+    cmocka_unit_test(values_are_bytes),
+    cmocka_unit_test(keys_are_text),
+    cmocka_unit_test(the_past_is_seen_until_it_is_compacted),
+    cmocka_unit_test(what_a_lease_has_left_is_told_and_not_renewed),
+    cmocka_unit_test(a_store_of_one_member_is_led_by_it),
     cmocka_unit_test(too_many_operations_are_refused_before_they_are_sent),
     cmocka_unit_test(one_key_put_twice_in_a_transaction_is_wrong),
     cmocka_unit_test(a_lease_granted_twice_is_granted),

@@ -28,6 +28,8 @@ struct contract_answer {
     bool succeeded;
     int64_t revision;
     int64_t ttl_s;
+    int64_t left_s;
+    uint64_t id;
     int64_t count;
     size_t pair_count;
     struct kv_pair first;

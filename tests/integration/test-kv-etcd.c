@@ -316,6 +316,69 @@ static void another_store_behind_the_endpoint_is_refused(void **state)
     etcd_server_done(&first);
 }
 
+static struct contract_answer put_of_size(struct contract *contract, size_t size)
+{
+    autofree char *value = malloc(size + 1);
+    assert_non_null(value);
+    memset(value, 'x', size);
+    value[size] = '\0';
+    return contract_op(contract, kv_op_put("big", value));
+}
+
+static void expect_words(const char *text, const char *words)
+{
+    if (!strstr(text, words))
+        fail_msg("\"%s\" does not say \"%s\"", text, words);
+}
+
+/* etcd refuses in two ways: by its own limit, and above 2 MiB by that of its transport. */
+static void a_value_over_the_limit_is_refused_with_the_limits_name(void **state)
+{
+    static const size_t sizes[] = { 1600 * 1024, 3 * 1024 * 1024 };
+    (void)state;
+    assert_int_equal(put_of_size(&fixture.contract, 1400 * 1024).code, 0);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct contract_answer answer = put_of_size(&fixture.contract, sizes[i]);
+        assert_int_equal(answer.code, -E2BIG);
+        expect_words(answer.reason, "--max-request-bytes");
+    }
+    (void)contract_op(&fixture.contract, kv_op_delete("big"));
+}
+
+static void on_full(const struct kv_status_result *result, void *userdata)
+{
+    assert_int_equal(result->code, 0);
+    assert_true(result->no_space);
+    *(int *)userdata = 1;
+}
+
+static void a_full_store_says_how_to_mend_it_and_takes_deletes(void **state)
+{
+    static const char *const quota[] = { "--quota-backend-bytes", "1000000", NULL };
+    struct etcd_fixture small = { .contract = fixture.contract, .loop = fixture.loop };
+    char *endpoints[] = { small.server.client_url, NULL };
+    int told = 0;
+    (void)state;
+    small.server.extra = quota;
+    etcd_server_start(&small.server);
+    struct kv_etcd_config config = etcd_fixture_config(endpoints);
+    assert_int_equal(kv_etcd_new(small.loop, &config, &small.contract.kv, NULL), 0);
+    etcd_fixture_wait_up(&small.contract);
+    struct contract_answer answer = { 0 };
+    for (int i = 0; i < 10 && answer.code == 0; i++)
+        answer = put_of_size(&small.contract, 400 * 1024);
+    assert_int_equal(answer.code, -ENOSPC);
+    expect_words(answer.reason, "compact");
+    expect_words(answer.reason, "defrag");
+    expect_words(answer.reason, "alarm disarm");
+    assert_int_equal(contract_grant(&small.contract, 7, 5).code, -ENOSPC);
+    assert_int_equal(contract_op(&small.contract, kv_op_delete("big")).code, 0);
+    assert_int_equal(kv_status(small.contract.kv, on_full, &told, NULL), 0);
+    small.contract.wait(&small.contract, &told);
+    kv_free(small.contract.kv);
+    etcd_server_done(&small.server);
+}
+
 int main(void)
 {
     static struct CMUnitTest tests[64];
@@ -323,6 +386,8 @@ int main(void)
         cmocka_unit_test(a_frozen_etcd_costs_no_event_and_its_streams_are_dropped),
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
+        cmocka_unit_test(a_value_over_the_limit_is_refused_with_the_limits_name),
+        cmocka_unit_test(a_full_store_says_how_to_mend_it_and_takes_deletes),
         cmocka_unit_test(an_idle_mirror_asks_for_nothing),
         cmocka_unit_test(leadership_passes_on_when_the_leader_resigns),
         cmocka_unit_test(another_store_behind_the_endpoint_is_refused),

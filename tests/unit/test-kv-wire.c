@@ -148,7 +148,7 @@ static void failures_mean_what_was_measured(void **state)
          -EOPNOTSUPP                                                                                             },
         { 400,
          "{\"error\":\"etcdserver: authentication failed, invalid user ID or "
-         "password\",\"code\":3}",                                                                   -EACCES     },
+          "password\",\"code\":3}",                                                                  -EACCES     },
         { 429, "{\"error\":\"etcdserver: mvcc: database space exceeded\",\"code\":8}",               -ENOSPC     },
         { 429, "{\"error\":\"grpc: received message larger than max (9 vs. 2)\",\"code\":8}",
          -E2BIG                                                                                                  },
@@ -201,6 +201,49 @@ static void messages_of_a_watch_are_told_apart(void **state)
     }
 }
 
+static void a_token_is_one_word_fit_for_a_header(void **state)
+{
+    static const char good[] = "{\"token\":\"abc.12\"}";
+    static const char *const wrong[] = { "{}", "{\"token\":\"\"}", "{\"token\":\"a\\r\\nX: y\"}",
+                                         "{\"token\":7}" };
+    autofree char *token = NULL;
+    (void)state;
+    assert_int_equal(kv_wire_read_token(good, strlen(good), &token, NULL), 0);
+    assert_string_equal(token, "abc.12");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char *none = NULL;
+        assert_int_equal(kv_wire_read_token(wrong[i], strlen(wrong[i]), &none, NULL), -EPROTO);
+    }
+}
+
+static void a_login_is_escaped(void **state)
+{
+    autofree char *body = NULL;
+    struct error err = { 0 };
+    (void)state;
+    assert_int_equal(kv_wire_write_login("u\"", "p\\\"", &body, NULL), 0);
+    assert_string_equal(body, "{\"name\":\"u\\\"\",\"password\":\"p\\\\\\\"\"}");
+    assert_int_equal(kv_wire_write_login("u", "hunter2\xff", &body, &err), -EINVAL);
+    assert_null(strstr(err.text, "hunter2"));
+}
+
+static void alarms_are_read_from_the_status(void **state)
+{
+    static const char body[] =
+        "{\"header\":{\"revision\":\"5\",\"member_id\":\"17000000000000000000\"},"
+        "\"dbSize\":\"9\",\"version\":\"3.4.23\",\"errors\":[\"memberID:1 "
+        "alarm:NOSPACE \",\"etcdserver: no leader\"]}";
+    struct kv_wire_status status = { 0 };
+    (void)state;
+    assert_int_equal(kv_wire_read_status(body, strlen(body), &status, NULL), 0);
+    assert_true(status.status.no_space);
+    assert_false(status.status.corrupt);
+    assert_true(status.status.member == 17000000000000000000U);
+    assert_true(status.status.leader == 0);
+    assert_int_equal(status.status.size_bytes, 9);
+    kv_wire_status_done(&status);
+}
+
 static void add_lines(struct kv_wire_stream *stream, const char *bytes, size_t length,
                       struct text *lines)
 {
@@ -237,6 +280,9 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused_and_not_guessed),
         cmocka_unit_test(failures_mean_what_was_measured),
         cmocka_unit_test(messages_of_a_watch_are_told_apart),
+        cmocka_unit_test(a_token_is_one_word_fit_for_a_header),
+        cmocka_unit_test(a_login_is_escaped),
+        cmocka_unit_test(alarms_are_read_from_the_status),
         cmocka_unit_test(a_stream_cut_anywhere_gives_the_same_lines),
     };
     return cmocka_run_group_tests_name("kv-wire", tests, NULL, NULL);
