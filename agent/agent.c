@@ -538,18 +538,40 @@ static void on_bus(bool connected, void *userdata)
 
 /* --- the API's view of the daemon --- */
 
+static json_t *counts_json(const struct kv_etcd_view *view)
+{
+    json_t *counts = json_object();
+    for (enum kv_etcd_count i = 0; i < KV_ETCD_COUNTS; i++)
+        (void)json_object_set_new(counts, kv_etcd_count_name(i),
+                                  json_integer((json_int_t)view->counts[i]));
+    return counts;
+}
+
+/* last_error may be long over: its age says so. */
+static json_t *store_json(const struct kv_etcd_view *view)
+{
+    char cluster[2 * sizeof(view->cluster_id) + 1];
+    (void)snprintf(cluster, sizeof(cluster), "%" PRIx64, view->cluster_id);
+    int64_t age_ms = *view->last_error ? clock_boot_ms() - view->last_error_boot_ms : 0;
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I}", "endpoint", view->endpoint,
+                     "cluster_id", cluster, "revision", (json_int_t)view->revision, "lag",
+                     (json_int_t)view->lag, "in_flight", (json_int_t)view->in_flight, "watches",
+                     (json_int_t)view->watches, "counts", counts_json(view), "last_error",
+                     view->last_error, "last_error_age_ms", (json_int_t)age_ms);
+}
+
 static json_t *daemon_status(void *userdata)
 {
     const struct agent *agent = userdata;
     struct kv_etcd_view view = { 0 };
     kv_etcd_get_view(agent->kv, &view);
-    return json_pack("{s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:b,s:s}", "machine", agent->machine.id,
-                     "registration_state", presence_state_text(agent->presence), "registration",
-                     (json_int_t)presence_registration(agent->presence), "leading",
-                     agent->leader ? 1 : 0, "endpoint", view.endpoint ? view.endpoint : "",
-                     "store_revision", (json_int_t)view.revision, "reconnects",
-                     (json_int_t)view.counts[KV_ETCD_COUNT_RECONNECT], "foreign_store",
-                     agent->foreign ? 1 : 0, "cluster", agent->uuid ? agent->uuid : "");
+    return json_pack(
+        "{s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:b,s:s,s:o}", "machine", agent->machine.id,
+        "registration_state", presence_state_text(agent->presence), "registration",
+        (json_int_t)presence_registration(agent->presence), "leading", agent->leader ? 1 : 0,
+        "endpoint", view.endpoint, "store_revision", (json_int_t)view.revision, "reconnects",
+        (json_int_t)view.counts[KV_ETCD_COUNT_RECONNECT], "foreign_store", agent->foreign ? 1 : 0,
+        "cluster", agent->uuid ? agent->uuid : "", "store", store_json(&view));
 }
 
 /* --- life --- */

@@ -282,6 +282,30 @@ static double requests_started(struct http *http)
     return metrics.started;
 }
 
+static void the_view_tells_what_was_done_and_how_far_behind_it_is(void **state)
+{
+    struct kv_etcd_view before = { 0 };
+    struct kv_etcd_view view = { 0 };
+    struct follower follower = { 0 };
+    (void)state;
+    follow(&follower);
+    kv_etcd_get_view(fixture.contract.kv, &before);
+    count_to(1);
+    expect(&follower, 1);
+    int64_t revision = contract_op(&fixture.contract, kv_op_put("beside", "1")).revision;
+    kv_etcd_get_view(fixture.contract.kv, &view);
+    assert_int_equal(view.counts[KV_ETCD_COUNT_TXN] - before.counts[KV_ETCD_COUNT_TXN], 2);
+    assert_int_equal(view.counts[KV_ETCD_COUNT_RANGE] - before.counts[KV_ETCD_COUNT_RANGE], 1);
+    assert_string_equal(view.endpoint, fixture.server.client_url);
+    assert_int_equal(view.watches, 1);
+    assert_int_equal(view.in_flight, 0);
+    assert_int_equal(view.revision, revision);
+    assert_int_equal(view.lag, 1); /* what was put beside the watched key */
+    assert_true(view.cluster_id != 0);
+    kv_mirror_free(follower.mirror);
+    (void)contract_op(&fixture.contract, kv_op_delete("count"));
+}
+
 static void an_idle_mirror_asks_for_nothing(void **state)
 {
     autoptr(http) http = NULL;
@@ -388,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
         cmocka_unit_test(a_value_over_the_limit_is_refused_with_the_limits_name),
         cmocka_unit_test(a_full_store_says_how_to_mend_it_and_takes_deletes),
+        cmocka_unit_test(the_view_tells_what_was_done_and_how_far_behind_it_is),
         cmocka_unit_test(an_idle_mirror_asks_for_nothing),
         cmocka_unit_test(leadership_passes_on_when_the_leader_resigns),
         cmocka_unit_test(another_store_behind_the_endpoint_is_refused),
