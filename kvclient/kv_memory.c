@@ -209,30 +209,43 @@ static int delete_one(struct kv_memory *store, const char *key, int64_t revision
 static int delete_matching(struct kv_memory *store, const struct kv_op *op, int64_t revision,
                            struct kv_op_result *ret)
 {
-    size_t i = kv_pairs_seek(&store->pairs, op->key);
-    while (i < store->pairs.count && matches(store->pairs.items[i]->key, op->key, op->prefix)) {
-        int r = delete_one(store, store->pairs.items[i]->key, revision);
+    for (;;) {
+        const struct kv_pair *pair =
+            kv_pairs_get(&store->pairs, kv_pairs_seek(&store->pairs, op->key));
+        if (!pair || !matches(pair->key, op->key, op->prefix))
+            return 0;
+        int r = delete_one(store, pair->key, revision);
         if (r < 0)
             return r;
         ret->count++;
     }
-    return 0;
+}
+
+static size_t count_matching(const struct kv_pairs *pairs, const struct kv_op *op)
+{
+    size_t count = 0;
+    struct kv_pairs_at at = kv_pairs_seek(pairs, op->key);
+    const struct kv_pair *pair = kv_pairs_get(pairs, at);
+    while (pair && matches(pair->key, op->key, op->prefix)) {
+        count++;
+        at = kv_pairs_next(pairs, at);
+        pair = kv_pairs_get(pairs, at);
+    }
+    return count;
 }
 
 static int range(const struct kv_pairs *pairs, const struct kv_op *op, struct kv_op_result *ret)
 {
-    size_t first = kv_pairs_seek(pairs, op->key);
-    size_t end = first;
-    while (end < pairs->count && matches(pairs->items[end]->key, op->key, op->prefix))
-        end++;
-    ret->count = (int64_t)(end - first);
-    if (op->count_only || first == end)
+    size_t count = count_matching(pairs, op);
+    struct kv_pairs_at at = kv_pairs_seek(pairs, op->key);
+    ret->count = (int64_t)count;
+    if (op->count_only || count == 0)
         return 0;
-    ret->pairs = calloc(end - first, sizeof(*ret->pairs));
+    ret->pairs = calloc(count, sizeof(*ret->pairs));
     if (!ret->pairs)
         return -ENOMEM;
-    for (size_t i = first; i < end; i++) {
-        struct kv_pair shown = *pairs->items[i];
+    for (; ret->pair_count < count; at = kv_pairs_next(pairs, at)) {
+        struct kv_pair shown = *kv_pairs_get(pairs, at);
         if (op->keys_only)
             shown.value_length = 0;
         int r = kv_pair_copy(&shown, &ret->pairs[ret->pair_count], NULL);
@@ -360,17 +373,31 @@ static int run_txn(struct kv_memory *store, const struct kv_txn *txn, struct ans
     return r;
 }
 
+/* The first key of a lease at that place or behind it; NULL if there is none. */
+static const struct kv_pair *find_leased(const struct kv_memory *store, struct kv_pairs_at at,
+                                         int64_t lease)
+{
+    const struct kv_pair *pair = kv_pairs_get(&store->pairs, at);
+    while (pair && pair->lease != lease) {
+        at = kv_pairs_next(&store->pairs, at);
+        pair = kv_pairs_get(&store->pairs, at);
+    }
+    return pair;
+}
+
 /* All keys of a lease go in one revision. */
 static void drop_lease(struct kv_memory *store, struct lease *lease)
 {
+    struct kv_pairs_at start = { 0 };
+    const struct kv_pair *pair = NULL;
     bool any = false;
-    for (size_t i = 0; i < store->pairs.count;) {
-        if (store->pairs.items[i]->lease != lease->id) {
-            i++;
-            continue;
-        }
+    while ((pair = find_leased(store, start, lease->id))) {
+        autofree char *key = strdup(pair->key);
+        if (!key)
+            break;
+        (void)delete_one(store, key, store->revision + 1);
+        start = kv_pairs_seek(&store->pairs, key);
         any = true;
-        (void)delete_one(store, store->pairs.items[i]->key, store->revision + 1);
     }
     if (any)
         store->revision++;
@@ -417,9 +444,11 @@ static int replay(struct kv_pairs *pairs, const struct history *history, int64_t
 
 static int copy_pairs(const struct kv_pairs *from, struct kv_pairs *ret)
 {
-    for (size_t i = 0; i < from->count; i++) {
+    struct kv_pairs_at at = { 0 };
+    for (const struct kv_pair *pair = kv_pairs_get(from, at); pair;
+         at = kv_pairs_next(from, at), pair = kv_pairs_get(from, at)) {
         struct kv_pair *old = NULL;
-        autoptr(kv_pair) copy = kv_pair_new(from->items[i]);
+        autoptr(kv_pair) copy = kv_pair_new(pair);
         int r = copy ? kv_pairs_put(ret, copy, &old, NULL) : -ENOMEM;
         if (r < 0)
             return r;
@@ -895,8 +924,10 @@ static void tell_members(const struct answer *answer)
 static int64_t size_of(const struct kv_pairs *pairs)
 {
     size_t size = 0;
-    for (size_t i = 0; i < pairs->count; i++)
-        size += strlen(pairs->items[i]->key) + pairs->items[i]->value_length;
+    struct kv_pairs_at at = { 0 };
+    for (const struct kv_pair *pair = kv_pairs_get(pairs, at); pair;
+         at = kv_pairs_next(pairs, at), pair = kv_pairs_get(pairs, at))
+        size += strlen(pair->key) + pair->value_length;
     return (int64_t)size;
 }
 

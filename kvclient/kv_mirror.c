@@ -183,15 +183,19 @@ static struct kv_pair *take_listed(struct kv_pair *listed)
  */
 static void delete_unlisted(struct kv_mirror *mirror, const struct kv_range_result *result)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < mirror->pairs.count && !mirror->freed;) {
-        const char *key = mirror->pairs.items[i]->key;
-        while (at < result->pair_count && strcmp(result->pairs[at].key, key) < 0)
-            at++;
-        if (at < result->pair_count && strcmp(result->pairs[at].key, key) == 0)
-            i++;
-        else
-            change_delete(mirror, key);
+    size_t listed = 0;
+    struct kv_pairs_at at = { 0 };
+    const struct kv_pair *pair = NULL;
+    while (!mirror->freed && (pair = kv_pairs_get(&mirror->pairs, at))) {
+        while (listed < result->pair_count && strcmp(result->pairs[listed].key, pair->key) < 0)
+            listed++;
+        if (listed < result->pair_count && strcmp(result->pairs[listed].key, pair->key) == 0) {
+            at = kv_pairs_next(&mirror->pairs, at);
+            continue;
+        }
+        autoptr(kv_pair) old = kv_pairs_take(&mirror->pairs, pair->key);
+        at = kv_pairs_seek(&mirror->pairs, old->key);
+        tell_change(mirror, old, NULL);
     }
 }
 
@@ -311,13 +315,14 @@ const struct kv_pair *kv_mirror_get(const struct kv_mirror *mirror, const char *
 int kv_mirror_each(const struct kv_mirror *mirror, const char *prefix, kv_mirror_visit_fn fn,
                    void *userdata)
 {
-    size_t i = kv_pairs_seek(&mirror->pairs, prefix);
-    for (; i < mirror->pairs.count; i++) {
-        if (!text_starts_with(mirror->pairs.items[i]->key, prefix))
-            return 0;
-        int r = fn(mirror->pairs.items[i], userdata);
+    struct kv_pairs_at at = kv_pairs_seek(&mirror->pairs, prefix);
+    const struct kv_pair *pair = kv_pairs_get(&mirror->pairs, at);
+    while (pair && text_starts_with(pair->key, prefix)) {
+        int r = fn(pair, userdata);
         if (r != 0)
             return r;
+        at = kv_pairs_next(&mirror->pairs, at);
+        pair = kv_pairs_get(&mirror->pairs, at);
     }
     return 0;
 }

@@ -3,6 +3,12 @@
  * A prefix of the store kept in memory, consistent at a revision: listed at R, watched from R + 1,
  * listed again (and the difference told as events) when history was compacted away.
  *
+ * Memory is bounded by what is watched: the pairs themselves, while a listing comes in that listing
+ * beside them, and of the stream what came in one turn of the loop and the message that is not
+ * whole yet (etcd's fragments are of some MiB; one over 64 MiB ends the stream). Nothing is queued
+ * for an owner that is slow: callbacks run before more is read, so what we do not take stays in
+ * etcd and in TCP.
+ *
  * The owner is told of each change once, in the store's order, whatever happened to connections
  * between.
  */

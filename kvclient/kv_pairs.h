@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A set of pairs in key order: what the mirror and the store in memory are made of. */
+/*
+ * A set of pairs in key order: what the mirror and the store in memory are made of.
+ *
+ * Pointers lie in chunks of some hundred, so that to put or take one of 100,000 moves no more than
+ * one chunk's, and to find one costs two binary searches.
+ */
 #ifndef KVCLIENT_KV_PAIRS_H
 #define KVCLIENT_KV_PAIRS_H
 
 #include "base/error.h"
 #include "kvclient/kv.h"
 
+struct kv_chunk;
+
 /* Zero-initialise. */
 struct kv_pairs {
-    struct kv_pair **items;
+    struct kv_chunk **chunks; /* none of them empty */
+    size_t chunk_count;
+    size_t chunk_room;
     size_t count;
-    size_t room;
+};
+
+/* A place in the set, good until the next put or take. */
+struct kv_pairs_at {
+    size_t chunk;
+    size_t index;
 };
 
 void kv_pairs_done(struct kv_pairs *pairs);
@@ -18,8 +32,12 @@ void kv_pairs_done(struct kv_pairs *pairs);
 /* NULL if absent; borrowed until the next change. */
 struct kv_pair *kv_pairs_find(const struct kv_pairs *pairs, const char *key);
 
-/* The index of the first key that is not less than key; count if there is none. */
-size_t kv_pairs_seek(const struct kv_pairs *pairs, const char *key);
+/* The place of the first key that is not less than key. */
+struct kv_pairs_at kv_pairs_seek(const struct kv_pairs *pairs, const char *key);
+
+/* The pair at that place, NULL behind the last one; and the place after it. */
+struct kv_pair *kv_pairs_get(const struct kv_pairs *pairs, struct kv_pairs_at at);
+struct kv_pairs_at kv_pairs_next(const struct kv_pairs *pairs, struct kv_pairs_at at);
 
 /* Puts in the pair, which the set owns from here on. *ret_old is what stood there before, owned by
  * the caller, or NULL. On -ENOMEM the pair stays the caller's. */

@@ -15,7 +15,7 @@ libkvclient_a_SOURCES = \
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
-check_PROGRAMS += test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-wire \
+check_PROGRAMS += test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs test-kv-wire \
 	test-kv-etcd test-kv-etcd-access
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
@@ -23,6 +23,8 @@ KV_ETCD_FIXTURE = \
 	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
 test_kv_keeper_SOURCES = tests/unit/test-kv-keeper.c tests/unit/harness.h
 test_kv_keeper_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_pairs_SOURCES = tests/unit/test-kv-pairs.c tests/unit/harness.h
+test_kv_pairs_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
@@ -46,6 +48,7 @@ fuzz_kv_wire_LDADD = $(KV_LIBS)
 fuzz_kv_wire_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 EXTRA_DIST += \
+	kvclient/README.md \
 	tests/integration/kv-certificates.sh \
 	tests/fuzz/corpus/fuzz-kv-wire/failure \
 	tests/fuzz/corpus/fuzz-kv-wire/lease \

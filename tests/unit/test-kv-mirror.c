@@ -187,6 +187,56 @@ static void visits_are_in_key_order_below_a_prefix_and_can_stop(void **state)
     assert_int_equal(visits, 1);
 }
 
+enum { MANY = 100000 };
+
+/* The keys from first on, every step-th of MANY, in transactions of as many as one takes. */
+static void put_many(struct fixture *fixture, int first, int step, const char *value)
+{
+    char keys[KV_TXN_OPS_MAX][16];
+    struct kv_op ops[KV_TXN_OPS_MAX];
+    for (int i = first; i < MANY;) {
+        struct kv_txn txn = { .success = ops };
+        for (; txn.success_count < KV_TXN_OPS_MAX && i < MANY; i += step) {
+            char *key = keys[txn.success_count];
+            (void)snprintf(key, sizeof(keys[0]), "m/%06d", i);
+            ops[txn.success_count++] = kv_op_put(key, value);
+        }
+        assert_int_equal(kv_txn(fixture->writer, &txn, on_done, NULL, NULL), 0);
+    }
+}
+
+static int count_pair(const struct kv_pair *pair, void *userdata)
+{
+    (void)pair;
+    ++*(int *)userdata;
+    return 0;
+}
+
+/* Listed while cut off, so that the listing after it tells the difference of half of them. */
+static void a_hundred_thousand_keys_are_mirrored(void **state)
+{
+    struct fixture *fixture = *state;
+    int count = 0;
+    (void)kv_memory_deliver(fixture->store);
+    put_many(fixture, 0, 1, "");
+    (void)kv_memory_deliver(fixture->store);
+    kv_memory_cut(fixture->kv, true);
+    (void)kv_memory_deliver(fixture->store);
+    text_done(&fixture->story);
+    run(fixture, kv_op_delete_prefix("m/00"));
+    put_many(fixture, 50000, 10000, "1");
+    kv_memory_compact(fixture->store);
+    (void)kv_memory_deliver(fixture->store);
+    kv_memory_cut(fixture->kv, false);
+    (void)kv_memory_deliver(fixture->store);
+    assert_int_equal(kv_mirror_each(fixture->mirror, "m/", count_pair, &count), 0);
+    assert_int_equal(count, MANY - 10000);
+    const char *last = strstr(fixture->story.data, "m/009999:> m/050000:>1");
+    assert_non_null(last);
+    assert_string_equal(last, "m/009999:> m/050000:>1 m/060000:>1 m/070000:>1 m/080000:>1 "
+                              "m/090000:>1 ");
+}
+
 #define mirror_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -197,6 +247,7 @@ int main(void)
         mirror_test(compaction_under_a_cut_tells_the_difference),
         mirror_test(a_listing_that_failed_is_made_again_when_told),
         mirror_test(it_may_be_freed_in_its_own_callback),
+        mirror_test(a_hundred_thousand_keys_are_mirrored),
         mirror_test(visits_are_in_key_order_below_a_prefix_and_can_stop),
     };
     return cmocka_run_group_tests_name("kv-mirror", tests, NULL, NULL);
