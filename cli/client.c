@@ -109,9 +109,9 @@ static int no_socket(const struct client *client, int code, struct error *err)
 
 static int no_answer(const struct client *client, struct error *err)
 {
-    bool never_connected =
-        client->code == -ECONNREFUSED || client->code == -ENOENT || client->code == -EACCES ||
-        client->code == -EKEYREJECTED || client->code == -ENOKEY;
+    bool never_connected = client->code == -ECONNREFUSED || client->code == -ENOENT ||
+                           client->code == -EACCES || client->code == -EKEYREJECTED ||
+                           client->code == -ENOKEY;
     if (never_connected && client->socket)
         return no_socket(client, client->code, err);
     if (never_connected)
