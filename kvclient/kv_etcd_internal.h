@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kv_etcd.c (requests), kv_etcd_watch.c (streams) and kv_etcd_auth.c (the token) share. For no
- * one else. */
+/* What kv_etcd.c (the store), kv_etcd_call.c (requests), kv_etcd_watch.c (streams) and
+ * kv_etcd_auth.c (the token) share. For no one else. */
 #ifndef KVCLIENT_KV_ETCD_INTERNAL_H
 #define KVCLIENT_KV_ETCD_INTERNAL_H
 
@@ -73,6 +73,26 @@ void kv_etcd_auth_proved(struct kv_etcd *store); /* a request was answered with 
 
 void kv_etcd_calls_authenticated(struct kv_etcd *store, int code, const char *reason);
 void kv_etcd_watches_authenticated(struct kv_etcd *store, int code, const char *reason);
+
+/* Requests, as the vtable wants them. */
+int kv_etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata,
+                struct error *err);
+int kv_etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                  void *userdata, struct error *err);
+int kv_etcd_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, void *userdata,
+                        struct error *err);
+int kv_etcd_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                             struct error *err);
+int kv_etcd_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                         struct error *err);
+int kv_etcd_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                               struct error *err);
+int kv_etcd_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+                    struct error *err);
+int kv_etcd_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err);
+int kv_etcd_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err);
+void kv_etcd_forget(struct kv *kv, const void *userdata);
+void kv_etcd_calls_free_all(struct kv_etcd *store);
 
 int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                       const struct kv_watch_callbacks *callbacks, void *userdata,

@@ -1,0 +1,817 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unary requests: each goes over its tries, endpoints and pages until one callback ends it.
+ *
+ *   wait for room or a token --> on its way --answer--> ended
+ *          ^                        |  |
+ *          +-- token refused -------+  +-- failed: timer --> on its way (the next endpoint)
+ */
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "kvclient/backoff.h"
+#include "kvclient/kv_etcd_internal.h"
+#include "kvclient/kv_pairs.h"
+
+enum {
+    PAGE_KEYS = 1000,       /* as fast as one big answer, and bounded in memory */
+    IN_FLIGHT_MAX = 32,     /* more gains nothing, and each is a connection */
+    ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
+    RETRY_FIRST_MS = 40,
+    RESTARTS_MAX = 3, /* of a listing that compaction overtook */
+    TOKENS_MAX = 2,   /* that a request may find refused before the refusal is its end */
+};
+
+enum call_kind {
+    CALL_INVALID = 0,
+    CALL_TXN,
+    CALL_RANGE,
+    CALL_GRANT,
+    CALL_KEEP_ALIVE,
+    CALL_REVOKE,
+    CALL_TIME_TO_LIVE,
+    CALL_COMPACT,
+    CALL_MEMBERS,
+    CALL_STATUS,
+};
+
+/* What a request that is not on its way waits for. */
+enum wait {
+    WAIT_NONE = 0, /* under way, or its timer runs */
+    WAIT_ROOM,     /* others to finish */
+    WAIT_TOKEN,
+    WAIT_END, /* no token came: it is about to be told so */
+};
+
+/* One request of the caller, over its tries (and pages). */
+struct etcd_call {
+    struct kv_etcd *store; /* borrowed */
+    enum call_kind kind;
+    enum wait wait;
+    bool is_read;
+    bool maybe_applied;
+    int tries;
+    int refused_tokens;
+    uint64_t token; /* its generation, when the request was sent */
+    size_t endpoint;
+    char *body;
+    int64_t sent_boot_ms;
+    struct backoff backoff;
+    struct http_call *http;   /* borrowed */
+    struct loop_timer *timer; /* before the next try */
+    union {
+        kv_txn_fn txn;
+        kv_range_fn range;
+        kv_lease_fn lease;
+        kv_compact_fn compact;
+        kv_members_fn members;
+        kv_status_fn status;
+    } fn;
+    void *userdata;
+
+    char *key; /* RANGE */
+    bool prefix;
+    int restarts;
+    int64_t at;       /* RANGE, COMPACT: the revision that was asked for; 0: the newest */
+    int64_t revision; /* RANGE: of page 1; 0: not known yet */
+    struct kv_pair *pairs;
+    size_t pair_count;
+
+    int64_t lease_id;
+    bool existed; /* GRANT: the lease was there already */
+
+    struct etcd_call *prev;
+    struct etcd_call *next;
+};
+
+static void call_free(struct etcd_call *call)
+{
+    if (!call)
+        return;
+    if (call->http) {
+        http_cancel(call->http);
+        call->store->in_flight--;
+    }
+    loop_timer_free(call->timer);
+    DL_DELETE(call->store->calls, call);
+    kv_pair_array_free(call->pairs, call->pair_count);
+    free(call->key);
+    free(call->body);
+    free(call);
+}
+
+static const char *path_of(const struct etcd_call *call)
+{
+    switch (call->kind) {
+    case CALL_TXN:
+        return "/v3/kv/txn";
+    case CALL_RANGE:
+        return "/v3/kv/range";
+    case CALL_GRANT:
+        /* A lease that existed is asked for its TTL, which the refusal does not tell. */
+        return call->existed ? "/v3/lease/keepalive" : "/v3/lease/grant";
+    case CALL_KEEP_ALIVE:
+        return "/v3/lease/keepalive";
+    case CALL_REVOKE:
+        return "/v3/lease/revoke";
+    case CALL_TIME_TO_LIVE:
+        return "/v3/lease/timetolive";
+    case CALL_COMPACT:
+        return "/v3/kv/compaction";
+    case CALL_MEMBERS:
+        return "/v3/cluster/member/list";
+    case CALL_STATUS:
+        return "/v3/maintenance/status";
+    case CALL_INVALID:
+        break;
+    }
+    return "";
+}
+
+/* Ends: each takes the call off the store first, so that its callback may ask for anything. */
+
+static void end_txn(struct etcd_call *call, int code, const char *reason,
+                    const struct kv_wire_txn *answer)
+{
+    struct kv_txn_result result = {
+        .code = code,
+        .reason = reason,
+        .succeeded = answer->succeeded,
+        .revision = answer->header.revision,
+        .sent_boot_ms = call->sent_boot_ms,
+        .results = answer->results,
+        .result_count = answer->result_count,
+    };
+    kv_txn_fn fn = call->fn.txn;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_range(struct etcd_call *call, int code, const char *reason)
+{
+    struct kv_range_result result = { .code = code, .reason = reason };
+    kv_range_fn fn = call->fn.range;
+    void *userdata = call->userdata;
+    if (code == 0) {
+        result.revision = call->revision;
+        result.pairs = take_ptr(call->pairs);
+        result.pair_count = call->pair_count;
+        call->pair_count = 0;
+    }
+    call_free(call);
+    fn(&result, userdata);
+    kv_pair_array_free(result.pairs, result.pair_count);
+}
+
+static void end_lease(struct etcd_call *call, int code, const char *reason, int64_t ttl_s,
+                      int64_t left_s)
+{
+    struct kv_lease_result result = {
+        .code = code,
+        .reason = reason,
+        .id = call->lease_id,
+        .ttl_s = ttl_s,
+        .left_s = left_s,
+        .sent_boot_ms = call->sent_boot_ms,
+    };
+    kv_lease_fn fn = call->fn.lease;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_compact(struct etcd_call *call, int code, const char *reason)
+{
+    struct kv_compact_result result = { .code = code, .reason = reason, .revision = call->at };
+    kv_compact_fn fn = call->fn.compact;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(&result, userdata);
+}
+
+static void end_members(struct etcd_call *call, const struct kv_members_result *result)
+{
+    kv_members_fn fn = call->fn.members;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(result, userdata);
+}
+
+static void end_status(struct etcd_call *call, const struct kv_status_result *result)
+{
+    kv_status_fn fn = call->fn.status;
+    void *userdata = call->userdata;
+    call_free(call);
+    fn(result, userdata);
+}
+
+static void end_failed(struct etcd_call *call, int code, const char *reason)
+{
+    static const struct kv_wire_txn nothing = { 0 };
+    switch (call->kind) {
+    case CALL_TXN:
+        end_txn(call, code, reason, &nothing);
+        return;
+    case CALL_RANGE:
+        end_range(call, code, reason);
+        return;
+    case CALL_COMPACT:
+        end_compact(call, code, reason);
+        return;
+    case CALL_MEMBERS:
+        end_members(call, &(struct kv_members_result){ .code = code, .reason = reason });
+        return;
+    case CALL_STATUS:
+        end_status(call,
+                   &(struct kv_status_result){ .code = code, .reason = reason, .version = "" });
+        return;
+    case CALL_GRANT:
+    case CALL_KEEP_ALIVE:
+    case CALL_REVOKE:
+    case CALL_TIME_TO_LIVE:
+    case CALL_INVALID:
+        end_lease(call, code, reason, 0, 0);
+        return;
+    }
+}
+
+/* What the caller is told when no further try is made. A refusal does not say that an earlier try
+ * without an answer was refused too. */
+static int final_code(const struct etcd_call *call, int code)
+{
+    if (code == -ESTALE)
+        return code;
+    bool may_be_done = call->maybe_applied && (call->kind == CALL_TXN || code == -EAGAIN);
+    if (may_be_done || (code == -ETIMEDOUT && !call->is_read))
+        return -ETIMEDOUT;
+    return code == -ETIMEDOUT ? -EAGAIN : code;
+}
+
+static void on_retry(struct loop_timer *timer, void *userdata);
+
+static int retry_later(struct etcd_call *call, int delay_ms, struct error *err)
+{
+    if (!call->timer) {
+        int r = loop_timer_new(call->store->loop, "etcd retry", on_retry, call, &call->timer, err);
+        if (r < 0)
+            return r;
+    }
+    loop_timer_set(call->timer, delay_ms);
+    return 0;
+}
+
+static void on_answer(struct http_call *http, const struct http_result *result, void *userdata);
+
+/* The store wants no token for these, so a lease does not die of a login that takes its time. */
+static bool needs_token(const struct etcd_call *call)
+{
+    return call->kind != CALL_GRANT && call->kind != CALL_KEEP_ALIVE;
+}
+
+static int send(struct etcd_call *call, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    call->endpoint = store->endpoint;
+    call->token = kv_etcd_auth_generation(store);
+    call->sent_boot_ms = clock_boot_ms();
+    int r = kv_etcd_post(store, call->endpoint, path_of(call), call->body, store->timeout_header,
+                         store->request_timeout_ms + ANSWER_MARGIN_MS, NULL, on_answer, call,
+                         &call->http, err);
+    if (r == 0)
+        store->in_flight++;
+    return r;
+}
+
+static int try_now(struct etcd_call *call, struct error *err)
+{
+    call->wait = WAIT_NONE;
+    if (!needs_token(call) || kv_etcd_auth_is_ready(call->store))
+        return send(call, err);
+    call->wait = WAIT_TOKEN;
+    kv_etcd_auth_want(call->store);
+    return 0;
+}
+
+static void try_or_end(struct etcd_call *call)
+{
+    struct error err = { 0 };
+    int r = try_now(call, &err);
+    if (r < 0)
+        end_failed(call, final_code(call, r), err.text);
+}
+
+static void on_retry(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    try_or_end(userdata);
+}
+
+/* Keep-alives and grants never wait behind a batch. */
+static bool may_wait(const struct etcd_call *call)
+{
+    return call->kind == CALL_TXN || call->kind == CALL_RANGE;
+}
+
+static void start_waiting(struct kv_etcd *store)
+{
+    struct etcd_call *call = NULL;
+    while (store->in_flight < IN_FLIGHT_MAX) {
+        DL_SEARCH_SCALAR(store->calls, call, wait, WAIT_ROOM);
+        if (!call)
+            return;
+        /* Not from here: the callback of one that cannot even start must not run inside of the call
+         * that made room. */
+        struct error err = { 0 };
+        if (try_now(call, &err) < 0 && retry_later(call, 0, &err) < 0)
+            end_failed(call, final_code(call, -EAGAIN), err.text);
+    }
+}
+
+/* A login that failed counts as a try of all that waited for it. Whose last it was is told so by
+ * end_waiting(): callbacks may ask for anything, so none runs while the list is walked. */
+static void after_failed_login(struct etcd_call *call, int code)
+{
+    bool passing = code == -EAGAIN || code == -ETIMEDOUT;
+    if (!passing || ++call->tries >= call->store->attempts)
+        call->wait = WAIT_END;
+    else
+        kv_etcd_auth_want(call->store);
+}
+
+static void end_waiting(struct kv_etcd *store, int code, const char *reason)
+{
+    struct etcd_call *call = NULL;
+    for (;;) {
+        DL_SEARCH_SCALAR(store->calls, call, wait, WAIT_END);
+        if (!call)
+            return;
+        /* It was not sent, so a passing failure is no unknown outcome. */
+        end_failed(call, final_code(call, code == -ETIMEDOUT ? -EAGAIN : code), reason);
+    }
+}
+
+void kv_etcd_calls_authenticated(struct kv_etcd *store, int code, const char *reason)
+{
+    struct etcd_call *call = NULL;
+    DL_FOREACH(store->calls, call) {
+        if (call->wait != WAIT_TOKEN)
+            continue;
+        if (code == 0)
+            call->wait = WAIT_ROOM;
+        else
+            after_failed_login(call, code);
+    }
+    end_waiting(store, code, reason);
+    start_waiting(store);
+}
+
+/* Replaces the request's body and begins its tries anew. */
+static int go_on(struct etcd_call *call, char *body, struct error *err)
+{
+    free(call->body);
+    call->body = body;
+    call->tries = 0;
+    return try_now(call, err);
+}
+
+static int next_page(struct etcd_call *call, struct error *err)
+{
+    char *body = NULL;
+    struct kv_wire_page page = { .key = call->key,
+                                 .prefix = call->prefix,
+                                 .revision = call->revision ? call->revision : call->at,
+                                 .limit = call->prefix ? PAGE_KEYS : 0 };
+    if (call->pair_count)
+        page.after = call->pairs[call->pair_count - 1].key;
+    int r = kv_wire_write_range(&page, &body, err);
+    return r < 0 ? r : go_on(call, body, err);
+}
+
+static int restart_listing(struct etcd_call *call, struct error *err)
+{
+    kv_pair_array_free(call->pairs, call->pair_count);
+    call->pairs = NULL;
+    call->pair_count = 0;
+    call->revision = 0;
+    call->restarts++;
+    return next_page(call, err);
+}
+
+/* Moves the page's pairs to those that the call has. */
+static int keep_page(struct etcd_call *call, struct kv_wire_range *page, struct error *err)
+{
+    if (page->pair_count == 0)
+        return 0;
+    size_t count = call->pair_count + page->pair_count;
+    struct kv_pair *pairs = realloc(call->pairs, count * sizeof(*pairs));
+    if (!pairs)
+        return error_oom(err);
+    memcpy(pairs + call->pair_count, page->pairs, page->pair_count * sizeof(*pairs));
+    free(page->pairs);
+    page->pairs = NULL;
+    page->pair_count = 0;
+    call->pairs = pairs;
+    call->pair_count = count;
+    return 0;
+}
+
+/* Each take_… returns 0 if the call has ended or goes on, else why it cannot. */
+
+static int take_page(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_range page = { 0 };
+    int r = kv_wire_read_range(result->body, result->body_length, &page, err);
+    if (r < 0)
+        return r;
+    bool more = page.more;
+    r = kv_etcd_note_header(call->store, &page.header, err);
+    if (r == 0)
+        r = keep_page(call, &page, err);
+    /* Later pages show page 1's revision, though their headers tell the newest. */
+    if (r == 0 && call->revision == 0)
+        call->revision = call->at ? call->at : page.header.revision;
+    kv_wire_range_done(&page);
+    if (r == 0 && more)
+        return next_page(call, err);
+    if (r == 0)
+        end_range(call, 0, "");
+    return r;
+}
+
+static int take_txn(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_txn answer = { 0 };
+    int r = kv_wire_read_txn(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r == 0)
+        end_txn(call, 0, "", &answer);
+    kv_wire_txn_done(&answer);
+    return r;
+}
+
+static int take_lease(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_lease answer = { 0 };
+    int r = kv_wire_read_lease(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r < 0)
+        return r;
+    bool is_gone = call->kind == CALL_TIME_TO_LIVE ? answer.ttl_s < 0 : answer.ttl_s == 0;
+    if (is_gone && call->kind != CALL_REVOKE)
+        return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
+    if (call->kind == CALL_TIME_TO_LIVE)
+        end_lease(call, 0, "", answer.granted_ttl_s, answer.ttl_s);
+    else
+        end_lease(call, 0, "", answer.ttl_s, 0);
+    return 0;
+}
+
+static int take_compact(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_header header = { 0 };
+    int r = kv_wire_read_header(result->body, result->body_length, &header, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &header, err);
+    if (r == 0)
+        end_compact(call, 0, "");
+    return r;
+}
+
+static int take_members(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_members answer = { 0 };
+    int r = kv_wire_read_members(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    if (r == 0)
+        end_members(call, &(struct kv_members_result){ .reason = "",
+                                                       .members = answer.members,
+                                                       .member_count = answer.member_count });
+    kv_wire_members_done(&answer);
+    return r;
+}
+
+static int take_status(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_wire_status answer = { 0 };
+    int r = kv_wire_read_status(result->body, result->body_length, &answer, err);
+    if (r == 0)
+        r = kv_etcd_note_header(call->store, &answer.header, err);
+    answer.status.reason = "";
+    if (r == 0)
+        end_status(call, &answer.status);
+    kv_wire_status_done(&answer);
+    return r;
+}
+
+static int take_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    switch (call->kind) {
+    case CALL_TXN:
+        return take_txn(call, result, err);
+    case CALL_RANGE:
+        return take_page(call, result, err);
+    case CALL_COMPACT:
+        return take_compact(call, result, err);
+    case CALL_MEMBERS:
+        return take_members(call, result, err);
+    case CALL_STATUS:
+        return take_status(call, result, err);
+    case CALL_GRANT:
+    case CALL_KEEP_ALIVE:
+    case CALL_REVOKE:
+    case CALL_TIME_TO_LIVE:
+    case CALL_INVALID:
+        break;
+    }
+    return take_lease(call, result, err);
+}
+
+/* The store wants a token, or another one. */
+static int renew_token(struct etcd_call *call, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    if (!kv_etcd_auth_refused(store, call->token))
+        return error_prefix(err, -EACCES, "no user is configured for etcd");
+    if (++call->refused_tokens > TOKENS_MAX)
+        return -EACCES;
+    if (kv_etcd_auth_is_ready(store)) /* somebody else has renewed it already */
+        return try_now(call, err);
+    call->wait = WAIT_TOKEN;
+    kv_etcd_auth_want(store);
+    return 0;
+}
+
+/* A refusal that is not the end: the token, the grant that was done already, the listing that
+ * compaction overtook. Returns 0 if the call goes on. */
+static int mend(struct etcd_call *call, int code, struct error *err)
+{
+    char *body = NULL;
+    if (code == -EKEYEXPIRED)
+        return renew_token(call, err);
+    if (code == -EEXIST && call->kind == CALL_GRANT) {
+        int r = kv_wire_write_lease_id(call->lease_id, &body, err);
+        call->existed = true;
+        return r < 0 ? r : go_on(call, body, err);
+    }
+    if (code == -ERANGE && call->kind == CALL_COMPACT) { /* as was wanted, by whomever */
+        end_compact(call, 0, "");
+        return 0;
+    }
+    if (code == -ERANGE && call->kind == CALL_RANGE && !call->at && call->restarts < RESTARTS_MAX)
+        return restart_listing(call, err);
+    return code;
+}
+
+/* A member that answers "in doubt" is stuck; one that does not answer may be frozen. With nowhere
+ * else to go the former's streams are as good as any. */
+static void suspect_endpoint(const struct etcd_call *call, int code,
+                             const struct http_result *result)
+{
+    struct kv_etcd *store = call->store;
+    kv_etcd_avoid(store, call->endpoint);
+    if (code == -ETIMEDOUT && (result->code == -ETIMEDOUT || store->endpoint_count > 1))
+        kv_etcd_watch_drop_streams(store, call->endpoint);
+}
+
+static int try_again(struct etcd_call *call, int code, const struct http_result *result,
+                     struct error *err)
+{
+    if (code != -EAGAIN && code != -ETIMEDOUT)
+        return code;
+    if (code == -ETIMEDOUT && !call->is_read)
+        call->maybe_applied = true;
+    suspect_endpoint(call, code, result);
+    if (++call->tries >= call->store->attempts)
+        return code;
+    call->store->counts[KV_ETCD_COUNT_RETRY]++;
+    return retry_later(call, backoff_next_ms(&call->backoff), err);
+}
+
+/* Answers that are no trouble of the store's: the caller asked for what is not there. */
+static bool is_plain_answer(int code)
+{
+    return code == -ENOENT || code == -EEXIST || code == -ERANGE;
+}
+
+static int read_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+{
+    struct kv_etcd *store = call->store;
+    int r = kv_etcd_read_result(store, call->endpoint, result, err);
+    /* Done, whether we can read the answer or not. */
+    call->maybe_applied |= !call->is_read && (r == 0 || r == -E2BIG) && result->status == 200;
+    if (r == 0) {
+        kv_etcd_auth_proved(store);
+        r = take_answer(call, result, err);
+    }
+    if (r < 0 && !is_plain_answer(r))
+        kv_etcd_note_error(store, err->text);
+    return r;
+}
+
+static void on_answer(struct http_call *http, const struct http_result *result, void *userdata)
+{
+    struct etcd_call *call = userdata;
+    struct kv_etcd *store = call->store;
+    struct error err = { 0 };
+    (void)http;
+    call->http = NULL;
+    store->in_flight--;
+    int r = read_answer(call, result, &err);
+    if (r < 0)
+        r = mend(call, r, &err);
+    if (r < 0)
+        r = try_again(call, r, result, &err);
+    if (r < 0)
+        end_failed(call, final_code(call, r), err.text);
+    start_waiting(store);
+}
+
+static bool is_read_kind(enum call_kind kind)
+{
+    return kind == CALL_RANGE || kind == CALL_TIME_TO_LIVE || kind == CALL_MEMBERS ||
+           kind == CALL_STATUS;
+}
+
+static struct etcd_call *call_new(struct kv *kv, enum call_kind kind, void *userdata,
+                                  struct error *err)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    struct etcd_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        (void)error_oom(err);
+        return NULL;
+    }
+    *call = (struct etcd_call){
+        .store = store,
+        .kind = kind,
+        .is_read = is_read_kind(kind),
+        .userdata = userdata,
+        .backoff = {.first_ms = RETRY_FIRST_MS, .max_ms = store->max_backoff_ms},
+    };
+    DL_APPEND(store->calls, call);
+    return call;
+}
+
+static enum kv_etcd_count count_of(enum call_kind kind)
+{
+    switch (kind) {
+    case CALL_TXN:
+        return KV_ETCD_COUNT_TXN;
+    case CALL_GRANT:
+        return KV_ETCD_COUNT_GRANT;
+    case CALL_KEEP_ALIVE:
+        return KV_ETCD_COUNT_KEEP_ALIVE;
+    case CALL_REVOKE:
+        return KV_ETCD_COUNT_REVOKE;
+    case CALL_TIME_TO_LIVE:
+        return KV_ETCD_COUNT_TIME_TO_LIVE;
+    case CALL_COMPACT:
+        return KV_ETCD_COUNT_COMPACT;
+    case CALL_MEMBERS:
+        return KV_ETCD_COUNT_MEMBERS;
+    case CALL_STATUS:
+        return KV_ETCD_COUNT_STATUS;
+    case CALL_RANGE:
+    case CALL_INVALID:
+        break;
+    }
+    return KV_ETCD_COUNT_RANGE;
+}
+
+/* Starts it, or puts it in line; frees it if r or the start says no. */
+static int call_begin(struct etcd_call *call, int r, struct error *err)
+{
+    if (r == 0)
+        call->store->counts[count_of(call->kind)]++;
+    if (r == 0 && call->store->in_flight >= IN_FLIGHT_MAX && may_wait(call)) {
+        call->wait = WAIT_ROOM;
+        return 0;
+    }
+    if (r == 0)
+        r = try_now(call, err);
+    if (r < 0)
+        call_free(call);
+    return r;
+}
+
+int kv_etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata,
+                struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_TXN, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.txn = fn;
+    call->is_read = kv_wire_txn_is_read(txn);
+    return call_begin(call, kv_wire_write_txn(txn, &call->body, err), err);
+}
+
+int kv_etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
+                  void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_RANGE, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    struct kv_wire_page page = {
+        .key = key, .prefix = prefix, .revision = revision, .limit = prefix ? PAGE_KEYS : 0
+    };
+    call->at = revision;
+    call->fn.range = fn;
+    call->prefix = prefix;
+    call->key = strdup(key);
+    return call_begin(
+        call, call->key ? kv_wire_write_range(&page, &call->body, err) : error_oom(err), err);
+}
+
+int kv_etcd_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, void *userdata,
+                        struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_GRANT, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.lease = fn;
+    call->lease_id = id;
+    return call_begin(call, kv_wire_write_lease_grant(id, ttl_s, &call->body, err), err);
+}
+
+static int lease_call(struct kv *kv, enum call_kind kind, int64_t id, kv_lease_fn fn,
+                      void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, kind, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.lease = fn;
+    call->lease_id = id;
+    return call_begin(call, kv_wire_write_lease_id(id, &call->body, err), err);
+}
+
+int kv_etcd_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                             struct error *err)
+{
+    return lease_call(kv, CALL_KEEP_ALIVE, id, fn, userdata, err);
+}
+
+int kv_etcd_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                         struct error *err)
+{
+    return lease_call(kv, CALL_REVOKE, id, fn, userdata, err);
+}
+
+int kv_etcd_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                               struct error *err)
+{
+    return lease_call(kv, CALL_TIME_TO_LIVE, id, fn, userdata, err);
+}
+
+int kv_etcd_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
+                    struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_COMPACT, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.compact = fn;
+    call->at = revision;
+    return call_begin(call, kv_wire_write_compact(revision, &call->body, err), err);
+}
+
+int kv_etcd_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_MEMBERS, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.members = fn;
+    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+}
+
+int kv_etcd_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
+{
+    struct etcd_call *call = call_new(kv, CALL_STATUS, userdata, err);
+    if (!call)
+        return -ENOMEM;
+    call->fn.status = fn;
+    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+}
+
+void kv_etcd_forget(struct kv *kv, const void *userdata)
+{
+    struct kv_etcd *store = (struct kv_etcd *)kv;
+    struct etcd_call *call = NULL;
+    struct etcd_call *next = NULL;
+    DL_FOREACH_SAFE(store->calls, call, next) {
+        if (call->userdata == userdata)
+            call_free(call);
+    }
+    start_waiting(store);
+}
+
+void kv_etcd_calls_free_all(struct kv_etcd *store)
+{
+    while (store->calls)
+        call_free(store->calls);
+}
