@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	agent/agent.c agent/agent.h \
+	agent/agent_lead.c agent/agent_parts.h agent/agent_store.c \
 	agent/commit.c agent/commit.h \
 	agent/config.c agent/config.h \
 	agent/fold.c agent/fold.h \

@@ -22,7 +22,7 @@ declare -A MAY_INCLUDE=(
 # The program that wires the parts together sees them all.
 declare -A MAY_ALSO_INCLUDE=(
     [agent/main.c]='api'
-    [agent/agent.c]='api'
+    [agent/agent_parts.h]='api'
 )
 
 # Header → the files that are its home, as shell patterns.
