@@ -24,3 +24,6 @@ test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h
 test_base_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_SOURCES = tests/unit/test-base-loop.c tests/unit/harness.h
 test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-base-http
+test_base_http_SOURCES = tests/unit/test-base-http.c tests/unit/harness.h
+test_base_http_LDADD = $(BASE_LIBS) $(TEST_LIBS)

@@ -86,20 +86,22 @@ static bool never_connected(CURLcode code)
     }
 }
 
-/* With TLS 1.3 a server tells that it does not take our certificate (or wants one) after our side
- * of the handshake is done, when the request may be on its way already; it has read none of it. The
- * alert's name in OpenSSL's words is all that is left of it here. */
-static bool is_refused_by_alert(const struct http_call *call)
+/* What was sent on a kept connection that turned out to be dead libcurl sends again by itself, on a
+ * new one. If that one is refused, the server may yet have seen the first sending. */
+static bool was_sent(const struct http_call *call)
 {
-    return strstr(call->reason, "alert bad certificate") ||
-           strstr(call->reason, "alert certificate") || strstr(call->reason, "alert unknown ca") ||
-           strstr(call->reason, "alert access denied");
+    long sent_bytes = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    return sent_bytes > 0;
 }
 
-/* 0 if it was not for TLS that nothing was done. */
+/* 0 if it was not for TLS that nothing was done. That a server refuses our certificate is not among
+ * it: with TLS 1.3 we learn of it when the request is on its way. */
 static int tls_code(const struct http_call *call, CURLcode code)
 {
-    if (code == CURLE_PEER_FAILED_VERIFICATION || is_refused_by_alert(call))
+    if (was_sent(call))
+        return 0;
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
         return -EKEYREJECTED;
     return code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ? -ENOKEY : 0;
 }
@@ -115,7 +117,7 @@ static int result_code(const struct http_call *call, CURLcode code)
         return r;
     long errnum = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
-    if (never_connected(code))
+    if (never_connected(code) && !was_sent(call))
         return errnum == EACCES ? -EACCES : errnum == ENOENT ? -ENOENT : -ECONNREFUSED;
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 }
@@ -141,9 +143,8 @@ static void finish(struct http_call *call, CURLcode code)
 static void on_deadline(struct loop_timer *timer, void *userdata)
 {
     struct http_call *call = userdata;
-    long sent = 0;
+    bool sent = was_sent(call);
     (void)timer;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
     (void)strcpy(call->reason, sent ? "no answer in time" : "no connection in time");
     finish(call, sent ? CURLE_OPERATION_TIMEDOUT : CURLE_COULDNT_CONNECT);
 }

@@ -43,10 +43,9 @@ struct http_request {
 
 struct http_result {
     int code;    /* 0: an answer came, of whatever status; -ECONNREFUSED, -ENOENT, -EACCES: never
-                  * connected; -EKEYREJECTED: we do not trust the server's certificate, or it said that
-                  * it does not ours; -ENOKEY: a file of our own for TLS cannot be used. Nothing was
-                  * done there in any of these; -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer
-                  * too large */
+                  * connected; -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file
+                  * of our own for TLS cannot be used. Nothing was done there in any of these;
+                  * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
     long status; /* HTTP status if code is 0 */
     const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
     size_t body_length;

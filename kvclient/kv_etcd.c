@@ -72,13 +72,10 @@ static int tls_failure(const struct kv_etcd *store, const struct http_result *re
                        struct error *err)
 {
     const char *ca = name_or(store->ca_file, "the system's");
-    const char *cert = name_or(store->cert_file, "none");
     if (result->code == -ENOKEY)
         return error_set(err, -EAGAIN, "%s (CA file: %s; client certificate: %s; its key: %s)",
-                         result->reason, ca, cert, name_or(store->key_file, "none"));
-    if (strstr(result->reason, "alert"))
-        return error_set(err, -EAGAIN, "etcd does not accept our client certificate (%s): %s", cert,
-                         result->reason);
+                         result->reason, ca, name_or(store->cert_file, "none"),
+                         name_or(store->key_file, "none"));
     return error_set(err, -EAGAIN, "its certificate is not trusted (CA file: %s): %s", ca,
                      result->reason);
 }
