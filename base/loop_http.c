@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -145,7 +146,8 @@ static void on_deadline(struct loop_timer *timer, void *userdata)
     struct http_call *call = userdata;
     bool sent = was_sent(call);
     (void)timer;
-    (void)strcpy(call->reason, sent ? "no answer in time" : "no connection in time");
+    (void)snprintf(call->reason, sizeof(call->reason), "no %s in time",
+                   sent ? "answer" : "connection");
     finish(call, sent ? CURLE_OPERATION_TIMEDOUT : CURLE_COULDNT_CONNECT);
 }
 
