@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Each CASE.yml is validated, planned and applied below an empty directory; what is said and written
-# must be CASE.expected. "test-cloud-golden.sh --update" writes those files anew, for a person to look over.
+# must be CASE.expected. UPDATE_GOLDEN=1 writes those files anew, for a person to look over.
 set -u
 cases=${top_srcdir:-.}/tests/golden/cloud
 program=${top_builddir:-.}/muster-cloudinit
@@ -51,7 +51,7 @@ number=0 failed=0
 for input in "$cases"/*.yml; do
     name=$(basename "$input" .yml)
     number=$((number + 1))
-    if [ "${1:-}" = --update ]; then
+    if [ -n "${UPDATE_GOLDEN:-}" ]; then
         examine "$input" >"$cases/$name.expected"
         continue
     fi

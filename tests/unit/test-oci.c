@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Golden cases of tests/golden/oci: input.json and what is made of it, expected.json, or
- * expected.error with the words. Run with GOLDEN_UPDATE=1 to write what is made; read the diff
+ * expected.error with the words. Run with UPDATE_GOLDEN=1 to write what is made; read the diff
  * before you commit it.
  */
 #include "units/oci.h"
@@ -110,7 +110,7 @@ static void check_case(const char *name)
     autofree char *path = case_path(name, file);
     autofree char *expected = NULL;
     assert_non_null(made);
-    if (getenv("GOLDEN_UPDATE"))
+    if (getenv("UPDATE_GOLDEN"))
         assert_int_equal(file_write(path, made, strlen(made), 0644, &err), 0);
     if (file_read(path, FILE_MAX_BYTES, &expected, NULL, &err) < 0)
         fail_msg("%s: made this instead:\n%s", err.text, made);

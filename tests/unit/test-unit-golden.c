@@ -2,8 +2,7 @@
 /*
  * Each folder of tests/golden/units is a case: input.service, optionally name (of the unit, else
  * input.service), and either expected.error, or expected.unit with expected.json if it has a
- * container. MUSTER_GOLDEN_UPDATE=1 writes the expectations instead; read the diff before you
- * commit it.
+ * container. UPDATE_GOLDEN=1 writes the expectations instead; read the diff before you commit it.
  */
 #include "units/translate.h"
 
@@ -88,7 +87,7 @@ static bool judge(const char *folder, const struct outcome *outcome)
     const struct translation *t = outcome->translation;
     const char *unit = t ? t->unit_text : NULL;
     autofree char *json = t && t->container_json ? text_format("%s\n", t->container_json) : NULL;
-    if (getenv("MUSTER_GOLDEN_UPDATE")) {
+    if (getenv("UPDATE_GOLDEN")) {
         write_expectation(folder, "expected.error", outcome->error);
         write_expectation(folder, "expected.unit", unit);
         write_expectation(folder, "expected.json", json);
