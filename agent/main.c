@@ -12,7 +12,7 @@
 #include "base/log.h"
 
 static const char usage[] =
-    "Usage: musterd [--config FILE]\n"
+    "Usage: musterd [--config FILE] [--check]\n"
     "The agent, scheduler and API of one machine of a muster cluster; run by musterd.service.\n"
     "\n"
     "  --config FILE  read FILE instead of " SYSCONFDIR "/muster/musterd.conf\n"
