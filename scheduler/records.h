@@ -176,8 +176,9 @@ void metadata_sort(struct metadata_rule *rules, size_t count);
 /* ^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$ */
 bool role_name_is_valid(const char *name);
 
-/* "web=2,db=3" → name and number, grammar of reference cloud-config §6.2 (names, 0–1024; max as
- * given). -EINVAL names the faulty piece. "*" is a name only where star is allowed. */
+/* "web=2,db=3" → names and numbers: pairs between commas, white space around names and numbers and
+ * empty pieces are passed over, a name is a role_name_is_valid() one ("*" too where star is
+ * allowed) and stands once, a number is decimal, 0 to max. -EINVAL names the faulty piece. */
 struct role_number {
     char name[64];
     unsigned int number;
