@@ -123,7 +123,9 @@ static void evaluate_running(const struct wait_copy *copy, struct wait_answer *r
         answer(ret, WAIT_STATE_WAITING, "%s on %s", state->active, copy->machine);
 }
 
-static void evaluate_loaded(const struct wait_copy *copy, struct wait_answer *ret)
+/* Every stop takes its moment; it is worth a word only once that has become long. */
+static void evaluate_loaded(const struct wait_facts *facts, const struct wait_copy *copy,
+                            struct wait_answer *ret)
 {
     const struct record_state *state = copy->state;
     bool rests = text_equal(state->active, "inactive") || text_equal(state->active, "failed");
@@ -131,8 +133,10 @@ static void evaluate_loaded(const struct wait_copy *copy, struct wait_answer *re
         copy_failed(copy, ret);
     else if (rests)
         copy_done(copy, ret);
-    else
+    else if (facts->silent)
         answer(ret, WAIT_STATE_WAITING, "%s on %s", state->active, copy->machine);
+    else
+        answer(ret, WAIT_STATE_WAITING, "%s", "");
 }
 
 /* One machine's answer to an assignment that carries out our change. */
@@ -157,7 +161,7 @@ static void evaluate_copy(const struct wait_facts *facts, const struct wait_copy
     } else if (goal == WAIT_GOAL_LAUNCHED) {
         evaluate_running(copy, ret);
     } else {
-        evaluate_loaded(copy, ret);
+        evaluate_loaded(facts, copy, ret);
     }
 }
 

@@ -131,6 +131,25 @@ static void a_verdict_is_told_and_for_a_stop_means_stopped(void **state)
     assert_int_equal(ask(&scene, WAIT_GOAL_STOPPED), WAIT_STATE_DONE);
 }
 
+static void a_stop_under_way_is_told_only_when_it_takes_long(void **state)
+{
+    static char deactivating[] = "deactivating";
+    struct scene scene;
+    struct wait_answer answer;
+    (void)state;
+    set_scene(&scene);
+    scene.assignment.want = WANT_LOADED;
+    scene.facts.desired = DESIRED_LOADED;
+    scene.state.active = deactivating;
+    wait_evaluate(&scene.facts, WAIT_GOAL_STOPPED, R, &answer);
+    assert_int_equal(answer.state, WAIT_STATE_WAITING);
+    assert_string_equal(answer.reason, "");
+    scene.facts.silent = true;
+    wait_evaluate(&scene.facts, WAIT_GOAL_STOPPED, R, &answer);
+    assert_int_equal(answer.state, WAIT_STATE_WAITING);
+    assert_string_equal(answer.reason, "deactivating on m");
+}
+
 static void silence_says_whether_a_leader_is_there(void **state)
 {
     struct scene scene;
@@ -213,6 +232,7 @@ int main(void)
         cmocka_unit_test(failing_is_told_with_its_result),
         cmocka_unit_test(a_oneshot_that_ran_is_done_one_that_has_not_run_is_not),
         cmocka_unit_test(a_verdict_is_told_and_for_a_stop_means_stopped),
+        cmocka_unit_test(a_stop_under_way_is_told_only_when_it_takes_long),
         cmocka_unit_test(silence_says_whether_a_leader_is_there),
         cmocka_unit_test(a_stop_on_an_absent_machine_is_only_recorded),
         cmocka_unit_test(gone_means_no_unit_no_assignment_and_no_state),
