@@ -67,9 +67,11 @@ static json_t *answer_json(const struct view *view, const char *unit,
                            const struct model_answer *answer)
 {
     const struct view_entry *member = view_find(view, STORE_KEY_MEMBER, answer->machine, "");
-    return json_pack("{s:s, s:s, s:s?, s:I, s:b}", "machine", answer->machine, "ip",
+    const struct view_entry *state = view_find(view, STORE_KEY_STATE, answer->machine, unit);
+    return json_pack("{s:s, s:s, s:s?, s:s, s:I, s:b}", "machine", answer->machine, "ip",
                      member ? member->record.member.public_ip : "", "refusal", answer->refusal,
-                     "units", (json_int_t)answer->load, "here",
+                     "problem", state ? state->record.state.problem : "", "units",
+                     (json_int_t)answer->load, "here",
                      view_find(view, STORE_KEY_ASSIGNMENT, answer->machine, unit) ? 1 : 0);
 }
 

@@ -22,10 +22,16 @@ static char *units(const struct cli *cli, const json_t *row)
 static char *answer(const struct cli *cli, const json_t *row)
 {
     const char *refusal = row_string(row, "refusal");
+    const char *problem = row_string(row, "problem");
+    autotext t = { 0 };
     (void)cli;
     if (json_is_true(json_object_get(row, "here")))
-        return text_format("is here%s%s", *refusal ? ", though: " : "", refusal);
-    return strdup(*refusal ? refusal : "may run here");
+        text_addf(&t, "is here%s%s", *refusal ? ", though: " : "", refusal);
+    else
+        text_add(&t, *refusal ? refusal : "may run here");
+    if (*problem)
+        text_addf(&t, "; problem: %s", problem);
+    return text_take(&t);
 }
 
 static int print(const struct cli *cli, const json_t *why)

@@ -193,6 +193,17 @@ field() {
     [[ "$output" == *"there is no leader"* ]]
 }
 
+@test "why tells the problem that the machine has with its copy" {
+    join
+    ctl start --no-block one.service
+    carry_out failed exit-code "the image is not there"
+    ctl why one.service
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"11111111.../10.0.0.1"*"is here; problem: the image is not there"* ]]
+    ctl why --json one.service
+    [ "$(jq -r '.machines[0].problem' <<<"$output")" = "the image is not there" ]
+}
+
 @test "start without a leader says what is missing and gives up" {
     ctl start one.service
     [ "$status" -eq 4 ]
@@ -211,10 +222,10 @@ Triggered unit one.service start" ]
     [ "$output" = "Unit one.service: n1: wants disk=ssd" ]
 }
 
-# What leader and agent would write: $1 active, $2 result.
+# What leader and agent would write: $1 active, $2 result, $3 problem.
 carry_out() {
     etcdctl put "$P/nodes/$M1/units/one.service" "{\"blob\":\"x\",\"want\":\"run\",\"unit_revision\":$(field $P/units/one.service mod_revision),\"failover\":\"at-least-once\",\"hold_ms\":0,\"epoch\":1,\"reason\":\"r\"}" >/dev/null
-    etcdctl put "$P/states/$M1/one.service" "{\"registration\":$(field $P/nodes/$M1/presence create_revision),\"assignment_revision\":$(field $P/nodes/$M1/units/one.service mod_revision),\"load\":\"loaded\",\"active\":\"$1\",\"sub\":\"s\",\"result\":\"$2\",\"problem\":\"\",\"invocation\":\"i\",\"released_revision\":0,\"since_ms\":1}" >/dev/null
+    etcdctl put "$P/states/$M1/one.service" "{\"registration\":$(field $P/nodes/$M1/presence create_revision),\"assignment_revision\":$(field $P/nodes/$M1/units/one.service mod_revision),\"load\":\"loaded\",\"active\":\"$1\",\"sub\":\"s\",\"result\":\"$2\",\"problem\":\"${3:-}\",\"invocation\":\"i\",\"released_revision\":0,\"since_ms\":1}" >/dev/null
 }
 
 @test "start ends when the state of its own revision says active, and not before" {
