@@ -5,7 +5,9 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "units/specifier.h"
 #include "units/unit_file.h"
+#include "units/unit_name.h"
 
 enum { FLEET_HASH_DIGITS = 40 }; /* fleet's is a SHA-1 */
 
@@ -64,6 +66,10 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         (void)json_object_set_new(json, "result", json_string(state->result));
         (void)json_object_set_new(json, "problem", json_string(state->problem));
         (void)json_object_set_new(json, "since_ms", json_integer(state->since_ms));
+        if (!copy->known)
+            (void)json_object_set_new(json, "last_heard",
+                                      json_pack("{s:s, s:s}", "active", state->active, "sub",
+                                                state->sub));
     }
     return json;
 }
@@ -76,6 +82,17 @@ static const char *find_description(const struct unit_file *file)
             return file->options[i].value;
     }
     return "";
+}
+
+/* The description as systemd will show it; with specifiers that only the machine knows, and of a
+ * template, as it was written. Caller frees; NULL if memory ran out. */
+static char *describe(const struct unit_file *file, const char *unit)
+{
+    const char *written = find_description(file);
+    char *expanded = NULL;
+    if (unit_name_is_template(unit) || specifier_expand(written, unit, &expanded, NULL) < 0)
+        return strdup(written);
+    return expanded;
 }
 
 static json_t *copies_json(const struct view *view, const struct view_copy *copies, size_t count)
@@ -99,10 +116,11 @@ json_t *unit_json(const struct view *view, const struct view_entry *unit)
         return NULL;
     if (text)
         (void)unit_file_parse(text, length, &file, NULL);
+    autofree char *description = describe(file, unit->name);
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:o}", "name", unit->name, "desired",
                      desired_name(record->desired), "state", unit_current_state(copies, count),
                      "hash", record->blob, "revision", (json_int_t)unit->mod, "global",
-                     view_is_global(view, unit) ? 1 : 0, "description", find_description(file),
+                     view_is_global(view, unit) ? 1 : 0, "description", description ? description : "",
                      "verdict", verdict ? verdict->record.verdict.reason : "", "copies",
                      copies_json(view, copies, count));
 }

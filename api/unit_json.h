@@ -7,7 +7,8 @@
 
 #include "api/view.h"
 
-/* muster's: {name, desired, state, hash, revision, global, description, verdict, copies: […]}. */
+/* muster's: {name, desired, state, hash, revision, global, description, verdict, copies: […]}. A
+ * copy whose words are unknown (see unit_copy_words()) has last_heard: {active, sub}. */
 json_t *unit_json(const struct view *view, const struct view_entry *unit);
 /* The same with the text. */
 json_t *unit_json_whole(const struct view *view, const struct view_entry *unit);

@@ -31,14 +31,24 @@ static void print_since(int64_t since_ms)
                  (clock_wall_ms() - since_ms) / 1000);
 }
 
+/* What a machine said before it was lost is not what is; whoever looks for a fault wants it. */
+static const char *remark_on(const json_t *copy)
+{
+    if (!json_object_get(copy, "last_heard"))
+        return json_is_true(json_object_get(copy, "present")) ? "" : " (absent)";
+    return json_is_true(json_object_get(copy, "present"))
+               ? " (came back; what follows is the last that was heard before)"
+               : " (absent; what follows is the last that was heard)";
+}
+
 static void print_copy(const struct cli *cli, const json_t *copy)
 {
     autofree char *machine = machine_cell(cli, row_string(copy, "machine"), row_string(copy, "ip"));
-    bool present = json_is_true(json_object_get(copy, "present"));
-    (void)printf("%9s: %s%s\n", "Machine", machine ? machine : "",
-                 present ? "" : " (absent; what follows is the last that was heard)");
-    (void)printf("%9s: %s (%s), %s\n", "State", row_string(copy, "active"), row_string(copy, "sub"),
-                 row_string(copy, "load"));
+    const json_t *heard = json_object_get(copy, "last_heard");
+    const json_t *words = heard ? heard : copy;
+    (void)printf("%9s: %s%s\n", "Machine", machine ? machine : "", remark_on(copy));
+    (void)printf("%9s: %s (%s), %s\n", "State", row_string(words, "active"),
+                 row_string(words, "sub"), row_string(copy, "load"));
     print_since(json_integer_value(json_object_get(copy, "since_ms")));
     print_line("Result", row_string(copy, "result"));
     print_line("Problem", row_string(copy, "problem"));

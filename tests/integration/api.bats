@@ -308,6 +308,30 @@ carry_out() {
     [[ "$output" == *"Machine: none"* ]]
 }
 
+@test "status of a unit on an absent machine shows what was last heard" {
+    join
+    ctl start --no-block one.service
+    carry_out active success
+    etcdctl del $P/nodes/$M1/presence >/dev/null
+    ctl status one.service
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"(absent; what follows is the last that was heard)"*"State: active (s), loaded"* ]]
+    ctl list-units --no-legend --fields=unit,active
+    [[ "$output" =~ ^one.service\ +unknown$ ]]
+}
+
+@test "the description of an instance is its own" {
+    printf '[Unit]\nDescription=%%p number %%i\n[Service]\nExecStart=/bin/true\n' >web@.service
+    printf '[Unit]\nDescription=100%% on %%H\n[Service]\nExecStart=/bin/true\n' >one.service
+    ctl submit web@.service web@7.service one.service
+    ctl list-unit-files --no-legend --fields=unit,desc
+    [[ "$output" =~ web@7.service\ +'web number 7' ]]
+    [[ "$output" =~ web@.service\ +'%p number %i' ]]
+    [[ "$output" =~ one.service\ +'100% on %H' ]]
+    ctl status web@7.service
+    [[ "$output" == "web@7.service - web number 7"* ]]
+}
+
 @test "usage errors exit 2 with a hint" {
     ctl strat one.service
     [ "$status" -eq 2 ]
