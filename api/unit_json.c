@@ -52,10 +52,12 @@ static const char *machine_ip(const struct view *view, const char *machine)
 static json_t *copy_json(const struct view *view, const struct view_copy *copy)
 {
     struct unit_words words = unit_copy_words(copy);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "machine", copy->machine, "ip",
-                             machine_ip(view, copy->machine), "load", words.load, "active",
-                             words.active, "sub", words.sub, "present",
-                             view_find(view, STORE_KEY_PRESENCE, copy->machine, "") ? 1 : 0);
+    const struct view_entry *member = view_find(view, STORE_KEY_MEMBER, copy->machine, "");
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "machine", copy->machine, "host",
+                  member ? member->record.member.name : "", "ip", machine_ip(view, copy->machine),
+                  "load", words.load, "active", words.active, "sub", words.sub, "present",
+                  view_find(view, STORE_KEY_PRESENCE, copy->machine, "") ? 1 : 0);
     if (json && copy->assignment) {
         const struct record_assignment *assignment = &copy->assignment->record.assignment;
         (void)json_object_set_new(json, "want", json_string(want_name(assignment->want)));
@@ -67,9 +69,9 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         (void)json_object_set_new(json, "problem", json_string(state->problem));
         (void)json_object_set_new(json, "since_ms", json_integer(state->since_ms));
         if (!copy->known)
-            (void)json_object_set_new(json, "last_heard",
-                                      json_pack("{s:s, s:s}", "active", state->active, "sub",
-                                                state->sub));
+            (void)json_object_set_new(
+                json, "last_heard",
+                json_pack("{s:s, s:s}", "active", state->active, "sub", state->sub));
     }
     return json;
 }
@@ -120,8 +122,9 @@ json_t *unit_json(const struct view *view, const struct view_entry *unit)
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:o}", "name", unit->name, "desired",
                      desired_name(record->desired), "state", unit_current_state(copies, count),
                      "hash", record->blob, "revision", (json_int_t)unit->mod, "global",
-                     view_is_global(view, unit) ? 1 : 0, "description", description ? description : "",
-                     "verdict", verdict ? verdict->record.verdict.reason : "", "copies",
+                     view_is_global(view, unit) ? 1 : 0, "description",
+                     description ? description : "", "verdict",
+                     verdict ? verdict->record.verdict.reason : "", "copies",
                      copies_json(view, copies, count));
 }
 

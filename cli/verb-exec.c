@@ -30,6 +30,21 @@ static int run_helper(const char *unit, char **command)
     return complain_text("%s: %s", HELPER, strerror(errno));
 }
 
+/* One line that can be followed: which machine, and the command that reaches it. */
+static int send_there(const struct cli *cli, const char *unit, const json_t *copy)
+{
+    const char *host = row_string(copy, "host");
+    const char *ip = row_string(copy, "ip");
+    autofree char *id = machine_cell(cli, row_string(copy, "machine"), ip);
+    if (!id)
+        return complain_text("out of memory");
+    if (!*ip)
+        return complain_text("unit %s runs on machine %s (%s); run this command there", unit,
+                             *host ? host : "without a name", id);
+    return complain_text("unit %s runs on machine %s (%s): ssh -t %s musterctl exec %s -- …", unit,
+                         *host ? host : "without a name", id, ip, unit);
+}
+
 int verb_exec(struct cli *cli)
 {
     autojson unit = NULL;
@@ -49,8 +64,5 @@ int verb_exec(struct cli *cli)
     if (!elsewhere)
         return complain_text("unit %s does not run anywhere (musterctl status %s)",
                              row_string(unit, "name"), row_string(unit, "name"));
-    autofree char *machine =
-        machine_cell(cli, row_string(elsewhere, "machine"), row_string(elsewhere, "ip"));
-    return complain_text("unit %s runs on %s; run this command there", row_string(unit, "name"),
-                         machine ? machine : "another machine");
+    return send_there(cli, row_string(unit, "name"), elsewhere);
 }

@@ -293,7 +293,7 @@ carry_out() {
         # shellcheck disable=SC2086  # words
         ctl exec one.service $command
         [ "$status" -eq 1 ]
-        [[ "$output" == *"runs on 11111111.../10.0.0.1"* ]]
+        [ "$output" = "musterctl: unit one.service runs on machine n1 (11111111.../10.0.0.1): ssh -t 10.0.0.1 musterctl exec one.service -- …" ]
     done
     ctl status one.service
     [ "$status" -eq 0 ]
