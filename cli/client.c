@@ -41,6 +41,25 @@ static void on_deadline(struct loop_timer *timer, void *userdata)
     client->done = true;
 }
 
+/* HOST, HOST:PORT or [ADDRESS]:PORT, before any path. libcurl says no more than "malformed". */
+static int check_authority(const char *endpoint, struct error *err)
+{
+    const char *host = strstr(endpoint, "://") + strlen("://");
+    autofree char *authority = strndup(host, strcspn(host, "/"));
+    uint64_t port = 0;
+    if (!authority)
+        return error_oom(err);
+    const char *bracket = strrchr(authority, ']');
+    const char *colon = strchr(bracket ? bracket : authority, ':');
+    if (!*authority || colon == authority)
+        return error_set(err, -EINVAL, "endpoint \"%s\" names no host; want http://HOST:PORT",
+                         endpoint);
+    if (colon && (text_parse_u64(colon + 1, UINT16_MAX, &port, NULL) < 0 || port == 0))
+        return error_set(err, -EINVAL, "endpoint \"%s\": port \"%s\" is not a number from 1 to %d",
+                         endpoint, colon + 1, UINT16_MAX);
+    return 0;
+}
+
 static int parse_endpoint(struct client *client, const char *endpoint, struct error *err)
 {
     client->endpoint = strdup(endpoint);
@@ -52,6 +71,9 @@ static int parse_endpoint(struct client *client, const char *endpoint, struct er
         size_t length = client->base ? strlen(client->base) : 0;
         if (length && client->base[length - 1] == '/')
             client->base[length - 1] = '\0';
+        int r = check_authority(endpoint, err);
+        if (r < 0)
+            return r;
     } else {
         return error_set(err, -EINVAL,
                          "endpoint \"%s\" is neither unix:///PATH nor http://HOST:PORT", endpoint);

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/unit.h"
 #include "units/unit_file.h"
 #include "units/unit_name.h"
 
@@ -103,12 +104,9 @@ static int find_text(const char *typed, const struct source_store *store, struct
 static int find(const char *typed, const struct source_store *store, struct source *source,
                 struct error *err)
 {
-    source->name = unit_name_mangle(typed);
-    if (!source->name)
-        return error_oom(err);
-    int r = unit_name_check(source->name, err);
+    int r = unit_typed_name(typed, &source->name, err);
     if (r < 0)
-        return error_prefix(err, r, "%s", typed);
+        return r;
     const char *hash = store->hash(source->name, store->userdata);
     source->in_store = hash;
     r = find_text(typed, store, source, err);

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "cli/source.h"
 #include "cli/table.h"
+#include "cli/unit.h"
 #include "scheduler/records.h"
-#include "units/unit_name.h"
 
 enum {
     ATTEMPT_MS = 2000,
@@ -201,8 +201,10 @@ int submission_names(const struct cli *cli, char ***ret)
     autostrv names = NULL;
     struct error err;
     for (size_t i = 0; cli->args[i]; i++) {
-        autofree char *name = unit_name_mangle(cli->args[i]);
-        int r = name ? strv_add(&names, name, &err) : error_oom(&err);
+        autofree char *name = NULL;
+        int r = unit_typed_name(cli->args[i], &name, &err);
+        if (r == 0)
+            r = strv_add(&names, name, &err);
         if (r < 0)
             return complain(&err);
     }

@@ -5,7 +5,11 @@
 
 #include "cli/cli.h"
 
-/* typed is mangled first. */
+/* The name of the unit that was typed: mangled (see unit_name_mangle()) and checked; a pattern is
+ * refused in words of its own. Caller frees *ret. */
+int unit_typed_name(const char *typed, char **ret, struct error *err);
+
+/* What the server knows of the unit that was typed. */
 int unit_fetch(const struct cli *cli, const char *typed, json_t **ret, struct error *err);
 
 /* Is this machine id ours? */

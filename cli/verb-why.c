@@ -6,7 +6,7 @@
 #include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/table.h"
-#include "units/unit_name.h"
+#include "cli/unit.h"
 
 static char *machine(const struct cli *cli, const json_t *row)
 {
@@ -57,11 +57,13 @@ static int print(const struct cli *cli, const json_t *why)
 
 int verb_why(struct cli *cli)
 {
-    autofree char *name = unit_name_mangle(cli->args[0]);
-    autofree char *escaped = name ? http_escape(name) : NULL;
+    autofree char *name = NULL;
+    struct error err;
+    if (unit_typed_name(cli->args[0], &name, &err) < 0)
+        return complain(&err);
+    autofree char *escaped = http_escape(name);
     autofree char *path = escaped ? text_format("/v1/units/%s/why", escaped) : NULL;
     autojson why = NULL;
-    struct error err;
     int r = path ? client_call(cli->client, "GET", path, NULL, &why, &err) : error_oom(&err);
     if (r < 0)
         return complain(&err);

@@ -332,6 +332,15 @@ carry_out() {
     [[ "$output" == "web@7.service - web number 7"* ]]
 }
 
+@test "every verb refuses a pattern in the same words" {
+    ctl submit busybox@1.service
+    for verb in cat stop unload destroy start status why; do
+        ctl "$verb" 'busybox@*'
+        [ "$status" -eq 1 ]
+        [ "$output" = 'musterctl: "busybox@*" is a pattern; name each unit, as the shell does with NAME@{1,2}.service' ]
+    done
+}
+
 @test "usage errors exit 2 with a hint" {
     ctl strat one.service
     [ "$status" -eq 2 ]
@@ -347,6 +356,15 @@ carry_out() {
     [ "$output" = "musterctl: list-units takes no arguments" ]
     ctl --endpoint=foo list-units
     [ "$status" -eq 2 ]
+    for port in 99999 0 x ''; do
+        ctl --endpoint="http://127.0.0.1:$port" list-units
+        [ "$status" -eq 2 ]
+        [ "$output" = "musterctl: endpoint \"http://127.0.0.1:$port\": port \"$port\" is not a number from 1 to 65535" ]
+    done
+    ctl --endpoint=http://:80 list-units
+    [ "$output" = 'musterctl: endpoint "http://:80" names no host; want http://HOST:PORT' ]
+    ctl --endpoint='http://[::1]:1' list-units
+    [ "$status" -eq 1 ]
 }
 
 @test "no socket, and a socket without permission, are one clear line each" {

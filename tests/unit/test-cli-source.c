@@ -131,7 +131,11 @@ static void a_name_that_is_no_units_is_refused(void **state)
 {
     struct source source;
     (void)state;
+    struct error err;
     assert_int_equal(source_find("a b.service", &store, &source, NULL), -EINVAL);
+    assert_int_equal(source_find("web@*", &store, &source, &err), -EINVAL);
+    assert_string_equal(err.text, "\"web@*\" is a pattern; name each unit, as the shell does with "
+                                  "NAME@{1,2}.service");
 }
 
 int main(void)
