@@ -9,6 +9,11 @@
  *   4  recorded, and no machine may run it, or nobody is there to decide
  *   5  recorded, but a machine that has the unit is absent: its copy may still run
  *
+ * Whether a unit was started is for systemd to say: a service is active once its ExecStart has been
+ * forked if it is Type=simple, once exec() succeeded if it is Type=exec, and so on. A Type=simple
+ * service that dies at once may therefore count as started, and end in 0, even though it is failed
+ * a moment later; only what has failed by the time its machine reports is a 3.
+ *
  * Of several units the highest counts. exec ends with the code of the command that it runs. status
  * has systemctl's codes wherever the unit is: 0 active, 3 not active (or its machine is absent),
  * more where systemctl says more.
