@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "units/metadata.h"
 #include "units/requirements.h"
 
 enum { ROLE_NODES_MAX = 1024 }; /* slots of one role */
@@ -162,16 +163,6 @@ const char *desired_name(enum desired desired); /* "inactive", "loaded", "launch
 enum desired desired_from_name(const char *name);
 const char *want_name(enum want want); /* "run", "loaded", "release" */
 enum want want_from_name(const char *name);
-
-/* "k=v,k=v" (fleet's metadata grammar) into rules sorted by key; the last of equal keys wins.
- * -EINVAL names the faulty piece. Free with metadata_free(). */
-int metadata_parse(const char *text, struct metadata_rule **ret, size_t *ret_count,
-                   struct error *err);
-void metadata_free(struct metadata_rule *rules, size_t count);
-/* Adds a rule, or gives the key a new value. Keeps no order: metadata_sort() before it is shown. */
-int metadata_set(struct metadata_rule **rules, size_t *count, const char *key, const char *value,
-                 struct error *err);
-void metadata_sort(struct metadata_rule *rules, size_t count);
 
 /* ^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$ */
 bool role_name_is_valid(const char *name);

@@ -4,6 +4,7 @@ libunits_a_SOURCES = \
 	units/container.c units/container.h \
 	units/container_read.c \
 	units/container_value.h \
+	units/metadata.c units/metadata.h \
 	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \

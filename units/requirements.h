@@ -11,16 +11,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "units/metadata.h"
 
 enum failover {
     FAILOVER_INVALID = 0,
     FAILOVER_AT_LEAST_ONCE, /* the default: started elsewhere once its machine is lost */
     FAILOVER_NEVER,         /* stays assigned, unknown, until its machine is back */
-};
-
-struct metadata_rule {
-    char *key;
-    char *value;
 };
 
 struct requirements {
