@@ -7,20 +7,33 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void base64_add(struct text *t, const void *bytes, size_t length)
+/* The last one or two bytes, padded. */
+static void add_rest(struct text *t, const unsigned char *in, size_t length)
 {
-    const unsigned char *in = bytes;
-    for (; length >= 3; in += 3, length -= 3) {
-        char four[4] = { digits[in[0] >> 2], digits[(in[0] & 3) << 4 | in[1] >> 4],
-                         digits[(in[1] & 15) << 2 | in[2] >> 6], digits[in[2] & 63] };
-        text_add_bytes(t, four, sizeof(four));
-    }
-    if (length == 0)
-        return;
     unsigned char second = length == 2 ? in[1] : 0;
     char four[4] = { digits[in[0] >> 2], digits[(in[0] & 3) << 4 | second >> 4],
                      length == 2 ? digits[(second & 15) << 2] : '=', '=' };
     text_add_bytes(t, four, sizeof(four));
+}
+
+/* By the piece, since each call of text_add_bytes() costs more than a few digits do. */
+void base64_add(struct text *t, const void *bytes, size_t length)
+{
+    enum { PIECE = 1024 };
+    const unsigned char *in = bytes;
+    while (length >= 3) {
+        char piece[PIECE];
+        size_t filled = 0;
+        for (; length >= 3 && filled < PIECE; in += 3, length -= 3) {
+            piece[filled++] = digits[in[0] >> 2];
+            piece[filled++] = digits[(in[0] & 3) << 4 | in[1] >> 4];
+            piece[filled++] = digits[(in[1] & 15) << 2 | in[2] >> 6];
+            piece[filled++] = digits[in[2] & 63];
+        }
+        text_add_bytes(t, piece, filled);
+    }
+    if (length > 0)
+        add_rest(t, in, length);
 }
 
 /* The value of a digit, or -1. */
