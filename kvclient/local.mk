@@ -41,6 +41,16 @@ test_kv_etcd_access_SOURCES = tests/integration/test-kv-etcd-access.c tests/unit
 	$(KV_ETCD_FIXTURE)
 test_kv_etcd_access_LDADD = $(KV_LIBS) $(TEST_LIBS)
 
+# What tests/integration/kv-faults.bats drives the store with.
+noinst_PROGRAMS += kv-driver
+kv_driver_SOURCES = tests/integration/kv-driver.c tests/integration/kv-driver.h \
+	tests/integration/kv-driver-follower.c tests/integration/kv-driver-writer.c
+kv_driver_LDADD = $(KV_LIBS)
+EXTRA_DIST += \
+	tests/integration/kv-faults.bats \
+	tests/integration/kv-faults.sh \
+	tests/integration/kv-history.py
+
 if FUZZING
 noinst_PROGRAMS += fuzz-kv-wire
 fuzz_kv_wire_SOURCES = tests/fuzz/fuzz-kv-wire.c

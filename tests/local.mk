@@ -28,7 +28,12 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/lint/shell.sh \
 	tests/lint/tidy.sh
 
-.PHONY: lint fmt
+# As root: the faults of ./check for an hour, or for SOAK_SECONDS=, with one seed after the other.
+soak: kv-driver
+	SOAK_SECONDS=$${SOAK_SECONDS:-3600} top_builddir='$(top_builddir)' \
+		bats $(srcdir)/tests/integration/kv-faults.bats
+
+.PHONY: lint fmt soak
 lint:
 	$(srcdir)/tests/lint/all.sh .
 

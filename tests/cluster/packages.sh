@@ -9,9 +9,10 @@ PACKAGES_BUILD='gcc libc6-dev make autoconf automake pkg-config libcurl4-openssl
     libcmocka-dev'
 # shellcheck disable=SC2034
 PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linux procps mount curl etcd-server
-    etcd-client crun golang-github-containers-common umoci busybox-static'
+    etcd-client crun golang-github-containers-common umoci busybox-static nftables e2fsprogs'
 # shellcheck disable=SC2034
-PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl'
+PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
+    python3'
 
 package_is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

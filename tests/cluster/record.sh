@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What a cluster has made, written down before it is made, and how to remove it. Sourced by lib.sh.
-# One line each in $CLUSTER/record:   pid PID STARTED    cgroup PATH    netns NAME    mount PATH
+# One line each in $CLUSTER/record:   pid PID STARTED    cgroup PATH    netns NAME    mount PATH    disk PATH
+# (a mount that may have been left frozen)
 
 record() {
     echo "$*" >>"$CLUSTER/record"
@@ -77,6 +78,10 @@ mount_remove() {
 cluster_reap() {
     local directory=$1 kind first second status=0
     [ -f "$directory/record" ] || { rm -rf "$directory"; return; }
+    # Nobody who waits for a frozen disk can be killed.
+    while read -r kind first; do
+        [ "$kind" != disk ] || fsfreeze --unfreeze "$first" 2>/dev/null || true
+    done <"$directory/record"
     while read -r kind first second; do
         case $kind in
         pid) process_kill "$first" "$second" || status=1 ;;
@@ -89,7 +94,9 @@ cluster_reap() {
         esac
     done <"$directory/record"
     while read -r kind first; do
-        [ "$kind" != mount ] || mount_remove "$first" || status=1
+        case $kind in
+        mount | disk) mount_remove "$first" || status=1 ;;
+        esac
     done < <(tac "$directory/record")
     [ "$status" -eq 0 ] || return
     rm -rf --one-file-system "$directory"
