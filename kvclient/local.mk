@@ -51,6 +51,12 @@ EXTRA_DIST += \
 	tests/integration/kv-faults.sh \
 	tests/integration/kv-history.py
 
+# What tests/bench/kv.sh measures.
+noinst_PROGRAMS += kv-bench
+kv_bench_SOURCES = tests/bench/kv-bench.c
+kv_bench_LDADD = $(KV_LIBS)
+EXTRA_DIST += tests/bench/kv.sh tests/bench/kv-wrk.lua
+
 if FUZZING
 noinst_PROGRAMS += fuzz-kv-wire
 fuzz_kv_wire_SOURCES = tests/fuzz/fuzz-kv-wire.c

@@ -13,6 +13,8 @@ PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linu
 # shellcheck disable=SC2034
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
     python3'
+# shellcheck disable=SC2034
+PACKAGES_BENCH='wrk'
 
 package_is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
