@@ -222,7 +222,8 @@ static void finish(struct run *run)
 {
     struct kv_etcd_view view = { 0 };
     kv_etcd_get_view(run->driver.kv, &view);
-    (void)printf("reconnects %" PRIu64 " revision %" PRId64 "%s\n", view.reconnects, view.revision,
+    (void)printf("reconnects %" PRIu64 " revision %" PRId64 "%s\n",
+                 view.counts[KV_ETCD_COUNT_RECONNECT], view.revision,
                  run->is_other_store ? " another store" : "");
     for (size_t i = 0; i < run->writer_count; i++)
         writer_free(run->writers[i]);
