@@ -25,7 +25,7 @@ void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const 
 void systemd_fake_fail_start(struct systemd *systemd, const char *unit);
 /* Starts of the unit go on until it is stopped or let go. */
 void systemd_fake_hold_start(struct systemd *systemd, const char *unit);
-void systemd_fake_let_go(struct systemd *systemd, const char *unit);
+void systemd_fake_let_go(struct systemd *systemd, const char *name);
 /* The next start of the unit changes nothing and ends with code: 0 as if a condition of the unit
  * did not hold, -EIO as if something that it needs were missing. */
 void systemd_fake_ignore_start(struct systemd *systemd, const char *unit, int code);

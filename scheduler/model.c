@@ -231,6 +231,7 @@ int model_sort_machines(struct model *model, struct error *err)
         return error_oom(err);
     HASH_ITER(hh, model->machines, m, next)
         sorted[count++] = m;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
     qsort(sorted, count, sizeof(*sorted), compare_machines);
     free(model->machines_by_id);
     model->machines_by_id = sorted;
