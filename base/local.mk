@@ -12,12 +12,15 @@ libbase_a_SOURCES = \
 	base/loop_bus.c base/loop_bus.h \
 	base/loop_http.c base/loop_http.h \
 	base/memory.c base/memory.h \
+	base/settings.c base/settings.h \
 	base/text.c base/text.h
 
 # Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CURL_LIBS) $(SYSTEMD_LIBS) $(CRYPTO_LIBS) $(EV_LIBS) -lm
 
-check_PROGRAMS += test-base-text test-base-json test-base-loop
+check_PROGRAMS += test-base-text test-base-json test-base-loop test-base-settings
+test_base_settings_SOURCES = tests/unit/test-base-settings.c tests/unit/harness.h
+test_base_settings_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_text_SOURCES = tests/unit/test-base-text.c tests/unit/harness.h
 test_base_text_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h

@@ -16,7 +16,7 @@ libcloudconfig_a_SOURCES = \
 	cloud-config/substitute.c cloud-config/substitute.h \
 	cloud-config/user_data.c cloud-config/user_data.h \
 	cloud-config/validate.c cloud-config/validate.h
-CLOUD_CONFIG_LIBS = libcloudconfig.a $(BASE_LIBS) $(YAML_LIBS)
+CLOUD_CONFIG_LIBS = libcloudconfig.a $(UNITS_LIBS) $(YAML_LIBS)
 
 sbin_PROGRAMS += muster-cloudinit
 muster_cloudinit_SOURCES = cloud-config/main.c

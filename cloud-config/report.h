@@ -9,7 +9,8 @@
 #include "base/text.h"
 
 /* An error that is local leaves the rest of the file usable: the thing it names is left out (a
- * role) or the system itself will judge (a path below /usr). Any other error stops an apply before
+ * role), or those who are given it will judge: the system a path below /usr and a unit's name,
+ * musterd its settings. Any other error stops an apply before
  * it begins. */
 enum report_kind {
     REPORT_INVALID = 0,

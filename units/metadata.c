@@ -65,15 +65,14 @@ static int read_pair(char *piece, struct metadata_rule **rules, size_t *count, s
 {
     char *equals = strchr(piece, '=');
     if (!equals || equals[1] == '\0' || strchr(equals + 1, '='))
-        return error_set(err, -EINVAL, "metadata: \"%s\" is not KEY=VALUE", piece);
+        return error_set(err, -EINVAL, "\"%s\" is not KEY=VALUE", piece);
     *equals = '\0';
     const char *key = text_trim(piece);
     const char *value = text_trim(equals + 1);
     if (!is_metadata_key(key))
-        return error_set(err, -EINVAL, "metadata: invalid key \"%s\" (want letters, digits, _ . -)",
-                         key);
+        return error_set(err, -EINVAL, "invalid key \"%s\" (want letters, digits, _ . -)", key);
     if (!*value)
-        return error_set(err, -EINVAL, "metadata: key \"%s\" has no value", key);
+        return error_set(err, -EINVAL, "key \"%s\" has no value", key);
     return metadata_set(rules, count, key, value, err);
 }
 

@@ -16,7 +16,7 @@ struct metadata_rule {
 };
 
 /* "k=v,k=v" (fleet's metadata grammar) into rules sorted by key; the last of equal keys wins.
- * -EINVAL names the faulty piece. Free with metadata_free(). */
+ * -EINVAL names the faulty piece; a caller adds the key. Free with metadata_free(). */
 int metadata_parse(const char *text, struct metadata_rule **ret, size_t *ret_count,
                    struct error *err);
 void metadata_free(struct metadata_rule *rules, size_t count);

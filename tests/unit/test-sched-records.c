@@ -205,11 +205,11 @@ static void faulty_metadata_is_named(void **state)
     static const struct {
         const char *text, *complaint;
     } rows[] = {
-        {"a=1,ssd", "metadata: \"ssd\" is not KEY=VALUE"                         },
-        { "a=b=c",  "metadata: \"a=b=c\" is not KEY=VALUE"                       },
-        { "a=",     "metadata: \"a=\" is not KEY=VALUE"                          },
-        { "=b",     "metadata: invalid key \"\" (want letters, digits, _ . -)"   },
-        { "a b=c",  "metadata: invalid key \"a b\" (want letters, digits, _ . -)"},
+        {"a=1,ssd", "\"ssd\" is not KEY=VALUE"                         },
+        { "a=b=c",  "\"a=b=c\" is not KEY=VALUE"                       },
+        { "a=",     "\"a=\" is not KEY=VALUE"                          },
+        { "=b",     "invalid key \"\" (want letters, digits, _ . -)"   },
+        { "a b=c",  "invalid key \"a b\" (want letters, digits, _ . -)"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct error err = { 0 };

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values of musterd's settings: one reader each, so that whoever writes a configuration
+ * (muster-cloudinit) judges it as musterd, which has to live with it, will.
+ *
+ * Each returns -EINVAL with the value and what would be right; a caller adds the key. ret is
+ * written only on success.
+ */
+#ifndef BASE_SETTINGS_H
+#define BASE_SETTINGS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { SETTING_VERBOSITY_MAX = 9 };
+
+/* A Go duration of whole seconds from 2s to 1h. */
+int setting_read_ttl(const char *value, int64_t *ret_ms, struct error *err);
+
+/* Seconds with a fraction, 0.1 to 60. */
+int setting_read_timeout(const char *value, int64_t *ret_ms, struct error *err);
+
+/* URLs with http:// or https:// between commas, also in the JSON-like form that fleet took:
+ * ["http://a", "http://b"]. At least one; caller frees with strv_free(). */
+int setting_read_servers(const char *value, char ***ret, struct error *err);
+
+/* Begins with '/'; *ret also ends in one. Caller frees. */
+int setting_read_key_prefix(const char *value, char **ret, struct error *err);
+
+/* 0 to 9. */
+int setting_read_verbosity(const char *value, unsigned int *ret, struct error *err);
+
+#endif
