@@ -179,6 +179,16 @@ int fleet_validate(const struct node *fleet, struct report *report, struct error
     return read_roles(fleet, report, &roles, err);
 }
 
+void fleet_warn_unused(const struct node *fleet, struct report *report)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct node_entry *entry = node_find_entry(fleet, options[i].key);
+        if (entry && options[i].unused)
+            report_add(report, REPORT_WARNING, entry->line, "\"%s\" is not used by muster",
+                       options[i].key);
+    }
+}
+
 void fleet_add_environment(struct text *text, const char *name, const char *value)
 {
     text_addf(text, "Environment=\"%s=", name);

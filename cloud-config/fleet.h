@@ -13,6 +13,9 @@
 /* Reports what is wrong with values that the schema lets pass. */
 int fleet_validate(const struct node *fleet, struct report *report, struct error *err);
 
+/* Warns of options of fleet's that musterd does not read. */
+void fleet_warn_unused(const struct node *fleet, struct report *report);
+
 /* The text of the drop-in; "" if the section sets nothing. Roles that are wrong are left out.
  *
  * An empty string sets nothing (so public-ip: $public_ipv4 is harmless where there is none), but

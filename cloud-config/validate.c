@@ -10,6 +10,7 @@
 #include "cloud-config/fleet.h"
 #include "cloud-config/paths.h"
 #include "cloud-config/schema.h"
+#include "units/unit_name.h"
 
 enum { QUOTE_MAX = 200 }; /* of a key or value that a message repeats */
 
@@ -198,12 +199,26 @@ static void check_file_name(const struct node *object, const char *what, struct 
                    what, QUOTE_MAX, text);
 }
 
+/* What is not for systemd-networkd is for systemd, which passes over a file whose name it does not
+ * take. A name that still holds a variable is judged once that has a value. */
+static void check_unit_name(const struct node *unit, struct report *report)
+{
+    const struct node_entry *name = node_find_entry(unit, "name");
+    const char *text = name ? node_text(name->value) : "";
+    struct error why;
+    check_file_name(unit, "unit", report);
+    if (!*text || !path_is_file_name(text) || path_is_network_unit(text) || strchr(text, '$'))
+        return;
+    if (unit_name_check(text, &why) < 0)
+        report_add(report, REPORT_LOCAL_ERROR, name->line, "%s", why.text);
+}
+
 static void check_units(const struct node *coreos, struct report *report)
 {
     const struct node *units = node_find(coreos, "units");
     for (size_t i = 0; units && units->kind == NODE_LIST && i < units->count; i++) {
         const struct node *unit = units->entries[i].value;
-        check_file_name(unit, "unit", report);
+        check_unit_name(unit, report);
         const struct node *drop_ins = node_find(unit, "drop_ins");
         for (size_t j = 0; drop_ins && drop_ins->kind == NODE_LIST && j < drop_ins->count; j++)
             check_file_name(drop_ins->entries[j].value, "drop-in", report);
@@ -259,12 +274,28 @@ static void warn_unapplied(const struct schema_field *fields, const struct node 
     }
 }
 
+/* coreos-cloudinit took it from "/" without a word, and so it is done. */
+static void warn_relative(const struct node *root, struct report *report)
+{
+    const struct node *files = node_find(root, "write_files");
+    for (size_t i = 0; files && files->kind == NODE_LIST && i < files->count; i++) {
+        const struct node_entry *path = node_find_entry(files->entries[i].value, "path");
+        const char *text = path ? node_text(path->value) : "";
+        if (*text && *text != '/')
+            report_add(report, REPORT_WARNING, path->line,
+                       "path \"%.*s\" is relative and is taken from \"/\"; write \"/%.*s\"",
+                       QUOTE_MAX, text, QUOTE_MAX, text);
+    }
+}
+
 void validate_unapplied(const struct node *root, struct report *report)
 {
     const struct node *coreos = node_find(root, "coreos");
     const struct node *units = node_find(coreos, "units");
     warn_unapplied(schema_root, root, report);
     warn_unapplied(schema_find(schema_root, "coreos")->fields, coreos, report);
+    fleet_warn_unused(node_find(coreos, "fleet"), report);
+    warn_relative(root, report);
     for (size_t i = 0; units && units->kind == NODE_LIST && i < units->count; i++)
         if (units->entries[i].value->kind == NODE_MAP &&
             !*node_text(node_find(units->entries[i].value, "name")))

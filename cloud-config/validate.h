@@ -16,7 +16,8 @@
 /* Negative only if memory ran out. */
 int validate_document(const struct node *root, struct report *report, struct error *err);
 
-/* What an apply passes over: keys that this version only knows, and units without a name. */
+/* What an apply passes over: keys that this version only knows, and units without a name; and
+ * relative paths, which it takes from "/". Nothing of it makes a file invalid. */
 void validate_unapplied(const struct node *root, struct report *report);
 
 #endif
