@@ -227,6 +227,11 @@ static void add_list(struct text *text, const char *variable, char *const *pairs
     text->failed |= joined.failed;
 }
 
+bool fleet_is_secret(const struct node *fleet)
+{
+    return *node_text(node_find(fleet, "etcd_password")) != '\0';
+}
+
 int fleet_drop_in(const struct node *fleet, char **ret, struct error *err)
 {
     autoroles roles = { 0 };

@@ -3,6 +3,8 @@
 #ifndef CLOUD_CONFIG_FLEET_H
 #define CLOUD_CONFIG_FLEET_H
 
+#include <stdbool.h>
+
 #include "base/text.h"
 #include "cloud-config/document.h"
 #include "cloud-config/report.h"
@@ -21,6 +23,9 @@ void fleet_warn_unused(const struct node *fleet, struct report *report);
  * An empty string sets nothing (so public-ip: $public_ipv4 is harmless where there is none), but
  * false and 0 are values like others and are written. */
 int fleet_drop_in(const struct node *fleet, char **ret, struct error *err);
+
+/* Holds the drop-in a password? Then it is root's alone to read. */
+bool fleet_is_secret(const struct node *fleet);
 
 /* Adds Environment="NAME=VALUE" as systemd reads it: quotes, backslashes, line ends and '%' lose
  * their meaning, so that a value cannot become a setting of its own. */

@@ -169,6 +169,7 @@ int model_build(const struct node *root, struct model **ret, struct error *err)
         r = read_units(node_find(coreos, "units"), model, err);
     if (r == 0)
         r = fleet_drop_in(node_find(coreos, "fleet"), &model->fleet_drop_in, err);
+    model->fleet_is_secret = fleet_is_secret(node_find(coreos, "fleet"));
     if (r < 0)
         return r;
     *ret = take_ptr(model);

@@ -42,7 +42,8 @@ struct model {
     size_t file_count;
     struct model_unit *units; /* those that have a name */
     size_t unit_count;
-    char *fleet_drop_in; /* "" if coreos.fleet sets nothing */
+    char *fleet_drop_in;  /* "" if coreos.fleet sets nothing */
+    bool fleet_is_secret; /* it holds a password */
 };
 
 void model_free(struct model *model);

@@ -161,7 +161,8 @@ static int add_fleet(struct plan *plan, const struct model *model, struct error 
 {
     if (!*model->fleet_drop_in)
         return 0;
-    int r = add_unit_file(plan, strdup(FLEET_DROP_IN), model->fleet_drop_in, err);
+    int r = add_write(plan, strdup(FLEET_DROP_IN), model->fleet_drop_in,
+                      strlen(model->fleet_drop_in), model->fleet_is_secret ? 0600 : 0644, "", err);
     return r < 0 ? r : add_link(plan, STEP_UNMASK, path_of_unit(FLEET_UNIT, true), err);
 }
 
