@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -39,6 +40,10 @@ int setting_read_servers(const char *value, char ***ret, struct error *err)
         return r;
     if (!list)
         return error_set(err, -EINVAL, "no server in \"%s\"; want http://HOST:2379,…", value);
+    if (strchr(value, '@')) /* not shown: it may be a password */
+        return error_set(err, -EINVAL,
+                         "a server has an '@' in it; user and password belong in "
+                         "etcd_username and etcd_password");
     for (char **server = list; *server; server++)
         if (!text_starts_with(*server, "http://") && !text_starts_with(*server, "https://"))
             return error_set(err, -EINVAL, "\"%s\" is not an http:// or https:// URL", *server);

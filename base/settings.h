@@ -22,7 +22,8 @@ int setting_read_ttl(const char *value, int64_t *ret_ms, struct error *err);
 int setting_read_timeout(const char *value, int64_t *ret_ms, struct error *err);
 
 /* URLs with http:// or https:// between commas, also in the JSON-like form that fleet took:
- * ["http://a", "http://b"]. At least one; caller frees with strv_free(). */
+ * ["http://a", "http://b"]. At least one, and no user or password in them; caller frees with
+ * strv_free(). */
 int setting_read_servers(const char *value, char ***ret, struct error *err);
 
 /* Begins with '/'; *ret also ends in one. Caller frees. */

@@ -2,6 +2,7 @@
 #include "base/settings.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "tests/unit/harness.h"
@@ -45,6 +46,9 @@ static void servers_are_urls_in_either_form(void **state)
     for (const char *const *text = refused; *text; text++)
         assert_int_equal(setting_read_servers(*text, &servers, NULL), -EINVAL);
     assert_null(servers);
+    struct error err;
+    assert_int_equal(setting_read_servers("http://root:geheim@a", &servers, &err), -EINVAL);
+    assert_null(strstr(err.text, "geheim"));
     assert_int_equal(setting_read_servers("[\"http://a:1\", \"https://b\"]", &servers, NULL), 0);
     assert_int_equal(strv_length(servers), 2);
     assert_string_equal(servers[1], "https://b");
