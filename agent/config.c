@@ -3,16 +3,16 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/settings.h"
 #include "base/text.h"
 
-enum { CONFIG_FILE_MAX_BYTES = 256 * 1024, TTL_MIN_MS = 2000, TTL_MAX_MS = 3600000 };
+enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
 
 typedef int (*setter_fn)(struct config *config, const char *value, struct error *err);
 
@@ -26,22 +26,12 @@ static int replace(char **field, const char *value, struct error *err)
     return 0;
 }
 
-/* A comma list, also in the JSON-like form that fleet took: ["http://a", "http://b"]. */
 static int set_etcd_servers(struct config *config, const char *value, struct error *err)
 {
     autostrv list = NULL;
-    int r = strv_split(value, ", []\"'", &list, err);
+    int r = setting_read_servers(value, &list, err);
     if (r < 0)
         return r;
-    if (!list)
-        return error_set(err, -EINVAL, "no server in \"%s\"; want http://HOST:2379,…", value);
-    if (strchr(value, '@')) /* not shown: it may be a password */
-        return error_set(err, -EINVAL,
-                         "a server has an '@' in it; user and password belong in "
-                         "etcd_username and etcd_password_file");
-    for (char **server = list; *server; server++)
-        if (!text_starts_with(*server, "http://") && !text_starts_with(*server, "https://"))
-            return error_set(err, -EINVAL, "\"%s\" is not an http:// or https:// URL", *server);
     strv_free(config->etcd_servers);
     config->etcd_servers = take_ptr(list);
     return 0;
@@ -81,20 +71,14 @@ static int set_password_file(struct config *config, const char *value, struct er
 
 static int set_key_prefix(struct config *config, const char *value, struct error *err)
 {
-    if (value[0] != '/')
-        return error_set(err, -EINVAL, "\"%s\" does not begin with '/'", value);
-    autofree char *prefix = text_format("%s%s", value, text_ends_with(value, "/") ? "" : "/");
-    return prefix ? replace(&config->etcd_key_prefix, prefix, err) : error_oom(err);
+    autofree char *prefix = NULL;
+    int r = setting_read_key_prefix(value, &prefix, err);
+    return r < 0 ? r : replace(&config->etcd_key_prefix, prefix, err);
 }
 
 static int set_request_timeout(struct config *config, const char *value, struct error *err)
 {
-    char *end = NULL;
-    double seconds = strtod(value, &end);
-    if (!*value || *end || !(seconds >= 0.1 && seconds <= 60))
-        return error_set(err, -EINVAL, "\"%s\" is not a number of seconds from 0.1 to 60", value);
-    config->request_timeout_ms = (int64_t)llround(seconds * 1000);
-    return 0;
+    return setting_read_timeout(value, &config->request_timeout_ms, err);
 }
 
 static int set_public_ip(struct config *config, const char *value, struct error *err)
@@ -117,14 +101,7 @@ static int set_metadata(struct config *config, const char *value, struct error *
 
 static int set_ttl(struct config *config, const char *value, struct error *err)
 {
-    int64_t ttl_ms = 0;
-    int r = text_parse_duration_ms(value, &ttl_ms, err);
-    if (r < 0)
-        return r;
-    if (ttl_ms < TTL_MIN_MS || ttl_ms > TTL_MAX_MS || ttl_ms % 1000)
-        return error_set(err, -EINVAL, "%s is not a whole number of seconds from 2s to 1h", value);
-    config->ttl_ms = ttl_ms;
-    return 0;
+    return setting_read_ttl(value, &config->ttl_ms, err);
 }
 
 static int check_role_numbers(const char *value, unsigned int max, bool star, struct error *err)
@@ -172,8 +149,8 @@ static int set_disable_engine(struct config *config, const char *value, struct e
 
 static int set_verbosity(struct config *config, const char *value, struct error *err)
 {
-    uint64_t level = 0;
-    int r = text_parse_u64(value, 9, &level, err);
+    unsigned int level = 0;
+    int r = setting_read_verbosity(value, &level, err);
     if (r == 0)
         config->verbose = level > 0;
     return r;
