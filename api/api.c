@@ -10,6 +10,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "api/cache.h"
 #include "api/call.h"
 #include "api/listen.h"
 #include "api/route.h"
@@ -41,6 +42,7 @@ static void call_free(struct call *call)
     struct api *api = call->api;
     kv_forget(api->kv, call);
     waits_forget(api->waits, call);
+    cache_forget(api->cache, call);
     if (call->work_free)
         call->work_free(call->work);
     DL_DELETE(api->calls, call);
@@ -191,31 +193,10 @@ int call_input(struct call *call, json_t **ret)
     return 0;
 }
 
-static void on_prefix_read(const struct kv_range_result *result, void *userdata)
-{
-    struct call *call = userdata;
-    autoptr(view) view = NULL;
-    struct error err;
-    if (result->code < 0) {
-        /* A read has no outcome to be unsure of. */
-        call_fail_code(call, result->code == -ETIMEDOUT ? -EAGAIN : result->code, result->reason);
-        return;
-    }
-    int r = view_new(call->api->prefix, result->pairs, result->pair_count, result->revision, &view,
-                     &err);
-    if (r < 0)
-        call_fail_code(call, r, err.text);
-    else
-        call->on_view(call, view);
-}
-
 void call_with_view(struct call *call, void (*fn)(struct call *call, const struct view *view))
 {
-    struct error err;
     call->on_view = fn;
-    int r = kv_range(call->api->kv, call->api->prefix, true, on_prefix_read, call, &err);
-    if (r < 0)
-        call_fail_code(call, r, err.text);
+    cache_read(call->api->cache, call);
 }
 
 /* --- libmicrohttpd --- */
@@ -421,6 +402,10 @@ int api_new(struct loop *loop, const struct api_config *config, struct api **ret
         return error_oom(err);
     api->loop = loop;
     int r = copy_config(api, config, err);
+    if (r == 0)
+        r = cache_new(api, &api->cache, err);
+    if (r == 0)
+        r = waits_new(api, &api->waits, err);
     if (r < 0)
         return r;
     if (config->socket_path) {
@@ -448,6 +433,7 @@ static void end_calls(struct api *api)
     DL_FOREACH(api->calls, call) {
         kv_forget(api->kv, call);
         waits_forget(api->waits, call);
+        cache_forget(api->cache, call);
         if (call->dispatched && !call->answered)
             call_fail(call, MHD_HTTP_SERVICE_UNAVAILABLE, "musterd is stopping");
         if (call->streaming)
@@ -470,6 +456,7 @@ void api_free(struct api *api)
         listener_free(listener);
     }
     waits_free(api->waits);
+    cache_free(api->cache);
     if (api->socket_path)
         (void)unlink(api->socket_path);
     free(api->socket_path);

@@ -17,6 +17,7 @@
 #include "base/text.h"
 
 struct MHD_Connection;
+struct cache;
 struct listener;
 struct view;
 struct waits;
@@ -32,7 +33,8 @@ struct api {
     void *userdata;
     struct listener *listeners;
     struct call *calls;
-    struct waits *waits; /* made with the first waiter */
+    struct cache *cache;
+    struct waits *waits;
 };
 
 struct call {

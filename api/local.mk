@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libapi.a
 libapi_a_SOURCES = \
+	api/cache.c api/cache.h \
 	api/api.c api/api.h \
 	api/call.h \
 	api/change.c api/change.h \

@@ -5,14 +5,13 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "api/cache.h"
 #include "api/route.h"
 #include "api/wait.h"
 #include "base/json.h"
-#include "kvclient/kv_mirror.h"
 
 enum {
     SILENCE_MS = 5000, /* then the waiter is told what is missing */
-    LINGER_MS = 60000, /* the mirror after its last waiter */
 };
 
 struct waiter {
@@ -31,10 +30,7 @@ struct waiter {
 
 struct waits {
     struct api *api; /* borrowed */
-    struct kv_mirror *mirror;
-    struct loop_timer *linger;
     struct waiter *waiters;
-    bool lost; /* the mirror has stopped; a new one is made for the next waiter */
 };
 
 static void waiter_free(struct waiter *waiter)
@@ -49,8 +45,7 @@ static void waiter_remove(struct waits *waits, struct waiter *waiter)
 {
     DL_DELETE(waits->waiters, waiter);
     waiter_free(waiter);
-    if (!waits->waiters)
-        loop_timer_set(waits->linger, waits->lost ? 0 : LINGER_MS);
+    cache_release(waits->api->cache);
 }
 
 void waits_free(struct waits *waits)
@@ -59,8 +54,6 @@ void waits_free(struct waits *waits)
         return;
     while (waits->waiters)
         waiter_remove(waits, waits->waiters);
-    kv_mirror_free(waits->mirror);
-    loop_timer_free(waits->linger);
     free(waits);
 }
 
@@ -109,7 +102,7 @@ static const struct kv_pair *get(const struct waits *waits, enum store_key_kind 
                                  const char *machine, const char *name)
 {
     autofree char *key = store_key(waits->api->prefix, kind, machine, name, 0);
-    return key ? kv_mirror_get(waits->mirror, key) : NULL;
+    return key ? kv_mirror_get(cache_mirror(waits->api->cache), key) : NULL;
 }
 
 static bool grow(struct facts *facts)
@@ -200,7 +193,7 @@ static int gather_facts(const struct waits *waits, const struct waiter *waiter, 
     struct gather gather = { .waits = waits, .unit = waiter->unit, .facts = facts };
     if (!members)
         return -ENOMEM;
-    facts->plain.store_revision = kv_mirror_revision(waits->mirror);
+    facts->plain.store_revision = kv_mirror_revision(cache_mirror(waits->api->cache));
     facts->plain.silent = waiter->silent;
     facts->plain.has_leader = get(waits, STORE_KEY_LEADER, "", "");
     const struct kv_pair *unit = get(waits, STORE_KEY_UNIT, "", waiter->unit);
@@ -212,7 +205,7 @@ static int gather_facts(const struct waits *waits, const struct waiter *waiter, 
     if (verdict &&
         record_verdict_decode(verdict->value, verdict->value_length, &facts->verdict, NULL) == 0)
         facts->plain.verdict = &facts->verdict;
-    int r = kv_mirror_each(waits->mirror, members, gather_machine, &gather);
+    int r = kv_mirror_each(cache_mirror(waits->api->cache), members, gather_machine, &gather);
     settle(facts);
     return r;
 }
@@ -263,7 +256,7 @@ static void evaluate(struct waits *waits, struct waiter *waiter)
     autofacts facts = { 0 };
     struct wait_answer answer;
     /* Until the mirror has reached the change, every revision is worth a look. */
-    waiter->dirty = kv_mirror_revision(waits->mirror) < waiter->revision;
+    waiter->dirty = kv_mirror_revision(cache_mirror(waits->api->cache)) < waiter->revision;
     if (gather_facts(waits, waiter, &facts) < 0)
         return; /* no memory: the silence timer tries again */
     wait_evaluate(&facts.plain, waiter->goal, waiter->revision, &answer);
@@ -312,9 +305,6 @@ static void on_lost(int code, const char *reason, void *userdata)
 {
     struct waits *waits = userdata;
     (void)code;
-    waits->lost = true;
-    if (!waits->waiters)
-        loop_timer_set(waits->linger, 0);
     while (waits->waiters) {
         struct waiter *waiter = waits->waiters;
         tell(waiter, json_pack("{s:s, s:s+}", "state", "lost", "reason",
@@ -323,54 +313,20 @@ static void on_lost(int code, const char *reason, void *userdata)
     }
 }
 
-static void on_linger_over(struct loop_timer *timer, void *userdata)
-{
-    struct waits *waits = userdata;
-    (void)timer;
-    if (waits->waiters)
-        return;
-    kv_mirror_free(waits->mirror);
-    waits->mirror = NULL;
-    waits->lost = false;
-}
-
 /* --- starting --- */
 
-static int waits_new(struct api *api, struct error *err)
+int waits_new(struct api *api, struct waits **ret, struct error *err)
 {
     struct waits *waits = calloc(1, sizeof(*waits));
     if (!waits)
         return error_oom(err);
     waits->api = api;
-    int r = loop_timer_new(api->loop, "api waits", on_linger_over, waits, &waits->linger, err);
-    if (r < 0) {
-        free(waits);
-        return r;
-    }
-    api->waits = waits;
-    return 0;
-}
-
-static int ensure_mirror(struct api *api, struct error *err)
-{
-    static const struct kv_mirror_callbacks callbacks = {
-        .on_change = on_change,
-        .on_revision = on_revision,
-        .on_lost = on_lost,
+    const struct cache_listener listener = {
+        .on_change = on_change, .on_revision = on_revision, .on_lost = on_lost, .userdata = waits
     };
-    int r = api->waits ? 0 : waits_new(api, err);
-    if (r < 0)
-        return r;
-    struct waits *waits = api->waits;
-    loop_timer_cancel(waits->linger);
-    if (waits->lost) {
-        kv_mirror_free(waits->mirror);
-        waits->mirror = NULL;
-        waits->lost = false;
-    }
-    if (waits->mirror)
-        return 0;
-    return kv_mirror_new(api->loop, api->kv, api->prefix, &callbacks, waits, &waits->mirror, err);
+    cache_listen(api->cache, &listener);
+    *ret = waits;
+    return 0;
 }
 
 static int add_waiter(struct call *call, enum wait_goal goal, int64_t revision, const char *unit,
@@ -413,14 +369,17 @@ void waits_start(struct call *call)
                   "wanted: ?unit=NAME&goal=launched|loaded|stopped|inactive|gone&revision=N");
         return;
     }
-    int r = ensure_mirror(call->api, &err);
-    if (r == 0)
+    int r = cache_hold(call->api->cache, &err);
+    if (r == 0) {
         r = add_waiter(call, goal, (int64_t)revision, unit, &waiter, &err);
+        if (r < 0)
+            cache_release(call->api->cache);
+    }
     if (r < 0) {
         call_fail_code(call, r, err.text);
         return;
     }
     call_stream_begin(call);
-    if (kv_mirror_revision(call->api->waits->mirror) > 0)
+    if (kv_mirror_revision(cache_mirror(call->api->cache)) > 0)
         evaluate(call->api->waits, waiter);
 }

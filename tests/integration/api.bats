@@ -399,6 +399,45 @@ carry_out() {
     [ "${lines[1]}" = 405 ]
 }
 
+# How many requests of a kind etcd has answered.
+requests() {
+    curl -s "$ETCD/metrics" | awk -v method="grpc_method=\"$1\"" \
+        '/^grpc_server_handled_total/ && index($0, method) && /grpc_code="OK"/ { sum += $NF } END { print sum + 0 }'
+}
+
+lists_from_memory() {
+    local before
+    before=$(requests Range)
+    ctl list-unit-files --no-legend
+    [ "$(requests Range)" -eq "$before" ]
+}
+
+eventually() {
+    for _ in $(seq 50); do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
+
+@test "who asks often is answered from memory, and no less freshly" {
+    ctl submit one.service
+    eventually lists_from_memory
+    for _ in 1 2 3 4 5; do
+        ctl destroy one.service
+        ctl list-unit-files --no-legend
+        [ "$output" = '' ]
+        ctl submit one.service
+        ctl list-unit-files --no-legend
+        [[ "$output" = one.service* ]]
+    done
+    lists_from_memory
+    # Somebody else's keys move the store's revision, and the mirror never hears of them.
+    etcdctl put /somebody/else x >/dev/null
+    ctl list-unit-files --no-legend
+    [[ "$output" = one.service* ]]
+}
+
 @test "etcd that does not answer is one clear line, and the server lives on" {
     kill -STOP "$(cat "$DIR/etcd.pid")"
     ctl list-units
