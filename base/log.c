@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,16 @@
 enum { LOG_LINE_MAX = 2048 };
 
 static enum log_level level_max = LOG_LEVEL_INFO;
+static bool by_stream;
 
 void log_set_level(enum log_level level)
 {
     level_max = level;
+}
+
+void log_use_stream(void)
+{
+    by_stream = true;
 }
 
 /* systemd names device and inode of the journal's stream in JOURNAL_STREAM; if stderr is something
@@ -74,8 +81,10 @@ void log_write(enum log_level level, const struct log_fields *fields, const char
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    if (stderr_is_journal())
+    if (stderr_is_journal() && !by_stream)
         write_journal(level, fields, line);
+    else if (stderr_is_journal())
+        (void)fprintf(stderr, "<%d>%s\n", (int)level, line); /* sd-daemon(3)'s prefix */
     else
         (void)fprintf(stderr, "%s%s%s\n", fields && fields->unit ? fields->unit : "",
                       fields && fields->unit ? ": " : "", line);

@@ -28,6 +28,11 @@ struct log_fields {
 /* Lines above this level are dropped. The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
+/* For a program that ends at once: lines go by the stream that systemd opened for its unit. The
+ * journal looks up whose a message of its own protocol is when it reads it, and of a process that
+ * has ended by then it is nobody's. */
+void log_use_stream(void);
+
 void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 {
     struct error err = { 0 };
     const char *verb = argc > 1 ? argv[1] : "";
+    log_use_stream();
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
         return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     if (strcmp(verb, "exec") == 0)
