@@ -29,7 +29,9 @@ struct etcd_watch {
     bool prefix;
     struct kv_watch_callbacks callbacks;
     void *userdata;
-    int64_t next_revision; /* everything before it was told */
+    int64_t next_revision;    /* everything before it was told */
+    int64_t checked_revision; /* what we knew when a linearizable read was asked whether the store
+                                 is older */
     size_t endpoint;
     struct http_call *call;    /* borrowed */
     struct loop_timer *timer;  /* until the next connection, or for "created" to come */
@@ -148,7 +150,7 @@ static void on_checked(const struct kv_range_result *result, void *userdata)
         end(watch, -ESTALE, result->reason);
     else if (result->code < 0)
         reconnect(watch);
-    else if (result->revision < watch->next_revision - 1)
+    else if (result->revision < watch->checked_revision)
         end(watch, -ESTALE, "the store's revision went back: this is not the store we knew");
     leave(watch);
 }
@@ -161,6 +163,8 @@ static void check_revision(struct etcd_watch *watch, int64_t revision)
     struct kv *kv = &watch->store->kv;
     if (revision >= watch->next_revision - 1)
         return;
+    /* What comes by the watch while the answer is on its way may well be newer than that. */
+    watch->checked_revision = watch->next_revision - 1;
     if (kv_range(kv, watch->key, false, on_checked, watch, NULL) < 0)
         reconnect(watch);
 }
@@ -229,7 +233,8 @@ static void on_events(struct etcd_watch *watch, struct kv_wire_watch *message)
 
 static void on_progress(struct etcd_watch *watch, int64_t revision)
 {
-    watch->next_revision = revision + 1;
+    if (revision >= watch->next_revision)
+        watch->next_revision = revision + 1;
     note_delivered(watch);
 }
 
