@@ -298,4 +298,7 @@ void kv_members_free(struct kv_member *members, size_t count);
 /* For the stores: the bytes of a put's or a compare's value. */
 size_t kv_value_length(const char *value, size_t length);
 
+/* Whether the compare holds for its key as it stood; pair NULL: the key was absent. */
+bool kv_compare_holds(const struct kv_compare *compare, const struct kv_pair *pair);
+
 #endif

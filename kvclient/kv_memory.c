@@ -256,60 +256,9 @@ static int range(const struct kv_pairs *pairs, const struct kv_op *op, struct kv
     return 0;
 }
 
-static int order_of(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-static int order_of_values(const struct kv_pair *pair, const struct kv_compare *compare)
-{
-    size_t length = kv_value_length(compare->value, compare->value_length);
-    size_t common = pair->value_length < length ? pair->value_length : length;
-    int order = memcmp(pair->value, compare->value, common);
-    return order ? order : order_of((int64_t)pair->value_length, (int64_t)length);
-}
-
-/* How what the store has (an absent key: zeros) stands to what the compare has. */
-static int order_of_target(const struct kv_pair *pair, const struct kv_compare *compare)
-{
-    switch (compare->target) {
-    case KV_TARGET_CREATE:
-        return order_of(pair->create_revision, compare->number);
-    case KV_TARGET_MOD:
-        return order_of(pair->mod_revision, compare->number);
-    case KV_TARGET_VERSION:
-        return order_of(pair->version, compare->number);
-    case KV_TARGET_LEASE:
-        return order_of(pair->lease, compare->number);
-    case KV_TARGET_VALUE:
-        return order_of_values(pair, compare);
-    case KV_TARGET_EXISTS:
-    case KV_TARGET_INVALID:
-        break;
-    }
-    return 0;
-}
-
 static bool holds(const struct kv_memory *store, const struct kv_compare *compare)
 {
-    static const struct kv_pair absent = { 0 };
-    const struct kv_pair *pair = kv_pairs_find(&store->pairs, compare->key);
-    if (compare->target == KV_TARGET_EXISTS)
-        return pair;
-    if (compare->target == KV_TARGET_VALUE && !pair)
-        return false;
-    int order = order_of_target(pair ? pair : &absent, compare);
-    switch (compare->relation) {
-    case KV_EQUAL:
-        return order == 0;
-    case KV_NOT_EQUAL:
-        return order != 0;
-    case KV_GREATER:
-        return order > 0;
-    case KV_LESS:
-        return order < 0;
-    }
-    return false;
+    return kv_compare_holds(compare, kv_pairs_find(&store->pairs, compare->key));
 }
 
 static int run_op(struct kv_memory *store, const struct kv_op *op, int64_t revision,

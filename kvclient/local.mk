@@ -6,6 +6,7 @@ libkvclient_a_SOURCES = \
 	kvclient/election.c kvclient/election.h \
 	kvclient/keeper.c kvclient/keeper.h \
 	kvclient/kv.c kvclient/kv.h \
+	kvclient/kv_batch.c kvclient/kv_batch.h \
 	kvclient/kv_etcd.c kvclient/kv_etcd.h kvclient/kv_etcd_internal.h \
 	kvclient/kv_etcd_auth.c kvclient/kv_etcd_call.c kvclient/kv_etcd_watch.c \
 	kvclient/kv_memory.c kvclient/kv_memory.h \
@@ -15,12 +16,14 @@ libkvclient_a_SOURCES = \
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
-check_PROGRAMS += test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs test-kv-wire \
-	test-kv-etcd test-kv-etcd-access
+check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
+	test-kv-wire test-kv-etcd test-kv-etcd-access
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
 	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
+test_kv_batch_SOURCES = tests/unit/test-kv-batch.c tests/unit/harness.h
+test_kv_batch_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_keeper_SOURCES = tests/unit/test-kv-keeper.c tests/unit/harness.h
 test_kv_keeper_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_pairs_SOURCES = tests/unit/test-kv-pairs.c tests/unit/harness.h

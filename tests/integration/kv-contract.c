@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kvclient/kv_batch.h"
 
 static void keep_first(struct contract_answer *answer, const struct kv_pair *pairs, size_t count)
 {
@@ -594,6 +595,111 @@ static void hundreds_of_requests_in_flight_are_each_answered_once(void **state)
     assert_int_equal(count, MANY);
 }
 
+struct batched {
+    int done;
+    int code;
+    int64_t revision;
+};
+
+static void on_batched(const struct kv_batch_result *result, void *userdata)
+{
+    struct batched *batched = userdata;
+    batched->done++;
+    batched->code = result->code;
+    batched->revision = result->revision;
+}
+
+static void batch_put(struct kv_batch *batch, const char *key, const char *value,
+                      const struct kv_compare *compare, struct batched *batched)
+{
+    const struct kv_batch_write write = { .op = kv_op_put(key, value),
+                                          .compares = compare,
+                                          .compare_count = compare ? 1 : 0,
+                                          .fn = on_batched,
+                                          .userdata = batched };
+    assert_int_equal(kv_batch_add(batch, &write, NULL), 0);
+}
+
+static void a_batch_is_one_revision_without_the_refused(void **state)
+{
+    struct contract *contract = *state;
+    autoptr(kv_batch) batch = NULL;
+    struct batched refused = { 0 };
+    struct batched written[3] = { { 0 } };
+    const struct kv_compare held = kv_if_value("batch/held", "yes");
+    const struct kv_compare unheld = kv_if_mod("batch/held", 1);
+    struct contract_answer put = contract_op(contract, kv_op_put("batch/held", "yes"));
+    const struct kv_compare guard = kv_if_mod("batch/held", put.revision);
+    assert_int_equal(kv_batch_new(NULL, contract->kv, &guard, &batch, NULL), 0);
+    batch_put(batch, "batch/a", "1", &held, &written[0]);
+    batch_put(batch, "batch/b", "1", &unheld, &refused);
+    batch_put(batch, "batch/c", "old", &unheld, &written[2]);
+    batch_put(batch, "batch/d", "1", NULL, &written[1]);
+    kv_batch_forget(batch, &written[2]);
+    batch_put(batch, "batch/c", "1", NULL, &written[2]);
+    kv_batch_flush(batch);
+    for (int i = 0; i < 3; i++) {
+        contract->wait(contract, &written[i].done);
+        assert_int_equal(written[i].code, 0);
+        assert_int_equal(written[i].revision, put.revision + 1);
+    }
+    assert_int_equal(refused.code, -EBADE);
+    assert_int_equal(contract_range(contract, "batch/b", false).pair_count, 0);
+    assert_int_equal(contract_range(contract, "batch/c", false).first.mod_revision,
+                     put.revision + 1);
+    (void)contract_op(contract, kv_op_delete_prefix("batch/"));
+}
+
+static void a_batch_without_its_guard_writes_nothing(void **state)
+{
+    struct contract *contract = *state;
+    autoptr(kv_batch) batch = NULL;
+    struct batched first = { 0 };
+    struct batched second = { 0 };
+    struct contract_answer put = contract_op(contract, kv_op_put("batch/leader", "me"));
+    const struct kv_compare guard = kv_if_mod("batch/leader", put.revision);
+    assert_int_equal(kv_batch_new(NULL, contract->kv, &guard, &batch, NULL), 0);
+    put = contract_op(contract, kv_op_put("batch/leader", "me, again"));
+    const struct kv_compare unheld = kv_if_exists("batch/nothing");
+    batch_put(batch, "batch/a", "1", &unheld, &first);
+    kv_batch_flush(batch);
+    contract->wait(contract, &first.done);
+    assert_int_equal(first.code, -ESTALE);
+
+    const struct kv_compare renewed = kv_if_mod("batch/leader", put.revision);
+    assert_int_equal(kv_batch_resume(batch, &renewed, NULL), 0);
+    batch_put(batch, "batch/a", "2", NULL, &second);
+    kv_batch_flush(batch);
+    contract->wait(contract, &second.done);
+    assert_int_equal(second.code, 0);
+    assert_string_equal(contract_range(contract, "batch/a", false).value, "2");
+    (void)contract_op(contract, kv_op_delete_prefix("batch/"));
+}
+
+static void a_batch_finds_the_put_whose_lease_is_unknown(void **state)
+{
+    enum { MANY = 9, BAD = 5 };
+    struct contract *contract = *state;
+    autoptr(kv_batch) batch = NULL;
+    struct batched batched[MANY] = { { 0 } };
+    const struct kv_compare guard = kv_if_absent("batch/nothing");
+    assert_int_equal(kv_batch_new(NULL, contract->kv, &guard, &batch, NULL), 0);
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "batch/%d", i);
+        const struct kv_batch_write write = { .op = kv_op_put_leased(key, "1", i == BAD ? 4711 : 0),
+                                              .fn = on_batched,
+                                              .userdata = &batched[i] };
+        assert_int_equal(kv_batch_add(batch, &write, NULL), 0);
+    }
+    kv_batch_flush(batch);
+    for (int i = 0; i < MANY; i++) {
+        contract->wait(contract, &batched[i].done);
+        assert_int_equal(batched[i].code, i == BAD ? -ENOENT : 0);
+    }
+    (void)contract_op(contract, kv_op_delete_prefix("batch/"));
+}
+
 const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(a_put_is_read_back_with_its_revisions),
     cmocka_unit_test(each_compare_holds_exactly_when_it_should),
@@ -617,5 +723,8 @@ const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(the_end_of_a_lease_is_one_revision_for_a_watch),
     cmocka_unit_test(a_forgotten_request_is_not_answered),
     cmocka_unit_test(hundreds_of_requests_in_flight_are_each_answered_once),
+    cmocka_unit_test(a_batch_is_one_revision_without_the_refused),
+    cmocka_unit_test(a_batch_without_its_guard_writes_nothing),
+    cmocka_unit_test(a_batch_finds_the_put_whose_lease_is_unknown),
 };
 const size_t contract_test_count = sizeof(contract_tests) / sizeof(contract_tests[0]);
