@@ -35,6 +35,7 @@ struct world {
     char run[96];
     char links[96];
     int64_t registration;
+    int refused; /* times that a registration was said to be gone */
 };
 
 static void on_status(const char *unit, const struct systemd_status *status, void *userdata)
@@ -51,7 +52,8 @@ static void on_connected(bool connected, void *userdata)
 
 static void on_refused(void *userdata)
 {
-    (void)userdata;
+    struct world *world = userdata;
+    world->refused++;
 }
 
 static void on_put(const struct kv_txn_result *result, void *userdata)
@@ -89,7 +91,8 @@ static void start_musterd(struct world *world)
                                             .kv = world->kv,
                                             .prefix = PREFIX,
                                             .machine = MACHINE,
-                                            .on_refused = on_refused };
+                                            .on_refused = on_refused,
+                                            .userdata = world };
     assert_int_equal(reports_new(&reports, &world->reports, NULL), 0);
     const struct runner_config runner = {
         .loop = world->loop,
@@ -417,6 +420,76 @@ static void a_state_never_outlives_its_assignment(void **state)
     assert_null(kv_memory_peek(world->store, STATE));
 }
 
+static void report_of(struct world *world, const char *unit, const struct record_state *like,
+                      const char *active)
+{
+    autofree char *copy = strdup(active);
+    struct record_state state = *like;
+    state.active = copy;
+    assert_int_equal(reports_put(world->reports, unit, &state, false, NULL), 0);
+}
+
+static void report(struct world *world, const struct record_state *like, const char *active)
+{
+    report_of(world, UNIT, like, active);
+}
+
+static void what_changes_while_a_report_is_under_way_is_written_too(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) first = { 0 };
+    autorecord(state) under_way = { 0 };
+    autorecord(state) last = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &first);
+    report(world, &first, "failed");
+    loop_run_once(world->loop, false); /* sent, not answered */
+    read_state(world, &under_way);
+    assert_string_equal(under_way.active, "failed");
+    report(world, &first, "active");
+    settle(world);
+    read_state(world, &last);
+    assert_string_equal(last.active, "active");
+}
+
+static void a_report_that_was_lost_on_the_way_is_written_again(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) first = { 0 };
+    autorecord(state) last = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &first);
+    kv_memory_lose_answers(world->kv, 1, false);
+    report(world, &first, "failed");
+    settle(world);
+    int64_t before = kv_memory_revision(world->store);
+    for (int turns = 0; turns < 10 && kv_memory_revision(world->store) == before; turns++) {
+        loop_run_once(world->loop, true);
+        settle(world);
+    }
+    read_state(world, &last);
+    assert_string_equal(last.active, "failed");
+    assert_int_equal(world->refused, 0);
+}
+
+static void a_registration_that_is_gone_is_told_once(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) first = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &first);
+    (void)put(world, PREFIX "nodes/" MACHINE "/units/other.service", "{}");
+    struct kv_op op = kv_op_delete(PRESENCE);
+    struct kv_txn txn = { .success = &op, .success_count = 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->kv, &txn, on_put, &revision, NULL), 0);
+    report(world, &first, "failed");
+    report_of(world, "other.service", &first, "failed");
+    settle(world);
+    assert_int_equal(world->refused, 1);
+    assert_int_equal(kv_memory_revision(world->store), revision);
+}
+
 static bool is_never_assigned(const char *unit, void *userdata)
 {
     (void)unit;
@@ -496,6 +569,12 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_new_registration_gets_every_state_again_and_restarts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_report_that_was_lost_on_the_way_is_written_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_registration_that_is_gone_is_told_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_changes_while_a_report_is_under_way_is_written_too,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_state_never_outlives_its_assignment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stored_state_without_assignment_is_deleted, set_up,
                                         tear_down),
