@@ -12,7 +12,9 @@ libkvclient_a_SOURCES = \
 	kvclient/kv_memory.c kvclient/kv_memory.h \
 	kvclient/kv_mirror.c kvclient/kv_mirror.h \
 	kvclient/kv_pairs.c kvclient/kv_pairs.h \
-	kvclient/kv_wire.c kvclient/kv_wire.h
+	kvclient/kv_wire.h kvclient/kv_wire_internal.h \
+	kvclient/kv_wire_answer.c kvclient/kv_wire_failure.c \
+	kvclient/kv_wire_request.c kvclient/kv_wire_stream.c
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kvclient/kv_wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+
+/* The codes of gRPC that etcd answers with. */
+enum grpc_code {
+    GRPC_NONE = -1,
+    GRPC_INVALID_ARGUMENT = 3,
+    GRPC_NOT_FOUND = 5,
+    GRPC_PERMISSION_DENIED = 7,
+    GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_FAILED_PRECONDITION = 9,
+    GRPC_OUT_OF_RANGE = 11,
+    GRPC_UNIMPLEMENTED = 12,
+    GRPC_UNAVAILABLE = 14,
+    GRPC_UNAUTHENTICATED = 16,
+};
+
+struct meaning {
+    int grpc;
+    const char *words; /* in the message; NULL: any */
+    int code;
+    const char *cure; /* for the operator, or NULL */
+};
+
+static const char too_large_cure[] = "etcd's --max-request-bytes, 1.5 MiB by default, bounds it";
+static const char no_space_cure[] =
+    "the quota is used up: compact (etcdctl compaction REVISION), then etcdctl defrag on every "
+    "member, then etcdctl alarm disarm; or raise --quota-backend-bytes";
+
+/* First match wins. What is not here has an unknown outcome: to call a lost answer "did not happen"
+ * would be the only dangerous mistake. */
+static const struct meaning meanings[] = {
+    {GRPC_UNAVAILABLE,          "no leader",             -EAGAIN,      NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "too many operations",   -E2BIG,       "etcd's --max-txn-ops"                 },
+    { GRPC_INVALID_ARGUMENT,    "too large",             -E2BIG,       too_large_cure                         },
+    { GRPC_INVALID_ARGUMENT,    "user name is empty",    -EKEYEXPIRED, NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "auth store is old",     -EKEYEXPIRED, NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    "authentication failed", -EACCES,      NULL                                   },
+    { GRPC_INVALID_ARGUMENT,    NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_NOT_FOUND,           NULL,                    -ENOENT,      NULL                                   },
+    { GRPC_PERMISSION_DENIED,   NULL,                    -EACCES,      "grant the user's role these keys"     },
+    { GRPC_UNAUTHENTICATED,     NULL,                    -EKEYEXPIRED, NULL                                   },
+    { GRPC_RESOURCE_EXHAUSTED,  "space exceeded",        -ENOSPC,      no_space_cure                          },
+    { GRPC_RESOURCE_EXHAUSTED,  "too many requests",     -EAGAIN,      NULL                                   },
+    { GRPC_RESOURCE_EXHAUSTED,  "larger than max",       -E2BIG,       too_large_cure                         },
+    { GRPC_FAILED_PRECONDITION, "lease already exists",  -EEXIST,      NULL                                   },
+    { GRPC_FAILED_PRECONDITION, "is not enabled",        -EOPNOTSUPP,  NULL                                   },
+    { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE,      NULL                                   },
+    { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL,      NULL                                   },
+    { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO,      NULL                                   },
+    { GRPC_NONE,                "CommonName",            -EACCES,      "use a client certificate without a CN"},
+};
+
+static struct meaning find_meaning(int64_t grpc, long status, const char *message)
+{
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        const struct meaning *m = &meanings[i];
+        if (m->grpc == grpc && (!m->words || strstr(message, m->words)))
+            return *m;
+    }
+    bool nonsense = grpc == GRPC_NONE && status < 500;
+    return (struct meaning){ .code = nonsense ? -EPROTO : -ETIMEDOUT };
+}
+
+struct failure {
+    int64_t grpc;
+    const char *message; /* borrowed from the answer */
+};
+
+/* {"error":"M","message":"M","code":N}, without "error" since 3.6, or as a stream has it:
+ * {"error":{"grpc_code":N,"message":"M"}}. Fields of other types are as good as absent. */
+static struct failure find_failure(const json_t *answer)
+{
+    const json_t *error = json_object_get(answer, "error");
+    const json_t *from = json_is_object(error) ? error : answer;
+    struct failure failure = { .grpc = GRPC_NONE };
+    const json_t *code = json_object_get(from, "grpc_code");
+    if (!code)
+        code = json_object_get(from, "code");
+    if (json_is_integer(code))
+        failure.grpc = json_integer_value(code);
+    failure.message = json_string_value(json_object_get(from, "message"));
+    if (!failure.message)
+        failure.message = json_string_value(error);
+    return failure;
+}
+
+int kv_wire_read_failure(long status, const char *body, size_t length, struct error *err)
+{
+    enum { WORDS_MAX = 200 };
+    autojson answer = NULL;
+    struct failure failure = { .grpc = GRPC_NONE };
+    if (json_read(body, length, &answer, NULL) == 0)
+        failure = find_failure(answer);
+    autofree char *plain = strndup(body, length < WORDS_MAX ? length : WORDS_MAX);
+    if (!plain)
+        return error_oom(err);
+    if (!failure.message)
+        failure.message = text_trim(plain);
+    struct meaning meaning = find_meaning(failure.grpc, status, failure.message);
+    return error_set(err, meaning.code, "the store says (HTTP %ld): %s%s%s%s", status,
+                     failure.message, meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
+                     meaning.cure ? ")" : "");
+}

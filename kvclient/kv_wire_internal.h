@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What kv_wire_answer.c and kv_wire_stream.c share. For no one else. */
+#ifndef KVCLIENT_KV_WIRE_INTERNAL_H
+#define KVCLIENT_KV_WIRE_INTERNAL_H
+
+#include "base/json.h"
+#include "kvclient/kv_wire.h"
+
+/* The text as an object, or -EPROTO. */
+int kv_wire_parse_object(const char *body, size_t length, json_t **ret, struct error *err);
+
+/* An answer without a header leaves *ret as it is. */
+int kv_wire_fill_header(const json_t *answer, struct kv_wire_header *ret, struct error *err);
+
+/* What it filled is the caller's to free, also on failure. */
+int kv_wire_fill_pair(const json_t *kv, struct kv_pair *ret, struct error *err);
+
+#endif
