@@ -3,107 +3,15 @@
  * Requests are carried out when they are made and answered by kv_memory_deliver(), so an answer can
  * be lost between: what the caller then knows is what a client of a real store would.
  */
-#include "kvclient/kv_memory.h"
+#include "kvclient/kv_memory_internal.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "kvclient/kv_pairs.h"
-
-struct lease {
-    int64_t id;
-    int64_t ttl_s;
-    int64_t expires_boot_ms;
-    struct lease *prev;
-    struct lease *next;
-};
-
-struct history {
-    struct kv_event *events;
-    size_t count;
-    size_t room;
-};
-
-struct kv_memory {
-    struct kv_pairs pairs;
-    struct kv_pairs base;   /* as the store stood at compacted */
-    struct history history; /* every event after compacted */
-    int64_t revision;
-    int64_t compacted;
-    struct lease *leases;
-    struct answer *answers; /* in the order of their requests */
-    struct memory_watch *watches;
-    struct connection *connections;
-};
-
-struct connection {
-    struct kv kv;
-    struct kv_memory *store; /* borrowed */
-    bool cut;
-    unsigned int lose; /* answers of so many transactions */
-    bool lose_applied;
-    struct connection *prev;
-    struct connection *next;
-};
-
-enum answer_kind {
-    ANSWER_INVALID = 0,
-    ANSWER_TXN,
-    ANSWER_RANGE,
-    ANSWER_LEASE,
-    ANSWER_COMPACT,
-    ANSWER_MEMBERS,
-    ANSWER_STATUS,
-};
-
-struct answer {
-    struct connection *connection; /* borrowed */
-    enum answer_kind kind;
-    bool is_read;
-    int code;
-    char reason[128];
-    bool succeeded;
-    int64_t revision;
-    int64_t sent_boot_ms;
-    int64_t lease_id;
-    int64_t ttl_s;
-    int64_t left_s;
-    struct kv_op_result *results; /* RANGE has one */
-    size_t result_count;
-    union {
-        kv_txn_fn txn;
-        kv_range_fn range;
-        kv_lease_fn lease;
-        kv_compact_fn compact;
-        kv_members_fn members;
-        kv_status_fn status;
-    } fn;
-    void *userdata;
-    struct answer *prev;
-    struct answer *next;
-};
-
-struct memory_watch {
-    struct kv_watch watch;
-    struct connection *connection; /* borrowed */
-    char *key;
-    bool prefix;
-    int64_t next_revision;
-    struct kv_watch_callbacks callbacks;
-    void *userdata;
-    bool standing; /* as the owner was told */
-    bool ended;
-    bool stopped;
-    int busy;
-    struct memory_watch *prev;
-    struct memory_watch *next;
-};
 
 /* The store. */
 
@@ -115,13 +23,6 @@ int kv_memory_new(struct kv_memory **ret, struct error *err)
     store->revision = 1; /* as etcd's empty store has it */
     *ret = store;
     return 0;
-}
-
-static void history_clear(struct history *history)
-{
-    for (size_t i = 0; i < history->count; i++)
-        kv_pair_done(&history->events[i].pair);
-    history->count = 0;
 }
 
 void kv_memory_free(struct kv_memory *store)
@@ -137,319 +38,9 @@ void kv_memory_free(struct kv_memory *store)
     }
     kv_pairs_done(&store->pairs);
     kv_pairs_done(&store->base);
-    history_clear(&store->history);
+    kv_memory_history_clear(&store->history);
     free(store->history.events);
     free(store);
-}
-
-static int history_add(struct history *history, const struct kv_pair *pair, bool deleted)
-{
-    if (history->count == history->room) {
-        size_t room = history->room ? history->room * 2 : 64;
-        struct kv_event *events = realloc(history->events, room * sizeof(*events));
-        if (!events)
-            return -ENOMEM;
-        history->events = events;
-        history->room = room;
-    }
-    struct kv_event *event = &history->events[history->count];
-    event->deleted = deleted;
-    int r = kv_pair_copy(pair, &event->pair, NULL);
-    if (r == 0)
-        history->count++;
-    return r;
-}
-
-static struct lease *find_lease(const struct kv_memory *store, int64_t id)
-{
-    struct lease *lease = NULL;
-    DL_SEARCH_SCALAR(store->leases, lease, id, id);
-    return lease;
-}
-
-static bool matches(const char *key, const char *wanted, bool prefix)
-{
-    return prefix ? text_starts_with(key, wanted) : strcmp(key, wanted) == 0;
-}
-
-static int put(struct kv_memory *store, const struct kv_op *op, int64_t revision)
-{
-    const struct kv_pair *present = kv_pairs_find(&store->pairs, op->key);
-    union {
-        const char *borrowed;
-        char *plain;
-    } key = { .borrowed = op->key }, value = { .borrowed = op->value };
-    struct kv_pair pair = {
-        .key = key.plain,
-        .value = value.plain,
-        .value_length = kv_value_length(op->value, op->value_length),
-        .create_revision = present ? present->create_revision : revision,
-        .mod_revision = revision,
-        .version = present ? present->version + 1 : 1,
-        .lease = op->keep_lease && present ? present->lease : op->lease,
-    };
-    autoptr(kv_pair) copy = kv_pair_new(&pair);
-    autoptr(kv_pair) old = NULL;
-    if (!copy)
-        return -ENOMEM;
-    int r = kv_pairs_put(&store->pairs, copy, &old, NULL);
-    if (r < 0)
-        return r;
-    copy = NULL;
-    return history_add(&store->history, &pair, false);
-}
-
-static int delete_one(struct kv_memory *store, const char *key, int64_t revision)
-{
-    autoptr(kv_pair) old = kv_pairs_take(&store->pairs, key);
-    struct kv_pair gone = { .key = old->key, .mod_revision = revision };
-    return history_add(&store->history, &gone, true);
-}
-
-static int delete_matching(struct kv_memory *store, const struct kv_op *op, int64_t revision,
-                           struct kv_op_result *ret)
-{
-    for (;;) {
-        const struct kv_pair *pair =
-            kv_pairs_get(&store->pairs, kv_pairs_seek(&store->pairs, op->key));
-        if (!pair || !matches(pair->key, op->key, op->prefix))
-            return 0;
-        int r = delete_one(store, pair->key, revision);
-        if (r < 0)
-            return r;
-        ret->count++;
-    }
-}
-
-static size_t count_matching(const struct kv_pairs *pairs, const struct kv_op *op)
-{
-    size_t count = 0;
-    struct kv_pairs_at at = kv_pairs_seek(pairs, op->key);
-    const struct kv_pair *pair = kv_pairs_get(pairs, at);
-    while (pair && matches(pair->key, op->key, op->prefix)) {
-        count++;
-        at = kv_pairs_next(pairs, at);
-        pair = kv_pairs_get(pairs, at);
-    }
-    return count;
-}
-
-static int range(const struct kv_pairs *pairs, const struct kv_op *op, struct kv_op_result *ret)
-{
-    size_t count = count_matching(pairs, op);
-    struct kv_pairs_at at = kv_pairs_seek(pairs, op->key);
-    ret->count = (int64_t)count;
-    if (op->count_only || count == 0)
-        return 0;
-    ret->pairs = calloc(count, sizeof(*ret->pairs));
-    if (!ret->pairs)
-        return -ENOMEM;
-    for (; ret->pair_count < count; at = kv_pairs_next(pairs, at)) {
-        struct kv_pair shown = *kv_pairs_get(pairs, at);
-        if (op->keys_only)
-            shown.value_length = 0;
-        int r = kv_pair_copy(&shown, &ret->pairs[ret->pair_count], NULL);
-        if (r < 0)
-            return r;
-        ret->pair_count++;
-    }
-    return 0;
-}
-
-static bool holds(const struct kv_memory *store, const struct kv_compare *compare)
-{
-    return kv_compare_holds(compare, kv_pairs_find(&store->pairs, compare->key));
-}
-
-static int run_op(struct kv_memory *store, const struct kv_op *op, int64_t revision,
-                  struct kv_op_result *ret)
-{
-    if (op->kind == KV_OP_PUT)
-        return put(store, op, revision);
-    if (op->kind == KV_OP_DELETE)
-        return delete_matching(store, op, revision, ret);
-    return range(&store->pairs, op, ret);
-}
-
-/* What etcd would refuse as a whole, before anything is done. */
-static int check_branch(const struct kv_memory *store, const struct kv_op *ops, size_t count,
-                        struct answer *ret)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (ops[i].kind != KV_OP_PUT)
-            continue;
-        if (ops[i].lease && !ops[i].keep_lease && !find_lease(store, ops[i].lease)) {
-            (void)strcpy(ret->reason, "requested lease not found");
-            return -ENOENT;
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (ops[j].kind == KV_OP_PUT && strcmp(ops[i].key, ops[j].key) == 0) {
-                (void)strcpy(ret->reason, "duplicate key given in txn request");
-                return -EINVAL;
-            }
-        }
-    }
-    return 0;
-}
-
-static int run_branch(struct kv_memory *store, const struct kv_op *ops, size_t count,
-                      struct answer *ret)
-{
-    size_t events_before = store->history.count;
-    int r = check_branch(store, ops, count, ret);
-    if (r < 0 || count == 0)
-        return r;
-    ret->results = calloc(count, sizeof(*ret->results));
-    if (!ret->results)
-        return -ENOMEM;
-    ret->result_count = count;
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = run_op(store, &ops[i], store->revision + 1, &ret->results[i]);
-    if (store->history.count > events_before)
-        store->revision++;
-    return r;
-}
-
-static int run_txn(struct kv_memory *store, const struct kv_txn *txn, struct answer *ret)
-{
-    bool succeeded = true;
-    for (size_t i = 0; i < txn->compare_count; i++)
-        succeeded = succeeded && holds(store, &txn->compares[i]);
-    ret->succeeded = succeeded;
-    int r = succeeded ? run_branch(store, txn->success, txn->success_count, ret)
-                      : run_branch(store, txn->failure, txn->failure_count, ret);
-    ret->revision = store->revision;
-    return r;
-}
-
-/* The first key of a lease at that place or behind it; NULL if there is none. */
-static const struct kv_pair *find_leased(const struct kv_memory *store, struct kv_pairs_at at,
-                                         int64_t lease)
-{
-    const struct kv_pair *pair = kv_pairs_get(&store->pairs, at);
-    while (pair && pair->lease != lease) {
-        at = kv_pairs_next(&store->pairs, at);
-        pair = kv_pairs_get(&store->pairs, at);
-    }
-    return pair;
-}
-
-/* All keys of a lease go in one revision. */
-static void drop_lease(struct kv_memory *store, struct lease *lease)
-{
-    struct kv_pairs_at start = { 0 };
-    const struct kv_pair *pair = NULL;
-    bool any = false;
-    while ((pair = find_leased(store, start, lease->id))) {
-        autofree char *key = strdup(pair->key);
-        if (!key)
-            break;
-        (void)delete_one(store, key, store->revision + 1);
-        start = kv_pairs_seek(&store->pairs, key);
-        any = true;
-    }
-    if (any)
-        store->revision++;
-    DL_DELETE(store->leases, lease);
-    free(lease);
-}
-
-void kv_memory_expire(struct kv_memory *store)
-{
-    struct lease *lease = NULL;
-    struct lease *next = NULL;
-    DL_FOREACH_SAFE(store->leases, lease, next) {
-        if (clock_boot_ms() >= lease->expires_boot_ms)
-            drop_lease(store, lease);
-    }
-}
-
-void kv_memory_revoke_all(struct kv_memory *store)
-{
-    while (store->leases)
-        drop_lease(store, store->leases);
-}
-
-/* Carries out the events up to revision on pairs; returns how many they were. */
-static int replay(struct kv_pairs *pairs, const struct history *history, int64_t revision,
-                  size_t *ret_count)
-{
-    size_t i = 0;
-    for (; i < history->count && history->events[i].pair.mod_revision <= revision; i++) {
-        autoptr(kv_pair) old = NULL;
-        if (history->events[i].deleted) {
-            old = kv_pairs_take(pairs, history->events[i].pair.key);
-            continue;
-        }
-        autoptr(kv_pair) copy = kv_pair_new(&history->events[i].pair);
-        int r = copy ? kv_pairs_put(pairs, copy, &old, NULL) : -ENOMEM;
-        if (r < 0)
-            return r;
-        copy = NULL;
-    }
-    *ret_count = i;
-    return 0;
-}
-
-static int copy_pairs(const struct kv_pairs *from, struct kv_pairs *ret)
-{
-    struct kv_pairs_at at = { 0 };
-    for (const struct kv_pair *pair = kv_pairs_get(from, at); pair;
-         at = kv_pairs_next(from, at), pair = kv_pairs_get(from, at)) {
-        struct kv_pair *old = NULL;
-        autoptr(kv_pair) copy = kv_pair_new(pair);
-        int r = copy ? kv_pairs_put(ret, copy, &old, NULL) : -ENOMEM;
-        if (r < 0)
-            return r;
-        copy = NULL;
-    }
-    return 0;
-}
-
-static int compact_at(struct kv_memory *store, int64_t revision)
-{
-    struct history *history = &store->history;
-    size_t count = 0;
-    int r = replay(&store->base, history, revision, &count);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        kv_pair_done(&history->events[i].pair);
-    history->count -= count;
-    if (history->count)
-        memmove(history->events, history->events + count,
-                history->count * sizeof(*history->events));
-    store->compacted = revision;
-    return 0;
-}
-
-void kv_memory_compact(struct kv_memory *store)
-{
-    (void)compact_at(store, store->revision);
-}
-
-static int range_at(const struct kv_memory *store, const struct kv_op *op, int64_t revision,
-                    struct kv_op_result *ret)
-{
-    struct kv_pairs pairs = { 0 };
-    size_t count = 0;
-    int r = copy_pairs(&store->base, &pairs);
-    if (r == 0)
-        r = replay(&pairs, &store->history, revision, &count);
-    if (r == 0)
-        r = range(&pairs, op, ret);
-    kv_pairs_done(&pairs);
-    return r;
-}
-
-int64_t kv_memory_revision(const struct kv_memory *store)
-{
-    return store->revision;
-}
-
-const struct kv_pair *kv_memory_peek(const struct kv_memory *store, const char *key)
-{
-    return kv_pairs_find(&store->pairs, key);
 }
 
 /* Requests. */
@@ -517,7 +108,7 @@ static int memory_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, voi
     bool lost = connection->lose > 0;
     connection->lose -= lost;
     if (!lost || connection->lose_applied)
-        answer->code = run_txn(connection->store, txn, answer);
+        answer->code = kv_memory_run_txn(connection->store, txn, answer);
     if (lost)
         lose(answer);
     return 0;
@@ -533,7 +124,7 @@ static void run_range(struct answer *answer, const struct kv_op *op, int64_t rev
 {
     struct kv_memory *store = answer->connection->store;
     if (revision == 0) {
-        answer->code = run_branch(store, op, 1, answer);
+        answer->code = kv_memory_run_branch(store, op, 1, answer);
         answer->revision = store->revision;
         return;
     }
@@ -545,7 +136,8 @@ static void run_range(struct answer *answer, const struct kv_op *op, int64_t rev
     } else {
         answer->results = calloc(1, sizeof(*answer->results));
         answer->result_count = answer->results ? 1 : 0;
-        answer->code = answer->results ? range_at(store, op, revision, answer->results) : -ENOMEM;
+        answer->code =
+            answer->results ? kv_memory_range_at(store, op, revision, answer->results) : -ENOMEM;
     }
 }
 
@@ -577,7 +169,7 @@ static int memory_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, voi
     if (revision > store->revision)
         refuse(answer, -ESTALE, "required revision is a future revision");
     else if (revision > store->compacted)
-        answer->code = compact_at(store, revision);
+        answer->code = kv_memory_compact_at(store, revision);
     return 0;
 }
 
@@ -634,7 +226,7 @@ static int memory_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease
         return -ENOMEM;
     if (answer->code < 0)
         return 0;
-    struct lease *lease = find_lease(store, id);
+    struct lease *lease = kv_memory_find_lease(store, id);
     if (!lease) {
         lease = calloc(1, sizeof(*lease));
         if (!lease) {
@@ -656,7 +248,7 @@ static int memory_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, vo
         return -ENOMEM;
     if (answer->code < 0)
         return 0;
-    struct lease *lease = find_lease(answer->connection->store, id);
+    struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
     if (lease)
         renew(lease, answer);
     else
@@ -672,9 +264,9 @@ static int memory_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *
         return -ENOMEM;
     if (answer->code < 0)
         return 0;
-    struct lease *lease = find_lease(answer->connection->store, id);
+    struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
     if (lease)
-        drop_lease(answer->connection->store, lease);
+        kv_memory_drop_lease(answer->connection->store, lease);
     else
         no_such_lease(answer);
     return 0;
@@ -689,7 +281,7 @@ static int memory_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, 
     answer->is_read = true;
     if (answer->code < 0)
         return 0;
-    const struct lease *lease = find_lease(answer->connection->store, id);
+    const struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
     if (!lease) {
         no_such_lease(answer);
         return 0;
@@ -708,104 +300,6 @@ static void memory_forget(struct kv *kv, const void *userdata)
         if (answer->connection == connection && answer->userdata == userdata)
             answer_free(answer);
     }
-}
-
-/* Watches. */
-
-static void watch_free(struct memory_watch *watch)
-{
-    DL_DELETE(watch->connection->store->watches, watch);
-    free(watch->key);
-    free(watch);
-}
-
-static int memory_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
-                        const struct kv_watch_callbacks *callbacks, void *userdata,
-                        struct kv_watch **ret, struct error *err)
-{
-    struct connection *connection = (struct connection *)kv;
-    autofree char *copy = strdup(key);
-    struct memory_watch *watch = copy ? calloc(1, sizeof(*watch)) : NULL;
-    if (!watch)
-        return error_oom(err);
-    *watch = (struct memory_watch){
-        .watch = { .kv = kv },
-        .connection = connection,
-        .key = take_ptr(copy),
-        .prefix = prefix,
-        .next_revision = from_revision,
-        .callbacks = *callbacks,
-        .userdata = userdata,
-    };
-    DL_APPEND(connection->store->watches, watch);
-    *ret = &watch->watch;
-    return 0;
-}
-
-static void memory_watch_stop(struct kv *kv, struct kv_watch *base)
-{
-    struct memory_watch *watch = (struct memory_watch *)base;
-    (void)kv;
-    watch->stopped = true;
-    if (watch->busy == 0)
-        watch_free(watch);
-}
-
-static size_t tell_state(struct memory_watch *watch, bool standing)
-{
-    if (watch->standing == standing)
-        return 0;
-    watch->standing = standing;
-    if (!watch->callbacks.on_state)
-        return 0;
-    watch->callbacks.on_state(standing, watch->userdata);
-    return 1;
-}
-
-static size_t end_watch(struct memory_watch *watch, int code, const char *reason)
-{
-    watch->ended = true;
-    watch->callbacks.on_lost(code, reason, watch->userdata);
-    return 1;
-}
-
-/* The events are lent from history, which a callback may add to: so they are copied first. */
-static size_t tell_events(struct memory_watch *watch)
-{
-    const struct kv_memory *store = watch->connection->store;
-    struct history due = { 0 };
-    for (size_t i = 0; i < store->history.count; i++) {
-        const struct kv_event *event = &store->history.events[i];
-        if (event->pair.mod_revision >= watch->next_revision &&
-            matches(event->pair.key, watch->key, watch->prefix))
-            (void)history_add(&due, &event->pair, event->deleted);
-    }
-    if (store->revision >= watch->next_revision)
-        watch->next_revision = store->revision + 1;
-    if (due.count)
-        watch->callbacks.on_events(due.events, due.count,
-                                   due.events[due.count - 1].pair.mod_revision, watch->userdata);
-    size_t told = due.count ? 1 : 0;
-    history_clear(&due);
-    free(due.events);
-    return told;
-}
-
-static size_t deliver_watch(struct memory_watch *watch)
-{
-    const struct kv_memory *store = watch->connection->store;
-    if (watch->ended)
-        return 0;
-    if (watch->connection->cut)
-        return tell_state(watch, false);
-    size_t ran = tell_state(watch, true);
-    if (watch->stopped)
-        return ran;
-    if (watch->next_revision <= store->compacted)
-        return ran + end_watch(watch, -ERANGE, "history is compacted");
-    if (watch->next_revision > store->revision + 1)
-        return ran + end_watch(watch, -ESTALE, "the store's revision went back");
-    return ran + tell_events(watch);
 }
 
 /* Delivery. */
@@ -938,33 +432,12 @@ static size_t deliver_answers(struct kv_memory *store)
     return ran;
 }
 
-static size_t deliver_watches(struct kv_memory *store)
-{
-    size_t ran = 0;
-    struct memory_watch *watch = NULL;
-    struct memory_watch *next = NULL;
-    DL_FOREACH(store->watches, watch) {
-        watch->busy++;
-    }
-    DL_FOREACH(store->watches, watch) {
-        /* One that was made during this loop is served by the next. */
-        if (watch->busy && !watch->stopped)
-            ran += deliver_watch(watch);
-    }
-    DL_FOREACH_SAFE(store->watches, watch, next) {
-        watch->busy = 0;
-        if (watch->stopped)
-            watch_free(watch);
-    }
-    return ran;
-}
-
 size_t kv_memory_deliver(struct kv_memory *store)
 {
     size_t ran = 0;
     for (;;) {
         size_t now = deliver_answers(store);
-        now += deliver_watches(store);
+        now += kv_memory_deliver_watches(store);
         if (now == 0)
             return ran;
         ran += now;
@@ -983,7 +456,7 @@ static void memory_free(struct kv *kv)
     struct answer *next = NULL;
     DL_FOREACH_SAFE(store->watches, watch, next_watch) {
         if (watch->connection == connection)
-            watch_free(watch);
+            kv_memory_watch_free(watch);
     }
     DL_FOREACH_SAFE(store->answers, answer, next) {
         if (answer->connection == connection)
@@ -1004,8 +477,8 @@ static const struct kv_vtable memory_vtable = {
     .compact = memory_compact,
     .members = memory_members,
     .status = memory_status,
-    .watch = memory_watch,
-    .watch_stop = memory_watch_stop,
+    .watch = kv_memory_watch,
+    .watch_stop = kv_memory_watch_stop,
     .forget = memory_forget,
 };
 

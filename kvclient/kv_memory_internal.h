@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What kv_memory.c (requests and their answers), kv_memory_data.c (what the store holds) and
+ * kv_memory_watch.c (who is told of it) share. For no one else. */
+#ifndef KVCLIENT_KV_MEMORY_INTERNAL_H
+#define KVCLIENT_KV_MEMORY_INTERNAL_H
+
+#include "kvclient/kv_memory.h"
+#include "kvclient/kv_pairs.h"
+
+struct lease {
+    int64_t id;
+    int64_t ttl_s;
+    int64_t expires_boot_ms;
+    struct lease *prev;
+    struct lease *next;
+};
+
+struct history {
+    struct kv_event *events;
+    size_t count;
+    size_t room;
+};
+
+struct kv_memory {
+    struct kv_pairs pairs;
+    struct kv_pairs base;   /* as the store stood at compacted */
+    struct history history; /* every event after compacted */
+    int64_t revision;
+    int64_t compacted;
+    struct lease *leases;
+    struct answer *answers; /* in the order of their requests */
+    struct memory_watch *watches;
+    struct connection *connections;
+};
+
+struct connection {
+    struct kv kv;
+    struct kv_memory *store; /* borrowed */
+    bool cut;
+    unsigned int lose; /* answers of so many transactions */
+    bool lose_applied;
+    struct connection *prev;
+    struct connection *next;
+};
+
+enum answer_kind {
+    ANSWER_INVALID = 0,
+    ANSWER_TXN,
+    ANSWER_RANGE,
+    ANSWER_LEASE,
+    ANSWER_COMPACT,
+    ANSWER_MEMBERS,
+    ANSWER_STATUS,
+};
+
+struct answer {
+    struct connection *connection; /* borrowed */
+    enum answer_kind kind;
+    bool is_read;
+    int code;
+    char reason[128];
+    bool succeeded;
+    int64_t revision;
+    int64_t sent_boot_ms;
+    int64_t lease_id;
+    int64_t ttl_s;
+    int64_t left_s;
+    struct kv_op_result *results; /* RANGE has one */
+    size_t result_count;
+    union {
+        kv_txn_fn txn;
+        kv_range_fn range;
+        kv_lease_fn lease;
+        kv_compact_fn compact;
+        kv_members_fn members;
+        kv_status_fn status;
+    } fn;
+    void *userdata;
+    struct answer *prev;
+    struct answer *next;
+};
+
+struct memory_watch {
+    struct kv_watch watch;
+    struct connection *connection; /* borrowed */
+    char *key;
+    bool prefix;
+    int64_t next_revision;
+    struct kv_watch_callbacks callbacks;
+    void *userdata;
+    bool standing; /* as the owner was told */
+    bool ended;
+    bool stopped;
+    int busy;
+    struct memory_watch *prev;
+    struct memory_watch *next;
+};
+
+/* kv_memory_data.c */
+void kv_memory_history_clear(struct history *history);
+int kv_memory_history_add(struct history *history, const struct kv_pair *pair, bool deleted);
+bool kv_memory_matches(const char *key, const char *wanted, bool prefix);
+/* Carries it out now. The results go into the answer, with a reason if the store would refuse. */
+int kv_memory_run_txn(struct kv_memory *store, const struct kv_txn *txn, struct answer *ret);
+int kv_memory_run_branch(struct kv_memory *store, const struct kv_op *ops, size_t count,
+                         struct answer *ret);
+int kv_memory_range_at(const struct kv_memory *store, const struct kv_op *op, int64_t revision,
+                       struct kv_op_result *ret);
+int kv_memory_compact_at(struct kv_memory *store, int64_t revision);
+struct lease *kv_memory_find_lease(const struct kv_memory *store, int64_t id);
+void kv_memory_drop_lease(struct kv_memory *store, struct lease *lease); /* and its keys */
+
+/* kv_memory_watch.c */
+int kv_memory_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
+                    const struct kv_watch_callbacks *callbacks, void *userdata,
+                    struct kv_watch **ret, struct error *err);
+void kv_memory_watch_stop(struct kv *kv, struct kv_watch *base);
+void kv_memory_watch_free(struct memory_watch *watch);
+size_t kv_memory_deliver_watches(struct kv_memory *store);
+
+#endif
