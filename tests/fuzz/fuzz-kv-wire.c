@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers of a store that says anything: none may crash a reader. The first byte says where the
- * stream is cut in two; wherever that is, the lines must be the same.
+ * stream is cut in two; wherever that is, the lines must be the same. What the reader of puts takes
+ * must be what the reader of everything makes of it.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "kvclient/kv_wire.h"
+#include "kvclient/kv_wire_puts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +40,23 @@ static void read_cut(const char *bytes, size_t length, size_t cut)
     kv_wire_stream_done(&stream);
 }
 
+static void read_puts(const char *bytes, size_t length)
+{
+    struct kv_wire_txn puts = { 0 };
+    struct kv_wire_txn txn = { 0 };
+    if (!kv_wire_read_puts(bytes, length, &puts))
+        return;
+    assert(kv_wire_read_txn(bytes, length, &txn, NULL) == 0);
+    assert(puts.header.cluster_id == txn.header.cluster_id);
+    assert(puts.header.revision == txn.header.revision);
+    assert(puts.succeeded == txn.succeeded);
+    assert(puts.result_count == txn.result_count);
+    for (size_t i = 0; i < txn.result_count; i++)
+        assert(txn.results[i].pair_count == 0 && txn.results[i].count == 0);
+    kv_wire_txn_done(&puts);
+    kv_wire_txn_done(&txn);
+}
+
 static void read_rare_answers(const char *bytes, size_t length)
 {
     struct kv_wire_members members = { 0 };
@@ -63,6 +82,7 @@ static void read_answers(const char *bytes, size_t length)
     if (kv_wire_read_txn(bytes, length, &txn, NULL) == 0)
         kv_wire_txn_done(&txn);
     (void)kv_wire_read_lease(bytes, length, &lease, NULL);
+    read_puts(bytes, length);
     read_rare_answers(bytes, length);
     assert(kv_wire_read_failure(400, bytes, length, &err) < 0);
 }
