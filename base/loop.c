@@ -164,7 +164,8 @@ void loop_timer_free(struct loop_timer *timer)
 void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
 {
     ev_timer_stop(timer->loop->ev, &timer->ev);
-    ev_now_update(timer->loop->ev);
+    if (delay_ms > 0)
+        ev_now_update(timer->loop->ev);
     ev_timer_set(&timer->ev, delay_ms > 0 ? (double)delay_ms / 1000.0 : 0.0, 0);
     ev_timer_start(timer->loop->ev, &timer->ev);
 }

@@ -18,6 +18,8 @@ enum {
     BODY_MAX_BYTES = 64 * 1024 * 1024,
     STREAMS_PER_CONNECTION = 250, /* as many as Go's server takes; libcurl would stop at 100 */
     TLS_CONNECTIONS_PER_HOST = 8, /* a burst of streams would else open one each */
+    SPARE_HANDLES = 32,
+    EXPECT_BYTES = 64 * 1024, /* libcurl asks before it sends a body of 1 MiB; well below that */
 };
 
 struct http {
@@ -27,6 +29,8 @@ struct http {
     struct loop_timer *reaper; /* frees calls that were cancelled from inside curl */
     struct http_call *calls;
     struct socket_watch *sockets;
+    CURL *spares[SPARE_HANDLES]; /* of plain calls that ended well: one is dear to make */
+    size_t spare_count;
     bool inside_curl;
 };
 
@@ -39,6 +43,7 @@ struct http_call {
     struct loop_timer *deadline; /* over TLS; see on_deadline() */
     bool too_large;
     bool cancelled;
+    bool may_spare; /* its handle */
     http_data_fn on_data;
     http_done_fn on_done;
     void *userdata;
@@ -56,14 +61,29 @@ struct socket_watch {
     struct socket_watch *next;
 };
 
+/* A handle keeps its options, so each that some call sets is set by every call, or the handle is
+ * no spare. */
+static void handle_free(struct http_call *call)
+{
+    struct http *http = call->http;
+    if (!call->easy)
+        return;
+    (void)curl_multi_remove_handle(http->multi, call->easy);
+    if (!call->may_spare || http->spare_count == SPARE_HANDLES) {
+        curl_easy_cleanup(call->easy);
+        return;
+    }
+    (void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
+    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
+    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
+    http->spares[http->spare_count++] = call->easy;
+}
+
 static void call_free(struct http_call *call)
 {
     struct http *http = call->http;
     DL_DELETE(http->calls, call);
-    if (call->easy) {
-        (void)curl_multi_remove_handle(http->multi, call->easy);
-        curl_easy_cleanup(call->easy);
-    }
+    handle_free(call);
     loop_timer_free(call->deadline);
     curl_slist_free_all(call->headers);
     free(call->body);
@@ -134,6 +154,7 @@ static void finish(struct http_call *call, CURLcode code)
     text_add_bytes(&call->answer, "", 0);
     result.body = call->answer.data ? call->answer.data : "";
     result.body_length = call->answer.length;
+    call->may_spare &= result.code == 0;
     if (!call->cancelled)
         call->on_done(call, &result, call->userdata);
     call_free(call);
@@ -332,6 +353,8 @@ void http_free(struct http *http)
     assert(!http->inside_curl);
     while (http->calls)
         call_free(http->calls);
+    while (http->spare_count)
+        curl_easy_cleanup(http->spares[--http->spare_count]);
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);
     while (http->sockets)
@@ -349,9 +372,10 @@ static bool add_header(struct http_call *call, const char *line)
     return longer;
 }
 
-static bool set_headers(struct http_call *call, char *const *headers)
+static bool set_headers(struct http_call *call, const struct http_request *request)
 {
-    bool ok = add_header(call, "Expect:");
+    char *const *headers = request->headers;
+    bool ok = request->body_length < EXPECT_BYTES || add_header(call, "Expect:");
     for (; ok && headers && *headers; headers++)
         ok = add_header(call, *headers);
     (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
@@ -360,8 +384,10 @@ static bool set_headers(struct http_call *call, char *const *headers)
 
 static bool set_body(struct http_call *call, const struct http_request *request)
 {
-    if (!request->body)
+    if (!request->body) {
+        (void)curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
         return true;
+    }
     call->body = malloc(request->body_length + 1);
     if (!call->body)
         return false;
@@ -391,26 +417,41 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
         (void)curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
 }
 
-static void set_options(struct http_call *call, const struct http_request *request)
+/* What is the same for every call. */
+static CURL *handle_new(void)
 {
-    CURL *easy = call->easy;
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
+    return easy;
+}
+
+static CURL *handle_take(struct http *http)
+{
+    return http->spare_count ? http->spares[--http->spare_count] : handle_new();
+}
+
+static void set_options(struct http_call *call, const struct http_request *request)
+{
+    CURL *easy = call->easy;
+    bool tls = text_starts_with(request->url, "https:");
+    call->may_spare = !tls && !request->unix_socket;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason);
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    if (request->connect_timeout_ms)
-        (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION,
+                           request->keepalive_probes ? on_curl_socket_made : NULL);
     if (request->unix_socket)
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-    if (request->keepalive_probes)
-        (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_curl_socket_made);
-    if (text_starts_with(request->url, "https:")) {
+    if (tls) {
         set_tls(easy, request->tls);
         (void)curl_multi_setopt(call->http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                                 (long)TLS_CONNECTIONS_PER_HOST);
@@ -427,8 +468,8 @@ int http_start(struct http *http, const struct http_request *request, http_data_
         .http = http, .on_data = on_data, .on_done = on_done, .userdata = userdata
     };
     DL_APPEND(http->calls, call);
-    call->easy = curl_easy_init();
-    if (!call->easy || !set_headers(call, request->headers) || !set_body(call, request)) {
+    call->easy = handle_take(http);
+    if (!call->easy || !set_headers(call, request) || !set_body(call, request)) {
         call_free(call);
         return error_oom(err);
     }
