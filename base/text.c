@@ -51,21 +51,41 @@ void text_add(struct text *t, const char *s)
     text_add_bytes(t, s, strlen(s));
 }
 
+/* What is formatted mostly fits into the room there is, and is written once. */
+static bool format_in_place(struct text *t, const char *format, va_list args, int *ret_length)
+    __attribute__((format(printf, 2, 0)));
+static bool format_in_place(struct text *t, const char *format, va_list args, int *ret_length)
+{
+    size_t left = t->room - t->length;
+    *ret_length = vsnprintf(left ? t->data + t->length : NULL, left, format, args);
+    if (*ret_length >= 0 && (size_t)*ret_length < left)
+        return true;
+    if (left)
+        t->data[t->length] = '\0'; /* not half of it */
+    return false;
+}
+
 void text_addf(struct text *t, const char *format, ...)
 {
+    int length = 0;
     va_list args;
+    if (t->failed)
+        return;
     va_start(args, format);
-    va_list again;
-    va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    bool done = format_in_place(t, format, args, &length);
     va_end(args);
-    if (length < 0)
+    if (length < 0) {
         t->failed = true;
-    else if (make_room(t, (size_t)length)) {
-        (void)vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
-        t->length += (size_t)length;
+        return;
     }
-    va_end(again);
+    if (!done) {
+        if (!make_room(t, (size_t)length))
+            return;
+        va_start(args, format);
+        (void)vsnprintf(t->data + t->length, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    t->length += (size_t)length;
 }
 
 char *text_take(struct text *t)

@@ -19,6 +19,20 @@ static void buffer_grows_and_hands_over(void **state)
     assert_string_equal(empty, "");
 }
 
+static void what_is_formatted_is_whole_at_any_length(void **state)
+{
+    (void)state;
+    for (int length = 0; length < 200; length++) { /* the buffer's room is 64, 128, … */
+        autotext t = { 0 };
+        text_add(&t, "begin");
+        text_addf(&t, "%*s|", length, "");
+        text_addf(&t, "%d", length);
+        autofree char *expected = text_format("begin%*s|%d", length, "", length);
+        assert_string_equal(t.data, expected);
+        assert_int_equal(t.length, strlen(expected));
+    }
+}
+
 static void split_leaves_out_empty_pieces(void **state)
 {
     (void)state;
@@ -99,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_grows_and_hands_over),
+        cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
         cmocka_unit_test(split_leaves_out_empty_pieces),
         cmocka_unit_test(numbers_are_whole_and_bounded),
         cmocka_unit_test(durations_are_gos),
