@@ -22,6 +22,14 @@ enum {
     EXPECT_BYTES = 64 * 1024, /* libcurl asks before it sends a body of 1 MiB; well below that */
 };
 
+/* A handle of curl, and the address that it was told last: libcurl would parse the same one again
+ * for every call. */
+struct handle {
+    CURL *easy;
+    CURLU *parsed; /* NULL: it has the text alone */
+    char *url;     /* what was parsed, or NULL */
+};
+
 struct http {
     struct loop *loop; /* borrowed */
     CURLM *multi;
@@ -29,14 +37,15 @@ struct http {
     struct loop_timer *reaper; /* frees calls that were cancelled from inside curl */
     struct http_call *calls;
     struct socket_watch *sockets;
-    CURL *spares[SPARE_HANDLES]; /* of plain calls that ended well: one is dear to make */
+    struct handle spares[SPARE_HANDLES]; /* of plain calls that ended well: one is dear to make */
     size_t spare_count;
     bool inside_curl;
 };
 
 struct http_call {
     struct http *http; /* borrowed */
-    CURL *easy;
+    struct handle handle;
+    CURL *easy; /* the handle's */
     struct curl_slist *headers;
     char *body;
     struct text answer;
@@ -61,29 +70,46 @@ struct socket_watch {
     struct socket_watch *next;
 };
 
+static void handle_forget_url(struct handle *handle)
+{
+    (void)curl_easy_setopt(handle->easy, CURLOPT_CURLU, NULL);
+    curl_url_cleanup(handle->parsed);
+    free(handle->url);
+    handle->parsed = NULL;
+    handle->url = NULL;
+}
+
+static void handle_free(struct handle *handle)
+{
+    CURLU *parsed = take_ptr(handle->parsed);
+    curl_easy_cleanup(take_ptr(handle->easy));
+    curl_url_cleanup(parsed);
+    free(take_ptr(handle->url));
+}
+
 /* A handle keeps its options, so each that some call sets is set by every call, or the handle is
  * no spare. */
-static void handle_free(struct http_call *call)
+static void handle_give_back(struct http_call *call)
 {
     struct http *http = call->http;
     if (!call->easy)
         return;
     (void)curl_multi_remove_handle(http->multi, call->easy);
     if (!call->may_spare || http->spare_count == SPARE_HANDLES) {
-        curl_easy_cleanup(call->easy);
+        handle_free(&call->handle);
         return;
     }
     (void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
     (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
     (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
-    http->spares[http->spare_count++] = call->easy;
+    http->spares[http->spare_count++] = call->handle;
 }
 
 static void call_free(struct http_call *call)
 {
     struct http *http = call->http;
     DL_DELETE(http->calls, call);
-    handle_free(call);
+    handle_give_back(call);
     loop_timer_free(call->deadline);
     curl_slist_free_all(call->headers);
     free(call->body);
@@ -354,7 +380,7 @@ void http_free(struct http *http)
     while (http->calls)
         call_free(http->calls);
     while (http->spare_count)
-        curl_easy_cleanup(http->spares[--http->spare_count]);
+        handle_free(&http->spares[--http->spare_count]);
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);
     while (http->sockets)
@@ -430,9 +456,37 @@ static CURL *handle_new(void)
     return easy;
 }
 
-static CURL *handle_take(struct http *http)
+/* A spare one that has been there already if possible. */
+static struct handle handle_take(struct http *http, const char *url)
 {
-    return http->spare_count ? http->spares[--http->spare_count] : handle_new();
+    if (http->spare_count == 0)
+        return (struct handle){ .easy = handle_new() };
+    size_t at = http->spare_count - 1;
+    for (size_t i = 0; i < http->spare_count; i++)
+        if (text_equal(http->spares[i].url, url))
+            at = i;
+    struct handle handle = http->spares[at];
+    http->spares[at] = http->spares[--http->spare_count];
+    return handle;
+}
+
+/* What we cannot parse curl is given as it is: it will say what is wrong. */
+static void set_url(struct http_call *call, const char *url)
+{
+    struct handle *handle = &call->handle;
+    if (text_equal(handle->url, url))
+        return;
+    handle_forget_url(handle);
+    (void)curl_easy_setopt(handle->easy, CURLOPT_URL, url);
+    if (!call->may_spare)
+        return;
+    handle->parsed = curl_url();
+    handle->url = strdup(url);
+    if (handle->parsed && handle->url &&
+        curl_url_set(handle->parsed, CURLUPART_URL, url, 0) == CURLUE_OK)
+        (void)curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->parsed);
+    else
+        handle_forget_url(handle);
 }
 
 static void set_options(struct http_call *call, const struct http_request *request)
@@ -442,7 +496,7 @@ static void set_options(struct http_call *call, const struct http_request *reque
     call->may_spare = !tls && !request->unix_socket;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason);
-    (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    set_url(call, request->url);
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
@@ -468,7 +522,8 @@ int http_start(struct http *http, const struct http_request *request, http_data_
         .http = http, .on_data = on_data, .on_done = on_done, .userdata = userdata
     };
     DL_APPEND(http->calls, call);
-    call->easy = handle_take(http);
+    call->handle = handle_take(http, request->url);
+    call->easy = call->handle.easy;
     if (!call->easy || !set_headers(call, request) || !set_body(call, request)) {
         call_free(call);
         return error_oom(err);
