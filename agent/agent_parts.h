@@ -43,7 +43,8 @@ struct agent {
     struct api *api;
     char *uuid; /* of the cluster; NULL: not known yet */
     bool leader_is_barred;
-    bool foreign; /* the store is another's: nothing is done */
+    bool store_is_away; /* it did not answer when asked whose it is */
+    bool foreign;       /* the store is another's: nothing is done */
     bool mirror_is_new;
     bool states_read;
     bool states_known;

@@ -61,8 +61,10 @@ void agent_remember_cluster(struct agent *agent, const char *uuid)
 static enum identity_verdict judge_store(struct agent *agent, const struct kv_pair *pair)
 {
     autorecord(cluster) record = { 0 };
-    if (pair && record_cluster_decode(pair->value, pair->value_length, &record, NULL) < 0)
+    if (pair && record_cluster_decode(pair->value, pair->value_length, &record, NULL) < 0) {
+        turn_foreign(agent, "its key cluster cannot be read");
         return IDENTITY_FOREIGN;
+    }
     enum identity_verdict verdict = identity_judge(agent->uuid, record.uuid);
     if (verdict == IDENTITY_ADOPT)
         agent_remember_cluster(agent, record.uuid);
@@ -79,10 +81,15 @@ static void on_cluster_read(const struct kv_range_result *result, void *userdata
         return;
     }
     if (result->code < 0) {
-        log_warning("store: %s; units run on, trying again", result->reason);
+        if (!agent->store_is_away) /* said once, until it answers */
+            log_warning("store: %s; units run on, trying again", result->reason);
+        agent->store_is_away = true;
         loop_timer_set(agent->identify, RETRY_MS);
         return;
     }
+    if (agent->store_is_away)
+        log_info("store: it answers");
+    agent->store_is_away = false;
     if (judge_store(agent, result->pair_count ? &result->pairs[0] : NULL) == IDENTITY_FOREIGN)
         return;
     if (agent->foreign)
@@ -164,7 +171,8 @@ static bool is_assigned(const char *unit, void *userdata)
  * deleted. */
 void agent_drop_strangers(struct agent *agent)
 {
-    if (!agent->states_known || agent->strangers_dropped || !kv_mirror_revision(agent->mirror))
+    if (!agent->states_known || agent->strangers_dropped || !agent->mirror ||
+        !kv_mirror_revision(agent->mirror))
         return;
     agent->strangers_dropped = true;
     reports_delete_strangers(agent->reports, is_assigned, agent);
