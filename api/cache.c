@@ -108,6 +108,14 @@ const struct kv_mirror *cache_mirror(const struct cache *cache)
 
 /* --- reading --- */
 
+static void show_nothing(struct call *call, int code, const char *reason)
+{
+    if (call->on_no_view)
+        call->on_no_view(call, reason);
+    else
+        call_fail_code(call, code, reason);
+}
+
 static void show(struct call *call, const struct kv_pair *pairs, size_t count, int64_t revision)
 {
     autoptr(view) view = NULL;
@@ -123,7 +131,7 @@ static void on_prefix_read(const struct kv_range_result *result, void *userdata)
 {
     struct call *call = userdata;
     if (result->code < 0) /* a read has no outcome to be unsure of */
-        call_fail_code(call, result->code == -ETIMEDOUT ? -EAGAIN : result->code, result->reason);
+        show_nothing(call, result->code == -ETIMEDOUT ? -EAGAIN : result->code, result->reason);
     else
         show(call, result->pairs, result->pair_count, result->revision);
 }
@@ -133,7 +141,7 @@ static void read_store(struct call *call)
     struct error err;
     int r = kv_range(call->api->kv, call->api->prefix, true, on_prefix_read, call, &err);
     if (r < 0)
-        call_fail_code(call, r, err.text);
+        show_nothing(call, r, err.text);
 }
 
 /* Borrowed copies of what the mirror has. */

@@ -58,6 +58,8 @@ struct call {
 
     /* What the handler keeps between its callbacks. */
     void (*on_view)(struct call *call, const struct view *view);
+    /* Where there is something to say without the store; NULL: the call fails with the reason. */
+    void (*on_no_view)(struct call *call, const char *reason);
     void *work;
     void (*work_free)(void *work);
 

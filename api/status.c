@@ -35,8 +35,21 @@ static void on_view(struct call *call, const struct view *view)
                          daemon ? daemon : json_null()));
 }
 
+/* What the daemon knows of itself and of its way to the store is wanted most when the store does
+ * not answer. */
+static void on_no_view(struct call *call, const char *reason)
+{
+    const struct api *api = call->api;
+    json_t *daemon = api->daemon_status ? api->daemon_status(api->userdata) : NULL;
+    call_reply(call, 200,
+               json_pack("{s:s, s:s, s:s, s:o}", "version", api->version, "machine",
+                         api->machine_id, "store_problem", reason, "daemon",
+                         daemon ? daemon : json_null()));
+}
+
 void status_show(struct call *call)
 {
+    call->on_no_view = on_no_view;
     call_with_view(call, on_view);
 }
 

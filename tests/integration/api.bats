@@ -441,7 +441,10 @@ eventually() {
 @test "etcd that does not answer is one clear line, and the server lives on" {
     kill -STOP "$(cat "$DIR/etcd.pid")"
     ctl list-units
+    local status_then
+    status_then=$(curl -s --max-time 20 --unix-socket "$SOCKET" http://muster/v1/status)
     kill -CONT "$(cat "$DIR/etcd.pid")"
+    [ "$(jq -r .store_problem <<<"$status_then")" != null ] && jq -e .machine <<<"$status_then" >/dev/null
     [ "$status" -eq 1 ]
     [[ "$output" == "musterctl: the store (etcd) does not answer"* ]]
     [ "${#lines[@]}" -eq 1 ]
