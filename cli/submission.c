@@ -327,3 +327,15 @@ int submission_wait(const struct cli *cli, const json_t *changed, const struct o
     }
     return code;
 }
+
+int submission_bring(const struct cli *cli, const struct outcome_words *words)
+{
+    autostrv names = NULL;
+    autojson changed = NULL;
+    int code = submission_put(cli, words->goal, &names);
+    if (code == EXIT_CODE_OK)
+        code = submission_wish(cli, names, words->goal, &changed);
+    if (code == EXIT_CODE_OK)
+        code = submission_wait(cli, changed, words);
+    return code;
+}

@@ -26,6 +26,10 @@ struct outcome_words {
 int submission_wait(const struct cli *cli, const json_t *changed,
                     const struct outcome_words *words);
 
+/* All three: the units are stored if they are not, are wished into the state that words names as
+ * the goal, and are waited for. The exit code. */
+int submission_bring(const struct cli *cli, const struct outcome_words *words);
+
 /* The names as units: mangled. */
 int submission_names(const struct cli *cli, char ***ret);
 

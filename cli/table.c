@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
+enum { SHORT_HASH = 7 };
+
 const char *row_string(const json_t *row, const char *name)
 {
     const char *value = json_string_value(json_object_get(row, name));
@@ -21,6 +23,18 @@ char *machine_cell(const struct cli *cli, const char *id, const char *ip)
     if (cli->full || !*id)
         return strdup(id);
     return text_format("%.8s...%s%s", id, *ip ? "/" : "", ip);
+}
+
+char *cell_hash(const struct cli *cli, const json_t *row)
+{
+    const char *text = row_string(row, "hash");
+    return cli->full ? strdup(text) : strndup(text, SHORT_HASH);
+}
+
+char *cell_desired(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "desired"));
 }
 
 static const struct field *find_field(const struct field *fields, const char *name)

@@ -24,6 +24,11 @@ const char *row_string(const json_t *row, const char *name);
 /* "1315e07d.../10.0.0.1", or the whole id with --full. */
 char *machine_cell(const struct cli *cli, const char *id, const char *ip);
 
+/* Cells that several lists have, as struct field wants them: a unit's hash (7 digits, or all with
+ * --full) and its desired state. */
+char *cell_hash(const struct cli *cli, const json_t *row);
+char *cell_desired(const struct cli *cli, const json_t *row);
+
 /* GET path, then rows(answer) as a table, or with --json the answer's list as it came. */
 int list_print(const struct cli *cli, const char *path, const char *list,
                json_t *(*rows)(const json_t *list), const struct field *fields,

@@ -4,8 +4,6 @@
 #include "base/text.h"
 #include "cli/table.h"
 
-enum { SHORT_HASH = 7 };
-
 static bool is_global(const json_t *row)
 {
     return json_is_true(json_object_get(row, "global"));
@@ -15,18 +13,6 @@ static char *unit(const struct cli *cli, const json_t *row)
 {
     (void)cli;
     return strdup(row_string(row, "name"));
-}
-
-static char *hash(const struct cli *cli, const json_t *row)
-{
-    const char *text = row_string(row, "hash");
-    return cli->full ? strdup(text) : strndup(text, SHORT_HASH);
-}
-
-static char *desired(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "desired"));
 }
 
 /* A global unit has no one state. */
@@ -59,15 +45,15 @@ static char *description(const struct cli *cli, const json_t *row)
 int verb_list_unit_files(struct cli *cli)
 {
     static const struct field fields[] = {
-        {"unit",      unit       },
-        { "hash",     hash       },
-        { "dstate",   desired    },
-        { "state",    state      },
-        { "target",   target     },
-        { "tmachine", target     }, /* fleet's older name of target */
-        { "global",   global     },
-        { "desc",     description},
-        { NULL,       NULL       },
+        {"unit",      unit        },
+        { "hash",     cell_hash   },
+        { "dstate",   cell_desired},
+        { "state",    state       },
+        { "target",   target      },
+        { "tmachine", target      }, /* fleet's older name of target */
+        { "global",   global      },
+        { "desc",     description },
+        { NULL,       NULL        },
     };
     return list_print(cli, "/v1/units", "units", NULL, fields, "unit,hash,dstate,state,target");
 }

@@ -6,8 +6,6 @@
 #include "base/text.h"
 #include "cli/table.h"
 
-enum { SHORT_HASH = 7 };
-
 /* {unit, machine, ip, load, active, sub, hash, desired, reason} */
 static json_t *make_row(const json_t *unit, const json_t *copy)
 {
@@ -64,18 +62,6 @@ static char *load(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "load"));
 }
 
-static char *hash(const struct cli *cli, const json_t *row)
-{
-    const char *text = row_string(row, "hash");
-    return cli->full ? strdup(text) : strndup(text, SHORT_HASH);
-}
-
-static char *desired(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "desired"));
-}
-
 static char *reason(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -85,15 +71,15 @@ static char *reason(const struct cli *cli, const json_t *row)
 int verb_list_units(struct cli *cli)
 {
     static const struct field fields[] = {
-        {"unit",     unit   },
-        { "machine", machine},
-        { "active",  active },
-        { "sub",     sub    },
-        { "load",    load   },
-        { "hash",    hash   },
-        { "desired", desired},
-        { "reason",  reason },
-        { NULL,      NULL   },
+        {"unit",     unit        },
+        { "machine", machine     },
+        { "active",  active      },
+        { "sub",     sub         },
+        { "load",    load        },
+        { "hash",    cell_hash   },
+        { "desired", cell_desired},
+        { "reason",  reason      },
+        { NULL,      NULL        },
     };
     return list_print(cli, "/v1/units", "units", make_rows, fields, "unit,machine,active,sub");
 }
