@@ -13,6 +13,7 @@ libbase_a_SOURCES = \
 	base/loop_http.c base/loop_http.h \
 	base/memory.c base/memory.h \
 	base/settings.c base/settings.h \
+	base/shape.c base/shape.h \
 	base/text.c base/text.h
 
 # Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).

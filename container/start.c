@@ -107,7 +107,7 @@ static int user_find(struct start *start, struct error *err)
 static int notify_socket(const struct start *start, const char **ret, struct error *err)
 {
     *ret = NULL;
-    if (!start->container->notify)
+    if (start->container->notify != CONTAINER_NOTIFY_YES)
         return 0;
     const char *socket = getenv("NOTIFY_SOCKET");
     if (!socket || *socket != '/')
@@ -124,7 +124,7 @@ static int watchdog_assignment(const struct start *start, char **ret, struct err
 {
     const char *usec = getenv("WATCHDOG_USEC");
     *ret = NULL;
-    if (!start->container->notify || !usec)
+    if (start->container->notify != CONTAINER_NOTIFY_YES || !usec)
         return 0;
     *ret = text_format("WATCHDOG_USEC=%s", usec);
     return *ret ? 0 : error_oom(err);
@@ -184,7 +184,7 @@ static int bundle_prepare(struct start *start, struct error *err)
  * have been read before the container runs, or one that ends at once takes its status along. */
 static int tell_systemd(const struct start *start, pid_t pid, struct error *err)
 {
-    int r = sd_notifyf(0, "MAINPID=%d%s", (int)pid, start->container->notify ? "" : "\nREADY=1");
+    int r = sd_notifyf(0, "MAINPID=%d%s", (int)pid, start->container->notify == CONTAINER_NOTIFY_NO ? "\nREADY=1" : "");
     if (r < 0)
         return error_errno(err, r, "telling systemd the main process");
     r = sd_notify_barrier(0, UINT64_MAX);

@@ -1,165 +1,272 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The value and its JSON; container_read.c fills it from a unit file. */
+/* The value and its JSON; container_read.c and its neighbours fill it from a unit file. */
 #include "units/container.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "units/container_value.h"
 
-void container_clear_volumes(struct container *container)
-{
-    for (size_t i = 0; i < container->volume_count; i++) {
-        free(container->volumes[i].source);
-        free(container->volumes[i].destination);
-    }
-    free(container->volumes);
-    container->volumes = NULL;
-    container->volume_count = 0;
-}
+const char *const container_pull_words[] = { NULL, "missing", "always", "never", "newer", NULL };
+const char *const container_mount_words[] = { NULL,     "bind",  "volume", "tmpfs", "ramfs",
+                                              "devpts", "image", "glob",   NULL };
+const char *const container_network_words[] = {
+    NULL, "none", "host", "bridge", "unit", "path", NULL
+};
+const char *const container_cgroups_words[] = { NULL, "split", "enabled", NULL };
+const char *const container_userns_words[] = { NULL, "host", "auto", "keep-id", "map", NULL };
+const char *const container_notify_words[] = { NULL, "no", "yes", "healthy", NULL };
+const char *const container_on_failure_words[] = { NULL, "none", "kill", "restart", "stop", NULL };
+const char *const container_log_words[] = { NULL, "journald", "none", "passthrough", NULL };
+const char *const container_secret_words[] = { NULL, "mount", "env", NULL };
+const char *const container_auto_update_words[] = { NULL, "no", "registry", "local", NULL };
+
+#define STRING(type, member, json) SHAPE_STRING(struct container_##type, member, json)
+#define STRV(type, member, json)   SHAPE_STRV(struct container_##type, member, json)
+#define INT(type, member, json)    SHAPE_INT(struct container_##type, member, json)
+#define BOOL(type, member, json)   SHAPE_BOOL(struct container_##type, member, json)
+
+static const struct shape_field mount_fields[] = {
+    SHAPE_WORD(struct container_mount, type, "type", container_mount_words),
+    STRING(mount, source, "source"),
+    STRING(mount, destination, "destination"),
+    STRV(mount, options, "options"),
+    BOOL(mount, read_only, "readOnly"),
+    BOOL(mount, chown, "chown"),
+    BOOL(mount, overlay, "overlay"),
+    BOOL(mount, no_copy, "noCopy"),
+    BOOL(mount, idmap, "idmap"),
+    STRING(mount, subpath, "subpath"),
+    SHAPE_END,
+};
+static const struct shape mount_shape = { sizeof(struct container_mount), mount_fields };
+
+static const struct shape_field port_fields[] = {
+    STRING(port, host_ip, "hostIp"),
+    INT(port, host_port, "hostPort"),
+    INT(port, container_port, "containerPort"),
+    INT(port, count, "count"),
+    STRING(port, protocol, "protocol"),
+    SHAPE_END,
+};
+static const struct shape port_shape = { sizeof(struct container_port), port_fields };
+
+static const struct shape_field network_fields[] = {
+    STRING(network, name, "name"),
+    STRV(network, options, "options"),
+    SHAPE_END,
+};
+static const struct shape network_shape = { sizeof(struct container_network), network_fields };
+
+static const struct shape_field secret_fields[] = {
+    STRING(secret, name, "name"),
+    SHAPE_WORD(struct container_secret, type, "type", container_secret_words),
+    STRING(secret, target, "target"),
+    INT(secret, uid, "uid"),
+    INT(secret, gid, "gid"),
+    INT(secret, mode, "mode"),
+    SHAPE_END,
+};
+static const struct shape secret_shape = { sizeof(struct container_secret), secret_fields };
+
+static const struct shape_field device_fields[] = {
+    STRING(device, host, "host"),
+    STRING(device, inside, "inside"),
+    STRING(device, permissions, "permissions"),
+    BOOL(device, optional, "optional"),
+    SHAPE_END,
+};
+static const struct shape device_shape = { sizeof(struct container_device), device_fields };
+
+static const struct shape_field ulimit_fields[] = {
+    STRING(ulimit, name, "name"),
+    INT(ulimit, soft, "soft"),
+    INT(ulimit, hard, "hard"),
+    SHAPE_END,
+};
+static const struct shape ulimit_shape = { sizeof(struct container_ulimit), ulimit_fields };
+
+static const struct shape_field id_map_fields[] = {
+    INT(id_map, inside, "inside"),
+    INT(id_map, host, "host"),
+    INT(id_map, count, "count"),
+    SHAPE_END,
+};
+static const struct shape id_map_shape = { sizeof(struct container_id_map), id_map_fields };
+
+#undef STRING
+#undef STRV
+#undef INT
+#undef BOOL
+#define STRING(member, json) SHAPE_STRING(struct container, member, json)
+#define STRV(member, json)   SHAPE_STRV(struct container, member, json)
+#define INT(member, json)    SHAPE_INT(struct container, member, json)
+#define BOOL(member, json)   SHAPE_BOOL(struct container, member, json)
+#define WORD(member, json, list) \
+    SHAPE_WORD(struct container, member, json, container_##list##_words)
+#define LIST(member, count, json, of) SHAPE_LIST(struct container, member, count, json, &of##_shape)
+
+static const struct shape_field container_fields[] = {
+    STRING(image, "image"),
+    STRING(rootfs, "rootfs"),
+    BOOL(rootfs_overlay, "rootfsOverlay"),
+    WORD(pull, "pull", pull),
+    INT(pull_retries, "pullRetries"),
+    INT(pull_retry_delay_ms, "pullRetryDelayMs"),
+    WORD(auto_update, "autoUpdate", auto_update),
+    STRING(name, "name"),
+    STRV(entrypoint, "entrypoint"),
+    STRV(exec, "exec"),
+    STRV(environment, "environment"),
+    STRV(environment_names, "environmentNames"),
+    STRV(environment_files, "environmentFiles"),
+    BOOL(environment_host, "environmentHost"),
+    BOOL(no_http_proxy, "noHttpProxy"),
+    STRING(working_directory, "workingDirectory"),
+    STRING(user, "user"),
+    STRV(groups, "groups"),
+    BOOL(run_init, "runInit"),
+    STRING(timezone, "timezone"),
+    STRING(host_name, "hostName"),
+    LIST(ulimits, ulimit_count, "ulimits", ulimit),
+    STRV(sysctls, "sysctls"),
+    WORD(notify, "notify", notify),
+    WORD(log, "log", log),
+    STRV(labels, "labels"),
+    STRV(annotations, "annotations"),
+    BOOL(privileged, "privileged"),
+    BOOL(no_new_privileges, "noNewPrivileges"),
+    STRV(add_capabilities, "addCapabilities"),
+    STRV(drop_capabilities, "dropCapabilities"),
+    STRING(seccomp_profile, "seccompProfile"),
+    STRING(apparmor, "apparmor"),
+    STRV(mask, "mask"),
+    STRV(unmask, "unmask"),
+    LIST(devices, device_count, "devices", device),
+    BOOL(host_ipc, "hostIpc"),
+    BOOL(host_pid, "hostPid"),
+    BOOL(host_uts, "hostUts"),
+    BOOL(read_only, "readOnly"),
+    BOOL(no_read_only_tmpfs, "noReadOnlyTmpfs"),
+    BOOL(volatile_tmp, "volatileTmp"),
+    INT(shm_bytes, "shmBytes"),
+    LIST(mounts, mount_count, "mounts", mount),
+    LIST(secrets, secret_count, "secrets", secret),
+    WORD(userns, "userns", userns),
+    INT(userns_size, "usernsSize"),
+    INT(keep_uid, "keepUid"),
+    INT(keep_gid, "keepGid"),
+    STRING(sub_uid, "subUid"),
+    STRING(sub_gid, "subGid"),
+    LIST(uid_maps, uid_map_count, "uidMaps", id_map),
+    LIST(gid_maps, gid_map_count, "gidMaps", id_map),
+    WORD(network, "network", network),
+    STRING(network_target, "networkTarget"),
+    LIST(networks, network_count, "networks", network),
+    STRV(network_aliases, "networkAliases"),
+    STRING(ip, "ip"),
+    STRING(ip6, "ip6"),
+    STRING(mac, "mac"),
+    LIST(ports, port_count, "ports", port),
+    STRV(dns, "dns"),
+    STRV(dns_options, "dnsOptions"),
+    STRV(dns_search, "dnsSearch"),
+    STRV(add_hosts, "addHosts"),
+    INT(memory_bytes, "memoryBytes"),
+    INT(memory_swap_bytes, "memorySwapBytes"),
+    INT(pids, "pids"),
+    INT(cpu_permille, "cpuPermille"),
+    WORD(cgroups, "cgroups", cgroups),
+    STRING(slice, "slice"),
+    STRING(stop_signal, "stopSignal"),
+    INT(stop_seconds, "stopSeconds"),
+    STRV(reload_command, "reloadCommand"),
+    STRING(reload_signal, "reloadSignal"),
+    STRV(health.command, "healthCommand"),
+    INT(health.interval_ms, "healthIntervalMs"),
+    INT(health.timeout_ms, "healthTimeoutMs"),
+    INT(health.start_period_ms, "healthStartPeriodMs"),
+    INT(health.retries, "healthRetries"),
+    WORD(health.on_failure, "healthOnFailure", on_failure),
+    BOOL(health.disabled, "healthDisabled"),
+    STRV(health.startup_command, "healthStartupCommand"),
+    INT(health.startup_interval_ms, "healthStartupIntervalMs"),
+    INT(health.startup_timeout_ms, "healthStartupTimeoutMs"),
+    INT(health.startup_retries, "healthStartupRetries"),
+    INT(health.startup_successes, "healthStartupSuccesses"),
+    SHAPE_END,
+};
+static const struct shape container_shape = { sizeof(struct container), container_fields };
 
 void container_free(struct container *container)
 {
     if (!container)
         return;
-    free(container->image);
-    strv_free(container->exec);
-    strv_free(container->environment);
-    container_clear_volumes(container);
-    free(container->host_name);
+    shape_clear(&container_shape, container);
+    strv_free(container->warnings);
     free(container);
 }
 
-int container_add_volume(struct container *container, const char *source, const char *destination,
-                         bool read_only, struct error *err)
+/* A list's element goes as it came: with what it owns. */
+void container_clear_mounts(struct container *container)
 {
-    struct container_volume *grown =
-        reallocarray(container->volumes, container->volume_count + 1, sizeof(*grown));
-    if (!grown)
-        return error_oom(err);
-    container->volumes = grown;
-    struct container_volume *volume = &grown[container->volume_count++];
-    volume->source = strdup(source);
-    volume->destination = strdup(destination);
-    volume->read_only = read_only;
-    return volume->source && volume->destination ? 0 : error_oom(err);
+    for (size_t i = 0; i < container->mount_count; i++)
+        shape_clear(&mount_shape, &container->mounts[i]);
+    container->mount_count = 0;
 }
 
-const char *container_network_name(enum container_network network)
+void container_clear_ports(struct container *container)
 {
-    switch (network) {
-    case CONTAINER_NETWORK_NONE:
-        return "none";
-    case CONTAINER_NETWORK_HOST:
-        return "host";
-    case CONTAINER_NETWORK_INVALID:
-        break;
-    }
-    return NULL;
+    for (size_t i = 0; i < container->port_count; i++)
+        shape_clear(&port_shape, &container->ports[i]);
+    container->port_count = 0;
 }
 
-enum container_network container_network_from_name(const char *name)
+void container_clear_networks(struct container *container)
 {
-    if (strcmp(name, "none") == 0)
-        return CONTAINER_NETWORK_NONE;
-    if (strcmp(name, "host") == 0)
-        return CONTAINER_NETWORK_HOST;
-    return CONTAINER_NETWORK_INVALID;
+    for (size_t i = 0; i < container->network_count; i++)
+        shape_clear(&network_shape, &container->networks[i]);
+    container->network_count = 0;
 }
 
-static int volumes_to_json(const struct container *container, json_t **ret, struct error *err)
+void container_set_defaults(struct container *c)
 {
-    autojson list = json_array();
-    for (size_t i = 0; i < container->volume_count; i++) {
-        const struct container_volume *volume = &container->volumes[i];
-        json_t *object = json_pack("{s:s, s:s, s:b}", "source", volume->source, "destination",
-                                   volume->destination, "readOnly", (int)volume->read_only);
-        if (json_array_append_new(list, object) < 0)
-            return error_oom(err);
-    }
-    *ret = take_ptr(list);
-    return *ret ? 0 : error_oom(err);
+    if (c->pull == CONTAINER_PULL_INVALID)
+        c->pull = CONTAINER_PULL_MISSING;
+    if (c->auto_update == CONTAINER_AUTO_UPDATE_INVALID)
+        c->auto_update = CONTAINER_AUTO_UPDATE_NO;
+    if (c->notify == CONTAINER_NOTIFY_INVALID)
+        c->notify = CONTAINER_NOTIFY_NO;
+    if (c->log == CONTAINER_LOG_INVALID)
+        c->log = CONTAINER_LOG_JOURNALD;
+    if (c->userns == CONTAINER_USERNS_INVALID)
+        c->userns = CONTAINER_USERNS_HOST;
+    if (c->network == CONTAINER_NETWORK_INVALID)
+        c->network = CONTAINER_NETWORK_NONE;
+    if (c->cgroups == CONTAINER_CGROUPS_INVALID)
+        c->cgroups = CONTAINER_CGROUPS_SPLIT;
+    if (c->health.on_failure == CONTAINER_ON_FAILURE_INVALID)
+        c->health.on_failure = CONTAINER_ON_FAILURE_NONE;
 }
 
 int container_to_json(const struct container *container, json_t **ret, struct error *err)
 {
-    autojson volumes = NULL;
-    int r = volumes_to_json(container, &volumes, err);
-    if (r < 0)
-        return r;
-    autojson environment = json_from_strv(container->environment);
-    autojson exec = container->exec ? json_from_strv(container->exec) : json_null();
-    *ret = json_pack("{s:s, s:O, s:O, s:O, s:s, s:s, s:b}", "image", container->image, "exec", exec,
-                     "environment", environment, "volumes", volumes, "hostName",
-                     container->host_name, "network", container_network_name(container->network),
-                     "notify", (int)container->notify);
-    return *ret ? 0 : error_oom(err);
+    return shape_to_json(&container_shape, container, ret, err);
 }
 
-static int copy_string_field(const json_t *json, const char *name, char **ret, struct error *err)
+/* What muster-container could not work without. */
+static int check_whole(const struct container *container, struct error *err)
 {
-    const char *value = NULL;
-    int r = json_field_string(json, name, &value, err);
-    if (r < 0)
-        return r;
-    *ret = strdup(value);
-    return *ret ? 0 : error_oom(err);
-}
-
-static int volume_from_json(const json_t *json, struct container *container, struct error *err)
-{
-    const char *source = NULL;
-    const char *destination = NULL;
-    bool read_only = false;
-    int r = json_field_string(json, "source", &source, err);
-    if (r >= 0)
-        r = json_field_string(json, "destination", &destination, err);
-    if (r >= 0)
-        r = json_field_bool_or(json, "readOnly", false, &read_only, err);
-    return r < 0 ? r : container_add_volume(container, source, destination, read_only, err);
-}
-
-static int volumes_from_json(const json_t *json, struct container *container, struct error *err)
-{
-    json_t *list = NULL;
-    int r = json_field_array_or_null(json, "volumes", &list, err);
-    size_t i = 0;
-    json_t *item = NULL;
-    json_array_foreach(list, i, item) {
-        if (r < 0)
-            break;
-        r = volume_from_json(item, container, err);
-        if (r < 0)
-            return error_prefix(err, r, "field \"volumes\" item %zu", i);
-    }
-    return r;
-}
-
-/* An absent or null list is the image's own command; an empty one cannot come out of a unit. */
-static int fields_from_json(const json_t *json, struct container *container, struct error *err)
-{
-    const char *network = NULL;
-    int r = copy_string_field(json, "image", &container->image, err);
-    if (r >= 0)
-        r = copy_string_field(json, "hostName", &container->host_name, err);
-    if (r >= 0)
-        r = json_field_strv(json, "exec", &container->exec, err);
-    if (r >= 0)
-        r = json_field_strv(json, "environment", &container->environment, err);
-    if (r >= 0)
-        r = volumes_from_json(json, container, err);
-    if (r >= 0)
-        r = json_field_bool_or(json, "notify", false, &container->notify, err);
-    if (r >= 0)
-        r = json_field_string(json, "network", &network, err);
-    if (r < 0)
-        return r;
-    container->network = container_network_from_name(network);
-    if (container->network == CONTAINER_NETWORK_INVALID)
-        return error_set(err, -EPROTO, "field \"network\" is \"%s\", neither none nor host",
-                         network);
+    if (!container->image && !container->rootfs)
+        return error_set(err, -EPROTO, "neither field \"image\" nor \"rootfs\"");
+    if (!container->host_name)
+        return error_set(err, -EPROTO, "field \"hostName\" is missing");
+    for (size_t i = 0; i < container->mount_count; i++)
+        if (!container->mounts[i].type || !container->mounts[i].destination)
+            return error_set(err, -EPROTO, "field \"mounts\" item %zu has no type or destination",
+                             i);
     return 0;
 }
 
@@ -168,9 +275,12 @@ int container_from_json(const json_t *json, struct container **ret, struct error
     autoptr(container) container = calloc(1, sizeof(*container));
     if (!container)
         return error_oom(err);
-    int r = fields_from_json(json, container, err);
+    int r = shape_from_json(&container_shape, json, container, err);
+    if (r == 0)
+        r = check_whole(container, err);
     if (r < 0)
         return r;
+    container_set_defaults(container);
     *ret = take_ptr(container);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/shape.h"
 #include "base/text.h"
 #include "units/container_value.h"
 #include "units/specifier.h"
@@ -189,8 +190,8 @@ static int take_environment(struct reading *reading, const struct unit_option *o
 
 static bool has_volume_at(const struct container *container, const char *destination)
 {
-    for (size_t i = 0; i < container->volume_count; i++)
-        if (strcmp(container->volumes[i].destination, destination) == 0)
+    for (size_t i = 0; i < container->mount_count; i++)
+        if (strcmp(container->mounts[i].destination, destination) == 0)
             return true;
     return false;
 }
@@ -212,7 +213,7 @@ static int check_volume(const struct container *container, const struct unit_opt
     if (mode && strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0)
         return unit_option_error(err, option, "option \"%s\" is not supported yet; ro and rw are",
                                  mode);
-    if (container->volume_count >= UNIT_LIST_MAX)
+    if (container->mount_count >= UNIT_LIST_MAX)
         return unit_option_error(err, option, "more than %d volumes", UNIT_LIST_MAX);
     if (has_volume_at(container, destination))
         return unit_option_error(err, option, "another volume is mounted there already");
@@ -222,7 +223,7 @@ static int check_volume(const struct container *container, const struct unit_opt
 static int take_volume(struct reading *reading, const struct unit_option *option, struct error *err)
 {
     if (!*option->value) {
-        container_clear_volumes(reading->container);
+        container_clear_mounts(reading->container);
         return 0;
     }
     autofree char *text = NULL;
@@ -237,7 +238,16 @@ static int take_volume(struct reading *reading, const struct unit_option *option
     if (r < 0)
         return r;
     bool read_only = mode && strcmp(mode, "ro") == 0;
-    return container_add_volume(reading->container, source, destination, read_only, err);
+    struct container *container = reading->container;
+    struct container_mount *mount =
+        shape_list_add(&container->mounts, &container->mount_count, sizeof(*mount));
+    if (!mount)
+        return error_oom(err);
+    mount->type = CONTAINER_MOUNT_BIND;
+    mount->source = strdup(source);
+    mount->destination = strdup(destination);
+    mount->read_only = read_only;
+    return mount->source && mount->destination ? 0 : error_oom(err);
 }
 
 static bool is_host_name_character(char c)
@@ -284,9 +294,10 @@ static char *default_host_name(const char *unit_name)
 static int take_network(struct reading *reading, const struct unit_option *option,
                         struct error *err)
 {
-    enum container_network network =
-        *option->value ? container_network_from_name(option->value) : CONTAINER_NETWORK_NONE;
-    if (network == CONTAINER_NETWORK_INVALID)
+    enum container_network_mode network =
+        *option->value ? shape_word_find(container_network_words, option->value)
+                       : CONTAINER_NETWORK_NONE;
+    if (network != CONTAINER_NETWORK_NONE && network != CONTAINER_NETWORK_HOST)
         return unit_option_error(err, option, "only none and host are supported so far");
     reading->container->network = network;
     return 0;
@@ -298,9 +309,12 @@ static int take_notify(struct reading *reading, const struct unit_option *option
         return unit_option_error(err, option,
                                  "health checks are not supported yet; yes and no are");
     struct error reason = { 0 };
-    int r = unit_boolean_parse(*option->value ? option->value : "no", &reading->container->notify,
-                               &reason);
-    return r < 0 ? bad_value(option, r, &reason, err) : 0;
+    bool yes = false;
+    int r = unit_boolean_parse(*option->value ? option->value : "no", &yes, &reason);
+    if (r < 0)
+        return bad_value(option, r, &reason, err);
+    reading->container->notify = yes ? CONTAINER_NOTIFY_YES : CONTAINER_NOTIFY_NO;
+    return 0;
 }
 
 /* --- the section --- */
@@ -446,7 +460,6 @@ int container_read(const struct unit_file *file, const char *unit_name, struct c
     autoptr(container) container = calloc(1, sizeof(*container));
     if (!container)
         return error_oom(err);
-    container->network = CONTAINER_NETWORK_NONE;
     struct reading reading = { container, unit_name };
     for (size_t i = 0; i < file->count; i++) {
         if (strcmp(file->options[i].section, "Container") != 0)
@@ -461,6 +474,7 @@ int container_read(const struct unit_file *file, const char *unit_name, struct c
         container->host_name = default_host_name(unit_name);
     if (!container->host_name)
         return error_oom(err);
+    container_set_defaults(container);
     *ret = take_ptr(container);
     return 0;
 }

@@ -5,13 +5,24 @@
 
 #include "units/container.h"
 
-/* Copies the strings. -ENOMEM only. */
-int container_add_volume(struct container *container, const char *source, const char *destination,
-                         bool read_only, struct error *err);
-void container_clear_volumes(struct container *container);
+/* The words of the enums, for shape_word() and shape_word_find(). */
+extern const char *const container_pull_words[];
+extern const char *const container_mount_words[];
+extern const char *const container_network_words[];
+extern const char *const container_cgroups_words[];
+extern const char *const container_userns_words[];
+extern const char *const container_notify_words[];
+extern const char *const container_on_failure_words[];
+extern const char *const container_log_words[];
+extern const char *const container_secret_words[];
+extern const char *const container_auto_update_words[];
 
-const char *container_network_name(enum container_network network); /* "none", "host" */
-/* CONTAINER_NETWORK_INVALID if it is none. */
-enum container_network container_network_from_name(const char *name);
+/* An empty assignment drops what was said before. */
+void container_clear_mounts(struct container *container);
+void container_clear_ports(struct container *container);
+void container_clear_networks(struct container *container);
+
+/* Each word that nobody said becomes the one that holds then. */
+void container_set_defaults(struct container *container);
 
 #endif

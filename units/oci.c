@@ -128,9 +128,9 @@ static int mounts_build(const struct oci_input *input, json_t **ret, struct erro
         r = add_bind(mounts, input->resolv_conf, "/etc/resolv.conf", true, err);
     if (r == 0 && input->notify_socket)
         r = add_bind(mounts, input->notify_socket, notify_socket_inside, false, err);
-    for (size_t i = 0; r == 0 && i < container->volume_count; i++) {
-        const struct container_volume *volume = &container->volumes[i];
-        r = add_bind(mounts, volume->source, volume->destination, volume->read_only, err);
+    for (size_t i = 0; r == 0 && i < container->mount_count; i++) {
+        const struct container_mount *mount = &container->mounts[i];
+        r = add_bind(mounts, mount->source, mount->destination, mount->read_only, err);
     }
     if (r < 0)
         return r;

@@ -78,14 +78,14 @@ json_strings() {
 }
 
 # define UNIT COMMAND…: the service and the spec.json as musterd would write them. The variables image,
-# network, notify, volumes (JSON) and service (more lines for [Service]) say more.
+# network, notify, mounts (JSON) and service (more lines for [Service]) say more.
 define() {
     local unit=$1
     shift
     node mkdir -p "/run/muster/containers/$unit"
     node tee "/run/muster/containers/$unit/spec.json" >/dev/null <<END
-{"image": "${image:-$IMAGE}", "exec": $(json_strings "$@"), "environment": [], "volumes": ${volumes:-[]},
- "hostName": "mcont", "network": "${network:-none}", "notify": ${notify:-false}}
+{"image": "${image:-$IMAGE}", "exec": $(json_strings "$@"), "environment": [], "mounts": ${mounts:-[]},
+ "hostName": "mcont", "network": "${network:-none}", "notify": "${notify:-no}"}
 END
     node tee "/run/systemd/system/$unit" >/dev/null <<END
 [Service]
@@ -298,8 +298,8 @@ assert_nothing_left() {
 
 @test "volumes are bound, and read-only where they say so" {
     node mkdir -p /run/mcont-rw /run/mcont-ro
-    volumes='[{"source": "/run/mcont-rw", "destination": "/rw", "readOnly": false},
-              {"source": "/run/mcont-ro", "destination": "/ro", "readOnly": true}]' \
+    mounts='[{"type": "bind", "source": "/run/mcont-rw", "destination": "/rw"},
+              {"type": "bind", "source": "/run/mcont-ro", "destination": "/ro", "readOnly": true}]' \
         define volumes.service /bin/sh -c 'touch /rw/a; touch /ro/a || echo refused'
     node systemctl start volumes.service
     wait_for 5 "it ran" journal_shows volumes.service refused
@@ -308,9 +308,9 @@ assert_nothing_left() {
 }
 
 @test "with Notify=yes it is the program that says when it is ready" {
-    notify=true volumes='[{"source": "/usr", "destination": "/usr", "readOnly": true},
-        {"source": "/lib", "destination": "/lib", "readOnly": true},
-        {"source": "/lib64", "destination": "/lib64", "readOnly": true}]' service='WatchdogSec=1min' \
+    notify=yes mounts='[{"type": "bind", "source": "/usr", "destination": "/usr", "readOnly": true},
+        {"type": "bind", "source": "/lib", "destination": "/lib", "readOnly": true},
+        {"type": "bind", "source": "/lib64", "destination": "/lib64", "readOnly": true}]' service='WatchdogSec=1min' \
         define notify.service /bin/sh -c \
         'echo watchdog $WATCHDOG_USEC; until [ -e /go ]; do sleep 0.05; done; /usr/bin/systemd-notify --ready; sleep 1000'
     node systemctl start --no-block notify.service

@@ -70,14 +70,17 @@ static void wrong_json_is_refused_by_field(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"{}",                                                                          "field \"image\" is missing"     },
-        { "{\"image\":1}",                                                              "field \"image\" is not a string"},
-        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"bridge\"}",
-         "field \"network\" is \"bridge\", neither none nor host"                                                        },
-        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"none\",\"volumes\":[{}]}",
-         "field \"volumes\" item 0: field \"source\" is missing"                                                         },
-        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"none\",\"exec\":[1]}",
-         "field \"exec\" is not an array of strings"                                                                     },
+        {"{}",                                                              "neither field \"image\" nor \"rootfs\""},
+        { "{\"image\":1}",                                                  "field \"image\" is not a string"       },
+        { "{\"image\":\"i\"}",                                              "field \"hostName\" is missing"         },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"network\":\"moon\"}",
+         "field \"network\": \"moon\" is none of its words"                                                         },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"mounts\":[{}]}",
+         "field \"mounts\" item 0 has no type or destination"                                                       },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"mounts\":[{\"type\":1}]}",
+         "field \"mounts\" item 0: field \"type\" is not a string"                                                  },
+        { "{\"image\":\"i\",\"hostName\":\"h\",\"exec\":[1]}",
+         "field \"exec\" is not an array of strings"                                                                },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         autojson json = NULL;
