@@ -36,6 +36,12 @@ test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
 test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += test-unit-corpus test-unit-systemd
+test_unit_systemd_SOURCES = tests/unit/test-unit-systemd.c tests/unit/harness.h
+test_unit_systemd_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+test_unit_corpus_SOURCES = tests/unit/test-unit-corpus.c tests/unit/harness.h
+test_unit_corpus_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+
 EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-file tests/fuzz/corpus/fuzz-unit-translate
 if FUZZING
 noinst_PROGRAMS += fuzz-unit-file fuzz-unit-translate

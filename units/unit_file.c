@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "units/unit_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +17,11 @@ enum { SHOWN_MAX = 60 };
 struct reader {
     const char *next;
     const char *end;
+    size_t length; /* of the whole text */
+    bool bom_seen;
     unsigned int line;    /* of the physical line read last */
     unsigned int started; /* the first physical line of the logical one */
+    size_t began;         /* the offset of that line */
     char *section;        /* borrowed from the last of file->sections; NULL before the first */
     struct unit_file *file;
 };
@@ -33,6 +37,8 @@ void unit_file_free(struct unit_file *file)
     }
     for (size_t i = 0; i < file->section_count; i++)
         free(file->sections[i].name);
+    free(file->text);
+    free(file->pieces);
     free(file->options);
     free(file->sections);
     free(file);
@@ -92,18 +98,68 @@ static int take_text(struct text *t, char **ret, struct error *err)
     return *ret ? 0 : error_oom(err);
 }
 
-/* Joins continuation lines; comments between them vanish. *ret NULL at the end of the text. */
+/* systemd drops one byte order mark, at the start of whatever line. */
+static void skip_bom(struct reader *reader, const char **line, size_t *length)
+{
+    size_t bom = strlen(UTF8_BOM);
+    if (reader->bom_seen || *length < bom || memcmp(*line, UTF8_BOM, bom) != 0)
+        return;
+    reader->bom_seen = true;
+    *line += bom;
+    *length -= bom;
+}
+
+static bool is_comment(const char *line, size_t length)
+{
+    size_t i = 0;
+    while (i < length && (line[i] == ' ' || line[i] == '\t'))
+        i++;
+    return i < length && (line[i] == '#' || line[i] == ';');
+}
+
+static size_t reader_offset(const struct reader *reader)
+{
+    return (size_t)(reader->next - (reader->end - reader->length));
+}
+
+/* What was read since reader->began. Stretches of text that touch become one. */
+static int add_piece(struct reader *reader, enum unit_piece_kind kind, size_t index,
+                     struct error *err)
+{
+    struct unit_file *file = reader->file;
+    size_t end = reader_offset(reader);
+    struct unit_piece *last = file->piece_count ? &file->pieces[file->piece_count - 1] : NULL;
+    if (kind == UNIT_PIECE_TEXT && last && last->kind == UNIT_PIECE_TEXT) {
+        last->length = end - last->offset;
+        return 0;
+    }
+    struct unit_piece *piece = add_slot(&file->pieces, file->piece_count, sizeof(*piece));
+    if (!piece)
+        return error_oom(err);
+    *piece = (struct unit_piece){ kind, reader->began, end - reader->began, index };
+    file->piece_count++;
+    return 0;
+}
+
+/* Joins continuation lines, whose leading blanks stay; comments between them vanish. *ret NULL at
+ * the end of the text. */
 static int next_logical_line(struct reader *reader, char **ret, struct error *err)
 {
     autotext joined = { 0 };
     const char *line = NULL;
     size_t length = 0;
     bool continued = false;
+    reader->began = reader_offset(reader);
     while (next_physical_line(reader, &line, &length)) {
-        while (length > 0 && (*line == ' ' || *line == '\t'))
-            line++, length--;
-        if (length > 0 && (*line == '#' || *line == ';'))
+        skip_bom(reader, &line, &length);
+        if (is_comment(line, length)) {
+            int r = continued ? 0 : add_piece(reader, UNIT_PIECE_TEXT, 0, err);
+            if (r < 0)
+                return r;
+            if (!continued)
+                reader->began = reader_offset(reader);
             continue;
+        }
         if (!continued)
             reader->started = reader->line;
         continued = is_continued(line, length);
@@ -153,8 +209,7 @@ static int add_section(struct reader *reader, char *line, struct error *err)
         return error_oom(err);
     section->line = reader->started;
     reader->section = section->name;
-    file->section_count++;
-    return 0;
+    return add_piece(reader, UNIT_PIECE_SECTION, file->section_count++, err);
 }
 
 static int add_option(struct reader *reader, char *line, struct error *err)
@@ -176,14 +231,16 @@ static int add_option(struct reader *reader, char *line, struct error *err)
     option->section = strdup(reader->section);
     option->key = strdup(text_trim(line));
     option->value = strdup(text_trim(equals + 1));
-    return option->section && option->key && option->value ? 0 : error_oom(err);
+    if (!option->section || !option->key || !option->value)
+        return error_oom(err);
+    return add_piece(reader, UNIT_PIECE_OPTION, file->count - 1, err);
 }
 
 static int take_line(struct reader *reader, char *line, struct error *err)
 {
     char *trimmed = text_trim(line);
     if (!*trimmed)
-        return 0;
+        return add_piece(reader, UNIT_PIECE_TEXT, 0, err);
     if (!unit_text_is_utf8(trimmed))
         return error_set(err, -EINVAL, "line %u: not UTF-8", reader->started);
     return *trimmed == '[' ? add_section(reader, trimmed, err) : add_option(reader, trimmed, err);
@@ -212,9 +269,12 @@ int unit_file_parse(const char *text, size_t length, struct unit_file **ret, str
     autoptr(unit_file) file = calloc(1, sizeof(*file));
     if (!file)
         return error_oom(err);
-    struct reader reader = { .next = text, .end = text + length, .file = file };
-    if (length >= strlen(UTF8_BOM) && memcmp(text, UTF8_BOM, strlen(UTF8_BOM)) == 0)
-        reader.next += strlen(UTF8_BOM);
+    file->text = strndup(length > 0 ? text : "", length);
+    if (!file->text)
+        return error_oom(err);
+    struct reader reader = {
+        .next = file->text, .end = file->text + length, .length = length, .file = file
+    };
     for (;;) {
         autofree char *line = NULL;
         r = next_logical_line(&reader, &line, err);
@@ -227,6 +287,43 @@ int unit_file_parse(const char *text, size_t length, struct unit_file **ret, str
             return r;
     }
     *ret = take_ptr(file);
+    return 0;
+}
+
+/* A value may end in a backslash that a space followed; at a line's end it would continue the line.
+ */
+static void write_option(const struct unit_option *option, struct text *t)
+{
+    bool open = is_continued(option->value, strlen(option->value));
+    text_addf(t, "%s=%s%s\n", option->key, option->value, open ? " " : "");
+}
+
+void unit_file_write_piece(const struct unit_file *file, const struct unit_piece *piece,
+                           struct text *t)
+{
+    if (piece->kind == UNIT_PIECE_OPTION && file->options[piece->index].changed)
+        write_option(&file->options[piece->index], t);
+    else
+        text_add_bytes(t, file->text + piece->offset, piece->length);
+}
+
+int unit_file_write(const struct unit_file *file, char **ret, struct error *err)
+{
+    autotext t = { 0 };
+    for (size_t i = 0; i < file->piece_count; i++)
+        unit_file_write_piece(file, &file->pieces[i], &t);
+    return take_text(&t, ret, err);
+}
+
+int unit_option_set(struct unit_option *option, const char *value, struct error *err)
+{
+    assert(!strpbrk(value, "\r\n"));
+    char *copy = strdup(value);
+    if (!copy)
+        return error_oom(err);
+    free(option->value);
+    option->value = copy;
+    option->changed = true;
     return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * A unit file as systemd reads it: sections, options in order, repeated ones kept, comments,
  * continuation lines. Where systemd would warn and skip a line, this refuses: a line that does
- * nothing is a mistake. Reading keeps where each option stood; the original text is what gets
- * stored and shown, so nothing is lost.
+ * nothing is a mistake. Nothing is lost: the file remembers the pieces of its text, comments and
+ * blank lines among them, and unit_file_write() gives them back byte for byte.
  */
 #ifndef UNITS_UNIT_FILE_H
 #define UNITS_UNIT_FILE_H
@@ -25,6 +25,7 @@ struct unit_option {
     char *value; /* continuation lines joined by a space, as systemd does; ends trimmed. "" is kept:
                     it resets lists */
     unsigned int line;
+    bool changed; /* by unit_option_set(): written anew, not as it stood */
 };
 
 struct unit_section {
@@ -32,7 +33,25 @@ struct unit_section {
     unsigned int line;
 };
 
+enum unit_piece_kind {
+    UNIT_PIECE_INVALID = 0,
+    UNIT_PIECE_TEXT, /* comments, blank lines, a byte order mark */
+    UNIT_PIECE_SECTION,
+    UNIT_PIECE_OPTION, /* all of its physical lines, with the comments between them */
+};
+
+/* A stretch of the text, line ends included. Together the pieces are the text. */
+struct unit_piece {
+    enum unit_piece_kind kind;
+    size_t offset;
+    size_t length;
+    size_t index; /* into sections or options */
+};
+
 struct unit_file {
+    char *text; /* as it was parsed */
+    struct unit_piece *pieces;
+    size_t piece_count;
     struct unit_option *options;
     size_t count;
     struct unit_section *sections; /* every header as it stood, repeated and empty ones too */
@@ -43,6 +62,17 @@ struct unit_file {
 int unit_file_parse(const char *text, size_t length, struct unit_file **ret, struct error *err);
 void unit_file_free(struct unit_file *file);
 DEFINE_AUTOPTR(unit_file);
+
+/* The text: as it was parsed, but for options that were changed. Caller frees *ret. */
+int unit_file_write(const struct unit_file *file, char **ret, struct error *err);
+
+/* The same for one piece, for those who write only some of them. */
+struct text;
+void unit_file_write_piece(const struct unit_file *file, const struct unit_piece *piece,
+                           struct text *t);
+
+/* Gives the option another value (copied), without line ends in it. */
+int unit_option_set(struct unit_option *option, const char *value, struct error *err);
 
 /* The last value of a key, as systemd takes it for single values; NULL if absent. Borrowed. */
 const char *unit_file_get(const struct unit_file *file, const char *section, const char *key);

@@ -65,7 +65,7 @@ static void continuation_joins_with_a_space_over_comments(void **state)
                                     "E=joined\n"
                                     "F=open\\");
     assert_int_equal(file->count, 5);
-    assert_option(file, 0, "S", "A", "one two  three", 2);
+    assert_option(file, 0, "S", "A", "one    two  \tthree", 2);
     assert_option(file, 1, "S", "B", "x", 7);
     assert_option(file, 2, "S", "C", "even\\\\", 9);
     assert_option(file, 3, "S", "D", "odd\\\\ E=joined", 10);
@@ -82,6 +82,71 @@ static void every_line_end_counts_once(void **state)
     assert_option(file, 2, "S", "C", "3", 6);
     assert_option(file, 3, "S", "D", "4", 7);
     assert_option(file, 4, "S", "E", "5", 8);
+}
+
+static void one_byte_order_mark_is_dropped_wherever_a_line_begins(void **state)
+{
+    (void)state;
+    autoptr(unit_file) file = parse("[S]\n\xef\xbb\xbf# comment\nA=1\n");
+    assert_option(file, 0, "S", "A", "1", 3);
+    struct unit_file *none = NULL;
+    assert_int_equal(unit_file_parse("\xef\xbb\xbf[S]\n\xef\xbb\xbf[T]\n", 14, &none, NULL),
+                     -EINVAL);
+}
+
+static char *written(const struct unit_file *file)
+{
+    char *text = NULL;
+    assert_int_equal(unit_file_write(file, &text, NULL), 0);
+    return text;
+}
+
+static void writing_gives_back_every_byte(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "\n",
+        "# only a comment",
+        "\xef\xbb\xbf# mark\r\n[S]\r\n  A = 1\\\r\n # between\r\n\t2 \r\n\r\n;end",
+        "[S]\n\n\n  [T]  \n A=\\\n\\\n\n\n#x\nB=y",
+        "[S]\rA=1\n\r\rB=open\\",
+        "[S]\nA=open\\\n# c\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        autoptr(unit_file) file = parse(texts[i]);
+        autofree char *text = written(file);
+        assert_string_equal(text, texts[i]);
+    }
+}
+
+static void pieces_lie_edge_to_edge(void **state)
+{
+    static const char text[] = "# a\n\n[S]\n# b\nA=1\\\n# in\n 2\n\n# c\nB=2\n";
+    static const enum unit_piece_kind kinds[] = { UNIT_PIECE_TEXT, UNIT_PIECE_SECTION,
+                                                  UNIT_PIECE_TEXT, UNIT_PIECE_OPTION,
+                                                  UNIT_PIECE_TEXT, UNIT_PIECE_OPTION };
+    (void)state;
+    autoptr(unit_file) file = parse(text);
+    size_t offset = 0;
+    assert_int_equal(file->piece_count, sizeof(kinds) / sizeof(kinds[0]));
+    for (size_t i = 0; i < file->piece_count; i++) {
+        assert_int_equal(file->pieces[i].kind, kinds[i]);
+        assert_int_equal(file->pieces[i].offset, offset);
+        offset += file->pieces[i].length;
+    }
+    assert_int_equal(offset, strlen(text));
+}
+
+static void a_changed_option_is_written_anew_and_alone(void **state)
+{
+    (void)state;
+    autoptr(unit_file) file = parse("# a\n[S]\n A = 1\\\n2\n# b\nA=3\n");
+    assert_int_equal(unit_option_set(&file->options[0], "x\\", NULL), 0);
+    autofree char *text = written(file);
+    assert_string_equal(text, "# a\n[S]\nA=x\\ \n# b\nA=3\n");
+    autoptr(unit_file) again = parse(text);
+    assert_option(again, 0, "S", "A", "x\\", 3);
 }
 
 static void empty_sections_are_seen(void **state)
@@ -207,6 +272,10 @@ int main(void)
         cmocka_unit_test(options_keep_order_repeats_and_lines),
         cmocka_unit_test(continuation_joins_with_a_space_over_comments),
         cmocka_unit_test(every_line_end_counts_once),
+        cmocka_unit_test(one_byte_order_mark_is_dropped_wherever_a_line_begins),
+        cmocka_unit_test(writing_gives_back_every_byte),
+        cmocka_unit_test(pieces_lie_edge_to_edge),
+        cmocka_unit_test(a_changed_option_is_written_anew_and_alone),
         cmocka_unit_test(empty_sections_are_seen),
         cmocka_unit_test(an_empty_assignment_clears_a_list),
         cmocka_unit_test(a_failed_parse_leaves_the_result_alone),
