@@ -8,11 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/file.h"
 #include "base/settings.h"
 #include "base/text.h"
-
-enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
 
 typedef int (*setter_fn)(struct config *config, const char *value, struct error *err);
 
@@ -192,10 +189,7 @@ static int unknown_key(const char *key, struct error *err)
     const char *names[SETTING_COUNT + 1] = { NULL };
     for (size_t i = 0; i < SETTING_COUNT; i++)
         names[i] = settings[i].key;
-    const char *nearest = text_nearest(key, names);
-    return error_set(err, -EINVAL, "unknown key \"%s\"%s%s%s", key,
-                     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                     nearest ? "\"?" : "");
+    return settings_unknown_key(key, names, err);
 }
 
 int config_set(struct config *config, const char *key, const char *value, struct error *err)
@@ -265,47 +259,18 @@ void config_free(struct config *config)
     free(config);
 }
 
-/* The value without the quotes that may stand around it. */
-static char *unquote(char *value)
+static int set_line(void *userdata, const char *key, const char *value, struct error *err)
 {
-    size_t length = strlen(value);
-    if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0]) {
-        value[length - 1] = '\0';
-        value++;
-    }
-    return value;
-}
-
-static int read_line(struct config *config, char *line, struct error *err)
-{
-    char *start = text_trim(line);
-    if (!*start || *start == '#' || *start == ';')
-        return 0;
-    char *equals = strchr(start, '=');
-    if (!equals)
-        return error_set(err, -EINVAL, "not KEY = VALUE"); /* it may be a password: not shown */
-    *equals = '\0';
-    return config_set(config, text_trim(start), unquote(text_trim(equals + 1)), err);
+    return config_set(userdata, key, value, err);
 }
 
 static int read_file(struct config *config, const char *path, bool may_be_absent, struct error *err)
 {
-    autofree char *text = NULL;
     struct error why = { 0 };
-    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text, NULL, &why);
+    int r = settings_read_file(path, set_line, config, &why);
     if (r == -ENOENT && may_be_absent)
         return 0;
-    if (r < 0)
-        return error_set(err, r, "%s", why.text);
-    unsigned int number = 0;
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        number++;
-        r = read_line(config, line, err);
-        if (r < 0)
-            return error_prefix(err, r, "%s: line %u", path, number);
-    }
-    return 0;
+    return r < 0 ? error_set(err, r, "%s", why.text) : 0;
 }
 
 static int read_environment(struct config *config, const char *family, struct error *err)

@@ -6,9 +6,60 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 
+enum { FILE_MAX_BYTES = 256 * 1024 };
 enum { TTL_MIN_MS = 2000, TTL_MAX_MS = 3600000 };
+
+/* The value without the quotes that may stand around it. */
+static char *unquote(char *value)
+{
+    size_t length = strlen(value);
+    if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0]) {
+        value[length - 1] = '\0';
+        value++;
+    }
+    return value;
+}
+
+static int read_line(char *line, setting_set_fn set, void *userdata, struct error *err)
+{
+    char *start = text_trim(line);
+    if (!*start || *start == '#' || *start == ';')
+        return 0;
+    char *equals = strchr(start, '=');
+    if (!equals)
+        return error_set(err, -EINVAL, "not KEY = VALUE"); /* it may be a password: not shown */
+    *equals = '\0';
+    return set(userdata, text_trim(start), unquote(text_trim(equals + 1)), err);
+}
+
+int settings_read_file(const char *path, setting_set_fn set, void *userdata, struct error *err)
+{
+    autofree char *text = NULL;
+    int r = file_read(path, FILE_MAX_BYTES, &text, NULL, err);
+    if (r < 0)
+        return r;
+    unsigned int number = 0;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        number++;
+        r = read_line(line, set, userdata, err);
+        if (r < 0)
+            return error_prefix(err, r, "%s: line %u", path, number);
+    }
+    return 0;
+}
+
+int settings_unknown_key(const char *key, const char *const *names, struct error *err)
+{
+    const char *nearest = text_nearest(key, names);
+    return error_set(err, -EINVAL, "unknown key \"%s\"%s%s%s", key,
+                     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                     nearest ? "\"?" : "");
+}
 
 int setting_read_ttl(const char *value, int64_t *ret_ms, struct error *err)
 {

@@ -15,19 +15,25 @@ libcontainer_a_SOURCES = \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
 	container/seccomp.c container/seccomp.h \
+	container/settings.c container/settings.h \
 	container/tree.c container/tree.h \
 	container/user.c container/user.h
+
+EXTRA_DIST += data/container.conf
 
 # As root: bats tests/integration/container.bats
 EXTRA_DIST += tests/integration/container.bats
 
-check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user
+check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
+	test-container-settings
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h
 test_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_seccomp_SOURCES = tests/unit/test-container-seccomp.c tests/unit/harness.h
 test_container_seccomp_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_settings_SOURCES = tests/unit/test-container-settings.c tests/unit/harness.h
+test_container_settings_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_user_SOURCES = tests/unit/test-container-user.c tests/unit/harness.h
 test_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 

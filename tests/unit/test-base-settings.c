@@ -2,7 +2,9 @@
 #include "base/settings.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "tests/unit/harness.h"
@@ -80,6 +82,58 @@ static void verbosity_is_one_digit(void **state)
     assert_int_equal(level, 9);
 }
 
+static int collect(void *userdata, const char *key, const char *value, struct error *err)
+{
+    if (strcmp(key, "bad") == 0)
+        return error_set(err, -EINVAL, "%s is bad", value);
+    return strv_addf(userdata, err, "%s|%s", key, value);
+}
+
+static int read_text(const char *text, char ***ret, struct error *err)
+{
+    char path[] = "/tmp/settings.XXXXXX";
+    autoclose int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    int r = settings_read_file(path, collect, ret, err);
+    assert_int_equal(unlink(path), 0);
+    return r;
+}
+
+static void a_file_is_lines_of_key_and_value(void **state)
+{
+    autostrv seen = NULL;
+    (void)state;
+    assert_int_equal(read_text("# one\n\n a = b c \nd=\"e f\"\n;g=h\ni='=j'", &seen, NULL), 0);
+    assert_int_equal(strv_length(seen), 3);
+    assert_string_equal(seen[0], "a|b c");
+    assert_string_equal(seen[1], "d|e f");
+    assert_string_equal(seen[2], "i|=j");
+    assert_int_equal(settings_read_file("/nonexistent/settings", collect, &seen, NULL), -ENOENT);
+}
+
+static void a_bad_line_is_named_by_its_number(void **state)
+{
+    autostrv seen = NULL;
+    struct error err;
+    (void)state;
+    assert_int_equal(read_text("a=b\n\nsecret", &seen, &err), -EINVAL);
+    assert_true(text_ends_with(err.text, ": line 3: not KEY = VALUE"));
+    assert_int_equal(read_text("bad=x", &seen, &err), -EINVAL);
+    assert_true(text_ends_with(err.text, ": line 1: x is bad"));
+}
+
+static void an_unknown_key_brings_the_nearest(void **state)
+{
+    const char *const names[] = { "runtime", "verbosity", NULL };
+    struct error err;
+    (void)state;
+    assert_int_equal(settings_unknown_key("runtim", names, &err), -EINVAL);
+    assert_string_equal(err.text, "unknown key \"runtim\"; did you mean \"runtime\"?");
+    assert_int_equal(settings_unknown_key("colour", names, &err), -EINVAL);
+    assert_string_equal(err.text, "unknown key \"colour\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +142,9 @@ int main(void)
         cmocka_unit_test(servers_are_urls_in_either_form),
         cmocka_unit_test(a_key_prefix_begins_and_ends_with_a_slash),
         cmocka_unit_test(verbosity_is_one_digit),
+        cmocka_unit_test(a_file_is_lines_of_key_and_value),
+        cmocka_unit_test(a_bad_line_is_named_by_its_number),
+        cmocka_unit_test(an_unknown_key_brings_the_nearest),
     };
     return cmocka_run_group_tests_name("base/settings", tests, NULL, NULL);
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine's owner says about containers: /etc/muster/container.conf (lines of KEY = VALUE,
+ * '#' comments), then the environment over it, MUSTER_CONTAINER_<KEY>.
+ */
+#ifndef CONTAINER_SETTINGS_H
+#define CONTAINER_SETTINGS_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/* The program that makes containers. */
+enum container_runtime {
+    CONTAINER_RUNTIME_INVALID = 0,
+    CONTAINER_RUNTIME_CRUN,
+    CONTAINER_RUNTIME_RUNC,
+};
+
+struct container_settings {
+    enum container_runtime runtime; /* of containers that start from now on */
+};
+
+/* path: NULL is the default one, which may be absent. -EINVAL: a key or a value is wrong; the error
+ * names the file and the line, or the variable. */
+int container_settings_read(const char *path, struct container_settings **ret, struct error *err);
+void container_settings_free(struct container_settings *settings);
+DEFINE_AUTOPTR(container_settings);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "tests/unit/harness.h"
+
+static int read_text(const char *text, struct container_settings **ret, struct error *err)
+{
+    char path[] = "/tmp/container.conf.XXXXXX";
+    autoclose int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    int r = container_settings_read(path, ret, err);
+    assert_int_equal(unlink(path), 0);
+    return r;
+}
+
+static void crun_is_the_runtime_unless_one_is_said(void **state)
+{
+    autoptr(container_settings) silent = NULL;
+    autoptr(container_settings) said = NULL;
+    (void)state;
+    assert_int_equal(read_text("# runtime = runc\n", &silent, NULL), 0);
+    assert_int_equal(silent->runtime, CONTAINER_RUNTIME_CRUN);
+    assert_int_equal(read_text("runtime = \"runc\"\n", &said, NULL), 0);
+    assert_int_equal(said->runtime, CONTAINER_RUNTIME_RUNC);
+}
+
+static void the_environment_has_the_last_word(void **state)
+{
+    autoptr(container_settings) settings = NULL;
+    struct container_settings *none = NULL;
+    struct error err;
+    (void)state;
+    assert_int_equal(setenv("MUSTER_CONTAINER_RUNTIME", "runc", 1), 0);
+    assert_int_equal(read_text("runtime = crun\n", &settings, NULL), 0);
+    assert_int_equal(settings->runtime, CONTAINER_RUNTIME_RUNC);
+    assert_int_equal(setenv("MUSTER_CONTAINER_RUNTIME", "", 1), 0);
+    assert_int_equal(read_text("", &none, &err), -EINVAL);
+    assert_string_equal(err.text,
+                        "environment MUSTER_CONTAINER_RUNTIME: \"\" is neither crun nor runc");
+    assert_int_equal(unsetenv("MUSTER_CONTAINER_RUNTIME"), 0);
+}
+
+static void what_is_wrong_is_named_with_its_line(void **state)
+{
+    struct container_settings *none = NULL;
+    struct error err;
+    (void)state;
+    assert_int_equal(read_text("\nruntime = rkt\n", &none, &err), -EINVAL);
+    assert_true(text_ends_with(err.text, ": line 2: runtime: \"rkt\" is neither crun nor runc"));
+    assert_int_equal(read_text("runtimes = crun\n", &none, &err), -EINVAL);
+    assert_true(text_ends_with(err.text, "unknown key \"runtimes\"; did you mean \"runtime\"?"));
+    assert_int_equal(container_settings_read("/nonexistent/container.conf", &none, &err), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crun_is_the_runtime_unless_one_is_said),
+        cmocka_unit_test(the_environment_has_the_last_word),
+        cmocka_unit_test(what_is_wrong_is_named_with_its_line),
+    };
+    return cmocka_run_group_tests_name("container/settings", tests, NULL, NULL);
+}
