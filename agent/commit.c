@@ -47,16 +47,18 @@ int commit_begin(const struct commit_context *context, struct commit *commit, st
 static const char *assignment_value(const struct commit_context *context, struct commit *commit,
                                     const struct action *action)
 {
+    autofree char *reason = action_reason(action);
     const struct record_assignment record = {
-        .blob = action->blob,
+        .blob = (char *)action->blob,
         .want = action->want,
         .unit_revision = action->unit_revision,
         .failover = action->failover,
         .epoch = context->epoch,
-        .reason = action->reason,
+        .reason = reason,
     };
     char *value = NULL;
-    return record_assignment_encode(&record, &value, NULL) < 0 ? NULL : keep(commit, value);
+    return !reason || record_assignment_encode(&record, &value, NULL) < 0 ? NULL
+                                                                          : keep(commit, value);
 }
 
 static bool add_assign(const struct commit_context *context, struct commit *commit,
@@ -98,8 +100,9 @@ static bool add_removal(const struct commit_context *context, struct commit *com
 static bool add_verdict(const struct commit_context *context, struct commit *commit,
                         const struct action *action)
 {
+    autofree char *reason = action_reason(action);
     const struct record_verdict record = { .unit_revision = action->unit_revision,
-                                           .reason = action->reason,
+                                           .reason = reason,
                                            .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
@@ -125,7 +128,8 @@ static bool add_clear_verdict(const struct commit_context *context, struct commi
 static bool add_slot(const struct commit_context *context, struct commit *commit,
                      const struct action *action)
 {
-    const struct record_slot record = { .machine = action->machine, .since_ms = context->wall_ms };
+    const struct record_slot record = { .machine = (char *)action->machine,
+                                        .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
     const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, action->machine, NULL, 0);

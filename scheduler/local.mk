@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
+	scheduler/bag.c scheduler/bag.h \
+	scheduler/bits.c scheduler/bits.h \
+	scheduler/index.c scheduler/index.h \
+	scheduler/index_groups.c \
 	scheduler/match.c scheduler/match.h \
 	scheduler/model.c scheduler/model.h \
 	scheduler/model_data.h \
+	scheduler/model_life.c \
+	scheduler/model_marks.c \
+	scheduler/model_roles.c \
 	scheduler/model_view.c \
 	scheduler/place.c scheduler/place.h \
 	scheduler/plan.c scheduler/plan.h \
@@ -12,7 +19,9 @@ libscheduler_a_SOURCES = \
 	scheduler/record_values.c \
 	scheduler/records.c scheduler/records.h \
 	scheduler/roles.c scheduler/roles.h \
-	scheduler/step.h
+	scheduler/step.h \
+	scheduler/table.c scheduler/table.h \
+	scheduler/shared.c scheduler/shared.h
 
 SCHED_LIBS = libscheduler.a libunits.a $(BASE_LIBS)
 
@@ -43,3 +52,8 @@ check_PROGRAMS += test-sched-plan
 test_sched_plan_SOURCES = tests/unit/test-sched-plan.c tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_plan_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += test-sched-index
+test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/sched_feed.c \
+	tests/unit/sched_feed.h tests/unit/harness.h
+test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)

@@ -63,10 +63,9 @@ static bool value_is_wanted(const struct requirements *requirements, const char 
     return false;
 }
 
-static struct refusal match_metadata(const struct model *model, const struct unit *unit,
+static struct refusal match_metadata(const struct model *model, const struct requirements *want,
                                      const struct machine *machine)
 {
-    const struct requirements *want = unit->requirements;
     for (size_t i = 0; i < want->metadata_count; i++) {
         const char *key = want->metadata[i].key;
         if (!value_is_wanted(want, key, machine_metadata(model, machine, key)))
@@ -75,34 +74,42 @@ static struct refusal match_metadata(const struct model *model, const struct uni
     return fits;
 }
 
+struct refusal match_class(const struct model *model, const struct requirements *rules,
+                           const struct machine *machine)
+{
+    if (rules->machine_id && !is_machine(machine, rules->machine_id))
+        return (struct refusal){ REFUSAL_MACHINE_ID, NULL };
+    return match_metadata(model, rules, machine);
+}
+
 /* --- peers --- */
 
-static bool is_held_anywhere(const struct unit *unit)
+bool unit_is_held_anywhere(const struct unit *unit)
 {
     const struct placement *p = NULL;
-    DL_FOREACH2(unit->placements, p, unit_next)
-        if (placement_holds(p))
-            return true;
+    LL_FOREACH2(unit->placements, p, unit_next)
+    if (placement_holds(p))
+        return true;
     return false;
 }
 
 static bool is_held_by(const struct unit *unit, const struct machine *machine)
 {
     const struct placement *p = NULL;
-    DL_FOREACH2(unit->placements, p, unit_next)
-        if (p->key.machine == machine)
-            return placement_holds(p);
+    LL_FOREACH2(unit->placements, p, unit_next)
+    if (p->key.machine == machine)
+        return placement_holds(p);
     return false;
 }
 
 static struct refusal match_peers(const struct unit *unit, const struct machine *machine)
 {
-    for (size_t i = 0; i < unit->follow_count; i++) {
-        const struct unit *peer = unit->follows[i].peer;
+    for (size_t i = 0; i < unit_follow_count(unit); i++) {
+        const struct unit *peer = unit->follows->links[i].peer;
         if (is_held_by(peer, machine))
             continue;
-        return (struct refusal){ is_held_anywhere(peer) ? REFUSAL_PEER_ELSEWHERE
-                                                        : REFUSAL_PEER_UNASSIGNED,
+        return (struct refusal){ unit_is_held_anywhere(peer) ? REFUSAL_PEER_ELSEWHERE
+                                                             : REFUSAL_PEER_UNASSIGNED,
                                  peer->name };
     }
     return fits;
@@ -112,9 +119,8 @@ static struct refusal match_peers(const struct unit *unit, const struct machine 
 
 static bool declares(const struct unit *unit, const char *name)
 {
-    if (!unit->requirements)
-        return false;
-    for (char **glob = unit->requirements->conflicts; glob && *glob; glob++)
+    const struct requirements *rules = unit_rules(unit);
+    for (char **glob = rules ? rules->conflicts : NULL; glob && *glob; glob++)
         if (text_glob_match(*glob, name))
             return true;
     return false;
@@ -126,12 +132,6 @@ static bool is_older(const struct unit *a, const struct unit *b)
     return a->create != b->create ? a->create < b->create : strcmp(a->name, b->name) < 0;
 }
 
-/* Destroyed, and this leader was not there to read it: whom it bears is unknown until it stops. */
-static bool rules_are_gone(const struct unit *unit)
-{
-    return !unit->exists && !unit->requirements;
-}
-
 /* Must unit keep away from where p is? What is being released occupies its machine until it is
  * dropped, but it drives nobody out: it is going itself. */
 static bool yields_to(const struct unit *unit, const struct placement *p, enum match_mode mode)
@@ -141,18 +141,20 @@ static bool yields_to(const struct unit *unit, const struct placement *p, enum m
         return false;
     if (mode == MATCH_STAY && (!placement_holds(p) || !is_older(other, unit)))
         return false;
-    return rules_are_gone(other) || declares(unit, other->name) || declares(other, unit->name);
+    return unit_is_strange(other) || declares(unit, other->name) || declares(other, unit->name);
 }
 
 static struct refusal conflict_with(const struct unit *other)
 {
-    return (struct refusal){ rules_are_gone(other) ? REFUSAL_STOPPING : REFUSAL_CONFLICT,
+    return (struct refusal){ unit_is_strange(other) ? REFUSAL_STOPPING : REFUSAL_CONFLICT,
                              other->name };
 }
 
-static struct refusal match_conflicts(const struct unit *unit, const struct machine *machine,
-                                      enum match_mode mode)
+static struct refusal match_conflicts(struct model *model, const struct unit *unit,
+                                      const struct machine *machine, enum match_mode mode)
 {
+    if (!index_may_conflict(model, unit, machine))
+        return fits;
     const struct unit *first = NULL; /* by name: the words do not depend on who came first */
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
@@ -163,21 +165,19 @@ static struct refusal match_conflicts(const struct unit *unit, const struct mach
 
 /* --- all of it, the cheapest first --- */
 
-struct refusal match(const struct model *model, const struct unit *unit,
-                     const struct machine *machine, enum match_mode mode)
+struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
+                     enum match_mode mode)
 {
     struct refusal refusal = mode == MATCH_ARRIVE ? match_newcomer(machine) : fits;
     if (refusal.kind)
         return refusal;
-    if (unit->requirements->machine_id && !is_machine(machine, unit->requirements->machine_id))
-        return (struct refusal){ REFUSAL_MACHINE_ID, NULL };
-    refusal = match_metadata(model, unit, machine);
+    refusal = match_class(model, unit_rules(unit), machine);
     if (refusal.kind)
         return refusal;
     refusal = match_peers(unit, machine);
     if (refusal.kind)
         return refusal;
-    return match_conflicts(unit, machine, mode);
+    return match_conflicts(model, unit, machine, mode);
 }
 
 /* --- words --- */
@@ -192,7 +192,7 @@ void machine_words(const struct machine *machine, struct text *words)
 static void metadata_words(const struct model *model, const struct unit *unit,
                            const struct machine *machine, const char *key, struct text *words)
 {
-    const struct requirements *want = unit->requirements;
+    const struct requirements *want = unit_rules(unit);
     const char *value = machine_metadata(model, machine, key);
     const char *between = "";
     if (value)
@@ -224,7 +224,7 @@ void refusal_words(const struct model *model, const struct unit *unit,
         text_add(words, "is cordoned");
         return;
     case REFUSAL_MACHINE_ID:
-        text_addf(words, "is not machine %s", unit->requirements->machine_id);
+        text_addf(words, "is not machine %s", unit_rules(unit)->machine_id);
         return;
     case REFUSAL_METADATA:
         metadata_words(model, unit, machine, refusal->subject, words);

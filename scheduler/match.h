@@ -34,8 +34,15 @@ enum match_mode {
                          two units in conflict the older stays */
 };
 
-struct refusal match(const struct model *model, const struct unit *unit,
-                     const struct machine *machine, enum match_mode mode);
+/* model: what it scratches in is changed, what it knows is not. */
+struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
+                     enum match_mode mode);
+/* Only what is asked of the machine itself: its id and metadata. */
+struct refusal match_class(const struct model *model, const struct requirements *rules,
+                           const struct machine *machine);
+
+/* Is it on some machine, and will it stay there, as far as is known? */
+bool unit_is_held_anywhere(const struct unit *unit);
 
 /* "conflicts with busybox@1.service" */
 void refusal_words(const struct model *model, const struct unit *unit,

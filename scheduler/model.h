@@ -64,8 +64,8 @@ struct model_answer {
     char *refusal; /* NULL: it may run there */
     size_t load;   /* units assigned there */
 };
-int model_why(const struct model *model, const char *unit, struct model_answer **ret,
-              size_t *ret_count, struct error *err);
+int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
+              struct error *err);
 void model_answers_free(struct model_answer *answers, size_t count);
 
 enum role_status {

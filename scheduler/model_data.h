@@ -15,7 +15,9 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "scheduler/index.h"
 #include "scheduler/model.h"
+#include "scheduler/shared.h"
 
 struct machine {
     char id[33];
@@ -30,16 +32,19 @@ struct machine {
     bool cordoned;
 
     struct placement *placements;
+    size_t placement_count;
     size_t load; /* placements that the store has an assignment for */
+
+    uint32_t number; /* in the index, unless that is stale */
+    uint32_t level;  /* the one that it is in there, if it is open */
 
     bool marked;
     struct machine *mark_prev, *mark_next;
     UT_hash_handle hh;
 
     /* within a step */
-    size_t planned;  /* placements decided on top of load */
-    bool revisit;    /* absent, not yet lost: the next step must look again */
-    bool slot_moved; /* a role came or went: its units must look again */
+    size_t planned; /* placements decided on top of load */
+    bool revisit;   /* absent, not yet lost: the next step must look again */
 };
 
 /* "unit follows peer": one line of MachineOf=. Owned by the follower. */
@@ -48,35 +53,45 @@ struct follow {
     struct follow *prev, *next; /* in peer->followers */
 };
 
-struct unit {
-    char *name;
-    bool exists;         /* the store has units/<name> */
-    int64_t create, mod; /* of units/<name>; mod 0: absent */
-    char *blob;
-    enum desired desired;
-    /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
-     */
-    struct requirements *requirements;
-    char *problem; /* why there are none */
-
-    int64_t verdict_mod; /* 0: none */
-    int64_t verdict_unit_revision;
-    char *verdict_reason;
-
-    struct placement *placements;
-    struct follow *follows; /* array, as requirements->machine_of */
-    size_t follow_count;
-    struct follow *followers;
-
-    bool pending; /* wants what no machine gives: tried again when anything makes room */
-    struct unit *pending_prev, *pending_next;
-    bool marked;
-    struct unit *mark_prev, *mark_next;
-    UT_hash_handle hh;
-
+/* Few units follow others. */
+struct follow_set {
+    size_t count;
     /* within a step */
     uint64_t depth_round;
     unsigned int depth; /* how long the chain of its peers is; valid if the round is this one */
+    struct follow links[];
+};
+
+/* Few units are in trouble. */
+struct trouble {
+    char *problem;       /* why there are no requirements; else NULL */
+    int64_t verdict_mod; /* 0: there is no verdict */
+    int64_t verdict_unit_revision;
+    char *verdict_reason;
+};
+
+/* There may be a million of them: 128 bytes with a name of 24. */
+struct unit {
+    int64_t create, mod; /* of units/<name>; mod 0: absent */
+    const char *blob;    /* shared */
+    /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
+     * NULL until the unit or an assignment of it is seen. */
+    struct group *group;
+    struct trouble *trouble; /* or NULL */
+
+    struct placement *placements;
+    struct follow_set *follows; /* or NULL */
+    struct follow *followers;
+    struct unit *pending_next; /* valid if is_listed */
+    uint32_t name_hash;
+    uint32_t placement_count;
+
+    enum desired desired : 8;
+    bool exists : 1;    /* the store has units/<name> */
+    bool pending : 1;   /* wants what no machine gives: tried again when anything makes room */
+    bool is_listed : 1; /* among the pending ones, or was and is yet to be taken off */
+    bool marked : 1;
+    char name[];
 };
 
 struct placement_key {
@@ -87,23 +102,21 @@ struct placement_key {
 struct placement {
     struct placement_key key;
     int64_t assignment_mod; /* 0: no assignment */
-    char *blob;
-    enum want want;
+    const char *blob;       /* shared */
     int64_t unit_revision;
-    enum failover failover;
     int64_t state_mod; /* 0: no state */
     int64_t state_registration;
     int64_t released_revision;
 
     struct placement *machine_prev, *machine_next;
-    struct placement *unit_prev, *unit_next;
-    UT_hash_handle hh;
+    struct placement *unit_next;
 
+    enum want want : 8;
+    enum failover failover : 8;
     /* within a step */
-    bool planned; /* decided: it will be assigned here */
-    bool leaving; /* decided: released, dropped or moved away */
-    bool touched;
-    struct placement *touched_next;
+    bool planned : 1; /* decided: it will be assigned here */
+    bool leaving : 1; /* decided: released, dropped or moved away */
+    bool touched : 1;
 };
 
 struct slot {
@@ -135,12 +148,14 @@ struct model {
     struct machine **machines_by_id; /* sorted; rebuilt when machines come and go */
     size_t machine_count;
     bool machines_stale;
-    struct unit *units;
-    struct placement *placements;
+    struct table units;
+    struct shared blobs;
     struct role *roles;
+    struct index index;
 
     struct machine *marked_machines;
-    struct unit *marked_units;
+    struct unit **marked_units; /* with room for all units: a mark never fails */
+    size_t marked_unit_count, marked_unit_room;
     struct unit *pending_units;
     bool retry;         /* something made room: pending units look again */
     bool roles_marked;  /* roles look again */
@@ -148,15 +163,27 @@ struct model {
     uint64_t depth_round;
 };
 
-/* --- looking up --- */
+/* --- looking up, making, freeing --- */
 
 struct machine *model_machine(const struct model *model, const char *id);
 struct unit *model_unit(const struct model *model, const char *name);
-struct placement *model_placement(const struct model *model, struct machine *machine,
-                                  struct unit *unit);
-/* Finds or makes the pair. NULL if memory ran out. */
+struct placement *model_placement(const struct model *model, const struct machine *machine,
+                                  const struct unit *unit);
+/* Each finds or makes. NULL if memory ran out. */
+struct machine *model_machine_get(struct model *model, const char *id, struct error *err);
+struct unit *model_unit_get(struct model *model, const char *name, struct error *err);
 struct placement *model_placement_get(struct model *model, struct machine *machine,
                                       struct unit *unit);
+struct trouble *model_trouble_get(struct unit *unit);
+/* Frees it if there is none. */
+void model_trouble_trim(struct unit *unit);
+void model_unfollow(struct unit *unit);
+
+void model_free_machine(struct model *model, struct machine *machine);
+void model_free_unit(struct model *model, struct unit *unit);
+void model_free_placement(struct model *model, struct placement *placement);
+void model_free_role(struct model *model, struct role *role);
+
 /* machines_by_id made fresh. -ENOMEM. */
 int model_sort_machines(struct model *model, struct error *err);
 
@@ -165,11 +192,48 @@ int model_sort_machines(struct model *model, struct error *err);
 void model_mark_machine(struct model *model, struct machine *machine);
 void model_mark_unit(struct model *model, struct unit *unit);
 void model_mark_units_of(struct model *model, const struct machine *machine);
+void model_mark_followers(struct model *model, const struct unit *unit);
+/* Peers that only this unit spoke of must be swept. */
+void model_mark_peers(struct model *model, const struct unit *unit);
 void model_set_pending(struct model *model, struct unit *unit, bool pending);
+void model_mark_pending(struct model *model);
 /* Frees what no key speaks of any more, and all marks. */
 void model_sweep(struct model *model);
 
 /* --- small facts --- */
+
+/* NULL: not known. */
+static inline const struct requirements *unit_rules(const struct unit *unit)
+{
+    return unit->group ? unit->group->requirements : NULL;
+}
+
+static inline int64_t unit_verdict_mod(const struct unit *unit)
+{
+    return unit->trouble ? unit->trouble->verdict_mod : 0;
+}
+
+/* Why its requirements are not known. */
+static inline const char *unit_problem(const struct unit *unit)
+{
+    return unit->trouble && unit->trouble->problem ? unit->trouble->problem : "its text is missing";
+}
+
+static inline size_t unit_follow_count(const struct unit *unit)
+{
+    return unit->follows ? unit->follows->count : 0;
+}
+
+/* Destroyed, and this leader was not there to read it: whom it bears is unknown until it stops. */
+static inline bool unit_is_strange(const struct unit *unit)
+{
+    return !unit->exists && !unit_rules(unit);
+}
+
+static inline bool machine_is_open(const struct machine *machine)
+{
+    return machine->registration > 0 && machine->is_member && machine->ready && !machine->cordoned;
+}
 
 /* Assigned, or decided to be within this step. */
 static inline bool placement_occupies(const struct placement *p)

@@ -15,15 +15,15 @@ void model_answers_free(struct model_answer *answers, size_t count)
     free(answers);
 }
 
-static char *why_not(const struct model *model, const struct unit *unit, struct machine *machine,
+static char *why_not(struct model *model, const struct unit *unit, struct machine *machine,
                      bool *ret_may)
 {
     autotext words = { 0 };
-    struct placement *p = model_placement(model, machine, (struct unit *)unit);
+    struct placement *p = model_placement(model, machine, unit);
     bool here = p && placement_holds(p) && machine->registration > 0;
     *ret_may = false;
-    if (!unit->requirements)
-        return text_format("%s", unit->problem ? unit->problem : "its text is missing");
+    if (!unit_rules(unit))
+        return text_format("%s", unit_problem(unit));
     const struct refusal refusal = match(model, unit, machine, here ? MATCH_STAY : MATCH_ARRIVE);
     *ret_may = refusal.kind == REFUSAL_NONE;
     if (*ret_may)
@@ -32,15 +32,15 @@ static char *why_not(const struct model *model, const struct unit *unit, struct 
     return text_take(&words);
 }
 
-int model_why(const struct model *model, const char *unit, struct model_answer **ret,
-              size_t *ret_count, struct error *err)
+int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
+              struct error *err)
 {
     const struct unit *u = model_unit(model, unit);
     if (!u || !u->exists)
         return error_set(err, -ENOENT, "there is no unit %s", unit);
     size_t count = 0;
     struct model_answer *answers = calloc(HASH_COUNT(model->machines) + 1, sizeof(*answers));
-    int r = answers ? model_sort_machines((struct model *)model, err) : error_oom(err);
+    int r = answers ? index_refresh(model, err) : error_oom(err);
     for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
         bool may = false;

@@ -11,10 +11,13 @@ struct place {
     size_t load;             /* of the chosen one, before */
 };
 
-struct place place_find(const struct model *model, const struct unit *unit);
+/* Asks the index, which must be fresh; it changes nothing that the model knows. */
+struct place place_find(struct model *model, const struct unit *unit);
+/* The same by asking every machine: what place_find() must agree with. */
+struct place place_find_slowly(struct model *model, const struct unit *unit);
 /* "least loaded of 3 eligible machines (0 units)" */
-void place_words(const struct place *place, struct text *words);
+void place_words(size_t eligible, size_t load, struct text *words);
 /* "no machine may run it: 4f2a1b3c (node1): conflicts with a.service; …" */
-void place_refusals(const struct model *model, const struct unit *unit, struct text *words);
+void place_refusals(struct model *model, const struct unit *unit, struct text *words);
 
 #endif

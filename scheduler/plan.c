@@ -26,23 +26,23 @@ const char *action_kind_name(enum action_kind kind)
 
 /* --- actions --- */
 
-static void action_done(struct action *action)
-{
-    free(action->unit);
-    free(action->machine);
-    free(action->from_machine);
-    free(action->role);
-    free(action->reason);
-    free(action->blob);
-}
-
 void plan_free(struct plan *plan)
 {
     for (size_t i = 0; plan && i < plan->count; i++)
-        action_done(&plan->actions[i]);
+        free(plan->actions[i].words);
     if (plan)
         free(plan->actions);
     free(plan);
+}
+
+char *action_reason(const struct action *action)
+{
+    autotext text = { 0 };
+    if (action->words)
+        text_add(&text, action->words);
+    if (action->eligible > 0)
+        place_words(action->eligible, action->load, &text);
+    return text_take(&text);
 }
 
 static struct action *plan_grow(struct plan *plan)
@@ -70,49 +70,85 @@ static const struct action unguarded = {
     .verdict_mod = -1,
 };
 
-struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
-                           const struct machine *machine, char *reason)
+static struct action *add_action(struct step *step, enum action_kind kind, const struct unit *unit,
+                                 const struct machine *machine)
 {
-    struct action action = unguarded;
-    struct action *place = reason ? plan_grow(step->plan) : NULL;
-    action.kind = kind;
-    action.reason = reason;
-    action.unit = unit ? strdup(unit->name) : NULL;
-    action.machine = machine ? strdup(machine->id) : NULL;
-    if (!place || (unit && !action.unit) || (machine && !action.machine)) {
-        action_done(&action);
+    struct action *action = plan_grow(step->plan);
+    if (!action) {
         step->failed = true;
         return NULL;
     }
-    *place = action;
+    *action = unguarded;
+    action->kind = kind;
+    action->unit = unit ? unit->name : NULL;
+    action->machine = machine ? machine->id : NULL;
     step->plan->count++;
-    return place;
+    return action;
+}
+
+struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
+                           const struct machine *machine, char *reason)
+{
+    struct action *action = reason ? add_action(step, kind, unit, machine) : NULL;
+    if (!action) {
+        free(reason);
+        step->failed = true;
+        return NULL;
+    }
+    action->words = reason;
+    return action;
+}
+
+struct action *step_action_placed(struct step *step, enum action_kind kind, const struct unit *unit,
+                                  const struct place *place)
+{
+    struct action *action = add_action(step, kind, unit, place->machine);
+    if (!action)
+        return NULL;
+    action->eligible = place->eligible;
+    action->load = place->load;
+    return action;
 }
 
 /* --- what the step has decided --- */
 
-static void touch(struct step *step, struct placement *placement)
+static bool touch(struct step *step, struct placement *placement)
 {
     if (placement->touched)
-        return;
+        return true;
+    if (step->touched_count == step->touched_room) {
+        size_t room = step->touched_room ? step->touched_room * 2 : 64;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
+        struct placement **grown = reallocarray(step->touched, room, sizeof(*grown));
+        if (!grown) {
+            step->failed = true;
+            return false;
+        }
+        step->touched = grown;
+        step->touched_room = room;
+    }
     placement->touched = true;
-    placement->touched_next = step->touched;
-    step->touched = placement;
+    step->touched[step->touched_count++] = placement;
+    return true;
 }
 
 void step_plan_arrival(struct step *step, struct placement *placement)
 {
-    touch(step, placement);
-    if (!placement->planned && placement->assignment_mod == 0)
-        placement->key.machine->planned++;
+    bool is_new = !placement_occupies(placement);
+    if (!touch(step, placement))
+        return;
     placement->planned = true;
     placement->leaving = false;
+    if (!is_new)
+        return;
+    placement->key.machine->planned++;
+    index_occupy(step->model, placement);
 }
 
 void step_plan_leaving(struct step *step, struct placement *placement)
 {
-    touch(step, placement);
-    placement->leaving = true;
+    if (touch(step, placement))
+        placement->leaving = true;
 }
 
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit)
@@ -123,32 +159,52 @@ struct placement *step_placement(struct step *step, struct machine *machine, str
     return p;
 }
 
-static void forget_slot_plans(struct role *role)
+static void forget_holder(struct step *step, struct machine *machine)
+{
+    if (machine)
+        index_reclass(step->model, machine, true);
+}
+
+static void forget_slot_plans(struct step *step, struct role *role)
 {
     struct slot *slot = NULL;
     struct slot *next = NULL;
     DL_FOREACH_SAFE(role->slots, slot, next) {
+        if (!slot->has_plan)
+            continue;
+        struct machine *planned = slot->planned;
+        struct machine *known = slot->machine;
         slot->has_plan = false;
         slot->planned = NULL;
         if (slot->mod == 0) {
             DL_DELETE(role->slots, slot);
             free(slot);
         }
+        forget_holder(step, known);
+        forget_holder(step, planned);
     }
+}
+
+static void forget_placement(struct step *step, struct placement *p)
+{
+    bool was_new = p->planned && p->assignment_mod == 0;
+    p->planned = false;
+    p->leaving = false;
+    p->touched = false;
+    if (!was_new)
+        return;
+    p->key.machine->planned--;
+    index_vacate(step->model, p);
 }
 
 /* Nothing is remembered but the model: what was decided is known once the store says so. */
 static void forget_plans(struct step *step)
 {
-    for (struct placement *p = step->touched; p; p = p->touched_next) {
-        p->planned = false;
-        p->leaving = false;
-        p->touched = false;
-        p->key.machine->planned = 0;
-    }
-    step->touched = NULL;
+    for (size_t i = 0; i < step->touched_count; i++)
+        forget_placement(step, step->touched[i]);
+    free(step->touched);
     for (struct role *r = step->model->roles; r; r = r->hh.next)
-        forget_slot_plans(r);
+        forget_slot_plans(step, r);
 }
 
 /* --- time --- */
@@ -196,29 +252,31 @@ struct turn {
 
 /* Each unit is measured once a step, in the order of names, so that a cycle is always cut at the
  * same place. */
-static unsigned int follow_depth(const struct model *model, struct unit *unit, unsigned int so_far)
+static unsigned int follow_depth(const struct model *model, const struct unit *unit,
+                                 unsigned int so_far)
 {
-    if (so_far == FOLLOW_DEPTH_MAX)
+    struct follow_set *set = unit->follows;
+    if (!set || so_far == FOLLOW_DEPTH_MAX)
         return 0;
-    if (unit->depth_round == model->depth_round)
-        return unit->depth;
-    unit->depth_round = model->depth_round;
-    unit->depth = 0;
+    if (set->depth_round == model->depth_round)
+        return set->depth;
+    set->depth_round = model->depth_round;
+    set->depth = 0;
     unsigned int deepest = 0;
-    for (size_t i = 0; i < unit->follow_count; i++) {
-        unsigned int depth = 1 + follow_depth(model, unit->follows[i].peer, so_far + 1);
+    for (size_t i = 0; i < set->count; i++) {
+        unsigned int depth = 1 + follow_depth(model, set->links[i].peer, so_far + 1);
         deepest = depth > deepest ? depth : deepest;
     }
-    unit->depth = deepest;
+    set->depth = deepest;
     return deepest;
 }
 
 static bool is_on_lost_machine(struct step *step, const struct unit *unit)
 {
     const struct placement *p = NULL;
-    DL_FOREACH2(unit->placements, p, unit_next)
-        if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
-            return true;
+    LL_FOREACH2(unit->placements, p, unit_next)
+    if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
+        return true;
     return false;
 }
 
@@ -235,20 +293,23 @@ static int compare_turns(const void *a, const void *b)
 
 static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, struct error *err)
 {
-    size_t count = 0;
-    size_t i = 0;
-    struct unit *unit = NULL;
-    DL_COUNT2(step->model->marked_units, unit, count, mark_next);
+    struct model *model = step->model;
+    size_t count = model->marked_unit_count;
+    bool any_follows = false;
     struct turn *turns = calloc(count + 1, sizeof(*turns));
     if (!turns)
         return error_oom(err);
-    DL_FOREACH2(step->model->marked_units, unit, mark_next)
-        turns[i++] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
+    for (size_t i = 0; i < count; i++) {
+        struct unit *unit = model->marked_units[i];
+        turns[i] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
+        any_follows = any_follows || unit->follows;
+    }
     qsort(turns, count, sizeof(*turns), compare_turns);
-    step->model->depth_round++;
-    for (i = 0; i < count; i++)
-        turns[i].depth = follow_depth(step->model, turns[i].unit, 0);
-    qsort(turns, count, sizeof(*turns), compare_turns);
+    model->depth_round++;
+    for (size_t i = 0; any_follows && i < count; i++)
+        turns[i].depth = follow_depth(model, turns[i].unit, 0);
+    if (any_follows)
+        qsort(turns, count, sizeof(*turns), compare_turns);
     *ret = turns;
     *ret_count = count;
     return 0;
@@ -258,22 +319,20 @@ static void spread_marks(struct step *step)
 {
     struct model *model = step->model;
     struct machine *m = NULL;
-    struct unit *u = NULL;
     DL_FOREACH2(model->marked_machines, m, mark_next) {
         model_mark_units_of(model, m);
         model->retry = true;
         model->roles_marked = true;
     }
     if (model->retry)
-        DL_FOREACH2(model->pending_units, u, pending_next)
-            model_mark_unit(model, u);
+        model_mark_pending(model);
 }
 
 static int decide(struct step *step, struct error *err)
 {
     autofree struct turn *turns = NULL;
     size_t count = 0;
-    int r = model_sort_machines(step->model, err);
+    int r = index_refresh(step->model, err);
     if (r < 0)
         return r;
     spread_marks(step);

@@ -27,19 +27,23 @@ enum action_kind {
     ACTION_CLEAR_SLOT,    /* delete it */
 };
 
-/* What a write compares besides the epoch. Strings are borrowed from the action. */
+/* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
+ * they are good until its next plan_step() or its end. */
 struct action {
     enum action_kind kind;
-    char *unit;         /* or NULL */
-    char *machine;      /* target; of slots: the holder */
-    char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
-    char *role;         /* slots */
-    unsigned int index; /* slots */
-    char *reason;       /* in words, for log, verdict and assignment */
+    const char *unit;         /* or NULL */
+    const char *machine;      /* target; of slots: the holder */
+    const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
+    const char *role;         /* slots */
+    unsigned int index;       /* slots */
+
+    /* action_reason() makes words of these. */
+    char *words;           /* or NULL */
+    size_t eligible, load; /* where a machine was chosen: of how many, and how many units it had */
 
     /* ASSIGN, MOVE: what to write (epoch is filled by the caller). want may be WANT_RELEASE. */
     enum want want;
-    char *blob;
+    const char *blob;
     int64_t unit_revision;
     enum failover failover;
 
@@ -81,6 +85,8 @@ int plan_step(struct model *model, const struct plan_clock *clock, struct plan *
               struct error *err);
 void plan_free(struct plan *plan);
 DEFINE_AUTOPTR(plan);
+/* Why, for log, verdict and assignment. Caller frees; NULL if memory ran out. */
+char *action_reason(const struct action *action);
 const char *action_kind_name(enum action_kind kind);
 
 #endif

@@ -45,7 +45,7 @@ static char *move_reason(const struct step *step, const struct placement *from, 
     text_add(&reason, ", moving to ");
     machine_words(place->machine, &reason);
     text_add(&reason, ": ");
-    place_words(place, &reason);
+    place_words(place->eligible, place->load, &reason);
     return text_take(&reason);
 }
 
@@ -53,19 +53,19 @@ static char *move_reason(const struct step *step, const struct placement *from, 
 
 static void clear_verdict(struct step *step, struct unit *unit, const char *why)
 {
-    if (unit->verdict_mod == 0)
+    if (unit_verdict_mod(unit) == 0)
         return;
     struct action *action =
         step_action(step, ACTION_CLEAR_VERDICT, unit, NULL, text_format("%s", why));
     if (action)
-        action->verdict_mod = unit->verdict_mod;
+        action->verdict_mod = unit_verdict_mod(unit);
 }
 
 /* Written only if it says something new: an idle cluster writes nothing. reason is taken over. */
 static void give_verdict(struct step *step, struct unit *unit, char *reason)
 {
-    if (reason && unit->verdict_mod > 0 && unit->verdict_unit_revision == unit->mod &&
-        text_equal(unit->verdict_reason, reason)) {
+    if (reason && unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod &&
+        text_equal(unit->trouble->verdict_reason, reason)) {
         free(reason);
         return;
     }
@@ -74,7 +74,7 @@ static void give_verdict(struct step *step, struct unit *unit, char *reason)
         return;
     action->unit_revision = unit->mod;
     action->unit_mod = unit->mod;
-    action->verdict_mod = unit->verdict_mod;
+    action->verdict_mod = unit_verdict_mod(unit);
 }
 
 static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
@@ -111,27 +111,26 @@ static enum want want_of(const struct unit *unit)
     return unit->desired == DESIRED_LAUNCHED ? WANT_RUN : WANT_LOADED;
 }
 
-static void set_blob(struct step *step, struct action *action, const char *blob)
+/* What the unit wants now. */
+static void fill_assignment(struct action *action, const struct unit *unit,
+                            const struct machine *machine)
 {
-    action->blob = strdup(blob);
-    if (!action->blob)
-        step->failed = true;
+    if (!action)
+        return;
+    action->blob = unit->blob;
+    action->want = want_of(unit);
+    action->unit_revision = unit->mod;
+    action->failover = unit_rules(unit)->failover;
+    action->unit_mod = unit->mod;
+    action->assignment_mod = 0;
+    action->registration = machine->registration;
 }
 
-/* What the unit wants now, on machine. */
 static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
                              const struct machine *machine, char *reason)
 {
     struct action *action = step_action(step, kind, unit, machine, reason);
-    if (!action)
-        return NULL;
-    set_blob(step, action, unit->blob);
-    action->want = want_of(unit);
-    action->unit_revision = unit->mod;
-    action->failover = unit->requirements->failover;
-    action->unit_mod = unit->mod;
-    action->assignment_mod = 0;
-    action->registration = machine->registration;
+    fill_assignment(action, unit, machine);
     return action;
 }
 
@@ -150,7 +149,7 @@ static void release(struct step *step, struct placement *p, char *reason)
     struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
     if (!action)
         return;
-    set_blob(step, action, p->blob);
+    action->blob = p->blob;
     action->want = WANT_RELEASE;
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
@@ -180,8 +179,7 @@ static void move(struct step *step, struct placement *from, bool lost, const str
            : NULL;
     if (!action)
         return;
-    action->from_machine = strdup(from->key.machine->id);
-    step->failed = step->failed || !action->from_machine;
+    action->from_machine = from->key.machine->id;
     action->from_assignment_mod = from->assignment_mod;
     action->from_state_mod = from->state_mod;
     action->from_registration = lost ? 0 : -1;
@@ -232,13 +230,13 @@ static const char *change_of(const struct placement *p)
     const struct unit *unit = p->key.unit;
     if (p->want == WANT_RELEASE)
         return "wanted here again";
-    if (!text_equal(p->blob, unit->blob))
+    if (p->blob != unit->blob)
         return "its text has changed";
     if (p->want != want_of(unit))
         return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
     if (p->unit_revision != unit->mod)
         return "asked for again";
-    return p->failover != unit->requirements->failover ? "its Failover= has changed" : NULL;
+    return p->failover != unit_rules(unit)->failover ? "its Failover= has changed" : NULL;
 }
 
 /* It may stay: bring its assignment up to date. */
@@ -279,7 +277,7 @@ static void decide_present(struct step *step, struct placement *p)
 
 static void decide_lost(struct step *step, struct placement *p)
 {
-    if (p->key.unit->requirements->failover != FAILOVER_NEVER) {
+    if (unit_rules(p->key.unit)->failover != FAILOVER_NEVER) {
         relocate(step, p, true);
         return;
     }
@@ -307,7 +305,8 @@ static struct placement *find_home(struct step *step, const struct unit *unit)
     struct placement *home = NULL;
     int home_rank = 0;
     struct placement *p = NULL;
-    DL_FOREACH2(unit->placements, p, unit_next) {
+    LL_FOREACH2(unit->placements, p, unit_next)
+    {
         if (p->assignment_mod == 0)
             continue;
         int rank = rank_home(step, p);
@@ -324,9 +323,9 @@ static void give_up_others(struct step *step, struct unit *unit, const struct pl
                            const char *why)
 {
     struct placement *p = NULL;
-    DL_FOREACH2(unit->placements, p, unit_next)
-        if (p != home && p->assignment_mod > 0)
-            give_up(step, p, why);
+    LL_FOREACH2(unit->placements, p, unit_next)
+    if (p != home && p->assignment_mod > 0)
+        give_up(step, p, why);
 }
 
 static void decide_homeless(struct step *step, struct unit *unit)
@@ -336,9 +335,12 @@ static void decide_homeless(struct step *step, struct unit *unit)
         nowhere(step, unit, NULL);
         return;
     }
-    autotext reason = { 0 };
-    place_words(&place, &reason);
-    arrive(step, unit, place.machine, text_take(&reason));
+    struct placement *to = step_placement(step, place.machine, unit);
+    struct action *action = to ? step_action_placed(step, ACTION_ASSIGN, unit, &place) : NULL;
+    if (!action)
+        return;
+    fill_assignment(action, unit, place.machine);
+    step_plan_arrival(step, to);
     soon(step, unit);
 }
 
@@ -410,17 +412,16 @@ static int compare_placements(const struct placement *a, const struct placement 
 
 void step_unit(struct step *step, struct unit *unit)
 {
-    DL_SORT2(unit->placements, compare_placements, unit_prev, unit_next);
+    LL_SORT2(unit->placements, compare_placements, unit_next);
     if (!unit_is_wanted(unit)) {
         model_set_pending(step->model, unit, false);
         give_up_others(step, unit, NULL,
                        unit->exists ? "the unit is to be inactive" : "the unit is destroyed");
         clear_verdict(step, unit, "it is not wanted any more");
-    } else if (!unit->requirements) {
+    } else if (!unit_rules(unit)) {
         model_set_pending(step->model, unit, false);
-        give_verdict(step, unit,
-                     text_format("%s", unit->problem ? unit->problem : "its text is missing"));
-    } else if (unit->requirements->global) {
+        give_verdict(step, unit, text_format("%s", unit_problem(unit)));
+    } else if (unit_rules(unit)->global) {
         decide_global(step, unit);
     } else {
         decide_single(step, unit);

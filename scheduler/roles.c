@@ -107,12 +107,18 @@ static unsigned int count_kept(struct step *step, const struct role *role)
 
 /* --- writing down --- */
 
+static void change_holder(struct step *step, struct machine *machine)
+{
+    if (!machine)
+        return;
+    index_reclass(step->model, machine, true);
+    model_mark_machine(step->model, machine);
+}
+
 static void plan_slot(struct step *step, const struct slot *slot, struct machine *holder)
 {
-    if (slot->machine)
-        model_mark_machine(step->model, slot->machine);
-    if (holder)
-        model_mark_machine(step->model, holder);
+    change_holder(step, slot->machine);
+    change_holder(step, holder);
 }
 
 static void give_slot(struct step *step, const struct role *role, struct slot *slot,
@@ -131,9 +137,8 @@ static void give_slot(struct step *step, const struct role *role, struct slot *s
     struct action *action = step_action(step, ACTION_SLOT, NULL, holder, text_take(&reason));
     if (!action)
         return;
-    action->role = strdup(role->name);
-    action->from_machine = lost ? strdup(slot->machine->id) : NULL;
-    step->failed = step->failed || !action->role || (lost && !action->from_machine);
+    action->role = role->name;
+    action->from_machine = lost ? slot->machine->id : NULL;
     action->index = slot->index;
     action->slot_mod = slot->mod;
     action->registration = holder->registration;
@@ -150,8 +155,7 @@ static void clear_slot(struct step *step, const struct role *role, struct slot *
         step_action(step, ACTION_CLEAR_SLOT, NULL, slot->machine, text_format("%s", why));
     if (!action)
         return;
-    action->role = strdup(role->name);
-    step->failed = step->failed || !action->role;
+    action->role = role->name;
     action->index = slot->index;
     action->slot_mod = slot->mod;
     slot->has_plan = true;
@@ -200,10 +204,9 @@ static void demote_unwilling(struct step *step, const struct role *role)
 
 static bool asks_for_active(const struct unit *unit, const struct role *role)
 {
-    if (!unit->requirements)
-        return false;
-    for (size_t i = 0; i < unit->requirements->metadata_count; i++) {
-        const struct metadata_rule *rule = &unit->requirements->metadata[i];
+    const struct requirements *rules = unit_rules(unit);
+    for (size_t i = 0; rules && i < rules->metadata_count; i++) {
+        const struct metadata_rule *rule = &rules->metadata[i];
         if (text_starts_with(rule->key, "role.") && text_equal(rule->key + 5, role->name) &&
             text_equal(rule->value, "active"))
             return true;

@@ -5,14 +5,16 @@
 
 #include "base/text.h"
 #include "scheduler/model_data.h"
+#include "scheduler/place.h"
 #include "scheduler/plan.h"
 
 struct step {
     struct model *model;
     const struct plan_clock *clock;
     struct plan *plan;
-    struct placement *touched; /* whose step fields must be cleared */
-    bool failed;               /* memory ran out: the plan is worth nothing */
+    struct placement **touched; /* whose step fields must be cleared */
+    size_t touched_count, touched_room;
+    bool failed; /* memory ran out: the plan is worth nothing */
 };
 
 enum machine_status {
@@ -26,10 +28,13 @@ enum machine_status {
 enum machine_status step_machine_status(struct step *step, struct machine *machine);
 void step_wake_at(struct step *step, int64_t at_ms);
 
-/* A new action with all guards off and copies of what it is about; NULL when memory ran out (then
- * step->failed). reason is taken over. */
+/* A new action with all guards off; NULL when memory ran out (then step->failed). reason is taken
+ * over. */
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason);
+/* The same for the machine that was chosen, which is the whole reason. */
+struct action *step_action_placed(struct step *step, enum action_kind kind, const struct unit *unit,
+                                  const struct place *place);
 
 void step_plan_arrival(struct step *step, struct placement *placement);
 void step_plan_leaving(struct step *step, struct placement *placement);

@@ -394,12 +394,12 @@ static void check_plan(struct sim *sim, const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
-        require(sim, a->reason && *a->reason, "an action without a reason",
-                action_kind_name(a->kind));
+        autofree char *reason = action_reason(a);
+        require(sim, reason && *reason, "an action without a reason", action_kind_name(a->kind));
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         require(sim, !arrives || takes_newcomers(sim, a->machine[0]),
-                "a newcomer for a machine that takes none", a->reason);
+                "a newcomer for a machine that takes none", reason);
     }
 }
 
@@ -450,10 +450,11 @@ static void check_leave(struct sim *sim, char m, const char *unit)
 
 static void write_assignment(struct sim *sim, const struct action *a)
 {
+    autofree char *reason = action_reason(a);
     putf(sim,
          record("{s:s,s:s,s:I,s:s,s:i,s:s}", "blob", a->blob, "want", want_name(a->want),
                 "unit_revision", (json_int_t)a->unit_revision, "failover",
-                failover_name(a->failover), "epoch", 1, "reason", a->reason),
+                failover_name(a->failover), "epoch", 1, "reason", reason),
          "nodes/%c/units/%s", a->machine[0], a->unit);
 }
 
@@ -467,7 +468,8 @@ static void leave(struct sim *sim, char m, const char *unit)
 static void perform(struct sim *sim, const struct action *a)
 {
     char m[2] = { a->machine ? a->machine[0] : '-', '\0' };
-    tell(sim, "%s %s %s: %s", action_kind_name(a->kind), a->unit ? a->unit : a->role, m, a->reason);
+    autofree char *reason = action_reason(a);
+    tell(sim, "%s %s %s: %s", action_kind_name(a->kind), a->unit ? a->unit : a->role, m, reason);
     switch (a->kind) {
     case ACTION_MOVE:
         leave(sim, a->from_machine[0], a->unit);
@@ -480,10 +482,9 @@ static void perform(struct sim *sim, const struct action *a)
         leave(sim, m[0], a->unit);
         return;
     case ACTION_VERDICT:
-        putf(
-            sim,
-            record("{s:s,s:I}", "reason", a->reason, "unit_revision", (json_int_t)a->unit_revision),
-            "verdicts/%s", a->unit);
+        putf(sim,
+             record("{s:s,s:I}", "reason", reason, "unit_revision", (json_int_t)a->unit_revision),
+             "verdicts/%s", a->unit);
         return;
     case ACTION_CLEAR_VERDICT:
         delf(sim, "verdicts/%s", a->unit);
@@ -495,7 +496,7 @@ static void perform(struct sim *sim, const struct action *a)
         delf(sim, "slots/%s/%u", a->role, a->index);
         return;
     case ACTION_INVALID:
-        broken(sim, "an action of no kind", a->reason);
+        broken(sim, "an action of no kind", reason);
     }
 }
 
@@ -517,7 +518,7 @@ static bool lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
         }
         bool lands = guards_hold(sim, &plan->actions[i]);
         require(sim, lands || !calm, "a guard fails though nothing changed",
-                plan->actions[i].reason);
+                action_kind_name(plan->actions[i].kind));
         if (lands)
             perform(sim, &plan->actions[i]);
         check_store(sim);

@@ -215,7 +215,8 @@ static void print_action(const struct action *a, struct text *text)
     if (a->want)
         text_addf(text, " %s %s revision %" PRId64 " %s", want_name(a->want), a->blob,
                   a->unit_revision, failover_name(a->failover));
-    text_addf(text, "\n    because %s\n    if", a->reason);
+    autofree char *reason = action_reason(a);
+    text_addf(text, "\n    because %s\n    if", reason);
     print_guard("unit", a->unit_mod, text);
     print_guard("assignment", a->assignment_mod, text);
     print_guard("state", a->state_mod, text);

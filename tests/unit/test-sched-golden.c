@@ -57,7 +57,7 @@ static void feed_facts(struct model *model, const json_t *facts, int64_t now_ms,
         feed_fact(model, json_array_get(facts, order[i]), now_ms);
 }
 
-static void ask_why(const struct model *model, const json_t *name, struct text *out)
+static void ask_why(struct model *model, const json_t *name, struct text *out)
 {
     struct model_answer *answers = NULL;
     size_t count = 0;

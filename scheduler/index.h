@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What makes placing cheap, for scheduler/ alone. Machines are numbered in the order of their ids;
+ * everything that decides where a unit may go is a set of numbers:
+ *
+ *   open       machines that take newcomers
+ *   level      machines with this load; placing moves one machine from one level to the next
+ *   class      machines that match what a unit asks of the machine itself; shared by all units that
+ *              ask the same
+ *   family     machines that have instances of this template
+ *   pattern    machines that have units which a glob of Conflicts= names, and which declare it
+ *
+ * A unit goes to the first machine that is in the lowest level, in its class, and in none of the
+ * sets that it must avoid. A group is all units with one family and the same requirements: what can
+ * be known for all of them is known once.
+ *
+ * Each change of the model changes the sets that it touches. A machine that comes or goes for good
+ * renumbers all: then the index is stale, changes leave it alone, and the next step builds it anew.
+ * Built anew or changed event by event, it is the same.
+ */
+#ifndef SCHEDULER_INDEX_H
+#define SCHEDULER_INDEX_H
+
+#include "base/error.h"
+#include "scheduler/bag.h"
+#include "scheduler/table.h"
+#include "units/requirements.h"
+
+struct machine;
+struct model;
+struct placement;
+struct unit;
+
+struct machine_class {
+    struct requirements *rules; /* what it asks of the machine; the rest is empty */
+    bool sees_roles;            /* its metadata may change with a slot */
+    size_t groups;              /* that use it */
+    uint64_t *bits;
+    size_t open_count; /* of those that take newcomers, as of the change below */
+    uint64_t counted_at;
+    uint64_t hash;
+    char key[]; /* what it asks, written down */
+};
+
+enum pattern_kind {
+    PATTERN_INVALID = 0,
+    PATTERN_NAME,     /* no wildcard: one unit */
+    PATTERN_TEMPLATE, /* p@* or p@*.service: whether it matches is known of a whole family */
+    PATTERN_GLOB,     /* any other: asked for each unit */
+};
+
+struct pattern {
+    enum pattern_kind kind;
+    size_t groups;          /* that declare it */
+    struct bag matching;    /* machines with units that it matches */
+    struct bag conflicting; /* machines with units that declare it in Conflicts= */
+    uint64_t hash;
+    char glob[];
+};
+
+struct family {
+    size_t groups;
+    struct bag here;
+    struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
+    size_t pattern_count;
+    uint64_t hash;
+    char name[]; /* p@.service, or the unit's own name */
+};
+
+struct group {
+    struct family *family;
+    struct requirements *requirements; /* NULL: not known */
+    struct machine_class *class;       /* NULL: not known */
+    struct pattern **conflicts;
+    size_t conflict_count;
+    size_t units;
+    uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
+    uint64_t hash;
+    char key[];
+};
+
+struct level {
+    uint64_t *bits;
+    size_t count;
+};
+
+struct index {
+    bool stale;
+    size_t words; /* of a set of all machines */
+
+    uint64_t *open;
+    size_t open_count;
+    struct level *levels;
+    size_t level_room;
+    size_t lowest;      /* no level below it has a machine */
+    size_t top;         /* no level from it on has one */
+    struct bag strange; /* machines with units that are destroyed and whose rules nobody knows */
+
+    struct table classes, families, groups, patterns;
+    struct pattern **globs; /* those of kind PATTERN_GLOB */
+    size_t glob_count, name_count;
+    struct pattern **matched; /* scratch, with room for all patterns */
+
+    uint64_t changes;       /* grows when machines open, close or change their class */
+    uint64_t easings;       /* grows when something may be possible that was not */
+    uint64_t *avoid, *shun; /* scratch */
+};
+
+void index_done(struct model *model);
+/* Builds it anew if it is stale. -ENOMEM. */
+int index_refresh(struct model *model, struct error *err);
+
+/* The group of units with this name's family and these requirements (NULL: not known), which are
+ * copied; NULL if memory ran out. Each get wants a put. */
+struct group *index_group_get(struct model *model, const char *unit_name,
+                              const struct requirements *requirements);
+void index_group_put(struct model *model, struct group *group);
+
+/* A machine has been made, or is about to be freed. */
+void index_renumber(struct model *model);
+/* It may have begun or ceased to take newcomers. */
+void index_reopen(struct model *model, struct machine *machine);
+/* Its metadata may have changed; only those that come from roles, or all. */
+void index_reclass(struct model *model, const struct machine *machine, bool roles_only);
+/* The placement has begun to occupy its machine, or is about to cease. */
+void index_occupy(struct model *model, const struct placement *placement);
+void index_vacate(struct model *model, const struct placement *placement);
+/* Something else may be possible now that was not. */
+void index_ease(struct model *model);
+
+/* The patterns that match the unit's name; borrowed until the next call. */
+size_t index_matched(struct model *model, const struct unit *unit, struct pattern ***ret);
+/* False: no unit on this machine can stand in the way of this one, nor it in theirs. */
+bool index_may_conflict(struct model *model, const struct unit *unit,
+                        const struct machine *machine);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a change touches, and what is forgotten when no key speaks of it any more. */
+#include <assert.h>
+#include <string.h>
+
+#include "scheduler/model_data.h"
+
+/* --- marks --- */
+
+void model_mark_machine(struct model *model, struct machine *machine)
+{
+    if (machine->marked)
+        return;
+    machine->marked = true;
+    DL_APPEND2(model->marked_machines, machine, mark_prev, mark_next);
+}
+
+void model_mark_unit(struct model *model, struct unit *unit)
+{
+    if (unit->marked)
+        return;
+    unit->marked = true;
+    assert(model->marked_unit_count < model->marked_unit_room);
+    model->marked_units[model->marked_unit_count++] = unit;
+}
+
+void model_mark_units_of(struct model *model, const struct machine *machine)
+{
+    struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        model_mark_unit(model, p->key.unit);
+}
+
+void model_mark_followers(struct model *model, const struct unit *unit)
+{
+    struct follow *f = NULL;
+    DL_FOREACH(unit->followers, f)
+        model_mark_unit(model, f->follower);
+}
+
+void model_mark_peers(struct model *model, const struct unit *unit)
+{
+    for (size_t i = 0; i < unit_follow_count(unit); i++)
+        if (unit->follows->links[i].peer != unit)
+            model_mark_unit(model, unit->follows->links[i].peer);
+}
+
+void model_set_pending(struct model *model, struct unit *unit, bool pending)
+{
+    unit->pending = pending;
+    if (!pending || unit->is_listed)
+        return;
+    unit->is_listed = true;
+    unit->pending_next = model->pending_units;
+    model->pending_units = unit;
+}
+
+/* One that pends no more is taken off the list here; it may be one that only the list kept. */
+void model_mark_pending(struct model *model)
+{
+    struct unit **at = &model->pending_units;
+    while (*at) {
+        struct unit *unit = *at;
+        model_mark_unit(model, unit);
+        if (unit->pending) {
+            at = &unit->pending_next;
+            continue;
+        }
+        *at = unit->pending_next;
+        unit->is_listed = false;
+    }
+}
+
+void model_touch_all(struct model *model)
+{
+    struct machine *m = NULL;
+    struct machine *next = NULL;
+    HASH_ITER(hh, model->machines, m, next)
+        model_mark_machine(model, m);
+    for (size_t i = 0; i < model->units.room; i++)
+        if (model->units.slots[i])
+            model_mark_unit(model, model->units.slots[i]);
+    model->retry = true;
+    model->roles_marked = true;
+}
+
+/* --- sweeping --- */
+
+static void sweep_placements_of(struct model *model, struct unit *unit)
+{
+    struct placement *next = NULL;
+    for (struct placement *p = unit->placements; p; p = next) {
+        next = p->unit_next;
+        if (p->assignment_mod == 0 && p->state_mod == 0)
+            model_free_placement(model, p);
+    }
+}
+
+static void sweep_unit(struct model *model, struct unit *u)
+{
+    sweep_placements_of(model, u);
+    if (u->exists || u->placements)
+        return;
+    /* Deleted and gone from everywhere: it repels and follows nobody any more. */
+    index_group_put(model, take_ptr(u->group));
+    model_mark_peers(model, u);
+    model_unfollow(u);
+    u->pending = false;
+    if (u->followers || unit_verdict_mod(u) > 0 || u->is_listed)
+        return;
+    model_free_unit(model, u);
+}
+
+/* Sweeping one marks its peers, which are then swept as well. */
+static void sweep_units(struct model *model)
+{
+    while (model->marked_unit_count > 0) {
+        struct unit *u = model->marked_units[--model->marked_unit_count];
+        u->marked = false;
+        sweep_unit(model, u);
+    }
+}
+
+static bool machine_holds_a_slot(const struct model *model, const struct machine *machine)
+{
+    for (const struct role *r = model->roles; r; r = r->hh.next) {
+        const struct slot *slot = NULL;
+        DL_FOREACH(r->slots, slot)
+            if (slot->machine == machine)
+                return true;
+    }
+    return false;
+}
+
+static void sweep_machine(struct model *model, struct machine *m)
+{
+    if (m->is_member || m->registration || m->cordoned || m->placements ||
+        machine_holds_a_slot(model, m))
+        return;
+    model_free_machine(model, m);
+}
+
+static void sweep_machines(struct model *model)
+{
+    struct machine *again = NULL;
+    while (model->marked_machines) {
+        struct machine *m = model->marked_machines;
+        DL_DELETE2(model->marked_machines, m, mark_prev, mark_next);
+        m->marked = false;
+        if (m->revisit)
+            DL_APPEND2(again, m, mark_prev, mark_next);
+        else
+            sweep_machine(model, m);
+    }
+    struct machine *m = NULL;
+    DL_FOREACH2(again, m, mark_next) {
+        m->marked = true;
+        m->revisit = false;
+    }
+    model->marked_machines = again;
+}
+
+void model_sweep(struct model *model)
+{
+    struct role *r = NULL;
+    struct role *r_next = NULL;
+    sweep_units(model);
+    sweep_machines(model);
+    HASH_ITER(hh, model->roles, r, r_next)
+        if (!r->defined && !r->slots)
+            model_free_role(model, r);
+    shared_sweep(&model->blobs);
+    model->retry = false;
+    model->roles_marked = model->roles_revisit;
+    model->roles_revisit = false;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The index against its definition, in random worlds: it finds the machine that asking every one of
+ * them finds, and what it became by events is what building it anew gives.
+ *
+ * WORLDS=n plays n of them; WORLD=n that one.
+ */
+#include "scheduler/index.h"
+
+#include <string.h>
+
+#include "scheduler/model_data.h"
+#include "scheduler/place.h"
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+enum { MACHINES = 9, UNITS = 24, EVENTS = 120, WORLDS = 60 };
+
+struct world {
+    struct model *model;
+    uint64_t seed, random;
+    int64_t revision;
+};
+
+static unsigned int dice(struct world *world, unsigned int sides)
+{
+    world->random = world->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned int)(world->random >> 33) % sides;
+}
+
+static const char *pick(struct world *world, const char *const *words, unsigned int count)
+{
+    return words[dice(world, count)];
+}
+#define PICK(world, words) pick(world, words, sizeof(words) / sizeof((words)[0]))
+
+/* --- what can happen --- */
+
+static void tellf(struct world *world, const char *key, const char *value)
+{
+    autojson json = NULL;
+    if (value)
+        assert_int_equal(json_read(value, strlen(value), &json, NULL), 0);
+    else
+        json = json_null();
+    world->revision++;
+    feed(world->model, key, world->revision, world->revision, json, 1000);
+}
+
+static char letter(unsigned int i)
+{
+    return "abcdef012"[i];
+}
+
+static char *unit_name(unsigned int i)
+{
+    static const char *const templates[] = { "web", "db", "log" };
+    if (i % 4 == 3)
+        return text_format("one%u.service", i);
+    return text_format("%s@%u.service", templates[i % 4], i);
+}
+
+static void change_member(struct world *world)
+{
+    static const char *const racks[] = { "r1", "r2", "r3" };
+    static const char *const priorities[] = { "", "db=0" };
+    autofree char *key = text_format("members/%c", letter(dice(world, MACHINES)));
+    autofree char *value =
+        text_format("{\"name\":\"n\",\"ttl_ms\":1000,\"metadata\":{\"rack\":\"%s\"},"
+                    "\"role_priority\":\"%s\"}",
+                    PICK(world, racks), PICK(world, priorities));
+    tellf(world, key, dice(world, 6) ? value : NULL);
+}
+
+static void change_presence(struct world *world)
+{
+    autofree char *key = text_format("nodes/%c/presence", letter(dice(world, MACHINES)));
+    autofree char *value =
+        text_format("{\"nonce\":\"n\",\"ready\":%s}", dice(world, 5) ? "true" : "false");
+    tellf(world, key, dice(world, 4) ? value : NULL);
+}
+
+static void change_cordon(struct world *world)
+{
+    autofree char *key = text_format("cordons/%c", letter(dice(world, MACHINES)));
+    tellf(world, key, dice(world, 3) ? NULL : "{}");
+}
+
+static void change_unit(struct world *world)
+{
+    static const char *const rules[] = {
+        "{}",
+        "{}",
+        "{\"conflicts\":[\"web@*\"]}",
+        "{\"conflicts\":[\"db@*.service\",\"one3.service\"]}",
+        "{\"conflicts\":[\"*1*\"]}",
+        "{\"metadata\":[\"rack=r1\",\"rack=r2\"]}",
+        "{\"metadata\":[\"rack=r3\"],\"conflicts\":[\"log@*\"]}",
+        "{\"metadata\":[\"role.db=active\"]}",
+        "{\"machine_of\":[\"web@0.service\"]}",
+        "{\"machine_id\":\"bbbbbbbb\"}",
+        "{\"global\":true,\"metadata\":[\"rack=r2\"]}",
+    };
+    autofree char *name = unit_name(dice(world, UNITS));
+    autofree char *key = text_format("units/%s", name);
+    autofree char *value =
+        text_format("{\"blob\":\"b\",\"desired\":\"%s\",\"x-fleet\":%s}",
+                    dice(world, 6) ? "launched" : "inactive", PICK(world, rules));
+    tellf(world, key, dice(world, 8) ? value : NULL);
+}
+
+static void change_assignment(struct world *world)
+{
+    autofree char *name = unit_name(dice(world, UNITS));
+    autofree char *key = text_format("nodes/%c/units/%s", letter(dice(world, MACHINES)), name);
+    tellf(world, key,
+          dice(world, 2) ? "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}"
+                         : NULL);
+}
+
+static void change_role(struct world *world)
+{
+    autofree char *key = text_format("slots/db/%u", dice(world, 2));
+    autofree char *value = text_format("{\"machine\":\"%c\"}", letter(dice(world, MACHINES)));
+    if (dice(world, 4) == 0)
+        tellf(world, "roles/db", dice(world, 4) ? "{\"nodes\":2}" : NULL);
+    else
+        tellf(world, key, dice(world, 3) ? value : NULL);
+}
+
+static void (*const changes[])(struct world *) = {
+    change_member, change_presence,   change_cordon,     change_unit, change_unit,
+    change_unit,   change_assignment, change_assignment, change_role,
+};
+
+/* What the leader decides comes back as events. */
+static void plan(struct world *world)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { world->revision * 10, 0 };
+    assert_int_equal(plan_step(world->model, &clock, &plan, NULL), 0);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *a = &plan->actions[i];
+        const struct record_assignment record = { .blob = (char *)a->blob,
+                                                  .want = a->want,
+                                                  .unit_revision = a->unit_revision,
+                                                  .failover = a->failover };
+        if (a->kind == ACTION_MOVE || a->kind == ACTION_DROP) {
+            const char *from = a->from_machine ? a->from_machine : a->machine;
+            model_drop_assignment(world->model, from, a->unit);
+        }
+        if (a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN)
+            assert_int_equal(model_put_assignment(world->model, a->machine, a->unit,
+                                                  ++world->revision, &record, NULL),
+                             0);
+    }
+}
+
+/* --- what must hold --- */
+
+static void dump_bag(const char *what, const char *name, const struct bag *bag, char ***lines)
+{
+    autotext line = { 0 };
+    text_addf(&line, "%s %s:", what, name);
+    for (uint32_t i = 0; i < bag->size; i++)
+        text_addf(&line, " %u*%u", bag->entries[i].machine, bag->entries[i].count);
+    assert_int_equal(strv_add(lines, line.data, NULL), 0);
+}
+
+static void dump_bits(const char *what, const char *name, const uint64_t *bits, size_t words,
+                      char ***lines)
+{
+    autotext line = { 0 };
+    text_addf(&line, "%s %s:", what, name);
+    for (size_t i = 0; i < words; i++)
+        text_addf(&line, " %016llx", (unsigned long long)bits[i]);
+    assert_int_equal(strv_add(lines, line.data, NULL), 0);
+}
+
+static void dump_tables(const struct index *index, char ***lines)
+{
+    for (size_t i = 0; i < index->families.room; i++) {
+        const struct family *family = index->families.slots[i];
+        if (family)
+            dump_bag("family", family->name, &family->here, lines);
+    }
+    for (size_t i = 0; i < index->patterns.room; i++) {
+        const struct pattern *pattern = index->patterns.slots[i];
+        if (!pattern)
+            continue;
+        dump_bag("matching", pattern->glob, &pattern->matching, lines);
+        dump_bag("conflicting", pattern->glob, &pattern->conflicting, lines);
+    }
+    for (size_t i = 0; i < index->classes.room; i++) {
+        const struct machine_class *class = index->classes.slots[i];
+        if (class)
+            dump_bits("class", class->key, class->bits, index->words, lines);
+    }
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char *dump(const struct index *index)
+{
+    autostrv lines = NULL;
+    autotext text = { 0 };
+    dump_bits("open", "", index->open, index->words, &lines);
+    dump_bag("strange", "", &index->strange, &lines);
+    for (size_t i = index->lowest; i < index->top; i++) {
+        autofree char *name = text_format("%zu (%zu)", i, index->levels[i].count);
+        if (index->levels[i].count > 0)
+            dump_bits("level", name, index->levels[i].bits, index->words, &lines);
+    }
+    dump_tables(index, &lines);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
+    qsort(lines, strv_length(lines), sizeof(*lines), compare_lines);
+    for (char **line = lines; *line; line++)
+        text_addf(&text, "%s\n", *line);
+    return text_take(&text);
+}
+
+static void check_anew(struct world *world)
+{
+    struct index *index = &world->model->index;
+    assert_int_equal(index_refresh(world->model, NULL), 0);
+    autofree char *before = dump(index);
+    index->stale = true;
+    assert_int_equal(index_refresh(world->model, NULL), 0);
+    autofree char *anew = dump(index);
+    if (strcmp(before, anew) != 0)
+        fail_msg("WORLD=%llu: by events\n%sanew\n%s", (unsigned long long)world->seed, before,
+                 anew);
+}
+
+static void check_place(struct world *world, const struct unit *unit)
+{
+    const struct place fast = place_find(world->model, unit);
+    const struct place slow = place_find_slowly(world->model, unit);
+    if (fast.machine != slow.machine || fast.eligible != slow.eligible || fast.load != slow.load)
+        fail_msg("WORLD=%llu: %s: %s of %zu, asking all %s of %zu", (unsigned long long)world->seed,
+                 unit->name, fast.machine ? fast.machine->id : "none", fast.eligible,
+                 slow.machine ? slow.machine->id : "none", slow.eligible);
+}
+
+/* Units that are somewhere would see themselves. */
+static void check_places(struct world *world)
+{
+    assert_int_equal(index_refresh(world->model, NULL), 0);
+    for (unsigned int i = 0; i < UNITS; i++) {
+        autofree char *name = unit_name(i);
+        const struct unit *unit = model_unit(world->model, name);
+        if (unit && unit_rules(unit) && !unit->placements)
+            check_place(world, unit);
+    }
+}
+
+static void play(uint64_t seed)
+{
+    struct world world = { .seed = seed, .random = seed * 77 + 1 };
+    assert_int_equal(model_new(&world.model, NULL), 0);
+    for (int i = 0; i < EVENTS; i++) {
+        changes[dice(&world, sizeof(changes) / sizeof(changes[0]))](&world);
+        check_places(&world);
+        if (dice(&world, 3) == 0)
+            plan(&world);
+        check_places(&world);
+        check_anew(&world);
+    }
+    model_free(world.model);
+}
+
+static uint64_t number_from(const char *name)
+{
+    uint64_t number = 0;
+    const char *text = getenv(name);
+    if (text && text_parse_u64(text, UINT32_MAX, &number, NULL) < 0)
+        fail_msg("%s=%s is not a number", name, text);
+    return number;
+}
+
+static void index_is_what_its_definition_says(void **state)
+{
+    (void)state;
+    uint64_t one = number_from("WORLD");
+    uint64_t count = number_from("WORLDS");
+    if (one > 0) {
+        play(one);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= (count ? count : WORLDS); seed++)
+        play(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(index_is_what_its_definition_says),
+    };
+    return cmocka_run_group_tests_name("scheduler/index", tests, NULL, NULL);
+}
