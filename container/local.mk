@@ -88,3 +88,23 @@ fuzz_oci_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_container_user_SOURCES = tests/fuzz/fuzz-container-user.c
 fuzz_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_user_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+# The network.
+libcontainer_a_SOURCES += \
+	container/cni.c container/cni.h
+
+check_PROGRAMS += test-container-cni
+test_container_cni_SOURCES = tests/unit/test-container-cni.c tests/unit/harness.h
+test_container_cni_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+
+EXTRA_DIST += \
+	tests/fuzz/corpus/fuzz-container-cni/chain \
+	tests/fuzz/corpus/fuzz-container-cni/odd \
+	tests/fuzz/corpus/fuzz-container-cni/single
+
+if FUZZING
+noinst_PROGRAMS += fuzz-container-cni
+endif
+fuzz_container_cni_SOURCES = tests/fuzz/fuzz-container-cni.c
+fuzz_container_cni_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+fuzz_container_cni_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
