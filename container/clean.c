@@ -6,6 +6,7 @@
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
+#include "container/store.h"
 #include "container/tree.h"
 #include "container/verbs.h"
 
@@ -27,5 +28,9 @@ int verb_clean(const char *unit, struct error *err)
         if (r == 0)
             r = failed;
     }
+    /* The last: until now the images were in use. */
+    int unpinned = store_unpin(PLACE_IMAGE_STORE, place->images, r < 0 ? NULL : err);
+    if (r == 0)
+        r = unpinned;
     return r < 0 ? error_prefix(err, r, "%s: cleaning up", unit) : 0;
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "container/reference.h"
 
 enum { JSON_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -21,32 +22,13 @@ void image_free(struct image *image)
 {
     if (!image)
         return;
-    free(image->layout);
     free(image->digest);
-    json_decref(image->manifest);
     json_decref(image->config);
+    strv_free(image->layers);
+    free(image->layout);
+    json_decref(image->blobs);
+    free(image->config_digest);
     free(image);
-}
-
-/* The path and the tag of "oci:PATH[:TAG]"; *ret_tag is NULL where none is said. A colon before
- * the last slash belongs to the path. */
-static int reference_split(const char *reference, char **ret_path, char **ret_tag,
-                           struct error *err)
-{
-    if (!text_starts_with(reference, "oci:/"))
-        return error_set(err, -EINVAL,
-                         "want oci:PATH[:TAG] with an absolute path to an OCI layout");
-    const char *path = reference + strlen("oci:");
-    const char *colon = strchr(strrchr(path, '/'), ':');
-    if (colon && !colon[1])
-        return error_set(err, -EINVAL, "the tag after ':' is empty");
-    autofree char *layout = colon ? strndup(path, (size_t)(colon - path)) : strdup(path);
-    autofree char *tag = colon ? strdup(colon + 1) : NULL;
-    if (!layout || (colon && !tag))
-        return error_oom(err);
-    *ret_path = take_ptr(layout);
-    *ret_tag = take_ptr(tag);
-    return 0;
 }
 
 static int layout_check(const char *layout, struct error *err)
@@ -74,29 +56,13 @@ static int file_read_json(const char *path, json_t **ret, struct error *err)
     return r < 0 ? error_prefix(err, r, "%s", path) : 0;
 }
 
-static bool is_sha256(const char *digest)
-{
-    static const char prefix[] = "sha256:";
-    if (!text_starts_with(digest, prefix))
-        return false;
-    const char *hex = digest + strlen(prefix);
-    return strlen(hex) == DIGEST_HEX_SIZE - 1 &&
-           strspn(hex, "0123456789abcdef") == DIGEST_HEX_SIZE - 1;
-}
-
-static const char *digest_hex(const char *digest)
-{
-    return strchr(digest, ':') + 1;
-}
-
-/* The digest of a descriptor; it becomes part of a path, so its form is checked. Borrowed. */
-static int descriptor_digest(const json_t *descriptor, const char **ret, struct error *err)
+int image_descriptor_digest(const json_t *descriptor, const char **ret, struct error *err)
 {
     const char *digest = NULL;
     int r = json_field_string(descriptor, "digest", &digest, err);
     if (r < 0)
         return r;
-    if (!is_sha256(digest))
+    if (!reference_is_digest(digest))
         return error_set(err, -EPROTO, "digest \"%s\" is not sha256 with 64 hex digits", digest);
     *ret = digest;
     return 0;
@@ -105,10 +71,10 @@ static int descriptor_digest(const json_t *descriptor, const char **ret, struct 
 static int blob_read(const char *layout, const json_t *descriptor, json_t **ret, struct error *err)
 {
     const char *digest = NULL;
-    int r = descriptor_digest(descriptor, &digest, err);
+    int r = image_descriptor_digest(descriptor, &digest, err);
     if (r < 0)
         return r;
-    autofree char *path = text_format("%s/blobs/sha256/%s", layout, digest_hex(digest));
+    autofree char *path = text_format("%s/blobs/sha256/%s", layout, reference_digest_hex(digest));
     if (!path)
         return error_oom(err);
     autofree char *text = NULL;
@@ -118,7 +84,7 @@ static int blob_read(const char *layout, const json_t *descriptor, json_t **ret,
         return r == -ENOENT ? error_set(err, -EPROTO, "blob %s is missing", digest) : r;
     char found[DIGEST_HEX_SIZE];
     digest_sha256_hex(text, length, found);
-    if (strcmp(found, digest_hex(digest)) != 0)
+    if (strcmp(found, reference_digest_hex(digest)) != 0)
         return error_set(err, -EPROTO, "blob %s is damaged: its bytes give sha256:%s", digest,
                          found);
     r = json_read(text, length, ret, err);
@@ -163,10 +129,12 @@ static int index_find(const json_t *index, const char *tag, json_t **ret, struct
     return 0;
 }
 
-static bool is_index(const json_t *descriptor)
+bool image_is_index(const json_t *manifest)
 {
-    const char *type = json_string_value(json_object_get(descriptor, "mediaType"));
-    return type && (strcmp(type, index_type) == 0 || strcmp(type, list_type) == 0);
+    const char *type = json_string_value(json_object_get(manifest, "mediaType"));
+    if (type)
+        return strcmp(type, index_type) == 0 || strcmp(type, list_type) == 0;
+    return json_object_get(manifest, "manifests") != NULL;
 }
 
 static bool is_for_platform(const json_t *descriptor, const char *architecture)
@@ -177,56 +145,96 @@ static bool is_for_platform(const json_t *descriptor, const char *architecture)
     return os && arch && strcmp(os, "linux") == 0 && strcmp(arch, architecture) == 0;
 }
 
-/* Goes from an index of platforms to this platform's manifest; *descriptor is owned and replaced.
- */
-static int choose_platform(const char *layout, const char *architecture, json_t **descriptor,
-                           struct error *err)
+int image_choose_platform(const json_t *index, const char *architecture, json_t **ret,
+                          struct error *err)
 {
-    autojson index = NULL;
     json_t *manifests = NULL;
-    int r = blob_read(layout, *descriptor, &index, err);
-    if (r == 0)
-        r = json_field_array_or_null(index, "manifests", &manifests, err);
+    int r = json_field_array_or_null(index, "manifests", &manifests, err);
     if (r < 0)
         return r;
     size_t i = 0;
     json_t *candidate = NULL;
     json_array_foreach(manifests, i, candidate) {
-        if (is_for_platform(candidate, architecture) && !is_index(candidate)) {
-            json_decref(*descriptor);
-            *descriptor = json_incref(candidate);
+        if (is_for_platform(candidate, architecture) && !image_is_index(candidate)) {
+            *ret = candidate;
             return 0;
         }
     }
     return error_set(err, -ENOENT, "nothing for linux/%s among its platforms", architecture);
 }
 
-/* The configuration that the manifest points to. */
-static int config_read(const char *layout, const json_t *descriptor, json_t **ret,
-                       struct error *err)
+/* Goes from an index of platforms to this platform's manifest; *descriptor is owned and replaced.
+ */
+static int descend(const char *layout, const char *architecture, json_t **descriptor,
+                   struct error *err)
 {
-    autojson manifest = NULL;
-    autojson whole = NULL;
-    json_t *pointer = NULL;
-    json_t *config = NULL;
-    int r = blob_read(layout, descriptor, &manifest, err);
+    autojson index = NULL;
+    json_t *chosen = NULL;
+    int r = blob_read(layout, *descriptor, &index, err);
     if (r == 0)
-        r = json_field_object_or_null(manifest, "config", &pointer, err);
+        r = image_choose_platform(index, architecture, &chosen, err);
     if (r < 0)
         return r;
-    if (!pointer)
-        return error_set(err, -EPROTO, "the manifest names no configuration");
-    r = blob_read(layout, pointer, &whole, err);
+    json_decref(*descriptor);
+    *descriptor = json_incref(chosen);
+    return 0;
+}
+
+/* What the configuration calls the layers; as many as the manifest has. */
+static int layers_read(struct image *image, const json_t *whole, struct error *err)
+{
+    json_t *rootfs = NULL;
+    int r = json_field_object_or_null(whole, "rootfs", &rootfs, err);
+    if (r == 0 && rootfs)
+        r = json_field_strv(rootfs, "diff_ids", &image->layers, err);
+    if (r < 0)
+        return r;
+    if (strv_length(image->layers) != json_array_size(image->blobs))
+        return error_set(err, -EPROTO, "the manifest has %zu layers and its configuration %zu",
+                         json_array_size(image->blobs), strv_length(image->layers));
+    for (char **layer = image->layers; layer && *layer; layer++)
+        if (!reference_is_digest(*layer))
+            return error_set(err, -EPROTO, "layer \"%s\" is not sha256 with 64 hex digits", *layer);
+    return 0;
+}
+
+static int config_read(struct image *image, const json_t *pointer, struct error *err)
+{
+    autojson whole = NULL;
+    json_t *config = NULL;
+    const char *digest = NULL;
+    int r = image_descriptor_digest(pointer, &digest, err);
+    if (r == 0)
+        r = blob_read(image->layout, pointer, &whole, err);
     if (r == 0)
         r = json_field_object_or_null(whole, "config", &config, err);
     if (r < 0)
         return r;
-    *ret = config ? json_incref(config) : json_object();
-    return *ret ? 0 : error_oom(err);
+    image->config_digest = strdup(digest);
+    image->config = config ? json_incref(config) : json_object();
+    return image->config && image->config_digest ? layers_read(image, whole, err) : error_oom(err);
 }
 
-static int resolve_in_layout(struct image *image, const char *tag, const char *architecture,
-                             struct error *err)
+static int manifest_read(struct image *image, const json_t *descriptor, struct error *err)
+{
+    autojson manifest = NULL;
+    json_t *pointer = NULL;
+    json_t *blobs = NULL;
+    int r = blob_read(image->layout, descriptor, &manifest, err);
+    if (r == 0)
+        r = json_field_object_or_null(manifest, "config", &pointer, err);
+    if (r == 0)
+        r = json_field_array_or_null(manifest, "layers", &blobs, err);
+    if (r < 0)
+        return r;
+    if (!pointer)
+        return error_set(err, -EPROTO, "the manifest names no configuration");
+    image->blobs = blobs ? json_incref(blobs) : json_array();
+    return image->blobs ? config_read(image, pointer, err) : error_oom(err);
+}
+
+static int resolve(struct image *image, const char *tag, const char *architecture,
+                   struct error *err)
 {
     autofree char *path = text_format("%s/index.json", image->layout);
     autojson index = NULL;
@@ -240,32 +248,32 @@ static int resolve_in_layout(struct image *image, const char *tag, const char *a
         r = index_find(index, tag, &found, err);
     if (r < 0)
         return r;
-    image->manifest = json_incref(found);
-    if (is_index(image->manifest))
-        r = choose_platform(image->layout, architecture, &image->manifest, err);
+    autojson descriptor = json_incref(found);
+    if (image_is_index(descriptor))
+        r = descend(image->layout, architecture, &descriptor, err);
     if (r == 0)
-        r = config_read(image->layout, image->manifest, &image->config, err);
+        r = manifest_read(image, descriptor, err);
     const char *digest = NULL;
     if (r == 0)
-        r = descriptor_digest(image->manifest, &digest, err);
+        r = image_descriptor_digest(descriptor, &digest, err);
     if (r < 0)
         return r;
     image->digest = strdup(digest);
     return image->digest ? 0 : error_oom(err);
 }
 
-int image_resolve(const char *reference, const char *architecture, struct image **ret,
+int image_resolve(const char *layout, const char *tag, const char *architecture, struct image **ret,
                   struct error *err)
 {
-    autofree char *tag = NULL;
     autoptr(image) image = calloc(1, sizeof(*image));
     if (!image)
         return error_oom(err);
-    int r = reference_split(reference, &image->layout, &tag, err);
-    if (r == 0)
-        r = resolve_in_layout(image, tag, architecture, err);
+    image->layout = strdup(layout);
+    if (!image->layout)
+        return error_oom(err);
+    int r = resolve(image, tag, architecture, err);
     if (r < 0)
-        return error_prefix(err, r, "image %s", reference);
+        return r;
     *ret = take_ptr(image);
     return 0;
 }

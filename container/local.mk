@@ -5,17 +5,27 @@ libunits_a_SOURCES += units/oci.c units/oci.h
 helper_PROGRAMS += muster-container
 muster_container_SOURCES = container/main.c
 muster_container_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+# What runs at each start of a container does not load what unpacks images.
+helper_PROGRAMS += muster-unpack
+muster_unpack_SOURCES = container/unpack_main.c container/unpack.c container/unpack.h
+muster_unpack_LDADD = $(BASE_LIBS) $(ARCHIVE_LIBS)
 
 noinst_LIBRARIES += libcontainer.a
 libcontainer_a_SOURCES = \
 	container/clean.c container/exec.c container/start.c container/verbs.h \
-	container/image.c container/image.h container/unpack.c \
+	container/fetch.c container/fetch.h \
+	container/image.c container/image.h container/images.c container/images.h \
+	container/layers.c container/layers.h container/lock.c container/lock.h \
 	container/place.c container/place.h \
 	container/process.c container/process.h \
+	container/progress.c container/progress.h \
+	container/reference.c container/reference.h \
+	container/registries.c container/registries.h \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
 	container/seccomp.c container/seccomp.h \
 	container/settings.c container/settings.h \
+	container/skopeo.c container/skopeo.h container/store.c container/store.h \
 	container/tree.c container/tree.h \
 	container/user.c container/user.h
 
@@ -25,11 +35,18 @@ EXTRA_DIST += data/container.conf
 EXTRA_DIST += tests/integration/container.bats
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
-	test-container-settings
+	test-container-settings test-container-reference test-container-pull test-container-unpack
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h
 test_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_pull_SOURCES = tests/unit/test-container-pull.c tests/unit/harness.h
+test_container_pull_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_reference_SOURCES = tests/unit/test-container-reference.c tests/unit/harness.h
+test_container_reference_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_unpack_SOURCES = tests/unit/test-container-unpack.c tests/unit/harness.h \
+	container/unpack.c container/unpack.h
+test_container_unpack_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(ARCHIVE_LIBS) $(TEST_LIBS)
 test_container_seccomp_SOURCES = tests/unit/test-container-seccomp.c tests/unit/harness.h
 test_container_seccomp_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_settings_SOURCES = tests/unit/test-container-settings.c tests/unit/harness.h

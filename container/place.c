@@ -19,6 +19,7 @@ void place_free(struct place *place)
     free(place->spec);
     free(place->config);
     free(place->root);
+    free(place->images);
     free(place->layer);
     free(place->fallback_layer);
     free(place->fallback);
@@ -56,14 +57,15 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->spec = text_format(PLACE_RUN_DIRECTORY "/containers/%s/spec.json", unit);
     p->config = text_format(PLACE_RUN_DIRECTORY "/containers/%s/config.json", unit);
     p->root = text_format(PLACE_RUN_DIRECTORY "/containers/%s/root", unit);
+    p->images = text_format(PLACE_RUN_DIRECTORY "/containers/%s/images", unit);
     p->layer = text_format(PLACE_RUN_DIRECTORY "/containers/%s/layer", unit);
     p->fallback = text_format(PLACE_STATE_DIRECTORY "/containers/%s", unit);
     p->fallback_layer = text_format(PLACE_STATE_DIRECTORY "/containers/%s/layer", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
     p->runtime_state = text_format(PLACE_RUNTIME_STATE "/%s", p->id ? p->id : "");
-    if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->layer ||
-        !p->fallback || !p->fallback_layer || !p->pid || !p->log || !p->runtime_state)
+    if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
+        !p->layer || !p->fallback || !p->fallback_layer || !p->pid || !p->log || !p->runtime_state)
         return error_oom(err);
     *ret = take_ptr(p);
     return 0;

@@ -7,6 +7,7 @@
  *   containers/UNIT/root/         the root, mounted in our own mount namespace only
  *   containers/UNIT/layer/        what the container wrote (or <state>/containers/UNIT/layer where
  *                                 the run directory cannot carry an overlay)
+ *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
  *   crun/ID/                      the runtime's own state
  */
@@ -20,7 +21,7 @@
 
 #define PLACE_RUN_DIRECTORY   "/run/muster"
 #define PLACE_STATE_DIRECTORY "/var/lib/muster"
-#define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.unpacked"
+#define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.store"
 #define PLACE_RUNTIME_STATE   PLACE_RUN_DIRECTORY "/crun"
 
 struct place {
@@ -31,6 +32,7 @@ struct place {
     char *spec;
     char *config;
     char *root;
+    char *images;
     char *layer;
     char *fallback_layer; /* on the state directory's file system */
     char *fallback;       /* the directory that holds it */

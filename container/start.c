@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "container/image.h"
+#include "container/images.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
@@ -35,6 +35,7 @@ struct start {
     json_t *seccomp;             /* owned; NULL: unconfined */
     struct image *image;         /* owned */
     struct user *user;           /* owned */
+    struct rootfs rootfs;        /* owned */
     char **environment;          /* owned; of the programs that we run */
     struct utsname machine;
 };
@@ -45,6 +46,7 @@ static void start_done(struct start *start)
     json_decref(start->seccomp);
     image_free(start->image);
     user_free(start->user);
+    rootfs_done(&start->rootfs);
     strv_free(start->environment);
 }
 
@@ -157,10 +159,40 @@ static int config_write(const struct start *start, struct error *err)
     return r < 0 ? r : file_write(start->place->config, text, strlen(text), 0600, err);
 }
 
+/* A directory brings no configuration along. */
+static int directory_find(struct start *start, struct error *err)
+{
+    start->image = calloc(1, sizeof(*start->image));
+    if (start->image)
+        start->image->config = json_object();
+    if (!start->image || !start->image->config)
+        return error_oom(err);
+    return rootfs_of_directory(start->container->rootfs, start->container->rootfs_overlay,
+                               &start->rootfs, err);
+}
+
+static int image_find(struct start *start, const char *architecture, struct error *err)
+{
+    const struct container *container = start->container;
+    if (container->rootfs)
+        return directory_find(start, err);
+    const struct images_request request = {
+        .said = container->image,
+        .store = PLACE_IMAGE_STORE,
+        .pins = start->place->images,
+        .architecture = architecture,
+        .environment = start->environment,
+        .pull = container->pull,
+        .retries = container->pull_retries,
+        .retry_delay_ms = container->pull_retry_delay_ms,
+    };
+    int r = images_get(&request, &start->image, NULL, err);
+    return r < 0 ? r : rootfs_of_image(start->image, PLACE_IMAGE_STORE, &start->rootfs, err);
+}
+
 /* Everything up to a bundle that the runtime can create from. */
 static int bundle_prepare(struct start *start, struct error *err)
 {
-    autofree char *unpacked = NULL;
     if (uname(&start->machine) < 0)
         return error_errno(err, -errno, "uname");
     const char *architecture = seccomp_go_architecture(start->machine.machine);
@@ -168,13 +200,11 @@ static int bundle_prepare(struct start *start, struct error *err)
         return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
     int r = spec_read(start->place, &start->container, err);
     if (r == 0)
-        r = image_resolve(start->container->image, architecture, &start->image, err);
-    if (r == 0)
         r = seccomp_find(start, architecture, err);
     if (r == 0)
-        r = image_unpack(start->image, PLACE_IMAGE_STORE, start->environment, &unpacked, err);
+        r = image_find(start, architecture, err);
     if (r == 0)
-        r = rootfs_mount(start->place, unpacked, err);
+        r = rootfs_mount(start->place, &start->rootfs, err);
     if (r == 0)
         r = user_find(start, err);
     return r < 0 ? r : config_write(start, err);
@@ -184,7 +214,8 @@ static int bundle_prepare(struct start *start, struct error *err)
  * have been read before the container runs, or one that ends at once takes its status along. */
 static int tell_systemd(const struct start *start, pid_t pid, struct error *err)
 {
-    int r = sd_notifyf(0, "MAINPID=%d%s", (int)pid, start->container->notify == CONTAINER_NOTIFY_NO ? "\nREADY=1" : "");
+    int r = sd_notifyf(0, "MAINPID=%d%s", (int)pid,
+                       start->container->notify == CONTAINER_NOTIFY_NO ? "\nREADY=1" : "");
     if (r < 0)
         return error_errno(err, r, "telling systemd the main process");
     r = sd_notify_barrier(0, UINT64_MAX);

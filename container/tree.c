@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fts.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int remove_entry(const FTSENT *entry, struct error *err)
@@ -39,4 +40,20 @@ int tree_remove(const char *path, struct error *err)
         r = remove_entry(entry, err);
     (void)fts_close(tree);
     return r;
+}
+
+int tree_size(const char *path, int64_t *ret, struct error *err)
+{
+    enum { BLOCK_BYTES = 512 };
+    char *const paths[] = { (char *)path, NULL };
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
+    if (!tree)
+        return error_errno(err, -errno, "%s", path);
+    int64_t bytes = 0;
+    for (const FTSENT *entry = NULL; (entry = fts_read(tree));)
+        if (entry->fts_info != FTS_DP && entry->fts_statp)
+            bytes += (int64_t)entry->fts_statp->st_blocks * BLOCK_BYTES;
+    (void)fts_close(tree);
+    *ret = bytes;
+    return 0;
 }

@@ -3,10 +3,15 @@
 #ifndef CONTAINER_TREE_H
 #define CONTAINER_TREE_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 
 /* As rm -rf --one-file-system: follows no link, enters no mount; that nothing is there is
  * success. */
 int tree_remove(const char *path, struct error *err);
+
+/* As du: bytes that the tree takes on the disk. */
+int tree_size(const char *path, int64_t *ret, struct error *err);
 
 #endif

@@ -5,11 +5,11 @@
 
 # shellcheck disable=SC2034  # read by those who source this
 PACKAGES_BUILD='gcc libc6-dev make autoconf automake pkg-config libcurl4-openssl-dev libjansson-dev
-    libsystemd-dev libssl-dev libev-dev libyaml-dev libmicrohttpd-dev libsmartcols-dev uthash-dev
+    libsystemd-dev libssl-dev libarchive-dev libev-dev libyaml-dev libmicrohttpd-dev libsmartcols-dev uthash-dev
     libcmocka-dev'
 # shellcheck disable=SC2034
 PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linux procps mount curl etcd-server
-    etcd-client crun golang-github-containers-common umoci busybox-static nftables e2fsprogs'
+    etcd-client crun golang-github-containers-common skopeo umoci busybox-static nftables e2fsprogs'
 # shellcheck disable=SC2034
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
     python3'

@@ -8,20 +8,20 @@ SRC=$(readlink -f "${BATS_TEST_DIRNAME}/../..")
 BUILD=$(readlink -f "${top_builddir:-$SRC/build}")
 HELPER=/usr/lib/muster/muster-container
 IMAGE=oci:/var/lib/muster/images/mcont
-UNPACKED=/var/lib/muster/images/.unpacked
+STORE=/var/lib/muster/images/.store
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
     local program
     [ "$(id -u)" = 0 ] || skip "not root"
-    for program in crun umoci busybox systemd-nspawn script; do
+    for program in crun skopeo umoci busybox systemd-nspawn script; do
         command -v "$program" >/dev/null || skip "$program is not installed"
     done
     [ -f "$SRC/tests/cluster/lib.sh" ] || skip "the harness of tests/cluster is not there"
     [ -x "$BUILD/muster-container" ] || skip "muster-container is not built in $BUILD"
     mkdir -p "$BATS_FILE_TMPDIR/install/usr/lib/muster" "$BATS_FILE_TMPDIR/images"
-    cp "$BUILD/muster-container" "$BATS_FILE_TMPDIR/install$HELPER"
+    cp "$BUILD/muster-container" "$BUILD/muster-unpack" "$BATS_FILE_TMPDIR/install${HELPER%/*}"
     make_image "$BATS_FILE_TMPDIR/images/mcont" "$BATS_FILE_TMPDIR/files"
     . "$SRC/tests/cluster/lib.sh"
     CLUSTER_LOG_FD=3 cluster_up 1 --etcd 0 --install "$BATS_FILE_TMPDIR/install" \
@@ -208,7 +208,7 @@ assert_nothing_left() {
 
 @test "twenty start at once, with the image still to unpack" {
     local i units=
-    node rm -rf "$UNPACKED"
+    node rm -rf "$STORE"
     for i in $(seq 1 20); do
         forever "many@$i.service"
         units="$units many@$i.service"
@@ -218,7 +218,8 @@ assert_nothing_left() {
     for i in $(seq 1 20); do
         [ "$(property "many@$i.service" ActiveState)" = active ]
     done
-    [ "$(node sh -c "ls $UNPACKED | grep -vc '^lock-'")" = 1 ]
+    [ "$(node ls "$STORE/layers" | wc -l)" = 1 ]
+    [ -z "$(node ls "$STORE/half")" ]
     # shellcheck disable=SC2086
     node systemctl stop $units
     for i in $(seq 1 20); do
@@ -262,15 +263,16 @@ assert_nothing_left() {
     assert_nothing_left torn.service
 }
 
-@test "half an image that a killed start left is not used" {
+@test "half a layer that a killed start left is not used" {
     local whole
-    whole=$(node sh -c "basename $UNPACKED/sha256-*")
-    node rm -rf "$UNPACKED/$whole"
-    node mkdir -p "$UNPACKED/half-${whole#sha256-}/root/bin"
+    whole=$(node ls "$STORE/layers")
+    node rm -rf "$STORE/layers/$whole"
+    node mkdir -p "$STORE/half/layer-$whole/files/bin"
     define half.service /bin/echo whole again
     node systemctl start half.service
     wait_for 5 "it ran" journal_shows half.service 'whole again'
-    run ! node test -e "$UNPACKED/half-${whole#sha256-}"
+    [ "$(node ls "$STORE/layers")" = "$whole" ]
+    [ -z "$(node ls "$STORE/half")" ]
 }
 
 @test "the image's command runs where the unit names none" {
@@ -341,10 +343,8 @@ fails() {
     fails no-crun.service "crun is not installed (Debian's package crun)"
     service='Environment=MUSTER_SECCOMP_PROFILE=/nonexistent' define no-seccomp.service /bin/true
     fails no-seccomp.service 'seccomp profile /nonexistent is missing: install golang-github-containers-common'
-    node rm -rf "$UNPACKED"
-    service='Environment=PATH=/nonexistent' define no-umoci.service /bin/true
-    fails no-umoci.service "umoci is not installed (Debian's package umoci)"
-    [ "$(node sh -c "ls $UNPACKED | grep -vc '^lock-'")" = 0 ]
+    service='Environment=PATH=/nonexistent' image=docker://localhost:1/none define no-skopeo.service /bin/true
+    fails no-skopeo.service "skopeo is not installed (Debian's package skopeo)"
 }
 
 @test "start by hand is refused" {

@@ -35,6 +35,8 @@ declare -A HOME_OF=(
     [yaml.h]='cloud-config/*'
     [microhttpd.h]='api/*'
     [libsmartcols/libsmartcols.h]='cli/*'
+    [archive.h]='container/unpack.c tests/unit/test-container-unpack.c'
+    [archive_entry.h]='container/unpack.c tests/unit/test-container-unpack.c'
     [cmocka.h]='tests/*'
 )
 
