@@ -544,7 +544,9 @@ static void advance(struct entry *entry)
             entry->translation && text_equal(entry->translated_blob, entry->assignment.blob),
         .installed = entry->installed,
         .current = entry->current,
-        .need_reload = entry->status.need_reload,
+        /* A slice that a service names exists before its file does, and then has no limits; systemd
+         * itself does not see that there is a file now. */
+        .need_reload = entry->status.need_reload || entry->status.without_file,
         .activity = activity_of(entry),
         .assignment_revision = entry->assignment_revision,
         .started_revision = entry->started_revision,

@@ -31,6 +31,7 @@ struct systemd_status {
     char status_text[256]; /* what the service says of itself (STATUS=) */
     char fragment[256];    /* path of the file it was loaded from */
     bool need_reload;      /* the file changed since it was loaded */
+    bool without_file;     /* loaded with no file: systemd made it up for others' sake */
 };
 
 struct systemd_callbacks {

@@ -270,6 +270,7 @@ static int on_all_properties(sd_bus_message *m, void *userdata, sd_bus_error *er
         copy_text(now.active, sizeof(now.active), "inactive");
         copy_text(now.sub, sizeof(now.sub), "dead");
     }
+    now.without_file = strcmp(now.load, "loaded") == 0 && !now.fragment[0];
     watched->status = now;
     tell(watched);
     send_next(bus);

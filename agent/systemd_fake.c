@@ -40,6 +40,7 @@ struct fake {
     bool connected;
     struct fake_unit *units;
     struct news *news;
+    unsigned int reloads;
 };
 
 static void set_words(struct systemd_status *status, const char *active, const char *sub)
@@ -159,9 +160,16 @@ static int fake_reload(struct systemd *systemd, systemd_done_fn fn, void *userda
                        struct error *err)
 {
     int r = check_connected(systemd, err);
-    if (r == 0)
-        add_news(systemd, "", 0, fn, userdata);
-    return r;
+    if (r < 0)
+        return r;
+    struct fake *fake = (struct fake *)(void *)systemd;
+    struct fake_unit *unit = NULL;
+    struct fake_unit *next = NULL;
+    HASH_ITER(hh, fake->units, unit, next)
+        unit->status.without_file = false;
+    fake->reloads++;
+    add_news(systemd, "", 0, fn, userdata);
+    return 0;
 }
 
 static int fake_is_stopping(struct systemd *systemd, systemd_done_fn fn, void *userdata,
@@ -244,6 +252,18 @@ void systemd_fake_set_text(struct systemd *systemd, const char *unit, const char
 {
     struct systemd_status *status = &get(systemd, unit)->status;
     (void)snprintf(status->status_text, sizeof(status->status_text), "%s", text);
+}
+
+void systemd_fake_make_up(struct systemd *systemd, const char *unit)
+{
+    struct systemd_status *status = &get(systemd, unit)->status;
+    set_words(status, "active", "active");
+    status->without_file = true;
+}
+
+unsigned int systemd_fake_reloads(const struct systemd *systemd)
+{
+    return ((const struct fake *)(const void *)systemd)->reloads;
 }
 
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment)

@@ -19,6 +19,9 @@ void systemd_fake_set(struct systemd *systemd, const char *unit, const char *act
                       const char *sub);
 /* What its service says of itself. */
 void systemd_fake_set_text(struct systemd *systemd, const char *unit, const char *text);
+/* systemd has it active without a file, as a slice that a service names; a reload finds the file.
+ */
+void systemd_fake_make_up(struct systemd *systemd, const char *unit);
 /* As a unit that the host has of its own. */
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment);
 /* The next start of the unit fails. */
@@ -34,6 +37,7 @@ void systemd_fake_connect(struct systemd *systemd, bool connected);
 /* How often it was started and stopped. */
 unsigned int systemd_fake_starts(const struct systemd *systemd, const char *unit);
 unsigned int systemd_fake_stops(const struct systemd *systemd, const char *unit);
+unsigned int systemd_fake_reloads(const struct systemd *systemd);
 const char *systemd_fake_active(const struct systemd *systemd, const char *unit);
 
 #endif

@@ -373,6 +373,16 @@ static void an_absent_assignment_alone_stops_nothing(void **state)
     assert_false(runner_has_unconfirmed(world->runner));
 }
 
+static void a_unit_that_was_there_before_its_file_is_loaded_from_it(void **state)
+{
+    struct world *world = *state;
+    systemd_fake_make_up(world->systemd, UNIT);
+    (void)assign(world, text_one, WANT_RUN);
+    assert_int_equal(systemd_fake_reloads(world->systemd), 1);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 0);
+}
+
 static void a_unit_of_the_hosts_own_is_never_shadowed(void **state)
 {
     struct world *world = *state;
@@ -565,6 +575,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_unit_that_was_there_before_its_file_is_loaded_from_it,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_unit_of_the_hosts_own_is_never_shadowed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
