@@ -205,6 +205,7 @@ static void add_container_unit(struct text *t, const struct unit_file *file, con
     add_default(t, file, "Service", "KillMode", "mixed");
     add_default(t, file, "Service", "TimeoutStopSec", "10");
     add_default(t, file, "Service", "OOMPolicy", "stop");
+    add_default(t, file, "Service", "DevicePolicy", "closed");
     add_default(t, file, "Service", "SyslogIdentifier", "%N");
     add_user_sections(t, file);
     text_addf(t,

@@ -96,6 +96,7 @@ KillMode=mixed
 Slice=muster.slice
 TimeoutStopSec=10
 OOMPolicy=stop
+DevicePolicy=closed
 ExecStart=$HELPER start %n
 ExecStopPost=-$HELPER clean %n
 ${service:-}
