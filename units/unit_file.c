@@ -57,6 +57,18 @@ static void *add_slot(void *array_pointer, size_t count, size_t size)
     return memset((char *)*array + count * size, 0, size);
 }
 
+/* systemd's idea of white space, which has no \v and no \f. */
+static char *trim(char *s)
+{
+    static const char white[] = " \t\n\r";
+    s += strspn(s, white);
+    size_t length = strlen(s);
+    while (length > 0 && strchr(white, s[length - 1]))
+        length--;
+    s[length] = '\0';
+    return s;
+}
+
 static bool is_line_end(char c)
 {
     return c == '\n' || c == '\r';
@@ -229,8 +241,8 @@ static int add_option(struct reader *reader, char *line, struct error *err)
     file->count++;
     option->line = reader->started;
     option->section = strdup(reader->section);
-    option->key = strdup(text_trim(line));
-    option->value = strdup(text_trim(equals + 1));
+    option->key = strdup(trim(line));
+    option->value = strdup(trim(equals + 1));
     if (!option->section || !option->key || !option->value)
         return error_oom(err);
     return add_piece(reader, UNIT_PIECE_OPTION, file->count - 1, err);
@@ -238,11 +250,14 @@ static int add_option(struct reader *reader, char *line, struct error *err)
 
 static int take_line(struct reader *reader, char *line, struct error *err)
 {
-    char *trimmed = text_trim(line);
+    char *trimmed = trim(line);
     if (!*trimmed)
         return add_piece(reader, UNIT_PIECE_TEXT, 0, err);
     if (!unit_text_is_utf8(trimmed))
         return error_set(err, -EINVAL, "line %u: not UTF-8", reader->started);
+    if (text_starts_with(trimmed, UTF8_BOM))
+        return error_set(err, -EINVAL, "line %u: a byte order mark that is not the first",
+                         reader->started);
     return *trimmed == '[' ? add_section(reader, trimmed, err) : add_option(reader, trimmed, err);
 }
 
@@ -288,6 +303,13 @@ int unit_file_parse(const char *text, size_t length, struct unit_file **ret, str
     }
     *ret = take_ptr(file);
     return 0;
+}
+
+void unit_text_end_line(struct text *t)
+{
+    /* A line that ends in \r would take a single \n for the other half of its own end. */
+    if (t->length > 0)
+        text_add(t, t->data[t->length - 1] == '\n' ? "\n" : "\n\n");
 }
 
 /* A value may end in a backslash that a space followed; at a line's end it would continue the line.

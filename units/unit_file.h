@@ -71,6 +71,10 @@ struct text;
 void unit_file_write_piece(const struct unit_file *file, const struct unit_piece *piece,
                            struct text *t);
 
+/* Ends the text of a unit so that what is added next begins a line, and continues none: an empty
+ * line closes what a backslash at the end left open. */
+void unit_text_end_line(struct text *t);
+
 /* Gives the option another value (copied), without line ends in it. */
 int unit_option_set(struct unit_option *option, const char *value, struct error *err);
 
