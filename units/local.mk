@@ -4,6 +4,7 @@ libunits_a_SOURCES = \
 	units/container.c units/container.h \
 	units/container_read.c \
 	units/container_value.h \
+	units/drop_in.c units/drop_in.h \
 	units/metadata.c units/metadata.h \
 	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
@@ -36,15 +37,21 @@ test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
 test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
-check_PROGRAMS += test-unit-corpus test-unit-systemd
+check_PROGRAMS += test-unit-corpus test-unit-drop-in test-unit-systemd
+test_unit_drop_in_SOURCES = tests/unit/test-unit-drop-in.c tests/unit/harness.h
+test_unit_drop_in_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_systemd_SOURCES = tests/unit/test-unit-systemd.c tests/unit/harness.h
 test_unit_systemd_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_corpus_SOURCES = tests/unit/test-unit-corpus.c tests/unit/harness.h
 test_unit_corpus_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
+EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-drop-in
 EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-file tests/fuzz/corpus/fuzz-unit-translate
 if FUZZING
-noinst_PROGRAMS += fuzz-unit-file fuzz-unit-translate
+noinst_PROGRAMS += fuzz-unit-drop-in fuzz-unit-file fuzz-unit-translate
+fuzz_unit_drop_in_SOURCES = tests/fuzz/fuzz-unit-drop-in.c
+fuzz_unit_drop_in_LDADD = $(UNITS_LIBS)
+fuzz_unit_drop_in_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_unit_file_SOURCES = tests/fuzz/fuzz-unit-file.c
 fuzz_unit_file_LDADD = $(UNITS_LIBS)
 fuzz_unit_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
