@@ -6,6 +6,7 @@ libunits_a_SOURCES = \
 	units/container_value.h \
 	units/drop_in.c units/drop_in.h \
 	units/metadata.c units/metadata.h \
+	units/quadlet.c units/quadlet.h \
 	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \
@@ -37,9 +38,11 @@ test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
 test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
-check_PROGRAMS += test-unit-corpus test-unit-drop-in test-unit-systemd
+check_PROGRAMS += test-unit-corpus test-unit-drop-in test-unit-quadlet test-unit-systemd
 test_unit_drop_in_SOURCES = tests/unit/test-unit-drop-in.c tests/unit/harness.h
 test_unit_drop_in_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+test_unit_quadlet_SOURCES = tests/unit/test-unit-quadlet.c tests/unit/harness.h
+test_unit_quadlet_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_systemd_SOURCES = tests/unit/test-unit-systemd.c tests/unit/harness.h
 test_unit_systemd_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_corpus_SOURCES = tests/unit/test-unit-corpus.c tests/unit/harness.h

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "units/container.h"
+#include "units/quadlet.h"
 #include "units/requirements.h"
 #include "units/unit_file.h"
 #include "units/unit_name.h"
@@ -23,6 +24,16 @@ void translation_free(struct translation *translation)
 
 /* --- reading --- */
 
+/* The other sections of a unit with [Container]: what muster fills in, and what is Quadlet's. */
+static int read_beside_container(struct unit_file *file, const char *name, struct error *err)
+{
+    bool waits = false;
+    int r = unit_rules_check_container(file, name, err);
+    if (r >= 0)
+        r = quadlet_default_dependencies(file, &waits, err);
+    return r < 0 ? r : quadlet_translate(file, err);
+}
+
 /* Checks all that concerns running the unit. *ret_container NULL: it has no [Container]. */
 static int read_unit(const char *name, const char *text, size_t length, struct unit_file **ret_file,
                      struct container **ret_container, struct error *err)
@@ -37,7 +48,7 @@ static int read_unit(const char *name, const char *text, size_t length, struct u
     if (r >= 0)
         r = container_read(file, name, &container, err);
     if (r >= 0)
-        r = container ? unit_rules_check_container(file, name, err)
+        r = container ? read_beside_container(file, name, err)
                       : unit_rules_check_runs(file, name, err);
     if (r < 0)
         return r;
@@ -127,22 +138,6 @@ static void add_plain_unit(struct text *t, const struct unit_file *file, const c
     text_add_bytes(t, text + skipped, length - skipped);
 }
 
-/* A value may end in a backslash that a space followed; at a line's end it would continue the line.
- */
-static bool ends_in_open_backslash(const char *line)
-{
-    bool open = false;
-    for (; *line; line++)
-        open = !open && *line == '\\';
-    return open;
-}
-
-static void add_user_option(struct text *t, const struct unit_option *option)
-{
-    bool open = ends_in_open_backslash(option->value);
-    text_addf(t, "%s=%s%s\n", option->key, option->value, open ? " " : "");
-}
-
 /* [Quadlet] speaks to Podman's generator only. */
 static bool is_ours(const char *section)
 {
@@ -150,18 +145,19 @@ static bool is_ours(const char *section)
            strcmp(section, "Quadlet") == 0;
 }
 
+/* As they were written, comments and all, but for names of units that were translated. */
 static void add_user_sections(struct text *t, const struct unit_file *file)
 {
-    const char *section = NULL;
-    for (size_t i = 0; i < file->count; i++) {
-        const struct unit_option *option = &file->options[i];
-        if (is_ours(option->section))
-            continue;
-        if (!text_equal(section, option->section))
-            text_addf(t, "\n[%s]\n", option->section);
-        section = option->section;
-        add_user_option(t, option);
+    bool wanted = true;
+    text_add(t, "\n");
+    for (size_t i = 0; i < file->piece_count; i++) {
+        const struct unit_piece *piece = &file->pieces[i];
+        if (piece->kind == UNIT_PIECE_SECTION)
+            wanted = !is_ours(file->sections[piece->index].name);
+        if (wanted)
+            unit_file_write_piece(file, piece, t);
     }
+    unit_text_end_line(t);
 }
 
 /* systemd's own limit would block the sixth start within ten seconds, for good: a restart policy is
@@ -193,12 +189,21 @@ static char *quote_path(const char *path)
     return inner ? text_format("%s%s%s", plain ? "" : "\"", inner, plain ? "" : "\"") : NULL;
 }
 
+/* Quadlet's default, on which files of its users rely. */
+static void add_network_dependency(struct text *t, const struct unit_file *file)
+{
+    bool wanted = false;
+    if (quadlet_default_dependencies(file, &wanted, NULL) == 0 && wanted)
+        text_add(t, "Wants=network-online.target\nAfter=network-online.target\n");
+}
+
 /* What muster-container relies on stands last, so that no list reset before it can drop it. */
 static void add_container_unit(struct text *t, const struct unit_file *file, const char *name,
                                const char *helper)
 {
     add_origin(t, name);
     text_add(t, "[Unit]\nAfter=musterd.service\n");
+    add_network_dependency(t, file);
     add_start_limit(t, file);
     text_add(t, "\n[Service]\n");
     add_default(t, file, "Service", "Slice", "muster.slice");
@@ -209,7 +214,7 @@ static void add_container_unit(struct text *t, const struct unit_file *file, con
     add_default(t, file, "Service", "SyslogIdentifier", "%N");
     add_user_sections(t, file);
     text_addf(t,
-              "\n[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes\n"
+              "[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes\n"
               "ExecStart=%s start %%n\nExecStopPost=-%s clean %%n\n",
               helper, helper);
 }

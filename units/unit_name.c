@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "units/quadlet.h"
 
 static const char *const types[] = {
     "automount", "busname", "device",   "mount",  "path", "scope", "service",
@@ -64,6 +65,9 @@ static int check_type(const char *name, const char *type, struct error *err)
                          "unit name \"%s\": name it %.*s.service; a file with [Container] becomes "
                          "a service",
                          name, (int)(type - name - 1), name);
+    if (quadlet_advice(type))
+        return error_set(err, -EINVAL, "unit name \"%s\": a .%s is no unit of muster; %s", name,
+                         type, quadlet_advice(type));
     if (!is_among(types, type)) {
         const char *nearest = text_nearest(type, types);
         return error_set(err, -EINVAL, "unit name \"%s\": \"%s\" is no type of unit%s%s%s", name,
