@@ -113,6 +113,7 @@ static int pull(struct get *get, struct image **ret, struct error *err)
     const struct images_request *request = get->request;
     int64_t delay_ms = request->retry_delay_ms ? request->retry_delay_ms : 1000;
     get->fetched = true;
+    (void)sd_notifyf(0, "STATUS=muster-container: %s: asking its registry", get->what);
     for (int64_t left = request->retries;; left--) {
         struct error why = { 0 };
         int r = try_once(get, ret, &why);
@@ -231,6 +232,8 @@ int images_get(const struct images_request *request, struct image **ret, bool *r
     }
     if (r < 0)
         return error_prefix(err, r, "image %s", request->said);
+    if (get.fetched)
+        (void)sd_notify(0, "STATUS=");
     if (ret_fetched)
         *ret_fetched = get.fetched;
     return 0;

@@ -12,7 +12,7 @@ muster_unpack_LDADD = $(BASE_LIBS) $(ARCHIVE_LIBS)
 
 noinst_LIBRARIES += libcontainer.a
 libcontainer_a_SOURCES = \
-	container/clean.c container/exec.c container/start.c container/verbs.h \
+	container/clean.c container/exec.c container/gc.c container/start.c container/verbs.h \
 	container/fetch.c container/fetch.h \
 	container/image.c container/image.h container/images.c container/images.h \
 	container/layers.c container/layers.h container/lock.c container/lock.h \
@@ -26,6 +26,7 @@ libcontainer_a_SOURCES = \
 	container/seccomp.c container/seccomp.h \
 	container/settings.c container/settings.h \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
+	container/store_gc.c container/store_gc.h \
 	container/tree.c container/tree.h \
 	container/user.c container/user.h
 
@@ -35,7 +36,7 @@ EXTRA_DIST += data/container.conf
 EXTRA_DIST += tests/integration/container.bats
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
-	test-container-settings test-container-reference test-container-pull test-container-unpack
+	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h
@@ -44,6 +45,8 @@ test_container_pull_SOURCES = tests/unit/test-container-pull.c tests/unit/harnes
 test_container_pull_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_reference_SOURCES = tests/unit/test-container-reference.c tests/unit/harness.h
 test_container_reference_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_store_SOURCES = tests/unit/test-container-store.c tests/unit/harness.h
+test_container_store_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_unpack_SOURCES = tests/unit/test-container-unpack.c tests/unit/harness.h \
 	container/unpack.c container/unpack.h
 test_container_unpack_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(ARCHIVE_LIBS) $(TEST_LIBS)

@@ -18,9 +18,12 @@ static const char usage[] =
     "usage: muster-container start UNIT\n"
     "       muster-container clean UNIT\n"
     "       muster-container exec [-t|--tty] [-i|--interactive] UNIT [--] COMMAND [ARGUMENT...]\n"
+    "       muster-container gc\n"
     "\n"
     "systemd runs start and clean for units of muster. exec runs a command inside the unit's\n"
     "container, in a scope of its own; it gets a terminal if it is started from one.\n"
+    "gc removes images that nobody uses until the others fit into images_max_size of\n"
+    "/etc/muster/container.conf; each pull does so as well.\n"
     "\n"
     "MUSTER_SECCOMP_PROFILE names another seccomp profile than\n"
     "/usr/share/containers/seccomp.json, or is \"unconfined\".\n";
@@ -77,6 +80,8 @@ int main(int argc, char **argv)
         return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     if (strcmp(verb, "exec") == 0)
         return run_exec(argc - 1, argv + 1);
+    if (argc == 2 && strcmp(verb, "gc") == 0)
+        return finish(verb_gc(true, &err), &err);
     if (argc == 3 && strcmp(verb, "start") == 0)
         return finish(verb_start(argv[2], &err), &err);
     if (argc == 3 && strcmp(verb, "clean") == 0)

@@ -20,12 +20,36 @@ static int set_runtime(struct container_settings *settings, const char *value, s
     return 0;
 }
 
+/* As 20G, 512M (of 1024), or 10%. */
+static int set_images_max_size(struct container_settings *settings, const char *value,
+                               struct error *err)
+{
+    static const char units[] = "KMGT";
+    size_t digits = strspn(value, "0123456789");
+    const char *unit = value[digits] ? strchr(units, value[digits]) : NULL;
+    bool percent = value[digits] == '%';
+    autofree char *number = strndup(value, digits);
+    uint64_t n = 0;
+    if (!number)
+        return error_oom(err);
+    if ((!unit && !percent) || value[digits + 1] ||
+        text_parse_u64(number, percent ? 100 : 1024 * 1024, &n, NULL) < 0 || n == 0)
+        return error_set(err, -EINVAL, "\"%s\" is no size like 20G or 512M, nor a part like 10%%",
+                         value);
+    settings->images_max_size = (struct container_bound){
+        .bytes = percent ? 0 : (int64_t)(n << (10 * (unsigned int)(unit - units + 1))),
+        .percent = percent ? (int64_t)n : 0,
+    };
+    return 0;
+}
+
 static const struct {
     const char *key;
     const char *standard;
     int (*set)(struct container_settings *settings, const char *value, struct error *err);
 } keys[] = {
-    {"runtime", "crun", set_runtime},
+    {"runtime",          "crun", set_runtime        },
+    { "images_max_size", "10%",  set_images_max_size},
 };
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 

@@ -6,6 +6,8 @@
 #ifndef CONTAINER_SETTINGS_H
 #define CONTAINER_SETTINGS_H
 
+#include <stdint.h>
+
 #include "base/cleanup.h"
 #include "base/error.h"
 
@@ -16,8 +18,15 @@ enum container_runtime {
     CONTAINER_RUNTIME_RUNC,
 };
 
+/* What the layers of images may take: one of the two is 0. */
+struct container_bound {
+    int64_t bytes;
+    int64_t percent; /* of the file system that holds them */
+};
+
 struct container_settings {
     enum container_runtime runtime; /* of containers that start from now on */
+    struct container_bound images_max_size;
 };
 
 /* path: NULL is the default one, which may be absent. -EINVAL: a key or a value is wrong; the error

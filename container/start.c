@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "container/images.h"
 #include "container/place.h"
@@ -186,7 +187,12 @@ static int image_find(struct start *start, const char *architecture, struct erro
         .retries = container->pull_retries,
         .retry_delay_ms = container->pull_retry_delay_ms,
     };
-    int r = images_get(&request, &start->image, NULL, err);
+    bool fetched = false;
+    struct error why = { 0 };
+    int r = images_get(&request, &start->image, &fetched, err);
+    /* Whatever else was pulled before may have to go now; that it stays stops no container. */
+    if (r == 0 && fetched && verb_gc(false, &why) < 0)
+        log_warning("%s", why.text);
     return r < 0 ? r : rootfs_of_image(start->image, PLACE_IMAGE_STORE, &start->rootfs, err);
 }
 

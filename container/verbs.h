@@ -14,6 +14,10 @@ int verb_start(const char *unit, struct error *err);
 /* Removes whatever a container of the unit left, but spec.json. Any number of times. */
 int verb_clean(const char *unit, struct error *err);
 
+/* Removes images that nobody uses until the rest is within images_max_size (settings.h), and tells
+ * the journal; if verbose, also that there was nothing to do. A pull does so itself. */
+int verb_gc(bool verbose, struct error *err);
+
 struct exec_options {
     bool tty; /* allocate a terminal */
 };

@@ -47,6 +47,25 @@ static void the_environment_has_the_last_word(void **state)
     assert_int_equal(unsetenv("MUSTER_CONTAINER_RUNTIME"), 0);
 }
 
+static void images_may_take_a_size_or_a_part(void **state)
+{
+    autoptr(container_settings) silent = NULL;
+    autoptr(container_settings) said = NULL;
+    struct container_settings *none = NULL;
+    static const char *const wrong[] = { "10", "G", "0G", "101%", "1.5G", "20GB", "-1G", "" };
+    (void)state;
+    assert_int_equal(read_text("", &silent, NULL), 0);
+    assert_int_equal(silent->images_max_size.percent, 10);
+    assert_int_equal(silent->images_max_size.bytes, 0);
+    assert_int_equal(read_text("images_max_size = 3G\n", &said, NULL), 0);
+    assert_int_equal(said->images_max_size.percent, 0);
+    assert_int_equal(said->images_max_size.bytes, (int64_t)3 << 30);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        autofree char *text = text_format("images_max_size = %s\n", wrong[i]);
+        assert_int_equal(read_text(text, &none, NULL), -EINVAL);
+    }
+}
+
 static void what_is_wrong_is_named_with_its_line(void **state)
 {
     struct container_settings *none = NULL;
@@ -64,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crun_is_the_runtime_unless_one_is_said),
         cmocka_unit_test(the_environment_has_the_last_word),
+        cmocka_unit_test(images_may_take_a_size_or_a_part),
         cmocka_unit_test(what_is_wrong_is_named_with_its_line),
     };
     return cmocka_run_group_tests_name("container/settings", tests, NULL, NULL);
