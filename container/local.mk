@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The pure half of the runtime's configuration lives with the unit language.
-libunits_a_SOURCES += units/oci.c units/oci.h
+libunits_a_SOURCES += units/oci.c units/oci.h units/oci_linux.c units/oci_mounts.c units/oci_parts.h
 
 helper_PROGRAMS += muster-container
 muster_container_SOURCES = container/main.c

@@ -87,14 +87,21 @@ static int spec_read(const struct place *place, struct container **ret, struct e
 
 static int seccomp_find(struct start *start, const char *architecture, struct error *err)
 {
-    const char *path = getenv("MUSTER_SECCOMP_PROFILE");
+    const char *of_unit = start->container->seccomp_profile;
+    const char *of_machine = getenv("MUSTER_SECCOMP_PROFILE");
+    const char *path = of_unit                     ? of_unit
+                       : of_machine && *of_machine ? of_machine
+                                                   : default_seccomp_profile;
+    autostrv capabilities = NULL;
+    int r = oci_capabilities(start->container, &capabilities, err);
+    if (r < 0)
+        return r;
     const struct seccomp_machine machine = {
         .architecture = architecture,
         .kernel = start->machine.release,
-        .capabilities = oci_default_capabilities,
+        .capabilities = (const char *const *)capabilities,
     };
-    return seccomp_load(path && *path ? path : default_seccomp_profile, &machine, &start->seccomp,
-                        err);
+    return seccomp_load(path, &machine, &start->seccomp, err);
 }
 
 static int user_find(struct start *start, struct error *err)

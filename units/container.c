@@ -120,6 +120,7 @@ static const struct shape_field container_fields[] = {
     STRV(entrypoint, "entrypoint"),
     STRV(exec, "exec"),
     STRV(environment, "environment"),
+    BOOL(oneshot, "oneshot"),
     STRV(environment_names, "environmentNames"),
     STRV(environment_files, "environmentFiles"),
     BOOL(environment_host, "environmentHost"),
@@ -182,6 +183,7 @@ static const struct shape_field container_fields[] = {
     STRING(slice, "slice"),
     STRING(stop_signal, "stopSignal"),
     INT(stop_seconds, "stopSeconds"),
+    STRV(device_rules, "deviceRules"),
     STRV(reload_command, "reloadCommand"),
     STRING(reload_signal, "reloadSignal"),
     STRV(health.command, "healthCommand"),
@@ -210,11 +212,16 @@ void container_free(struct container *container)
 }
 
 /* A list's element goes as it came: with what it owns. */
-void container_clear_mounts(struct container *container)
+void container_clear_mounts(struct container *container, const char *key)
 {
-    for (size_t i = 0; i < container->mount_count; i++)
-        shape_clear(&mount_shape, &container->mounts[i]);
-    container->mount_count = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < container->mount_count; i++) {
+        if (strcmp(container->mounts[i].key, key) == 0)
+            shape_clear(&mount_shape, &container->mounts[i]);
+        else
+            container->mounts[kept++] = container->mounts[i];
+    }
+    container->mount_count = kept;
 }
 
 void container_clear_ports(struct container *container)

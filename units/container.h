@@ -113,7 +113,8 @@ struct container_mount {
     bool no_copy;  /* a volume: the image's files at the destination are not copied into it at first
                     */
     bool idmap;    /* its files belong inside to whom they belong outside */
-    char *subpath; /* of an image; NULL: all of it */
+    char *subpath; /* of an image or volume; NULL: all of it */
+    const char *key; /* that said so, while it is read; not in the JSON */
 };
 
 struct container_port {
@@ -174,10 +175,11 @@ struct container {
     int64_t pull_retry_delay_ms;
     enum container_auto_update auto_update;
     /* the process */
-    char *name;               /* ContainerName=; NULL: systemd-%N */
-    char **entrypoint;        /* NULL: the image's; empty: none */
-    char **exec;              /* arguments after the entrypoint; NULL: the image's own command */
-    char **environment;       /* "K=V", each K once */
+    char *name;         /* ContainerName=; NULL: systemd-%N */
+    char **entrypoint;  /* NULL: the image's; empty: none */
+    char **exec;        /* arguments after the entrypoint; NULL: the image's own command */
+    char **environment; /* "K=V", each K once */
+    bool oneshot;       /* Type=oneshot of [Service]: the start lasts as long as the container */
     char **environment_names; /* variables of the service that are handed on */
     char **environment_files; /* absolute host paths, '-' before what may be missing */
     bool environment_host;    /* all variables of the service are handed on */
@@ -249,6 +251,7 @@ struct container {
     int64_t stop_seconds;  /* 0: none said */
     char **reload_command; /* runs inside */
     char *reload_signal;
+    char **device_rules; /* beyond devices[]: "char 10:200 rwm" */
     struct container_health health;
     /* not in the JSON */
     char *

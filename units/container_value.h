@@ -17,10 +17,13 @@ extern const char *const container_log_words[];
 extern const char *const container_secret_words[];
 extern const char *const container_auto_update_words[];
 
-/* An empty assignment drops what was said before. */
-void container_clear_mounts(struct container *container);
+/* An empty assignment drops what was said before; of mounts, by the same key. */
+void container_clear_mounts(struct container *container, const char *key);
 void container_clear_ports(struct container *container);
 void container_clear_networks(struct container *container);
+
+/* "web@1.service" gives "web-1". NULL if memory ran out. */
+char *container_default_host_name(const char *unit_name);
 
 /* Each word that nobody said becomes the one that holds then. */
 void container_set_defaults(struct container *container);

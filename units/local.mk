@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
-	units/container.c units/container.h \
+	units/capabilities.c units/capabilities.h \
+	units/container.c units/container.h units/container_value.h \
+	units/container_file_keys.c \
+	units/container_health_keys.c \
+	units/container_limit_keys.c \
+	units/container_network_keys.c \
+	units/container_podman_keys.c \
+	units/container_process_keys.c \
 	units/container_read.c \
-	units/container_value.h \
+	units/container_take.c units/container_take.h \
+	units/container_user_keys.c \
 	units/drop_in.c units/drop_in.h \
+	units/image_name.c units/image_name.h \
 	units/metadata.c units/metadata.h \
 	units/quadlet.c units/quadlet.h \
 	units/requirements.c units/requirements.h \

@@ -1,142 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The whole configuration, and its process; mounts and what concerns the kernel have files of their
+ * own. */
 #include "units/oci.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
-
-enum { OPTIONS_MAX = 8 };
+#include "units/oci_parts.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* Where the notify socket appears inside; /run/systemd would look like a booted systemd. */
-static const char notify_socket_inside[] = "/run/notify";
-
-const char *const oci_default_capabilities[] = {
-    "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",     "CAP_FSETID",
-    "CAP_KILL",        "CAP_MKNOD",   "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",    "CAP_SETFCAP",
-    "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT", NULL,
-};
-
-/* Of /proc and /sys, what tells about the host or reaches it. */
-static const char *const masked_paths[] = {
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-    "/sys/fs/selinux",
-    NULL,
-};
-
-static const char *const readonly_paths[] = {
-    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
-};
-
-struct mount {
-    const char *destination;
-    const char *type;
-    const char *source;
-    const char *options[OPTIONS_MAX];
-};
-
-static const struct mount kernel_mounts[] = {
-    {"/proc",        "proc",   "proc",   { "nosuid", "noexec", "nodev" }                                 },
-    { "/dev",        "tmpfs",  "tmpfs",  { "nosuid", "noexec", "strictatime", "mode=755", "size=65536k" }},
-    { "/dev/pts",
-     "devpts",                 "devpts",
-     { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" }                        },
-    { "/dev/shm",    "tmpfs",  "shm",    { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" }     },
-    { "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" }                                 },
-};
-
-/* A sysfs shows the network of whoever mounts it: a fresh one belongs to a fresh namespace, and
- * with the host's network the host's own is the truth. */
-static const struct mount sys_of_own_network = {
-    "/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}
-};
-static const struct mount sys_of_host_network = {
-    "/sys", "bind", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"}
-};
-static const struct mount cgroup_mount = {
-    "/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}
-};
-
-/* The builders below return NULL if memory ran out, and json_pack() passes a NULL on. */
-
-static json_t *array_of(const char *const *list)
-{
-    json_t *array = json_array();
-    for (; array && list && *list; list++) {
-        if (json_array_append_new(array, json_string(*list)) < 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
-
-static int add_mount(json_t *mounts, const struct mount *mount, struct error *err)
-{
-    json_t *value =
-        json_pack("{s:s, s:s, s:s, s:o}", "destination", mount->destination, "type", mount->type,
-                  "source", mount->source, "options", array_of(mount->options));
-    return json_array_append_new(mounts, value) < 0 ? error_oom(err) : 0;
-}
-
-static int add_bind(json_t *mounts, const char *source, const char *destination, bool read_only,
-                    struct error *err)
-{
-    const struct mount mount = {
-        .destination = destination,
-        .type = "bind",
-        .source = source,
-        .options = {"rbind", "rprivate", read_only ? "ro" : "rw"},
-    };
-    return add_mount(mounts, &mount, err);
-}
-
-static int add_kernel_mounts(json_t *mounts, bool host_network, struct error *err)
-{
-    for (size_t i = 0; i < sizeof(kernel_mounts) / sizeof(kernel_mounts[0]); i++) {
-        int r = add_mount(mounts, &kernel_mounts[i], err);
-        if (r < 0)
-            return r;
-    }
-    int r = add_mount(mounts, host_network ? &sys_of_host_network : &sys_of_own_network, err);
-    return r < 0 ? r : add_mount(mounts, &cgroup_mount, err);
-}
-
-static int mounts_build(const struct oci_input *input, json_t **ret, struct error *err)
-{
-    const struct container *container = input->container;
-    bool host_network = container->network == CONTAINER_NETWORK_HOST;
-    autojson mounts = json_array();
-    if (!mounts)
-        return error_oom(err);
-    int r = add_kernel_mounts(mounts, host_network, err);
-    if (r == 0 && host_network && input->resolv_conf)
-        r = add_bind(mounts, input->resolv_conf, "/etc/resolv.conf", true, err);
-    if (r == 0 && input->notify_socket)
-        r = add_bind(mounts, input->notify_socket, notify_socket_inside, false, err);
-    for (size_t i = 0; r == 0 && i < container->mount_count; i++) {
-        const struct container_mount *mount = &container->mounts[i];
-        r = add_bind(mounts, mount->source, mount->destination, mount->read_only, err);
-    }
-    if (r < 0)
-        return r;
-    *ret = take_ptr(mounts);
-    return 0;
-}
+/* --- the environment --- */
 
 /* A variable said again takes the place of the first: programs disagree about which of two they
  * see. */
@@ -174,23 +51,35 @@ static int environment_put_named(json_t *environment, const char *name, const ch
     return assignment ? environment_put(environment, assignment, err) : error_oom(err);
 }
 
-static int environment_build(const struct oci_input *input, char *const *of_image, json_t **ret,
-                             struct error *err)
+/* What holds where nobody says anything. */
+static int environment_begin(const struct oci_input *input, json_t *environment, struct error *err)
 {
     const char *home = !input->user ? "/root" : input->user->home ? input->user->home : "/";
-    autojson environment = json_array();
-    if (!environment)
-        return error_oom(err);
     int r = environment_put_named(environment, "PATH", default_path, err);
     if (r == 0)
         r = environment_put_named(environment, "HOME", home, err);
-    if (r == 0)
-        r = environment_put_all(environment, (const char *const *)of_image, err);
-    if (r == 0)
-        r = environment_put_all(environment, (const char *const *)input->container->environment,
-                                err);
+    if (r == 0 && !input->container->host_uts)
+        r = environment_put_named(environment, "HOSTNAME", input->container->host_name, err);
+    /* By this programs know that they are in a container; systemd(1) lists the values. */
+    return r < 0 ? r : environment_put_named(environment, "container", "oci", err);
+}
+
+static int environment_build(const struct oci_input *input, char *const *of_image, json_t **ret,
+                             struct error *err)
+{
+    const char *const *const layers[] = {
+        (const char *const *)of_image, input->host_environment,
+        input->file_environment,       (const char *const *)input->container->environment,
+        input->secret_environment,
+    };
+    autojson environment = json_array();
+    if (!environment)
+        return error_oom(err);
+    int r = environment_begin(input, environment, err);
+    for (size_t i = 0; r == 0 && i < sizeof(layers) / sizeof(layers[0]); i++)
+        r = environment_put_all(environment, layers[i], err);
     if (r == 0 && input->notify_socket)
-        r = environment_put_named(environment, "NOTIFY_SOCKET", notify_socket_inside, err);
+        r = environment_put_named(environment, "NOTIFY_SOCKET", oci_notify_socket_inside, err);
     if (r == 0)
         r = environment_put_all(environment, input->extra_environment, err);
     if (r < 0)
@@ -198,6 +87,8 @@ static int environment_build(const struct oci_input *input, char *const *of_imag
     *ret = take_ptr(environment);
     return 0;
 }
+
+/* --- the command --- */
 
 /* The part of an image's configuration that says how to run it. */
 struct image_defaults {
@@ -235,25 +126,46 @@ static int image_read(const json_t *config, struct image_defaults *image, struct
     return 0;
 }
 
-static int arguments_build(const struct container *container, const struct image_defaults *image,
+/* Program and arguments, without the init that may stand before them. */
+static int command_build(const struct container *container, const struct image_defaults *image,
+                         char ***ret, struct error *err)
+{
+    char **head = container->entrypoint ? container->entrypoint : image->entrypoint;
+    bool is_own = container->entrypoint && container->entrypoint[0];
+    char **tail = container->exec ? container->exec : is_own ? NULL : image->command;
+    int r = strv_copy(head, ret, err);
+    for (; r == 0 && tail && *tail; tail++)
+        r = strv_add(ret, *tail, err);
+    return r;
+}
+
+static int arguments_build(const struct oci_input *input, const struct image_defaults *image,
                            json_t **ret, struct error *err)
 {
-    char **tail = container->exec ? container->exec : image->command;
-    autojson arguments = json_from_strv(image->entrypoint);
-    autojson more = json_from_strv(tail);
-    if (!arguments || !more || json_array_extend(arguments, more) < 0)
-        return error_oom(err);
-    const json_t *program = json_array_get(arguments, 0);
-    if (!program)
+    const struct container *container = input->container;
+    autostrv command = NULL;
+    autojson arguments = json_array();
+    int r = command_build(container, image, &command, err);
+    if (r < 0)
+        return r;
+    if (!command || !command[0])
         return error_set(err, -EINVAL,
                          "nothing to run: image %s has neither Entrypoint nor Cmd; say Exec= in "
                          "[Container]",
-                         container->image);
-    if (!json_string_length(program))
+                         container->image ? container->image : container->rootfs);
+    if (!*command[0])
         return error_set(err, -EINVAL, "nothing to run: the program's name is empty");
+    autojson words = json_from_strv(command);
+    if (input->init)
+        r = json_array_append_new(arguments, json_string(oci_init_inside)) |
+            json_array_append_new(arguments, json_string("--"));
+    if (r < 0 || !arguments || !words || json_array_extend(arguments, words) < 0)
+        return error_oom(err);
     *ret = take_ptr(arguments);
     return 0;
 }
+
+/* --- the process --- */
 
 static json_t *user_build(const struct oci_user *user)
 {
@@ -270,77 +182,104 @@ static json_t *user_build(const struct oci_user *user)
                      "additionalGids", groups);
 }
 
-/* Nothing inheritable and nothing ambient: a program that is not root has none of these, whatever
- * it executes. */
-static json_t *capabilities_build(void)
+/* RLIMIT_NOFILE of "nofile". No limit is the greatest number that JSON's readers agree on. */
+static json_t *limit_build(const struct container_ulimit *limit)
 {
-    return json_pack("{s:o, s:o, s:o}", "bounding", array_of(oci_default_capabilities), "effective",
-                     array_of(oci_default_capabilities), "permitted",
-                     array_of(oci_default_capabilities));
+    char name[sizeof("RLIMIT_SIGPENDING") + 8] = "RLIMIT_";
+    size_t length = strlen(name);
+    for (const char *c = limit->name; *c && length + 1 < sizeof(name); c++)
+        name[length++] = (char)toupper((unsigned char)*c);
+    return json_pack("{s:s#, s:I, s:I}", "type", name, (int)length, "soft",
+                     (json_int_t)(limit->soft < 0 ? INT64_MAX : limit->soft), "hard",
+                     (json_int_t)(limit->hard < 0 ? INT64_MAX : limit->hard));
+}
+
+/* "host" is no limit but the wish to have the service's, which is what happens. */
+static int limits_build(const struct container *container, json_t **ret, struct error *err)
+{
+    autojson limits = json_array();
+    if (!limits)
+        return error_oom(err);
+    for (size_t i = 0; i < container->ulimit_count; i++)
+        if (strcmp(container->ulimits[i].name, "host") != 0 &&
+            json_array_append_new(limits, limit_build(&container->ulimits[i])) < 0)
+            return error_oom(err);
+    *ret = take_ptr(limits);
+    return 0;
 }
 
 static int process_build(const struct oci_input *input, json_t **ret, struct error *err)
 {
+    const struct container *container = input->container;
     __attribute__((cleanup(image_done))) struct image_defaults image = { 0 };
     autojson arguments = NULL;
     autojson environment = NULL;
+    autojson capabilities = NULL;
+    autojson limits = NULL;
     int r = image_read(input->image_config, &image, err);
     if (r == 0)
-        r = arguments_build(input->container, &image, &arguments, err);
+        r = arguments_build(input, &image, &arguments, err);
     if (r == 0)
         r = environment_build(input, image.environment, &environment, err);
+    if (r == 0)
+        r = oci_process_capabilities(input, &capabilities, err);
+    if (r == 0)
+        r = limits_build(container, &limits, err);
     if (r < 0)
         return r;
-    const char *directory = *image.working_directory ? image.working_directory : "/";
-    json_t *process =
-        json_pack("{s:b, s:o, s:O, s:O, s:s, s:o, s:b}", "terminal", 0, "user",
-                  user_build(input->user), "args", arguments, "env", environment, "cwd", directory,
-                  "capabilities", capabilities_build(), "noNewPrivileges", 0);
-    if (!process)
-        return error_oom(err);
-    *ret = process;
-    return 0;
+    const char *directory = container->working_directory ? container->working_directory
+                            : *image.working_directory   ? image.working_directory
+                                                         : "/";
+    bool confined = container->apparmor && strcmp(container->apparmor, "unconfined") != 0;
+    *ret = json_pack("{s:b, s:o, s:O, s:O, s:s, s:O, s:b, s:s*, s:O*}", "terminal", 0, "user",
+                     user_build(input->user), "args", arguments, "env", environment, "cwd",
+                     directory, "capabilities", capabilities, "noNewPrivileges",
+                     (int)container->no_new_privileges, "apparmorProfile",
+                     confined ? container->apparmor : NULL, "rlimits",
+                     json_array_size(limits) ? limits : NULL);
+    return *ret ? 0 : error_oom(err);
 }
 
-static json_t *namespaces_build(bool host_network)
+/* --- the whole --- */
+
+/* Labels and annotations are one in OCI; what is said as an annotation wins. */
+static int annotations_build(const struct container *container, json_t **ret, struct error *err)
 {
-    static const char *const always[] = { "pid", "mount", "uts", "ipc", "cgroup", NULL };
-    json_t *namespaces = json_array();
-    int r = 0;
-    for (const char *const *type = always; namespaces && r == 0 && *type; type++)
-        r = json_array_append_new(namespaces, json_pack("{s:s}", "type", *type));
-    if (namespaces && r == 0 && !host_network)
-        r = json_array_append_new(namespaces, json_pack("{s:s}", "type", "network"));
-    if (r < 0) {
-        json_decref(namespaces);
-        return NULL;
+    char *const *const lists[] = { container->labels, container->annotations };
+    autojson annotations = json_object();
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        for (char *const *word = lists[i]; word && *word; word++) {
+            const char *equals = strchr(*word, '=');
+            if (equals && json_object_setn_new(annotations, *word, (size_t)(equals - *word),
+                                               json_string(equals + 1)) < 0)
+                return error_oom(err);
+        }
     }
-    return namespaces;
-}
-
-/* No cgroupsPath and no resources: the service's cgroup holds the container and systemd the limits;
- * the runtime would fail where a controller is missing. */
-static json_t *linux_build(const struct oci_input *input)
-{
-    bool host_network = input->container->network == CONTAINER_NETWORK_HOST;
-    return json_pack("{s:o, s:o, s:o, s:O*}", "namespaces", namespaces_build(host_network),
-                     "maskedPaths", array_of(masked_paths), "readonlyPaths",
-                     array_of(readonly_paths), "seccomp", input->seccomp);
+    *ret = take_ptr(annotations);
+    return *ret ? 0 : error_oom(err);
 }
 
 int oci_config(const struct oci_input *input, json_t **ret, struct error *err)
 {
+    const struct container *container = input->container;
     autojson process = NULL;
     autojson mounts = NULL;
+    autojson of_linux = NULL;
+    autojson annotations = NULL;
     int r = process_build(input, &process, err);
     if (r == 0)
-        r = mounts_build(input, &mounts, err);
+        r = oci_mounts(input, &mounts, err);
+    if (r == 0)
+        r = oci_linux(input, &of_linux, err);
+    if (r == 0)
+        r = annotations_build(container, &annotations, err);
     if (r < 0)
         return r;
-    json_t *config =
-        json_pack("{s:s, s:O, s:{s:s, s:b}, s:s*, s:O, s:o}", "ociVersion", "1.0.2", "process",
-                  process, "root", "path", input->root_path, "readonly", 0, "hostname",
-                  input->container->host_name, "mounts", mounts, "linux", linux_build(input));
+    json_t *config = json_pack(
+        "{s:s, s:O, s:{s:s, s:b}, s:s*, s:O, s:O, s:O*}", "ociVersion", "1.0.2", "process", process,
+        "root", "path", input->root_path, "readonly", (int)container->read_only, "hostname",
+        container->host_uts ? NULL : container->host_name, "mounts", mounts, "linux", of_linux,
+        "annotations", json_object_size(annotations) ? annotations : NULL);
     if (!config)
         return error_oom(err);
     *ret = config;

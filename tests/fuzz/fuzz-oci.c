@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "units/capabilities.h"
 #include "units/oci.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,7 +17,7 @@ static void check(const json_t *config)
     const char *directory = json_string_value(json_object_get(process, "cwd"));
     const json_t *bounding = json_object_get(json_object_get(process, "capabilities"), "bounding");
     size_t allowed = 0;
-    while (oci_default_capabilities[allowed])
+    while (capabilities_default[allowed])
         allowed++;
     if (!program || !*program || !directory || *directory != '/' ||
         json_array_size(bounding) != allowed)
@@ -25,7 +26,9 @@ static void check(const json_t *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct container container = { .network = CONTAINER_NETWORK_NONE };
+    struct container container = { .image = "i",
+                                   .host_name = "h",
+                                   .network = CONTAINER_NETWORK_NONE };
     autojson image = NULL;
     autojson config = NULL;
     if (json_read((const char *)data, size, &image, NULL) < 0)
