@@ -19,6 +19,7 @@ libunits_a_SOURCES = \
 	units/requirements.c units/requirements.h \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \
+	units/unit_escape.c units/unit_escape.h \
 	units/unit_file.c units/unit_file.h \
 	units/unit_name.c units/unit_name.h \
 	units/unit_rules.c units/unit_rules.h \
@@ -47,6 +48,9 @@ test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
 test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += test-unit-escape
+test_unit_escape_SOURCES = tests/unit/test-unit-escape.c tests/unit/harness.h
+test_unit_escape_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-unit-corpus test-unit-drop-in test-unit-quadlet test-unit-systemd
 test_unit_drop_in_SOURCES = tests/unit/test-unit-drop-in.c tests/unit/harness.h
 test_unit_drop_in_LDADD = $(UNITS_LIBS) $(TEST_LIBS)

@@ -2,57 +2,150 @@
 #include "units/specifier.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "units/unit_escape.h"
 
-/* Adds what %c stands for; false if it is unknown. */
-static bool add_expansion(struct text *t, char c, const char *name)
+/* The pieces of a unit's name. */
+struct name_parts {
+    char *prefix;
+    char *instance;   /* "" if there is none */
+    const char *tail; /* of the prefix, borrowed */
+    char *stem;       /* prefix and instance */
+};
+
+static void name_parts_done(struct name_parts *parts)
+{
+    free(parts->prefix);
+    free(parts->instance);
+    free(parts->stem);
+}
+
+static int name_parts_init(struct name_parts *parts, const char *name, struct error *err)
 {
     const char *dot = strrchr(name, '.');
-    const char *end = dot ? dot : name + strlen(name);
-    const char *at = memchr(name, '@', (size_t)(end - name));
+    size_t end = dot ? (size_t)(dot - name) : strlen(name);
+    const char *at = memchr(name, '@', end);
+    size_t prefix = at ? (size_t)(at - name) : end;
+    parts->stem = strndup(name, end);
+    parts->prefix = strndup(name, prefix);
+    parts->instance = at ? strndup(at + 1, end - prefix - 1) : strdup("");
+    if (!parts->stem || !parts->prefix || !parts->instance)
+        return error_oom(err);
+    const char *dash = strrchr(parts->prefix, '-');
+    parts->tail = dash ? dash + 1 : parts->prefix;
+    return 0;
+}
+
+/* What systemd's manager of the system has for everybody; NULL: none of these. */
+static const char *constant(char c)
+{
+    static const struct {
+        char letter;
+        const char *meaning;
+    } constants[] = {
+        {'%',  "%"         },
+        { 't', "/run"      },
+        { 'S', "/var/lib"  },
+        { 'C', "/var/cache"},
+        { 'L', "/var/log"  },
+        { 'E', "/etc"      },
+        { 'T', "/tmp"      },
+        { 'V', "/var/tmp"  },
+        { 'u', "root"      },
+        { 'g', "root"      },
+        { 'U', "0"         },
+        { 'G', "0"         },
+        { 'h', "/root"     },
+    };
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        if (constants[i].letter == c)
+            return constants[i].meaning;
+    return NULL;
+}
+
+static int add_unescaped(struct text *t, const char *escaped, struct error *err)
+{
+    autofree char *plain = NULL;
+    int r = unit_unescape(escaped, &plain, err);
+    if (r == 0)
+        text_add(t, plain);
+    return r;
+}
+
+static int add_path(struct text *t, const struct name_parts *parts, struct error *err)
+{
+    autofree char *path = NULL;
+    int r = unit_unescape_path(*parts->instance ? parts->instance : parts->prefix, &path, err);
+    if (r == 0)
+        text_add(t, path);
+    return r;
+}
+
+static int unknown(char c, struct error *err)
+{
+    return error_set(err, -EINVAL,
+                     "%%%c is not expanded here; %%n, %%N, %%p, %%P, %%i, %%I, %%j, %%J and %%f "
+                     "are, and what is the same on every machine (%%t, %%S, %%h …); %%%% is a "
+                     "percent sign",
+                     c > ' ' && c < 0x7f ? c : '?');
+}
+
+static int add_expansion(struct text *t, char c, const char *name, const struct name_parts *parts,
+                         struct error *err)
+{
+    const char *fixed = constant(c);
     switch (c) {
-    case '%':
-        text_add(t, "%");
-        return true;
     case 'n':
-        text_add(t, name);
-        return true;
+        fixed = name;
+        break;
     case 'N':
-        text_add_bytes(t, name, (size_t)(end - name));
-        return true;
+        fixed = parts->stem;
+        break;
     case 'p':
-        text_add_bytes(t, name, (size_t)((at ? at : end) - name));
-        return true;
+        fixed = parts->prefix;
+        break;
     case 'i':
-        if (at)
-            text_add_bytes(t, at + 1, (size_t)(end - at - 1));
-        return true;
+        fixed = parts->instance;
+        break;
+    case 'j':
+        fixed = parts->tail;
+        break;
+    case 'P':
+        return add_unescaped(t, parts->prefix, err);
+    case 'I':
+        return add_unescaped(t, parts->instance, err);
+    case 'J':
+        return add_unescaped(t, parts->tail, err);
+    case 'f':
+        return add_path(t, parts, err);
     default:
-        return false;
+        break;
     }
+    if (!fixed)
+        return unknown(c, err);
+    text_add(t, fixed);
+    return 0;
 }
 
 int specifier_expand(const char *value, const char *unit_name, char **ret, struct error *err)
 {
+    __attribute__((cleanup(name_parts_done))) struct name_parts parts = { 0 };
     autotext t = { 0 };
-    for (const char *p = value; *p; p++) {
-        if (*p != '%') {
+    int r = name_parts_init(&parts, unit_name, err);
+    for (const char *p = value; r == 0 && *p; p++) {
+        if (*p != '%')
             text_add_bytes(&t, p, 1);
-            continue;
-        }
-        p++;
-        if (!*p)
+        else if (*++p)
+            r = add_expansion(&t, *p, unit_name, &parts, err);
+        else
             return error_set(err, -EINVAL, "a single %% at the end; write %%%% for a percent sign");
-        if (!add_expansion(&t, *p, unit_name))
-            return error_set(err, -EINVAL,
-                             "%%%c is not expanded here; %%n, %%N, %%p and %%i are, and %%%% is a "
-                             "percent sign",
-                             *p > ' ' && *p < 0x7f ? *p : '?');
     }
+    if (r < 0)
+        return r;
     *ret = text_take(&t);
     return *ret ? 0 : error_oom(err);
 }

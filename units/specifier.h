@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* %n, %N, %p, %i in what muster itself reads; the rest of a unit is systemd's to expand. */
+/*
+ * systemd's specifiers in what muster itself reads, as far as they are the same on every machine;
+ * the rest of a unit is systemd's to expand.
+ */
 #ifndef UNITS_SPECIFIER_H
 #define UNITS_SPECIFIER_H
 
 #include "base/error.h"
 
-/* For the unit p@i.service: %n p@i.service, %N p@i, %p p, %i i, and %% a percent sign. -EINVAL: any
- * other, with the list. Caller frees *ret. */
+/* For the unit p-j@i.service: %n p-j@i.service, %N p-j@i, %p p-j, %i i, %j j (the prefix after its
+ * last dash), %f the instance, or else the prefix, as a path; %P, %I and %J unescape p, i and j; %%
+ * is a percent sign. What the system's manager has: %t /run, %S /var/lib, %C /var/cache, %L
+ * /var/log, %E /etc, %T /tmp, %V /var/tmp, %u and %g root, %U and %G 0, %h /root. -EINVAL: any
+ * other, or a name that does not unescape. Caller frees *ret. */
 int specifier_expand(const char *value, const char *unit_name, char **ret, struct error *err);
 
 /* The same, on each string of a list, in place. On failure the list is half-way but whole. */
