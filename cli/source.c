@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/unit.h"
+#include "units/drop_in.h"
+#include "units/quadlet.h"
 #include "units/unit_file.h"
 #include "units/unit_name.h"
 
@@ -56,23 +60,83 @@ static int read_if_there(const char *path, char **ret, struct error *err)
     return 0;
 }
 
-static int take_file(char *path, struct source *source, struct error *err)
+/* --- drop-ins --- */
+
+/* A link to /dev/null masks, as an empty file does. */
+static int read_drop_in(const char *path, char **ret, struct error *err)
 {
-    autofree char *owned = path;
-    if (!owned)
-        return error_oom(err);
-    int r = read_if_there(owned, &source->text, err);
-    if (r < 0 || !source->text)
+    struct stat info;
+    if (stat(path, &info) < 0)
+        return error_errno(err, -errno, "%s", path);
+    if (!S_ISCHR(info.st_mode))
+        return read_if_there(path, ret, err);
+    *ret = strdup("");
+    return *ret ? 0 : error_oom(err);
+}
+
+static int add_drop_in(struct drop_ins *drop_ins, const char *path, const char *folder,
+                       const char *file, struct error *err)
+{
+    autofree char *text = NULL;
+    autofree char *whole = text_format("%s/%s", path, file);
+    int r = whole ? read_drop_in(whole, &text, err) : error_oom(err);
+    return r < 0 || !text ? r : drop_ins_add(drop_ins, folder, file, text, err);
+}
+
+static int add_folder(struct drop_ins *drop_ins, const char *path, const char *folder,
+                      struct error *err)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(err, -errno, "%s", path);
+    int r = 0;
+    for (struct dirent *entry = readdir(directory); entry && r == 0; entry = readdir(directory))
+        if (entry->d_type != DT_DIR && drop_in_is_file_name(entry->d_name))
+            r = add_drop_in(drop_ins, path, folder, entry->d_name, err);
+    (void)closedir(directory);
+    return r;
+}
+
+/* What was typed, up to its name. */
+static int folder_length(const char *typed)
+{
+    const char *slash = strrchr(typed, '/');
+    return slash ? (int)(slash - typed + 1) : 0;
+}
+
+/* Adds the drop-ins of these folders, but for those of a template that has them in it already, to
+ * the source's text. */
+static int add_drop_ins(const char *typed, char *const *folders, char *const *not_those,
+                        struct source *source, struct error *err)
+{
+    __attribute__((cleanup(drop_ins_done))) struct drop_ins drop_ins = { 0 };
+    char *whole = NULL;
+    int r = 0;
+    for (; r == 0 && *folders; folders++) {
+        autofree char *path = text_format("%.*s%s", folder_length(typed), typed, *folders);
+        if (!path)
+            return error_oom(err);
+        if (!strv_contains(not_those, *folders))
+            r = add_folder(&drop_ins, path, *folders, err);
+    }
+    if (r == 0)
+        r = drop_ins_assemble(&drop_ins, source->text, &whole, err);
+    if (r < 0)
         return r;
-    source->origin = take_ptr(owned);
+    free(source->text);
+    source->text = whole;
     return 0;
 }
 
-/* The typed path, with the suffix that its name was given. */
-static char *path_beside(const char *typed, const char *name)
+/* --- where the text is from --- */
+
+static int take_file(const char *typed, const char *file, struct source *source, struct error *err)
 {
-    const char *slash = strrchr(typed, '/');
-    return text_format("%.*s%s", slash ? (int)(slash - typed + 1) : 0, typed, name);
+    source->origin = text_format("%.*s%s", folder_length(typed), typed, file);
+    int r = source->origin ? read_if_there(source->origin, &source->text, err) : error_oom(err);
+    if (r == 0 && !source->text)
+        free(take_ptr(source->origin));
+    return r;
 }
 
 static int take_template(const char *template_name, const struct source_store *store,
@@ -86,19 +150,40 @@ static int take_template(const char *template_name, const struct source_store *s
     return store->text(template_name, &source->text, err, store->userdata);
 }
 
-static int find_text(const char *typed, const struct source_store *store, struct source *source,
-                     struct error *err)
+/* file: the name of the file that would hold the unit. *ret_stored: the text is the store's. */
+static int find_text(const char *typed, const char *file, const struct source_store *store,
+                     struct source *source, bool *ret_stored, struct error *err)
 {
     autofree char *template_name = unit_name_template(source->name);
-    int r = take_file(path_beside(typed, source->name), source, err);
-    if (r < 0 || source->text || !template_name)
+    autofree char *template_file = unit_name_template(file);
+    int r = take_file(typed, file, source, err);
+    if (r < 0 || source->text || !template_name || !template_file)
         return r;
     if (!source->in_store) {
         r = take_template(template_name, store, source, err);
+        *ret_stored = source->text;
         if (r < 0 || source->text)
             return r;
     }
-    return take_file(path_beside(typed, template_name), source, err);
+    return take_file(typed, template_file, source, err);
+}
+
+static int find_whole_text(const char *typed, const struct source_store *store,
+                           struct source *source, struct error *err)
+{
+    const char *base = typed + folder_length(typed);
+    const char *file = quadlet_is_name(base) ? base : source->name;
+    autofree char *template_file = unit_name_template(file);
+    autostrv folders = NULL;
+    autostrv templates = NULL;
+    bool stored = false;
+    int r = find_text(typed, file, store, source, &stored, err);
+    if (r < 0 || !source->text)
+        return r;
+    r = drop_in_folders(file, &folders, err);
+    if (r == 0 && stored)
+        r = drop_in_folders(template_file, &templates, err);
+    return r < 0 ? r : add_drop_ins(typed, folders, templates, source, err);
 }
 
 static int find(const char *typed, const struct source_store *store, struct source *source,
@@ -109,7 +194,7 @@ static int find(const char *typed, const struct source_store *store, struct sour
         return r;
     const char *hash = store->hash(source->name, store->userdata);
     source->in_store = hash;
-    r = find_text(typed, store, source, err);
+    r = find_whole_text(typed, store, source, err);
     if (r < 0)
         return r;
     if (!source->text && !source->in_store)

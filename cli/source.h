@@ -2,6 +2,10 @@
 /*
  * From what a person typed to a unit: fleetctl's order. The unit in the store; else the file at
  * that path; else, for an instance, its template in the store; else the template's file beside it.
+ *
+ * Drop-ins that lie beside the file (web.service.d/10-x.conf; see units/drop_in.h) become part of
+ * the text. To a template that comes from the store only those of its instance are added, for it
+ * has its own in it. A Quadlet file, web.container, is the text of web.service.
  */
 #ifndef CLI_SOURCE_H
 #define CLI_SOURCE_H
