@@ -55,6 +55,7 @@ static const char *assignment_value(const struct commit_context *context, struct
         .failover = action->failover,
         .epoch = context->epoch,
         .reason = reason,
+        .cause = (char *)move_cause_name(action->cause),
     };
     char *value = NULL;
     return !reason || record_assignment_encode(&record, &value, NULL) < 0 ? NULL
@@ -153,6 +154,20 @@ static bool add_clear_slot(const struct commit_context *context, struct commit *
     return true;
 }
 
+static bool add_drain(const struct commit_context *context, struct commit *commit,
+                      const struct action *action)
+{
+    char *text = NULL;
+    const char *key = key_of(context, commit, STORE_KEY_DRAIN, action->machine, NULL, 0);
+    const char *value =
+        record_drain_encode(&action->drain, &text, NULL) < 0 ? NULL : keep(commit, text);
+    if (!key || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    return true;
+}
+
 static bool add(const struct commit_context *context, struct commit *commit,
                 const struct action *action)
 {
@@ -175,6 +190,8 @@ static bool add(const struct commit_context *context, struct commit *commit,
         return add_slot(context, commit, action);
     case ACTION_CLEAR_SLOT:
         return add_clear_slot(context, commit, action);
+    case ACTION_DRAIN:
+        return add_drain(context, commit, action);
     case ACTION_INVALID:
         break;
     }

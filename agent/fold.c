@@ -155,6 +155,9 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
     case STORE_KEY_CORDON:
         model_set_cordon(model, machine, true);
         return 0;
+    case STORE_KEY_DRAIN:
+        FOLD(drain, model_put_drain(model, machine, mod, &record, err));
+    case STORE_KEY_BRAKE:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision
@@ -197,6 +200,10 @@ static void fold_delete(struct fold *fold, const struct store_key_parts *parts, 
     case STORE_KEY_CORDON:
         model_set_cordon(model, parts->machine, false);
         break;
+    case STORE_KEY_DRAIN:
+        model_drop_drain(model, parts->machine);
+        break;
+    case STORE_KEY_BRAKE:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB:

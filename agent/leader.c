@@ -168,6 +168,7 @@ static void make_plan(struct leader *leader)
     const struct plan_clock clock = {
         .now_ms = clock_boot_ms(),
         .contact_since_ms = leader->config.contact_since(leader->config.userdata),
+        .wall_ms = clock_wall_ms(),
     };
     loop_timer_cancel(leader->wake);
     if (plan_step(leader->model, &clock, &leader->plan, &err) < 0) {

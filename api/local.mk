@@ -7,7 +7,9 @@ libapi_a_SOURCES = \
 	api/change.c api/change.h \
 	api/changes.c \
 	api/listen.c api/listen.h \
+	api/machine_json.c api/machine_json.h \
 	api/machines.c \
+	api/operations.c \
 	api/roles.c \
 	api/route.c api/route.h \
 	api/states.c \

@@ -1,44 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/machine_json.h"
 #include "api/route.h"
-#include "api/view.h"
-
-static json_t *metadata_json(const struct model *model, const struct view_entry *member)
-{
-    json_t *object = json_object();
-    struct metadata_rule *rules = NULL;
-    size_t count = 0;
-    if (!object || model_effective_metadata(model, member->machine, &rules, &count, NULL) < 0)
-        return object;
-    for (size_t i = 0; i < count; i++)
-        (void)json_object_set_new(object, rules[i].key, json_string(rules[i].value));
-    metadata_free(rules, count);
-    return object;
-}
-
-static size_t count_units(const struct view *view, const char *machine)
-{
-    size_t total = 0;
-    size_t here = 0;
-    const struct view_entry *assignments = view_list(view, STORE_KEY_ASSIGNMENT, &total);
-    for (size_t i = 0; i < total; i++)
-        here += text_equal(assignments[i].machine, machine);
-    return here;
-}
-
-static json_t *machine_json(const struct view *view, const struct model *model,
-                            const struct view_entry *member)
-{
-    const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
-    const struct record_presence *up = presence ? &presence->record.presence : NULL;
-    const char *ip = member->record.member.public_ip;
-    const char *state = !up ? "down" : up->ready ? "up" : "not ready";
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:b}", "id", member->machine, "name",
-                     member->record.member.name, "ip", *ip || !up ? ip : up->address, "metadata",
-                     metadata_json(model, member), "state", state, "reason",
-                     up ? up->not_ready_reason : "", "units",
-                     (json_int_t)count_units(view, member->machine), "cordoned",
-                     view_find(view, STORE_KEY_CORDON, member->machine, "") ? 1 : 0);
-}
 
 typedef json_t *(*describe_fn)(const struct view *view, const struct model *model,
                                const struct view_entry *member);
@@ -84,7 +46,7 @@ static json_t *fleet_machine_json(const struct view *view, const struct model *m
     const char *ip = member->record.member.public_ip;
     return json_pack("{s:s, s:s, s:o}", "id", member->machine, "primaryIP",
                      *ip ? ip : presence->record.presence.address, "metadata",
-                     metadata_json(model, member));
+                     machine_metadata_json(model, member));
 }
 
 static void on_fleet_view(struct call *call, const struct view *view)

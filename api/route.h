@@ -16,6 +16,10 @@ int route_match(const char *pattern, const char *path, char **ret_name);
 /* The handlers, by the file that holds them. */
 void machines_list(struct call *call);
 void machines_fleet_list(struct call *call);
+void operations_machine(struct call *call);
+void operations_cordon(struct call *call);
+void operations_uncordon(struct call *call);
+void operations_drain(struct call *call);
 void units_list(struct call *call);
 void units_show(struct call *call);
 void units_why(struct call *call);

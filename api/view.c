@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "units/unit_file.h"
 
-enum { KINDS = STORE_KEY_CORDON + 1 };
+enum { KINDS = STORE_KEY_LAST + 1 };
 
 struct list {
     struct view_entry *items;
@@ -52,10 +52,18 @@ static void entry_done(enum store_key_kind kind, struct view_entry *entry)
     case STORE_KEY_SLOT:
         record_slot_done(&entry->record.slot);
         break;
+    case STORE_KEY_CORDON:
+        record_cordon_done(&entry->record.cordon);
+        break;
+    case STORE_KEY_DRAIN:
+        record_drain_done(&entry->record.drain);
+        break;
+    case STORE_KEY_BRAKE:
+        record_brake_done(&entry->record.brake);
+        break;
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_BLOB:
-    case STORE_KEY_CORDON:
         break;
     }
     free(entry->machine);
@@ -69,6 +77,7 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
 {
     const char *text = pair->value;
     size_t length = pair->value_length;
+    int r = 0;
     switch (kind) {
     case STORE_KEY_MEMBER:
         return record_member_decode(text, length, &entry->record.member, err);
@@ -88,6 +97,13 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
         return record_role_decode(text, length, &entry->record.role, err);
     case STORE_KEY_SLOT:
         return record_slot_decode(text, length, &entry->record.slot, err);
+    case STORE_KEY_CORDON: /* whatever its value: that it is there is what counts */
+        r = record_cordon_decode(text, length, &entry->record.cordon, err);
+        return r == -ENOMEM ? r : 0;
+    case STORE_KEY_DRAIN:
+        return record_drain_decode(text, length, &entry->record.drain, err);
+    case STORE_KEY_BRAKE:
+        return record_brake_decode(text, length, &entry->record.brake, err);
     case STORE_KEY_BLOB:
         entry->text = malloc(length + 1);
         if (!entry->text)
@@ -98,7 +114,6 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
         return 0;
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
-    case STORE_KEY_CORDON:
         return 0;
     }
     return 0;
@@ -342,6 +357,9 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
     case STORE_KEY_CORDON:
         model_set_cordon(model, entry->machine, true);
         return 0;
+    case STORE_KEY_DRAIN:
+        return model_put_drain(model, entry->machine, entry->mod, &entry->record.drain, err);
+    case STORE_KEY_BRAKE:
     case STORE_KEY_UNIT:
         return put_unit(view, model, entry, err);
     case STORE_KEY_ASSIGNMENT:

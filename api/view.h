@@ -34,6 +34,9 @@ struct view_entry {
         struct record_verdict verdict;
         struct record_role role;
         struct record_slot slot;
+        struct record_cordon cordon; /* zeroed where the value says nothing */
+        struct record_drain drain;
+        struct record_brake brake;
     } record; /* as the list's kind says */
 };
 

@@ -18,6 +18,7 @@ enum option_bit {
     OPTION_NO_BLOCK = 1 << 4,
     OPTION_BLOCK_ATTEMPTS = 1 << 5,
     OPTION_REPLACE = 1 << 6,
+    OPTION_TIMEOUT = 1 << 7,
 };
 enum {
     OPTIONS_LIST = OPTION_FULL | OPTION_NO_LEGEND | OPTION_FIELDS | OPTION_JSON,
@@ -33,6 +34,7 @@ struct cli {
     bool block;
     bool replace;
     uint64_t block_attempts; /* of two seconds each; 0: until it is settled */
+    int64_t timeout_ms;      /* 0: none */
     char **args;             /* after the verb, ends with NULL */
 };
 
@@ -53,7 +55,9 @@ extern const struct verb verbs[];
 const struct verb *verb_find(const char *name);
 
 int verb_cat(struct cli *cli);
+int verb_cordon(struct cli *cli);
 int verb_destroy(struct cli *cli);
+int verb_drain(struct cli *cli);
 int verb_exec(struct cli *cli);
 int verb_help(struct cli *cli);
 int verb_list_machines(struct cli *cli);
@@ -65,6 +69,7 @@ int verb_start(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_stop(struct cli *cli);
 int verb_submit(struct cli *cli);
+int verb_uncordon(struct cli *cli);
 int verb_unload(struct cli *cli);
 int verb_version(struct cli *cli);
 int verb_why(struct cli *cli);

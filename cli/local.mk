@@ -3,12 +3,15 @@ noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
 	cli/cli.h cli/exit.h \
 	cli/client.c cli/client.h \
+	cli/machine.c cli/machine.h \
 	cli/source.c cli/source.h \
 	cli/submission.c cli/submission.h \
 	cli/table.c cli/table.h \
 	cli/unit.c cli/unit.h \
 	cli/verb-cat.c \
+	cli/verb-cordon.c \
 	cli/verb-destroy.c \
+	cli/verb-drain.c \
 	cli/verb-exec.c \
 	cli/verb-help.c \
 	cli/verb-list-machines.c \

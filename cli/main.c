@@ -17,8 +17,11 @@ enum {
     KEY_NO_BLOCK,
     KEY_BLOCK_ATTEMPTS,
     KEY_REPLACE,
+    KEY_TIMEOUT,
     KEY_VERSION,
 };
+
+enum { VERBS_MAX = 63 }; /* that a mistyped one is compared with */
 
 static const struct option long_options[] = {
     {"endpoint",        required_argument, NULL, KEY_ENDPOINT      },
@@ -29,6 +32,7 @@ static const struct option long_options[] = {
     { "no-block",       no_argument,       NULL, KEY_NO_BLOCK      },
     { "block-attempts", required_argument, NULL, KEY_BLOCK_ATTEMPTS},
     { "replace",        no_argument,       NULL, KEY_REPLACE       },
+    { "timeout",        required_argument, NULL, KEY_TIMEOUT       },
     { "version",        no_argument,       NULL, KEY_VERSION       },
     { "help",           no_argument,       NULL, 'h'               },
     { NULL,             0,                 NULL, 0                 },
@@ -60,6 +64,15 @@ static int take_block_attempts(struct command *command)
     if (text_parse_u64(optarg, 1000000, &command->cli.block_attempts, &err) == 0)
         return 0;
     return usage_error("musterctl: --block-attempts: %s\n", err.text);
+}
+
+static int take_timeout(struct command *command)
+{
+    struct error err;
+    command->given |= OPTION_TIMEOUT;
+    if (text_parse_duration_ms(optarg, &command->cli.timeout_ms, &err) == 0)
+        return 0;
+    return usage_error("musterctl: --timeout: %s\n", err.text);
 }
 
 static int take_option(struct command *command, int key, char *word)
@@ -95,6 +108,8 @@ static int take_option(struct command *command, int key, char *word)
         command->given |= OPTION_REPLACE;
         cli->replace = true;
         return 0;
+    case KEY_TIMEOUT:
+        return take_timeout(command);
     case KEY_VERSION:
         command->version = true;
         return 0;
@@ -154,6 +169,7 @@ static int check_options(const struct verb *verb, unsigned int given)
         { OPTION_NO_BLOCK,       "--no-block"      },
         { OPTION_BLOCK_ATTEMPTS, "--block-attempts"},
         { OPTION_REPLACE,        "--replace"       },
+        { OPTION_TIMEOUT,        "--timeout"       },
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (given & ~verb->options & names[i].bit) {
@@ -180,9 +196,9 @@ static int check_args(const struct verb *verb, char *const *args)
 
 static int unknown_verb(const char *word)
 {
-    const char *names[32] = { NULL };
+    const char *names[VERBS_MAX + 1] = { NULL };
     autotext begin = { 0 };
-    for (size_t i = 0; i < 31 && verbs[i].name; i++) {
+    for (size_t i = 0; i < VERBS_MAX && verbs[i].name; i++) {
         names[i] = verbs[i].name;
         if (text_starts_with(verbs[i].name, word))
             text_addf(&begin, "%s%s", begin.length ? ", " : "", verbs[i].name);

@@ -15,6 +15,7 @@ static const struct {
     { OPTION_JSON,           "--json",             "as JSON"                                     },
     { OPTION_NO_BLOCK,       "--no-block",         "do not wait until it is done"                },
     { OPTION_BLOCK_ATTEMPTS, "--block-attempts=N", "wait N times 2 s; 0: until it is settled"    },
+    { OPTION_TIMEOUT,        "--timeout=TIME",     "begin nothing more after that (10m, 90s)"    },
     { OPTION_REPLACE,        "--replace",          "take the local text where it differs"        },
 };
 

@@ -63,6 +63,8 @@ struct family {
     struct bag here;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
     size_t pattern_count;
+    size_t wanted, down; /* as of the model's budget_round, if that is this one */
+    uint64_t budget_round;
     uint64_t hash;
     char name[]; /* p@.service, or the unit's own name */
 };

@@ -3,6 +3,8 @@ noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
 	scheduler/bag.c scheduler/bag.h \
 	scheduler/bits.c scheduler/bits.h \
+	scheduler/budget.c scheduler/budget.h \
+	scheduler/drain.c \
 	scheduler/index.c scheduler/index.h \
 	scheduler/index_groups.c \
 	scheduler/match.c scheduler/match.h \

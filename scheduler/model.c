@@ -106,6 +106,36 @@ void model_set_cordon(struct model *model, const char *machine, bool cordoned)
     model_mark_machine(model, m);
 }
 
+int model_put_drain(struct model *model, const char *machine, int64_t mod,
+                    const struct record_drain *drain, struct error *err)
+{
+    struct machine *m = model_machine_get(model, machine, err);
+    if (!m)
+        return -ENOMEM;
+    char *problem = strdup(drain->problem ? drain->problem : "");
+    if (!problem)
+        return error_oom(err);
+    model->drain_count += m->drain_mod == 0;
+    record_drain_done(&m->drain);
+    m->drain = *drain;
+    m->drain.problem = problem;
+    m->drain_mod = mod;
+    model_mark_machine(model, m);
+    return 0;
+}
+
+void model_drop_drain(struct model *model, const char *machine)
+{
+    struct machine *m = model_machine(model, machine);
+    if (!m || m->drain_mod == 0)
+        return;
+    model->drain_count--;
+    record_drain_done(&m->drain);
+    m->drain_mod = 0;
+    m->drain_stuck_since_ms = -1;
+    model_mark_machine(model, m);
+}
+
 unsigned int machine_role_priority(const struct machine *machine, const char *role)
 {
     unsigned int others = PRIORITY_DEFAULT;
@@ -250,10 +280,12 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     follow(model, u, parts.follows);
     u->group = parts.group;
     u->blob = parts.blob;
+    model->wanted_count -= unit_is_wanted(u);
     u->exists = true;
     u->create = create;
     u->mod = mod;
     u->desired = unit->desired;
+    model->wanted_count += unit_is_wanted(u);
     index_unit(model, u, index_occupy);
     mark_changed_unit(model, u);
     return 0;
@@ -265,6 +297,7 @@ void model_drop_unit(struct model *model, const char *name)
     if (!u || !u->exists)
         return;
     index_unit(model, u, index_vacate);
+    model->wanted_count -= unit_is_wanted(u);
     u->exists = false;
     u->mod = 0;
     u->desired = DESIRED_INVALID;
@@ -301,7 +334,10 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
         return error_oom(err);
     shared_put(&model->blobs, p->blob);
     p->blob = blob;
+    model->moving_count -= placement_moves(p);
     p->want = assignment->want;
+    p->cause = move_cause_from_name(assignment->cause);
+    model->moving_count += placement_moves(p);
     p->unit_revision = assignment->unit_revision;
     p->failover = assignment->failover;
     bool is_new = p->assignment_mod == 0;
@@ -320,14 +356,27 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     struct placement *p = placement_named(model, machine, name);
     if (!p || p->assignment_mod == 0)
         return;
+    model->moving_count -= placement_moves(p);
     p->assignment_mod = 0;
     p->want = WANT_INVALID;
+    p->cause = MOVE_CAUSE_NONE;
     p->key.machine->load--;
     index_vacate(model, p);
     model->roles_marked = true; /* a role may have waited for it to end */
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
     model->retry = true;
+}
+
+static enum copy_health health_of(const struct record_state *state)
+{
+    bool ended = text_equal(state->active, "inactive") && text_equal(state->result, "success") &&
+                 state->invocation && *state->invocation;
+    if ((state->problem && *state->problem) || text_equal(state->active, "failed"))
+        return COPY_FAILED;
+    if (ended || text_equal(state->active, "active") || text_equal(state->active, "reloading"))
+        return COPY_UP;
+    return COPY_UNKNOWN;
 }
 
 /* Most states are news of a running unit, which decide nothing: only an acknowledgement does. */
@@ -340,6 +389,7 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->state_mod = mod;
     p->state_registration = state->registration;
     p->released_revision = state->released_revision;
+    p->health = health_of(state);
     if (p->want == WANT_RELEASE)
         model_mark_unit(model, p->key.unit);
     return 0;
@@ -353,6 +403,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->state_mod = 0;
     p->state_registration = 0;
     p->released_revision = 0;
+    p->health = COPY_UNKNOWN;
     model_mark_unit(model, p->key.unit);
 }
 

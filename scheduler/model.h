@@ -27,6 +27,9 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
                        const struct record_presence *presence, int64_t now_ms, struct error *err);
 void model_drop_presence(struct model *model, const char *machine, int64_t now_ms);
 void model_set_cordon(struct model *model, const char *machine, bool cordoned);
+int model_put_drain(struct model *model, const char *machine, int64_t mod,
+                    const struct record_drain *drain, struct error *err);
+void model_drop_drain(struct model *model, const char *machine);
 
 /* requirements NULL: the unit's text is missing or unreadable; problem says so (else NULL), and
  * becomes its verdict. */

@@ -30,6 +30,9 @@ struct machine {
     char *not_ready_reason;
     int64_t absent_since_ms; /* -1: not seen absent yet */
     bool cordoned;
+    int64_t drain_mod; /* of ops/drain/<id>; 0: none */
+    struct record_drain drain;
+    int64_t drain_stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
 
     struct placement *placements;
     size_t placement_count;
@@ -99,6 +102,13 @@ struct placement_key {
     struct unit *unit;
 };
 
+/* What its state says of a copy that should run. */
+enum copy_health {
+    COPY_UNKNOWN = 0, /* nothing was said yet, or it is on its way */
+    COPY_UP,          /* active, or it ran to its end and all was well */
+    COPY_FAILED,      /* failed, or the machine could not do what it was to do */
+};
+
 struct placement {
     struct placement_key key;
     int64_t assignment_mod; /* 0: no assignment */
@@ -107,12 +117,13 @@ struct placement {
     int64_t state_mod; /* 0: no state */
     int64_t state_registration;
     int64_t released_revision;
-
     struct placement *machine_prev, *machine_next;
     struct placement *unit_next;
 
     enum want want : 8;
     enum failover failover : 8;
+    enum copy_health health : 8;
+    enum move_cause cause : 8; /* of a release */
     /* within a step */
     bool planned : 1; /* decided: it will be assigned here */
     bool leaving : 1; /* decided: released, dropped or moved away */
@@ -153,6 +164,10 @@ struct model {
     struct role *roles;
     struct index index;
 
+    size_t wanted_count; /* units that should be on some machine */
+    size_t moving_count; /* releases with a cause: planned moves under way */
+    size_t drain_count;
+
     struct machine *marked_machines;
     struct unit **marked_units; /* with room for all units: a mark never fails */
     size_t marked_unit_count, marked_unit_room;
@@ -161,6 +176,10 @@ struct model {
     bool roles_marked;  /* roles look again */
     bool roles_revisit; /* a role waits for its first holders: the next step looks again */
     uint64_t depth_round;
+
+    /* within a step */
+    size_t moving_planned; /* planned moves begun on top of moving_count */
+    uint64_t budget_round;
 };
 
 /* --- looking up, making, freeing --- */
@@ -246,6 +265,17 @@ static inline bool placement_holds(const struct placement *p)
 {
     return placement_occupies(p) && !p->leaving &&
            (p->planned || p->want == WANT_RUN || p->want == WANT_LOADED);
+}
+
+/* A planned move is under way. */
+static inline bool placement_moves(const struct placement *p)
+{
+    return p->want == WANT_RELEASE && p->cause != MOVE_CAUSE_NONE;
+}
+
+static inline bool machine_is_draining(const struct machine *machine)
+{
+    return machine->drain_mod > 0 && !machine->drain.expired;
 }
 
 static inline struct machine *slot_holder(const struct slot *slot)

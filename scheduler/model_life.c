@@ -132,6 +132,7 @@ struct machine *model_machine_get(struct model *model, const char *id, struct er
     }
     memcpy(m->id, id, strnlen(id, sizeof(m->id) - 1));
     m->absent_since_ms = -1;
+    m->drain_stuck_since_ms = -1;
     HASH_ADD_STR(model->machines, id, m);
     model->machines_stale = true;
     index_renumber(model);
@@ -143,6 +144,7 @@ static void machine_done(struct machine *m)
     record_member_done(&m->member);
     free(m->priorities);
     free(m->not_ready_reason);
+    record_drain_done(&m->drain);
     free(m);
 }
 

@@ -134,7 +134,7 @@ static bool machine_holds_a_slot(const struct model *model, const struct machine
 
 static void sweep_machine(struct model *model, struct machine *m)
 {
-    if (m->is_member || m->registration || m->cordoned || m->placements ||
+    if (m->is_member || m->registration || m->cordoned || m->drain_mod || m->placements ||
         machine_holds_a_slot(model, m))
         return;
     model_free_machine(model, m);

@@ -17,19 +17,22 @@ static const char *const kind_names[] = {
     [ACTION_SLOT] = "slot",
     [ACTION_CLEAR_VERDICT] = "clear-verdict",
     [ACTION_CLEAR_SLOT] = "clear-slot",
+    [ACTION_DRAIN] = "drain",
 };
 
 const char *action_kind_name(enum action_kind kind)
 {
-    return kind >= ACTION_ASSIGN && kind <= ACTION_CLEAR_SLOT ? kind_names[kind] : NULL;
+    return kind >= ACTION_ASSIGN && kind <= ACTION_DRAIN ? kind_names[kind] : NULL;
 }
 
 /* --- actions --- */
 
 void plan_free(struct plan *plan)
 {
-    for (size_t i = 0; plan && i < plan->count; i++)
+    for (size_t i = 0; plan && i < plan->count; i++) {
         free(plan->actions[i].words);
+        record_drain_done(&plan->actions[i].drain);
+    }
     if (plan)
         free(plan->actions);
     free(plan);
@@ -68,6 +71,7 @@ static const struct action unguarded = {
     .from_registration = -1,
     .slot_mod = -1,
     .verdict_mod = -1,
+    .op_mod = -1,
 };
 
 static struct action *add_action(struct step *step, enum action_kind kind, const struct unit *unit,
@@ -203,6 +207,7 @@ static void forget_plans(struct step *step)
     for (size_t i = 0; i < step->touched_count; i++)
         forget_placement(step, step->touched[i]);
     free(step->touched);
+    step->model->moving_planned = 0;
     for (struct role *r = step->model->roles; r; r = r->hh.next)
         forget_slot_plans(step, r);
 }
@@ -345,6 +350,8 @@ static int decide(struct step *step, struct error *err)
         return r;
     for (size_t i = 0; i < count && !step->failed; i++)
         step_unit(step, turns[i].unit);
+    if (!step->failed)
+        step_drains(step);
     return step->failed ? error_oom(err) : 0;
 }
 

@@ -25,6 +25,7 @@ enum action_kind {
     ACTION_CLEAR_VERDICT, /* delete it */
     ACTION_SLOT,          /* put slots/<role>/<index> */
     ACTION_CLEAR_SLOT,    /* delete it */
+    ACTION_DRAIN,         /* put ops/drain/<machine>: how far it is */
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
@@ -46,6 +47,8 @@ struct action {
     const char *blob;
     int64_t unit_revision;
     enum failover failover;
+    enum move_cause cause;     /* of a release */
+    struct record_drain drain; /* DRAIN */
 
     /* Guards. -1: do not compare; 0: the key must be absent. */
     int64_t unit_mod;            /* units/<unit> */
@@ -57,6 +60,7 @@ struct action {
     int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
     int64_t slot_mod;
     int64_t verdict_mod;
+    int64_t op_mod; /* ops/… */
 };
 
 struct plan {
@@ -69,6 +73,7 @@ struct plan_clock {
     int64_t now_ms;           /* CLOCK_BOOTTIME */
     int64_t contact_since_ms; /* since when this process's proofs were answered without a gap; -1:
                                  none */
+    int64_t wall_ms;          /* for the deadlines that people set */
 };
 
 /* A machine absent for DEBOUNCE and less than its TTL + 2 s of our own unbroken contact is waited

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "scheduler/budget.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
 
@@ -143,7 +144,7 @@ static void rewrite(struct step *step, struct placement *p, const char *why)
     step_plan_arrival(step, p);
 }
 
-static void release(struct step *step, struct placement *p, char *reason)
+void step_release(struct step *step, struct placement *p, enum move_cause cause, char *reason)
 {
     const struct unit *unit = p->key.unit;
     struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
@@ -151,12 +152,20 @@ static void release(struct step *step, struct placement *p, char *reason)
         return;
     action->blob = p->blob;
     action->want = WANT_RELEASE;
+    action->cause = cause;
+    if (cause != MOVE_CAUSE_NONE)
+        budget_take(step->model, unit);
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
     action->unit_mod = unit->mod;
     action->assignment_mod = p->assignment_mod;
     action->registration = p->key.machine->registration;
     step_plan_leaving(step, p);
+}
+
+static void release(struct step *step, struct placement *p, char *reason)
+{
+    step_release(step, p, MOVE_CAUSE_NONE, reason);
 }
 
 static void drop(struct step *step, struct placement *p, char *reason)
@@ -198,8 +207,7 @@ static void arrive(struct step *step, struct unit *unit, struct machine *machine
 
 /* --- one copy --- */
 
-/* The agent has stopped it, says so for this very release, and is the one that is registered. */
-static bool is_released(const struct placement *p)
+bool step_is_released(const struct placement *p)
 {
     return p->want == WANT_RELEASE && p->state_mod > 0 &&
            p->released_revision == p->assignment_mod &&
@@ -214,7 +222,7 @@ static void give_up(struct step *step, struct placement *p, const char *why)
         drop(step, p, text_format("%s, and its machine is lost", why));
         return;
     case MACHINE_PRESENT:
-        if (is_released(p))
+        if (step_is_released(p))
             drop(step, p, text_format("%s, and it has stopped", why));
         else if (p->want != WANT_RELEASE)
             release(step, p, text_format("%s", why));
@@ -261,14 +269,35 @@ static void relocate(struct step *step, struct placement *p, bool lost)
     nowhere(step, unit, lost ? p->key.machine : NULL);
 }
 
+/* It may stay, and still a planned move that has begun is carried through. */
+static bool move_goes_on(const struct placement *p)
+{
+    return placement_moves(p) && p->cause == MOVE_CAUSE_DRAIN && p->key.machine->drain_mod > 0;
+}
+
+/* Released by a planned move, and no other machine takes it any more: it is better off here. */
+static void finish_move(struct step *step, struct placement *p)
+{
+    const struct place place = place_find(step->model, p->key.unit);
+    if (!place.machine) {
+        keep(step, p);
+        return;
+    }
+    move(step, p, false, &place);
+    soon(step, p->key.unit);
+}
+
 /* The one copy that counts, on a machine that is there. */
 static void decide_present(struct step *step, struct placement *p)
 {
     const struct refusal refusal = match(step->model, p->key.unit, p->key.machine, MATCH_STAY);
-    if (refusal.kind == REFUSAL_NONE) {
+    if (refusal.kind == REFUSAL_NONE && move_goes_on(p)) {
+        if (step_is_released(p))
+            finish_move(step, p);
+    } else if (refusal.kind == REFUSAL_NONE) {
         keep(step, p);
         somewhere(step, p->key.unit);
-    } else if (is_released(p)) {
+    } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {
         release(step, p, refusal_reason(step, p, &refusal));
@@ -382,9 +411,10 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
             arrive(step, unit, machine, text_format("global: runs on every machine that matches"));
         return refusal.kind == REFUSAL_NONE;
     }
-    if (refusal.kind == REFUSAL_NONE)
+    bool leaves = refusal.kind != REFUSAL_NONE || move_goes_on(p);
+    if (!leaves)
         keep(step, p);
-    else if (is_released(p))
+    else if (step_is_released(p))
         drop(step, p, text_format("it may not run here any more, and it has stopped"));
     else if (p->want != WANT_RELEASE)
         release(step, p, refusal_reason(step, p, &refusal));

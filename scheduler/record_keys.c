@@ -4,29 +4,33 @@
 #include "base/text.h"
 #include "scheduler/records.h"
 
-/* What follows the prefix: a word, then up to two parts, then perhaps a fixed end. */
+/* What follows the prefix: a word or two, then up to two parts with perhaps a fixed piece between
+ * or after. */
 enum part { PART_NONE = 0, PART_MACHINE, PART_UNIT, PART_BLOB, PART_ROLE, PART_INDEX };
 
 struct shape {
     const char *word;
+    const char *second_word; /* or NULL */
     enum part first;
     const char *middle; /* a fixed piece between the parts, or after the first; NULL: none */
     enum part second;
 };
 
 static const struct shape shapes[] = {
-    [STORE_KEY_CLUSTER] = {"cluster",   PART_NONE,    NULL,       PART_NONE },
-    [STORE_KEY_MEMBER] = { "members",  PART_MACHINE, NULL,       PART_NONE },
-    [STORE_KEY_PRESENCE] = { "nodes",    PART_MACHINE, "presence", PART_NONE },
-    [STORE_KEY_ASSIGNMENT] = { "nodes",    PART_MACHINE, "units",    PART_UNIT },
-    [STORE_KEY_STATE] = { "states",   PART_MACHINE, NULL,       PART_UNIT },
-    [STORE_KEY_LEADER] = { "leader",   PART_NONE,    NULL,       PART_NONE },
-    [STORE_KEY_UNIT] = { "units",    PART_UNIT,    NULL,       PART_NONE },
-    [STORE_KEY_BLOB] = { "blobs",    PART_BLOB,    NULL,       PART_NONE },
-    [STORE_KEY_VERDICT] = { "verdicts", PART_UNIT,    NULL,       PART_NONE },
-    [STORE_KEY_ROLE] = { "roles",    PART_ROLE,    NULL,       PART_NONE },
-    [STORE_KEY_SLOT] = { "slots",    PART_ROLE,    NULL,       PART_INDEX},
-    [STORE_KEY_CORDON] = { "cordons",  PART_MACHINE, NULL,       PART_NONE },
+    [STORE_KEY_CLUSTER] = {"cluster",   NULL,    PART_NONE,    NULL,       PART_NONE },
+    [STORE_KEY_MEMBER] = { "members",  NULL,    PART_MACHINE, NULL,       PART_NONE },
+    [STORE_KEY_PRESENCE] = { "nodes",    NULL,    PART_MACHINE, "presence", PART_NONE },
+    [STORE_KEY_ASSIGNMENT] = { "nodes",    NULL,    PART_MACHINE, "units",    PART_UNIT },
+    [STORE_KEY_STATE] = { "states",   NULL,    PART_MACHINE, NULL,       PART_UNIT },
+    [STORE_KEY_LEADER] = { "leader",   NULL,    PART_NONE,    NULL,       PART_NONE },
+    [STORE_KEY_UNIT] = { "units",    NULL,    PART_UNIT,    NULL,       PART_NONE },
+    [STORE_KEY_BLOB] = { "blobs",    NULL,    PART_BLOB,    NULL,       PART_NONE },
+    [STORE_KEY_VERDICT] = { "verdicts", NULL,    PART_UNIT,    NULL,       PART_NONE },
+    [STORE_KEY_ROLE] = { "roles",    NULL,    PART_ROLE,    NULL,       PART_NONE },
+    [STORE_KEY_SLOT] = { "slots",    NULL,    PART_ROLE,    NULL,       PART_INDEX},
+    [STORE_KEY_CORDON] = { "cordons",  NULL,    PART_MACHINE, NULL,       PART_NONE },
+    [STORE_KEY_DRAIN] = { "ops",      "drain", PART_MACHINE, NULL,       PART_NONE },
+    [STORE_KEY_BRAKE] = { "ops",      "brake", PART_NONE,    NULL,       PART_NONE },
 };
 
 static void add_part(struct text *key, enum part part, const char *machine, const char *name,
@@ -52,12 +56,14 @@ static void add_part(struct text *key, enum part part, const char *machine, cons
 char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
                 unsigned int index)
 {
-    if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_CORDON)
+    if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_LAST)
         return NULL;
     const struct shape *shape = &shapes[kind];
     autotext key = { 0 };
     text_add(&key, prefix);
     text_add(&key, shape->word);
+    if (shape->second_word)
+        text_addf(&key, "/%s", shape->second_word);
     add_part(&key, shape->first, machine, name, index);
     if (shape->middle)
         text_addf(&key, "/%s", shape->middle);
@@ -173,13 +179,16 @@ static bool piece_is(const struct piece *piece, const char *word)
 static bool fits(const struct shape *shape, const struct piece *pieces, size_t count,
                  struct store_key_parts *ret)
 {
-    size_t want =
-        1 + (shape->first != PART_NONE) + (shape->middle != NULL) + (shape->second != PART_NONE);
+    size_t words = 1 + (shape->second_word != NULL);
+    size_t want = words + (shape->first != PART_NONE) + (shape->middle != NULL) +
+                  (shape->second != PART_NONE);
     if (count != want || !piece_is(&pieces[0], shape->word))
         return false;
-    if (shape->middle && !piece_is(&pieces[2], shape->middle))
+    if (shape->second_word && !piece_is(&pieces[1], shape->second_word))
         return false;
-    if (shape->first != PART_NONE && !read_part(shape->first, &pieces[1], ret))
+    if (shape->middle && !piece_is(&pieces[words + 1], shape->middle))
+        return false;
+    if (shape->first != PART_NONE && !read_part(shape->first, &pieces[words], ret))
         return false;
     return shape->second == PART_NONE || read_part(shape->second, &pieces[count - 1], ret);
 }
@@ -191,7 +200,7 @@ void store_key_parse(const char *prefix, const char *key, struct store_key_parts
     if (!text_starts_with(key, prefix))
         return;
     size_t count = split(key + strlen(prefix), pieces);
-    for (enum store_key_kind kind = STORE_KEY_CLUSTER; count > 0 && kind <= STORE_KEY_CORDON;
+    for (enum store_key_kind kind = STORE_KEY_CLUSTER; count > 0 && kind <= STORE_KEY_LAST;
          kind++) {
         struct store_key_parts parts = { .kind = kind };
         if (fits(&shapes[kind], pieces, count, &parts)) {

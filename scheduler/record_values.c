@@ -17,6 +17,26 @@ static const char *const want_words[] = {
     [WANT_RELEASE] = "release",
 };
 
+static const char *const cause_words[] = {
+    [MOVE_CAUSE_NONE] = "",
+    [MOVE_CAUSE_DRAIN] = "drain",
+    [MOVE_CAUSE_FAILING] = "failing",
+};
+enum { CAUSES = sizeof(cause_words) / sizeof(cause_words[0]) };
+
+const char *move_cause_name(enum move_cause cause)
+{
+    return (size_t)cause < CAUSES ? cause_words[cause] : "";
+}
+
+enum move_cause move_cause_from_name(const char *name)
+{
+    for (size_t i = 0; i < CAUSES; i++)
+        if (text_equal(name, cause_words[i]))
+            return (enum move_cause)i;
+    return MOVE_CAUSE_NONE;
+}
+
 const char *desired_name(enum desired desired)
 {
     return desired >= DESIRED_INACTIVE && desired <= DESIRED_LAUNCHED ? desired_words[desired]

@@ -294,10 +294,15 @@ static const struct field unit_fields[] = {
 };
 
 static const struct field assignment_fields[] = {
-    FIELD(assignment, blob, FIELD_TEXT),           FIELD(assignment, want, FIELD_WANT),
-    FIELD(assignment, unit_revision, FIELD_COUNT), FIELD(assignment, failover, FIELD_FAILOVER),
-    FIELD(assignment, hold_ms, FIELD_COUNT_OR),    FIELD(assignment, epoch, FIELD_COUNT),
-    FIELD(assignment, reason, FIELD_NOTE),         { 0 },
+    FIELD(assignment, blob, FIELD_TEXT),
+    FIELD(assignment, want, FIELD_WANT),
+    FIELD(assignment, unit_revision, FIELD_COUNT),
+    FIELD(assignment, failover, FIELD_FAILOVER),
+    FIELD(assignment, hold_ms, FIELD_COUNT_OR),
+    FIELD(assignment, epoch, FIELD_COUNT),
+    FIELD(assignment, reason, FIELD_NOTE),
+    FIELD(assignment, cause, FIELD_NOTE),
+    { 0 },
 };
 
 static const struct field state_fields[] = {
@@ -318,6 +323,27 @@ static const struct field verdict_fields[] = {
     FIELD(verdict, unit_revision, FIELD_COUNT),
     FIELD(verdict, reason, FIELD_TEXT),
     FIELD(verdict, since_ms, FIELD_COUNT_OR),
+    FIELD(verdict, kind, FIELD_NOTE),
+    FIELD(verdict, attempts, FIELD_COUNT_OR),
+    FIELD(verdict, tried, FIELD_NOTE),
+    { 0 },
+};
+
+static const struct field cordon_fields[] = {
+    FIELD(cordon, reason, FIELD_NOTE),
+    FIELD(cordon, since_ms, FIELD_COUNT_OR),
+    { 0 },
+};
+
+static const struct field drain_fields[] = {
+    FIELD(drain, since_ms, FIELD_COUNT_OR), FIELD(drain, timeout_ms, FIELD_COUNT_OR),
+    FIELD(drain, drained, FIELD_FLAG),      FIELD(drain, expired, FIELD_FLAG),
+    FIELD(drain, problem, FIELD_NOTE),      { 0 },
+};
+
+static const struct field brake_fields[] = {
+    FIELD(brake, hold, FIELD_FLAG),
+    FIELD(brake, since_ms, FIELD_COUNT_OR),
     { 0 },
 };
 
@@ -366,3 +392,6 @@ DEFINE_RECORD(verdict);
 DEFINE_RECORD(role);
 DEFINE_RECORD(slot);
 DEFINE_RECORD(leader);
+DEFINE_RECORD(cordon);
+DEFINE_RECORD(drain);
+DEFINE_RECORD(brake);

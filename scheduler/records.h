@@ -39,6 +39,9 @@ enum store_key_kind {
     STORE_KEY_ROLE,        /* roles/<name = role> */
     STORE_KEY_SLOT,        /* slots/<name = role>/<index> */
     STORE_KEY_CORDON,      /* cordons/<machine> */
+    STORE_KEY_DRAIN,       /* ops/drain/<machine> */
+    STORE_KEY_BRAKE,       /* ops/brake */
+    STORE_KEY_LAST = STORE_KEY_BRAKE,
 };
 
 /* The key of a thing; machine, name and index as the kind wants them, else NULL and 0. Caller
@@ -98,7 +101,8 @@ struct record_assignment {
     enum failover failover;
     int64_t hold_ms; /* at-most-once only; else 0 */
     int64_t epoch;
-    char *reason; /* why here */
+    char *reason; /* why here, or why released */
+    char *cause;  /* release: "drain", "failing" …, what the move is for; "" otherwise */
 };
 
 struct record_state {
@@ -118,6 +122,30 @@ struct record_verdict {
     int64_t unit_revision;
     char *reason;
     int64_t since_ms; /* wall clock, for display */
+    char *kind; /* "nowhere", "held", "never", "unreadable", "failing", "failed"; "" unknown */
+    int64_t attempts; /* failing, failed: on how many machines it has failed */
+    char *tried;      /* their ids, between commas */
+};
+
+/* Who may come: nobody new. A value that cannot be read, as a person may put it, does as well. */
+struct record_cordon {
+    char *reason;     /* "" if a person gave none */
+    int64_t since_ms; /* wall clock */
+};
+
+/* A machine that is to be empty. The API asks; the leader says how far it is. */
+struct record_drain {
+    int64_t since_ms;   /* wall clock */
+    int64_t timeout_ms; /* after that nothing more is begun; 0: never */
+    bool drained;       /* nothing of ours is left there */
+    bool expired;       /* the time was over before */
+    char *problem;      /* what does not move, and why; "" if all does */
+};
+
+/* An order of a person to the brake (brake.h). */
+struct record_brake {
+    bool hold; /* else: let go whatever is held now */
+    int64_t since_ms;
 };
 
 struct record_role {
@@ -157,9 +185,21 @@ DECLARE_RECORD(verdict);
 DECLARE_RECORD(role);
 DECLARE_RECORD(slot);
 DECLARE_RECORD(leader);
+DECLARE_RECORD(cordon);
+DECLARE_RECORD(drain);
+DECLARE_RECORD(brake);
 #define autorecord(type) __attribute__((cleanup(cleanup_record_##type))) struct record_##type
 
-const char *desired_name(enum desired desired); /* "inactive", "loaded", "launched" */
+/* What a planned move is for: the cause of a release. */
+enum move_cause {
+    MOVE_CAUSE_NONE = 0, /* it must leave, or is not wanted any more */
+    MOVE_CAUSE_DRAIN,
+    MOVE_CAUSE_FAILING,
+};
+
+const char *move_cause_name(enum move_cause cause);     /* "", "drain", "failing" */
+enum move_cause move_cause_from_name(const char *name); /* MOVE_CAUSE_NONE if it is none */
+const char *desired_name(enum desired desired);         /* "inactive", "loaded", "launched" */
 enum desired desired_from_name(const char *name);
 const char *want_name(enum want want); /* "run", "loaded", "release" */
 enum want want_from_name(const char *name);

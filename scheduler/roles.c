@@ -163,6 +163,41 @@ static void clear_slot(struct step *step, const struct role *role, struct slot *
     plan_slot(step, slot, NULL);
 }
 
+/* --- those that gave it up --- */
+
+static bool asks_for_active(const struct unit *unit, const struct role *role)
+{
+    const struct requirements *rules = unit_rules(unit);
+    for (size_t i = 0; rules && i < rules->metadata_count; i++) {
+        const struct metadata_rule *rule = &rules->metadata[i];
+        if (text_starts_with(rule->key, "role.") && text_equal(rule->key + 5, role->name) &&
+            text_equal(rule->value, "active"))
+            return true;
+    }
+    return false;
+}
+
+static bool is_leaving(const struct role *role, const struct machine *machine)
+{
+    const struct placement *p = NULL;
+    if (machine->registration == 0 || role_is_held_by(role, machine))
+        return false;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        if (p->assignment_mod > 0 && p->want == WANT_RELEASE && asks_for_active(p->key.unit, role))
+            return true;
+    return false;
+}
+
+/* Machines that gave a slot up and still stop its units: they count as holders, or more than
+ * "nodes" of them would run. */
+static unsigned int count_leaving(const struct model *model, const struct role *role)
+{
+    unsigned int count = 0;
+    for (size_t i = 0; i < model->machine_count; i++)
+        count += is_leaving(role, model->machines_by_id[i]);
+    return count;
+}
+
 /* --- taking away --- */
 
 static struct slot *most_dispensable(struct step *step, const struct role *role)
@@ -200,40 +235,23 @@ static void demote_unwilling(struct step *step, const struct role *role)
             clear_slot(step, role, slot, "its machine has priority 0 for the role");
 }
 
-/* --- giving --- */
-
-static bool asks_for_active(const struct unit *unit, const struct role *role)
+/* Off a machine that is being emptied, if somebody else can take it: one at a time, since between
+ * the stop there and the start elsewhere the role has one holder less. */
+static void demote_draining(struct step *step, const struct role *role)
 {
-    const struct requirements *rules = unit_rules(unit);
-    for (size_t i = 0; rules && i < rules->metadata_count; i++) {
-        const struct metadata_rule *rule = &rules->metadata[i];
-        if (text_starts_with(rule->key, "role.") && text_equal(rule->key + 5, role->name) &&
-            text_equal(rule->value, "active"))
-            return true;
+    struct slot *slot = NULL;
+    if (!best_spare(step->model, role) || count_leaving(step->model, role) > 0)
+        return;
+    DL_FOREACH(role->slots, slot) {
+        const struct machine *holder = slot_holder(slot);
+        if (slot->has_plan || !holder || !machine_is_draining(holder) || !is_kept(step, role, slot))
+            continue;
+        clear_slot(step, role, slot, "its machine is being drained");
+        return;
     }
-    return false;
 }
 
-static bool is_draining(const struct role *role, const struct machine *machine)
-{
-    const struct placement *p = NULL;
-    if (machine->registration == 0 || role_is_held_by(role, machine))
-        return false;
-    DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->assignment_mod > 0 && p->want == WANT_RELEASE && asks_for_active(p->key.unit, role))
-            return true;
-    return false;
-}
-
-/* Machines that gave a slot up and still stop its units: they count as holders, or more than
- * "nodes" of them would run. */
-static unsigned int count_draining(const struct model *model, const struct role *role)
-{
-    unsigned int count = 0;
-    for (size_t i = 0; i < model->machine_count; i++)
-        count += is_draining(role, model->machines_by_id[i]);
-    return count;
-}
+/* --- giving --- */
 
 /* Given up within this step: its machine has not even begun to stop the role's units. */
 static unsigned int count_just_cleared(const struct role *role)
@@ -279,7 +297,7 @@ static struct slot *vacant_slot(struct step *step, struct role *role)
 static void fill(struct step *step, struct role *role, unsigned int nodes)
 {
     unsigned int taken =
-        count_kept(step, role) + count_just_cleared(role) + count_draining(step->model, role);
+        count_kept(step, role) + count_just_cleared(role) + count_leaving(step->model, role);
     for (; taken < nodes && !step->failed; taken++) {
         struct machine *spare = best_spare(step->model, role);
         struct slot *slot = spare ? vacant_slot(step, role) : NULL;
@@ -360,6 +378,8 @@ static void decide_role(struct step *step, struct role *role)
         return;
     demote_unwilling(step, role);
     demote_surplus(step, role, nodes);
+    if (step->model->drain_count > 0)
+        demote_draining(step, role);
     fill(step, role, nodes);
     drop_lost_surplus(step, role, nodes);
 }

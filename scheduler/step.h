@@ -46,6 +46,14 @@ void step_roles(struct step *step);
 /* plan_unit.c */
 void step_unit(struct step *step, struct unit *unit);
 
+/* drain.c: after all that must be: what may be, within the budget. */
+void step_drains(struct step *step);
+/* The agent has stopped it, says so for this very release, and is the one that is registered. */
+bool step_is_released(const struct placement *placement);
+/* Tells the agent to stop it. reason is taken over. */
+void step_release(struct step *step, struct placement *placement, enum move_cause cause,
+                  char *reason);
+
 /* roles.c, for the questions: registered, ready, not cordoned, and not told never to. */
 bool role_may_take(const struct role *role, const struct machine *machine);
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A leader that plans over a toy store, agents that acknowledge late, and a random world: machines
- * die, return, are cordoned and relabelled, units are submitted, stopped and destroyed, writes meet
- * guards that have changed, leaders are replaced in the middle of a plan. After each write:
+ * die, return, are cordoned, drained and relabelled, units are submitted, stopped and destroyed,
+ * writes meet guards that have changed, leaders are replaced in the middle of a plan. After each
+ * write:
  *
  *   - no unit is assigned to two machines, no role has more holders than nodes
  *   - two units in conflict are never on one machine
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
+ *   - of what runs no more is taken down for drains than the budget has
  *
  * and when the world calms down everything that fits somewhere has a place, what does not has a
  * verdict, and an idle leader writes nothing.
@@ -261,10 +263,27 @@ static void put_unit(struct sim *sim, const struct sort *sort, const char *desir
          "units/%s", sort->name);
 }
 
+static void disturb_drain(struct sim *sim, char m)
+{
+    if (findf(sim, "ops/drain/%c", m)) {
+        delf(sim, "cordons/%c", m);
+        delf(sim, "ops/drain/%c", m);
+        return;
+    }
+    putf(sim, record("{}"), "cordons/%c", m);
+    putf(sim,
+         record("{s:I,s:i}", "since_ms", (json_int_t)sim->now_ms, "timeout_ms",
+                dice(sim, 3) ? 0 : 5000),
+         "ops/drain/%c", m);
+}
+
 static void disturb_machine(struct sim *sim)
 {
     char m = letter(dice(sim, MACHINES));
-    switch (dice(sim, 6)) {
+    switch (dice(sim, 7)) {
+    case 6:
+        disturb_drain(sim, m);
+        return;
     case 0:
     case 1:
         if (is_present(sim, m))
@@ -273,6 +292,8 @@ static void disturb_machine(struct sim *sim)
             put_presence(sim, m, true);
         return;
     case 2:
+        if (findf(sim, "ops/drain/%c", m))
+            return;
         if (findf(sim, "cordons/%c", m))
             delf(sim, "cordons/%c", m);
         else
@@ -325,9 +346,9 @@ static bool agents(struct sim *sim, bool hurry)
             continue;
         bool release = strcmp(json_string_value(json_object_get(e->value, "want")), "release") == 0;
         putf(sim,
-             record("{s:I,s:I,s:I}", "registration", (json_int_t)presence->create,
-                    "assignment_revision", (json_int_t)e->mod, "released_revision",
-                    (json_int_t)(release ? e->mod : 0)),
+             record("{s:s,s:I,s:I,s:I}", "active", release ? "inactive" : "active", "registration",
+                    (json_int_t)presence->create, "assignment_revision", (json_int_t)e->mod,
+                    "released_revision", (json_int_t)(release ? e->mod : 0)),
              "states/%c/%s", m, name);
         did = true;
     }
@@ -389,18 +410,35 @@ static bool takes_newcomers(struct sim *sim, char m)
            !findf(sim, "cordons/%c", m);
 }
 
+/* Nine units: one at a time. */
+static size_t count_moving(struct sim *sim)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        const char *cause = sim->store[i].value
+                                ? json_string_value(json_object_get(sim->store[i].value, "cause"))
+                                : NULL;
+        count += cause && *cause;
+    }
+    return count;
+}
+
 /* Before anything changes under it. */
 static void check_plan(struct sim *sim, const struct plan *plan)
 {
+    size_t moves = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
         require(sim, reason && *reason, "an action without a reason", action_kind_name(a->kind));
+        moves += a->cause != MOVE_CAUSE_NONE;
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         require(sim, !arrives || takes_newcomers(sim, a->machine[0]),
                 "a newcomer for a machine that takes none", reason);
     }
+    require(sim, moves == 0 || moves + count_moving(sim) <= 1, "too many planned moves at a time",
+            "");
 }
 
 /* --- writes of the leader --- */
@@ -432,6 +470,7 @@ static bool guards_hold(struct sim *sim, const struct action *a)
            guard(sim, a->from_state_mod, false, "states/%c/%s", from, unit) &&
            guard(sim, a->from_registration, true, "nodes/%c/presence", from) &&
            guard(sim, a->verdict_mod, false, "verdicts/%s", unit) &&
+           guard(sim, a->op_mod, false, "ops/drain/%c", m) &&
            (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
 }
 
@@ -452,9 +491,9 @@ static void write_assignment(struct sim *sim, const struct action *a)
 {
     autofree char *reason = action_reason(a);
     putf(sim,
-         record("{s:s,s:s,s:I,s:s,s:i,s:s}", "blob", a->blob, "want", want_name(a->want),
-                "unit_revision", (json_int_t)a->unit_revision, "failover",
-                failover_name(a->failover), "epoch", 1, "reason", reason),
+         record("{s:s,s:s,s:s,s:I,s:s,s:i,s:s}", "cause", move_cause_name(a->cause), "blob",
+                a->blob, "want", want_name(a->want), "unit_revision", (json_int_t)a->unit_revision,
+                "failover", failover_name(a->failover), "epoch", 1, "reason", reason),
          "nodes/%c/units/%s", a->machine[0], a->unit);
 }
 
@@ -495,6 +534,13 @@ static void perform(struct sim *sim, const struct action *a)
     case ACTION_CLEAR_SLOT:
         delf(sim, "slots/%s/%u", a->role, a->index);
         return;
+    case ACTION_DRAIN:
+        putf(sim,
+             record("{s:b,s:b,s:s,s:I,s:I}", "drained", a->drain.drained, "expired",
+                    a->drain.expired, "problem", a->drain.problem, "since_ms",
+                    (json_int_t)a->drain.since_ms, "timeout_ms", (json_int_t)a->drain.timeout_ms),
+             "ops/drain/%s", m);
+        return;
     case ACTION_INVALID:
         broken(sim, "an action of no kind", reason);
     }
@@ -504,7 +550,7 @@ static void perform(struct sim *sim, const struct action *a)
 static bool lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
 {
     autoptr(plan) plan = NULL;
-    const struct plan_clock clock = { sim->now_ms, 0 };
+    const struct plan_clock clock = { sim->now_ms, 0, sim->now_ms };
     deliver(sim);
     assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
     check_plan(sim, plan);
@@ -567,6 +613,19 @@ static bool is_wanted(struct sim *sim, const struct sort *sort)
            strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
 }
 
+/* What a drained machine still has is what nobody else takes. */
+static void check_drained(struct sim *sim, const struct sort *sort, char home)
+{
+    const struct entry *drain = findf(sim, "ops/drain/%c", home);
+    if (!drain || json_is_true(json_object_get(drain->value, "expired")))
+        return;
+    for (size_t i = 0; i < MACHINES; i++)
+        require(sim, !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)),
+                "a drain leaves a unit that another machine takes", sort->name);
+    require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
+            "a drain does not say what it leaves", sort->name);
+}
+
 static void check_unit_at_rest(struct sim *sim, const struct sort *sort)
 {
     char homes[MACHINES + 1];
@@ -577,6 +636,7 @@ static void check_unit_at_rest(struct sim *sim, const struct sort *sort)
     }
     if (count == 1 && is_present(sim, homes[0])) {
         require(sim, rules_hold(sim, sort, homes[0]), "a unit is where it must not be", sort->name);
+        check_drained(sim, sort, homes[0]);
         return;
     }
     require(sim, findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten", sort->name);

@@ -31,15 +31,20 @@ static void expand_machine(const char *piece, size_t length, struct text *text)
 static char *full_key(const char *key)
 {
     autotext text = { 0 };
-    const char *slash = strchr(key, '/');
+    const char *rest = key;
     text_add(&text, PREFIX);
-    if (slash && slash[1] && (slash[2] == '/' || slash[2] == '\0') && strchr("mnsc", key[0]) &&
+    if (text_starts_with(key, "ops/drain/")) {
+        text_add(&text, "ops/");
+        rest += strlen("ops/");
+    }
+    const char *slash = strchr(rest, '/');
+    if (slash && slash[1] && (slash[2] == '/' || slash[2] == '\0') && strchr("mnscd", rest[0]) &&
         !text_starts_with(key, "slots/")) {
-        text_add_bytes(&text, key, (size_t)(slash + 1 - key));
+        text_add_bytes(&text, rest, (size_t)(slash + 1 - rest));
         expand_machine(slash + 1, 1, &text);
         text_add(&text, slash + 2);
     } else {
-        text_add(&text, key);
+        text_add(&text, rest);
     }
     return text_take(&text);
 }
@@ -141,6 +146,9 @@ static void put(struct model *model, const char *key, const struct store_key_par
         feed_slot(model, p, mod, text);
     } else if (p->kind == STORE_KEY_CORDON) {
         model_set_cordon(model, p->machine, true);
+    } else if (p->kind == STORE_KEY_DRAIN) {
+        DECODE(drain);
+        check(model_put_drain(model, p->machine, mod, &record, &err), key, &err);
     } else {
         die(key, "not a key of the scheduler");
     }
@@ -167,6 +175,8 @@ static void drop(struct model *model, const char *key, const struct store_key_pa
         model_drop_slot(model, p->name, p->index);
     else if (p->kind == STORE_KEY_CORDON)
         model_set_cordon(model, p->machine, false);
+    else if (p->kind == STORE_KEY_DRAIN)
+        model_drop_drain(model, p->machine);
     else
         die(key, "not a key of the scheduler");
 }
@@ -215,6 +225,11 @@ static void print_action(const struct action *a, struct text *text)
     if (a->want)
         text_addf(text, " %s %s revision %" PRId64 " %s", want_name(a->want), a->blob,
                   a->unit_revision, failover_name(a->failover));
+    if (a->cause)
+        text_addf(text, " for %s", move_cause_name(a->cause));
+    if (a->kind == ACTION_DRAIN)
+        text_addf(text, "%s%s", a->drain.drained ? " drained" : "",
+                  a->drain.expired ? " expired" : "");
     autofree char *reason = action_reason(a);
     text_addf(text, "\n    because %s\n    if", reason);
     print_guard("unit", a->unit_mod, text);
@@ -226,6 +241,7 @@ static void print_action(const struct action *a, struct text *text)
     print_guard("from-registration", a->from_registration, text);
     print_guard("slot", a->slot_mod, text);
     print_guard("verdict", a->verdict_mod, text);
+    print_guard("op", a->op_mod, text);
     text_add(text, "\n");
 }
 

@@ -108,6 +108,7 @@ static void run_step(struct model *model, const json_t *step, uint64_t seed, str
     const struct plan_clock clock = {
         .now_ms = json_integer_value(json_object_get(step, "now")),
         .contact_since_ms = contact ? json_integer_value(contact) : 0,
+        .wall_ms = json_integer_value(json_object_get(step, "now")),
     };
     feed_facts(model, json_object_get(step, "facts"), clock.now_ms, seed);
     text_addf(out, "at %" PRId64 "\n", clock.now_ms);

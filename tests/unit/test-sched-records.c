@@ -31,6 +31,8 @@ static void every_kind_of_key_is_read_back(void **state)
         { STORE_KEY_ROLE,       NULL,    "db",           0,  "/m/roles/db"                    },
         { STORE_KEY_SLOT,       NULL,    "db",           12, "/m/slots/db/12"                 },
         { STORE_KEY_CORDON,     MACHINE, NULL,           0,  "/m/cordons/" MACHINE            },
+        { STORE_KEY_DRAIN,      MACHINE, NULL,           0,  "/m/ops/drain/" MACHINE          },
+        { STORE_KEY_BRAKE,      NULL,    NULL,           0,  "/m/ops/brake"                   },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct store_key_parts parts;
@@ -68,7 +70,9 @@ static void foreign_and_malformed_keys_are_ignored(void **state)
         "/m/slots/db/1024",
         "/m/slots/db/",
         "/m/slots/db",
-        "/m/ops/drain/" MACHINE,
+        "/m/ops/drains/" MACHINE,
+        "/m/ops/" MACHINE,
+        "/m/ops/brake/x",
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         struct store_key_parts parts;
@@ -116,15 +120,22 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(presence, "{\"address\":\"a\",\"boot_id\":\"b\",\"nonce\":\"n\","
                                 "\"not_ready_reason\":\"disk full\",\"ready\":false}");
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\"}");
-    ASSERT_ROUND_TRIP(assignment,
-                      "{\"blob\":\"b\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
-                      "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
+    ASSERT_ROUND_TRIP(
+        assignment,
+        "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
+        "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
     ASSERT_ROUND_TRIP(state,
                       "{\"active\":\"active\",\"assignment_revision\":3,\"invocation\":\"i\","
                       "\"load\":\"loaded\",\"problem\":\"\",\"registration\":9,"
                       "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
                       "\"sub\":\"running\"}");
-    ASSERT_ROUND_TRIP(verdict, "{\"reason\":\"r\",\"since_ms\":1,\"unit_revision\":2}");
+    ASSERT_ROUND_TRIP(verdict,
+                      "{\"attempts\":1,\"kind\":\"failing\",\"reason\":\"r\",\"since_ms\":1,"
+                      "\"tried\":\"" MACHINE "\",\"unit_revision\":2}");
+    ASSERT_ROUND_TRIP(cordon, "{\"reason\":\"r\",\"since_ms\":1}");
+    ASSERT_ROUND_TRIP(drain, "{\"drained\":false,\"expired\":true,\"problem\":\"p\",\"since_ms\":1,"
+                             "\"timeout_ms\":5000}");
+    ASSERT_ROUND_TRIP(brake, "{\"hold\":true,\"since_ms\":1}");
     ASSERT_ROUND_TRIP(role, "{\"generation\":2,\"min_nodes\":1,\"nodes\":3}");
     ASSERT_ROUND_TRIP(slot, "{\"machine\":\"" MACHINE "\",\"since_ms\":5}");
     ASSERT_ROUND_TRIP(leader, "{\"machine\":\"" MACHINE "\",\"nonce\":\"n\"}");

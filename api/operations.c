@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people order of machines: cordon, uncordon, drain. Each is one guarded transaction; the
+ * leader does the rest, and writes into ops/drain/<id> how far it is.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api/machine_json.h"
+#include "api/route.h"
+#include "api/view.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+enum { TIMEOUT_MAX_MS = 7 * 24 * 3600 * 1000, OPS_MAX = 2 };
+
+/* One order while it is under way. */
+struct order {
+    json_t *input; /* the body, or NULL */
+    char *keys[OPS_MAX];
+    char *values[OPS_MAX];
+    struct kv_op ops[OPS_MAX];
+    size_t count;
+    void (*answer)(struct call *call, const struct view *view);
+};
+
+static void order_free(void *userdata)
+{
+    struct order *order = userdata;
+    json_decref(order->input);
+    for (size_t i = 0; i < order->count; i++) {
+        free(order->keys[i]);
+        free(order->values[i]);
+    }
+    free(order);
+}
+
+/* The call owns the order from now on. NULL: out of memory, and the call is answered. */
+static struct order *order_new(struct call *call)
+{
+    struct order *order = calloc(1, sizeof(*order));
+    if (!order) {
+        call_fail(call, 500, "out of memory");
+        return NULL;
+    }
+    call->work = order;
+    call->work_free = order_free;
+    return order;
+}
+
+/* Takes key and value; value NULL: the key is deleted. */
+static int add(struct order *order, char *key, char *value, struct error *err)
+{
+    size_t i = order->count++;
+    order->keys[i] = key;
+    order->values[i] = value;
+    if (!key)
+        return error_oom(err);
+    order->ops[i] = value ? kv_op_put(key, value) : kv_op_delete(key);
+    return 0;
+}
+
+static char *key_of(const struct call *call, enum store_key_kind kind, const char *machine)
+{
+    return store_key(call->api->prefix, kind, machine, NULL, 0);
+}
+
+static void on_written(const struct kv_txn_result *result, void *userdata)
+{
+    struct call *call = userdata;
+    const struct order *order = call->work;
+    if (result->code < 0)
+        call_fail_code(call, result->code, result->reason);
+    else if (!result->succeeded)
+        call_fail(call, 409, "the machine was forgotten meanwhile");
+    else
+        call_with_view(call, order->answer);
+}
+
+/* Writes what was added; of a machine only while it is a member. */
+static void send(struct call *call, const char *machine)
+{
+    const struct order *order = call->work;
+    autofree char *member = machine ? key_of(call, STORE_KEY_MEMBER, machine) : NULL;
+    struct error err;
+    if (machine && !member) {
+        call_fail(call, 500, "out of memory");
+        return;
+    }
+    const struct kv_compare exists = kv_if_exists(member);
+    const struct kv_txn txn = { .compares = &exists,
+                                .compare_count = member ? 1 : 0,
+                                .success = order->ops,
+                                .success_count = order->count };
+    int r = kv_txn(call->api->kv, &txn, on_written, call, &err);
+    if (r < 0)
+        call_fail_code(call, r, err.text);
+}
+
+/* --- machines --- */
+
+static void answer_machine(struct call *call, const struct view *view)
+{
+    struct error err;
+    const struct view_entry *member = NULL;
+    autoptr(model) model = NULL;
+    int r = machine_find(view, call->name, &member, &err);
+    if (r == 0)
+        r = view_model(view, &model, &err);
+    if (r < 0)
+        call_fail_code(call, r, err.text);
+    else
+        call_reply(call, 200, machine_json(view, model, member));
+}
+
+void operations_machine(struct call *call)
+{
+    call_with_view(call, answer_machine);
+}
+
+static char *cordon_value(const char *reason)
+{
+    const struct record_cordon record = { .reason = (char *)reason, .since_ms = clock_wall_ms() };
+    char *value = NULL;
+    return record_cordon_encode(&record, &value, NULL) < 0 ? NULL : value;
+}
+
+static int add_cordon(const struct call *call, struct order *order, const char *machine,
+                      const char *reason, struct error *err)
+{
+    char *value = cordon_value(reason);
+    return value ? add(order, key_of(call, STORE_KEY_CORDON, machine), value, err) : error_oom(err);
+}
+
+static int read_reason(const json_t *input, const char **ret, struct error *err)
+{
+    return json_field_string_or(input, "reason", "", ret, err);
+}
+
+static int plan_cordon(const struct call *call, struct order *order,
+                       const struct view_entry *member, struct error *err)
+{
+    const char *reason = "";
+    int r = read_reason(order->input, &reason, err);
+    return r < 0 ? r : add_cordon(call, order, member->machine, reason, err);
+}
+
+static int plan_uncordon(const struct call *call, struct order *order,
+                         const struct view_entry *member, struct error *err)
+{
+    int r = add(order, key_of(call, STORE_KEY_CORDON, member->machine), NULL, err);
+    return r < 0 ? r : add(order, key_of(call, STORE_KEY_DRAIN, member->machine), NULL, err);
+}
+
+static int drain_value(const json_t *input, char **ret, struct error *err)
+{
+    int64_t timeout_ms = 0;
+    int r = json_field_int_or(input, "timeout_ms", 0, &timeout_ms, err);
+    if (r < 0)
+        return r;
+    if (timeout_ms < 0 || timeout_ms > TIMEOUT_MAX_MS)
+        return error_set(err, -EINVAL, "\"timeout_ms\" is not 0 (none) to %d (a week)",
+                         TIMEOUT_MAX_MS);
+    const struct record_drain record = { .since_ms = clock_wall_ms(), .timeout_ms = timeout_ms };
+    return record_drain_encode(&record, ret, err);
+}
+
+/* A drained machine is cordoned, too: nobody comes while the others go, nor when they are gone. */
+static int plan_drain(const struct call *call, struct order *order, const struct view_entry *member,
+                      struct error *err)
+{
+    const char *reason = "";
+    char *value = NULL;
+    int r = read_reason(order->input, &reason, err);
+    if (r == 0)
+        r = add_cordon(call, order, member->machine, reason, err);
+    if (r == 0)
+        r = drain_value(order->input, &value, err);
+    return r < 0 ? r : add(order, key_of(call, STORE_KEY_DRAIN, member->machine), value, err);
+}
+
+typedef int (*plan_fn)(const struct call *call, struct order *order,
+                       const struct view_entry *member, struct error *err);
+
+static void order_of_machine(struct call *call, const struct view *view, plan_fn plan)
+{
+    struct error err;
+    const struct view_entry *member = NULL;
+    int r = machine_find(view, call->name, &member, &err);
+    if (r == 0)
+        r = plan(call, call->work, member, &err);
+    if (r < 0)
+        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+    else
+        send(call, member->machine);
+}
+
+static void on_cordon_view(struct call *call, const struct view *view)
+{
+    order_of_machine(call, view, plan_cordon);
+}
+
+static void on_uncordon_view(struct call *call, const struct view *view)
+{
+    order_of_machine(call, view, plan_uncordon);
+}
+
+static void on_drain_view(struct call *call, const struct view *view)
+{
+    order_of_machine(call, view, plan_drain);
+}
+
+/* The body, which may be empty. */
+static struct order *begin(struct call *call, void (*answer)(struct call *, const struct view *))
+{
+    json_t *input = NULL;
+    if (call->body.length > 0 && call_input(call, &input) < 0)
+        return NULL;
+    struct order *order = order_new(call);
+    if (!order) {
+        json_decref(input);
+        return NULL;
+    }
+    order->input = input ? input : json_object();
+    order->answer = answer;
+    return order;
+}
+
+void operations_cordon(struct call *call)
+{
+    if (begin(call, answer_machine))
+        call_with_view(call, on_cordon_view);
+}
+
+void operations_uncordon(struct call *call)
+{
+    if (begin(call, answer_machine))
+        call_with_view(call, on_uncordon_view);
+}
+
+void operations_drain(struct call *call)
+{
+    if (begin(call, answer_machine))
+        call_with_view(call, on_drain_view);
+}

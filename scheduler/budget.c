@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/budget.h"
+
+enum { TEMPLATE_SHARE = 10, CLUSTER_SHARE = 20 };
+
+static size_t at_least_one(size_t share)
+{
+    return share > 0 ? share : 1;
+}
+
+/* Its state can be believed, and answers an order to run. */
+static bool copy_is(const struct placement *p, enum copy_health health)
+{
+    return placement_holds(p) && p->want == WANT_RUN && p->health == health &&
+           p->key.machine->registration > 0 &&
+           p->state_registration == p->key.machine->registration;
+}
+
+static bool has_copy(const struct unit *unit, enum copy_health health)
+{
+    const struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+    if (copy_is(p, health))
+        return true;
+    return false;
+}
+
+bool unit_is_up(const struct unit *unit)
+{
+    return !unit_is_wanted(unit) || unit->desired != DESIRED_LAUNCHED || has_copy(unit, COPY_UP);
+}
+
+bool unit_has_failed(const struct unit *unit)
+{
+    return !unit_is_up(unit) && has_copy(unit, COPY_FAILED);
+}
+
+static void count_unit(struct model *model, const struct unit *unit)
+{
+    struct family *family = unit->group ? unit->group->family : NULL;
+    if (!family || !unit_is_wanted(unit))
+        return;
+    if (family->budget_round != model->budget_round) {
+        family->budget_round = model->budget_round;
+        family->wanted = 0;
+        family->down = 0;
+    }
+    family->wanted++;
+    family->down += !unit_is_up(unit);
+}
+
+void budget_count(struct model *model)
+{
+    model->budget_round++;
+    for (size_t i = 0; i < model->units.room; i++)
+        if (model->units.slots[i])
+            count_unit(model, model->units.slots[i]);
+}
+
+static bool family_allows(const struct model *model, const struct unit *unit, struct text *why)
+{
+    const struct family *family = unit->group ? unit->group->family : NULL;
+    if (!family || family->budget_round != model->budget_round || !unit_is_wanted(unit))
+        return true;
+    size_t others_down = family->down - !unit_is_up(unit);
+    size_t allowed = at_least_one(family->wanted / TEMPLATE_SHARE);
+    if (others_down < allowed)
+        return true;
+    if (why)
+        text_addf(why, "%zu of %zu units of %s are down already, and no more than %zu may be",
+                  others_down, family->wanted, family->name, allowed);
+    return false;
+}
+
+bool budget_allows(const struct model *model, const struct unit *unit, struct text *why)
+{
+    if (unit_has_failed(unit))
+        return true;
+    size_t allowed = at_least_one(model->wanted_count / CLUSTER_SHARE);
+    size_t moving = model->moving_count + model->moving_planned;
+    if (moving >= allowed) {
+        if (why)
+            text_addf(why, "%zu units are on the move already, and no more than %zu may be", moving,
+                      allowed);
+        return false;
+    }
+    return family_allows(model, unit, why);
+}
+
+void budget_take(struct model *model, const struct unit *unit)
+{
+    struct family *family = unit->group ? unit->group->family : NULL;
+    model->moving_planned++;
+    if (family && family->budget_round == model->budget_round && unit_is_wanted(unit))
+        family->down += unit_is_up(unit);
+}

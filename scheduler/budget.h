@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How much of what runs may be taken down for moves that could wait: drains, rollouts, rebalancing,
+ * preemption. One budget for all of them: of a template's units one, or a tenth, may be away at a
+ * time, those that failed by themselves included; and of all units a twentieth may be on the move.
+ *
+ * What must move (a lost machine, a broken rule) asks nobody, but what it leaves is less.
+ */
+#ifndef SCHEDULER_BUDGET_H
+#define SCHEDULER_BUDGET_H
+
+#include "base/text.h"
+#include "scheduler/model_data.h"
+
+/* A copy of it runs as it should, or nobody wants it to. */
+bool unit_is_up(const struct unit *unit);
+/* It has been started, and failed. */
+bool unit_has_failed(const struct unit *unit);
+
+/* Counts, once a step, before anything is asked. */
+void budget_count(struct model *model);
+/* May the unit be taken down now? One that has failed costs nobody anything. If not, why (unless
+ * NULL) gets the words. */
+bool budget_allows(const struct model *model, const struct unit *unit, struct text *why);
+/* It is. */
+void budget_take(struct model *model, const struct unit *unit);
+
+#endif

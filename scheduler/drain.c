@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Machines that are to be empty. Each unit goes by a planned move as soon as the budget lets it and
+ * another machine would take it; those that run everywhere stop last, when nobody else is left.
+ * What cannot go stays, runs on, and is told in ops/drain/<id>.
+ */
+#include <string.h>
+
+#include "scheduler/budget.h"
+#include "scheduler/place.h"
+#include "scheduler/step.h"
+
+enum { STUCK_MS = 10000 }; /* waiting for budget is worth a word after that */
+
+/* What a look at one machine found. */
+struct look {
+    struct text problem; /* of the first unit that does not go */
+    size_t more;         /* others that do not */
+    size_t left;         /* copies still assigned */
+    size_t waiting;      /* of them wait for budget only */
+    size_t going;        /* are being released */
+};
+
+/* --- words --- */
+
+static char *drain_reason(const struct machine *machine)
+{
+    autotext reason = { 0 };
+    text_add(&reason, "drain of ");
+    machine_words(machine, &reason);
+    return text_take(&reason);
+}
+
+static void note(struct look *look, const struct unit *unit, const struct text *why)
+{
+    if (look->problem.length > 0)
+        look->more++;
+    else
+        text_addf(&look->problem, "%s: %s", unit->name, why->data ? why->data : "");
+}
+
+/* --- one copy --- */
+
+static const char *peer_on(const struct unit *unit, const struct machine *machine)
+{
+    for (size_t i = 0; i < unit_follow_count(unit); i++) {
+        const struct unit *peer = unit->follows->links[i].peer;
+        const struct placement *p = NULL;
+        LL_FOREACH2(peer->placements, p, unit_next)
+        if (peer != unit && p->key.machine == machine && placement_holds(p))
+            return peer->name;
+    }
+    return NULL;
+}
+
+/* Would another machine take it? It follows its peer wherever that goes. */
+static bool can_go(struct step *step, const struct placement *p, struct text *why)
+{
+    const struct unit *unit = p->key.unit;
+    const char *peer = peer_on(unit, p->key.machine);
+    if (!unit_rules(unit)) {
+        text_add(why, unit_problem(unit));
+        return false;
+    }
+    if (peer) {
+        text_addf(why, "goes where %s goes", peer);
+        return false;
+    }
+    if (place_find(step->model, unit).machine)
+        return true;
+    place_refusals(step->model, unit, why);
+    return false;
+}
+
+static void look_at_single(struct step *step, struct placement *p, struct look *look)
+{
+    autotext why = { 0 };
+    if (p->leaving || p->want == WANT_RELEASE) {
+        look->going++;
+    } else if (!can_go(step, p, &why)) {
+        note(look, p->key.unit, &why);
+    } else if (!budget_allows(step->model, p->key.unit, &why)) {
+        look->waiting++;
+        note(look, p->key.unit, &why);
+    } else {
+        step_release(step, p, MOVE_CAUSE_DRAIN, drain_reason(p->key.machine));
+        look->going++;
+    }
+}
+
+static bool is_global(const struct placement *p)
+{
+    const struct requirements *rules = unit_rules(p->key.unit);
+    return rules && rules->global;
+}
+
+static int compare_by_name(const struct placement *a, const struct placement *b)
+{
+    return strcmp(a->key.unit->name, b->key.unit->name);
+}
+
+static void look_at_globals(struct step *step, const struct machine *machine, struct look *look)
+{
+    struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        if (p->assignment_mod == 0 || !is_global(p))
+            continue;
+        look->left++;
+        look->going++;
+        if (p->want != WANT_RELEASE && !p->leaving)
+            step_release(step, p, MOVE_CAUSE_DRAIN, drain_reason(machine));
+    }
+}
+
+/* In the order of names, so that the same facts give the same plan. */
+static void look_at(struct step *step, struct machine *machine, struct look *look)
+{
+    struct placement *p = NULL;
+    DL_SORT2(machine->placements, compare_by_name, machine_prev, machine_next);
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        if (p->assignment_mod == 0 || is_global(p))
+            continue;
+        look->left++;
+        if (machine->registration > 0)
+            look_at_single(step, p, look);
+    }
+    if (look->left == 0 && machine->registration > 0)
+        look_at_globals(step, machine, look);
+}
+
+/* --- telling --- */
+
+static void report(struct step *step, const struct machine *machine, bool drained, bool expired,
+                   const char *problem)
+{
+    const struct record_drain *now = &machine->drain;
+    if (now->drained == drained && now->expired == expired && text_equal(now->problem, problem))
+        return;
+    const char *what = drained    ? "nothing of ours is left there"
+                       : expired  ? "the time is over"
+                       : *problem ? problem
+                                  : "it goes on";
+    struct action *action = step_action(step, ACTION_DRAIN, NULL, machine, text_format("%s", what));
+    if (!action)
+        return;
+    action->op_mod = machine->drain_mod;
+    action->drain = (struct record_drain){ .since_ms = now->since_ms,
+                                           .timeout_ms = now->timeout_ms,
+                                           .drained = drained,
+                                           .expired = expired,
+                                           .problem = strdup(problem) };
+    step->failed = step->failed || !action->drain.problem;
+}
+
+/* Some of it is under way, or was a moment ago. */
+static bool goes_on(struct step *step, struct machine *machine, const struct look *look)
+{
+    if (look->going > 0 || look->waiting == 0) {
+        machine->drain_stuck_since_ms = -1;
+        return look->going > 0;
+    }
+    if (machine->drain_stuck_since_ms < 0)
+        machine->drain_stuck_since_ms = step->clock->now_ms;
+    int64_t stuck_at_ms = machine->drain_stuck_since_ms + STUCK_MS;
+    if (step->clock->now_ms >= stuck_at_ms)
+        return false;
+    step_wake_at(step, stuck_at_ms);
+    return true;
+}
+
+static bool has_expired(struct step *step, const struct machine *machine)
+{
+    const struct record_drain *drain = &machine->drain;
+    if (drain->timeout_ms == 0)
+        return false;
+    int64_t left_ms = drain->since_ms + drain->timeout_ms - step->clock->wall_ms;
+    if (left_ms <= 0)
+        return true;
+    step_wake_at(step,
+                 step->clock->now_ms + (left_ms < drain->timeout_ms ? left_ms : drain->timeout_ms));
+    return false;
+}
+
+static void drain(struct step *step, struct machine *machine)
+{
+    struct look look = { 0 };
+    autotext problem = { 0 };
+    look_at(step, machine, &look);
+    bool quiet = goes_on(step, machine, &look);
+    if (look.problem.data && !quiet)
+        text_add(&problem, look.problem.data);
+    if (look.more > 0 && !quiet)
+        text_addf(&problem, "; and %zu more", look.more);
+    text_done(&look.problem);
+    if (look.left == 0)
+        report(step, machine, true, false, "");
+    else if (has_expired(step, machine))
+        report(step, machine, false, true, problem.data ? problem.data : "");
+    else
+        report(step, machine, false, false, problem.data ? problem.data : "");
+}
+
+void step_drains(struct step *step)
+{
+    if (step->model->drain_count > 0)
+        budget_count(step->model);
+    for (size_t i = 0; step->model->drain_count > 0 && i < step->model->machine_count; i++) {
+        struct machine *m = step->model->machines_by_id[i];
+        if (machine_is_draining(m) && !m->drain.drained && !step->failed)
+            drain(step, m);
+    }
+}

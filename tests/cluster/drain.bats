@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# A machine is emptied by command: its units go one after the other, each stopped here before it runs there.
+
+load bats.sh
+
+UNITS=(steady@1.service steady@2.service steady@3.service)
+
+setup_file() {
+    cluster_for_tests 3 --ttl 5
+    node_write node1 /root/steady@.service <<'UNIT'
+[Service]
+ExecStart=/bin/sleep 100000
+UNIT
+    node_write node1 /root/everywhere.service <<'UNIT'
+[Service]
+ExecStart=/bin/sleep 100000
+
+[X-Fleet]
+Global=true
+UNIT
+    node_write node1 /root/pinned.service <<UNIT
+[Service]
+ExecStart=/bin/sleep 100000
+
+[X-Fleet]
+MachineID=$(node_machine_id node3)
+UNIT
+    NODE_DIRECTORY=/root node_run node1 musterctl start "${UNITS[@]}" everywhere.service pinned.service
+    wait_for 10 'the global unit runs on all nodes' runs_on everywhere.service node1 node2 node3
+}
+
+# runs_on UNIT NODE…: on these and no others.
+runs_on() {
+    local unit=$1 nodes
+    shift
+    nodes=$(unit_nodes "$unit" | xargs)
+    echo "$unit: $nodes"
+    [ "$nodes" = "$*" ]
+}
+
+# The machine's word in list-machines.
+machine_is() {
+    local row
+    row=$(machine_row "$1" "$2")
+    echo "$row"
+    grep -qw "$3" <<<"$row"
+}
+
+units_run_once_off() {
+    local off=$1 unit node
+    shift
+    for unit in "$@"; do
+        node=$(unit_node "$unit") && [ "$node" != "$off" ] || return
+    done
+}
+
+@test "a cordoned machine keeps its units and gets no others" {
+    local node
+    node_run node1 musterctl cordon node2
+    machine_is node1 node2 cordoned
+    NODE_DIRECTORY=/root node_run node1 musterctl start steady@4.service steady@5.service steady@6.service
+    for node in $(unit_nodes steady@4.service) $(unit_nodes steady@5.service) $(unit_nodes steady@6.service); do
+        [ "$node" != node2 ]
+    done
+    node_run node1 musterctl destroy steady@4.service steady@5.service steady@6.service
+    node_run node1 musterctl uncordon node2
+    machine_is node1 node2 up
+}
+
+@test "drain moves every unit to other machines, then stops the global one" {
+    node_run node1 musterctl drain node2
+    runs_on everywhere.service node1 node3
+    units_run_once_off node2 "${UNITS[@]}"
+    machine_is node1 node2 drained
+}
+
+@test "nothing comes back before uncordon; then only what belongs everywhere" {
+    holds_for 3 units_run_once_off node2 "${UNITS[@]}"
+    node_run node3 musterctl uncordon node2
+    wait_for 10 'the global unit runs on node2 again' runs_on everywhere.service node1 node2 node3
+    units_run_once_off node2 "${UNITS[@]}"
+}
+
+@test "what no other machine may run stays, is named, and the drain ends by its time" {
+    local status=0 said
+    said=$(node_run node1 musterctl drain --timeout=6s node3 2>&1) || status=$?
+    echo "$said"
+    [ "$status" -eq 4 ]
+    grep -q 'pinned.service: no machine may run it' <<<"$said"
+    units_run_once_off node3 "${UNITS[@]}"
+    runs_on pinned.service node3
+    machine_is node1 node3 cordoned
+    node_run node1 musterctl uncordon node3
+}
+
+@test "a drain survives the leader that began it" {
+    local leader
+    leader=$(leader_node node1)
+    node_run node1 musterctl drain --no-block node1
+    node_run "$leader" systemctl kill --kill-who=main --signal=KILL musterd.service
+    wait_for 30 'node1 is drained' machine_is node2 node1 drained
+    units_run_once_off node1 "${UNITS[@]}"
+}
