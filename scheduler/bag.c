@@ -95,7 +95,7 @@ uint32_t bag_count(const struct bag *bag, uint32_t machine)
 
 void bag_unite(const struct bag *bag, uint64_t *bits, size_t words)
 {
-    if (!bag->bits) {
+    if (!bag->bits || bag->size * BITMAP_WORTH < words) {
         bag_unite_from(bag, 1, bits);
         return;
     }

@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/bits.h"
 
-/* Adds neighbours pairwise, then pairs, then fours. Plain arithmetic, so that the compiler may do
- * several words at a time on any machine. */
-static uint64_t ones_of(uint64_t x)
-{
-    x -= x >> 1 & UINT64_C(0x5555555555555555);
-    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
-    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    x += x >> 8;
-    x += x >> 16;
-    return (x + (x >> 32)) & 0x7f;
-}
-
-size_t bits_count(const uint64_t *a, const uint64_t *both, const uint64_t *without, size_t words)
+static inline __attribute__((always_inline)) size_t
+count_words(const uint64_t *a, const uint64_t *both, const uint64_t *without, size_t words)
 {
     size_t count = 0;
     for (size_t i = 0; i < words; i++) {
@@ -22,7 +11,26 @@ size_t bits_count(const uint64_t *a, const uint64_t *both, const uint64_t *witho
             x &= both[i];
         if (without)
             x &= ~without[i];
-        count += ones_of(x);
+        count += (size_t)__builtin_popcountll(x);
     }
     return count;
+}
+
+/* Machines of the last fifteen years count a word in one instruction, which a build for all of them
+ * may not use unasked. */
+#ifdef __x86_64__
+__attribute__((target("popcnt"))) static size_t
+count_quickly(const uint64_t *a, const uint64_t *both, const uint64_t *without, size_t words)
+{
+    return count_words(a, both, without, words);
+}
+#endif
+
+size_t bits_count(const uint64_t *a, const uint64_t *both, const uint64_t *without, size_t words)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("popcnt"))
+        return count_quickly(a, both, without, words);
+#endif
+    return count_words(a, both, without, words);
 }

@@ -50,9 +50,13 @@ static void enter_level(struct index *index, struct machine *machine)
         index->stale = true;
         return;
     }
+    struct level *entered = &index->levels[level];
+    size_t word = machine->number / BITS_PER_WORD;
     machine->level = (uint32_t)level;
-    bits_set(index->levels[level].bits, machine->number);
-    index->levels[level].count++;
+    bits_set(entered->bits, machine->number);
+    entered->count++;
+    if (word < entered->first || entered->count == 1)
+        entered->first = word;
     if (level < index->lowest)
         index->lowest = level;
     if (level >= index->top)

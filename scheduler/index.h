@@ -84,6 +84,7 @@ struct group {
 struct level {
     uint64_t *bits;
     size_t count;
+    size_t first; /* no word of bits before it has a machine */
 };
 
 struct index {

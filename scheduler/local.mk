@@ -59,3 +59,7 @@ check_PROGRAMS += test-sched-index
 test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+noinst_PROGRAMS += sched-bench
+sched_bench_SOURCES = tests/bench/sched-bench.c
+sched_bench_LDADD = $(SCHED_LIBS)

@@ -85,14 +85,13 @@ struct unit {
     struct placement *placements;
     struct follow_set *follows; /* or NULL */
     struct follow *followers;
-    struct unit *pending_next; /* valid if is_listed */
     uint32_t name_hash;
     uint32_t placement_count;
+    uint32_t pending_at; /* where it is among the pending ones, if it is */
 
     enum desired desired : 8;
-    bool exists : 1;    /* the store has units/<name> */
-    bool pending : 1;   /* wants what no machine gives: tried again when anything makes room */
-    bool is_listed : 1; /* among the pending ones, or was and is yet to be taken off */
+    bool exists : 1;  /* the store has units/<name> */
+    bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
     bool marked : 1;
     char name[];
 };
@@ -171,7 +170,8 @@ struct model {
     struct machine *marked_machines;
     struct unit **marked_units; /* with room for all units: a mark never fails */
     size_t marked_unit_count, marked_unit_room;
-    struct unit *pending_units;
+    struct unit **pending_units; /* in no order */
+    size_t pending_count, pending_room;
     bool retry;         /* something made room: pending units look again */
     bool roles_marked;  /* roles look again */
     bool roles_revisit; /* a role waits for its first holders: the next step looks again */
@@ -214,7 +214,8 @@ void model_mark_units_of(struct model *model, const struct machine *machine);
 void model_mark_followers(struct model *model, const struct unit *unit);
 /* Peers that only this unit spoke of must be swept. */
 void model_mark_peers(struct model *model, const struct unit *unit);
-void model_set_pending(struct model *model, struct unit *unit, bool pending);
+/* False if memory ran out: then it is not pending. */
+bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
 /* Frees what no key speaks of any more, and all marks. */
 void model_sweep(struct model *model);

@@ -283,6 +283,7 @@ static void free_units(struct model *model)
             unit_done(model, units.slots[i]);
     table_done(&model->units);
     free(model->marked_units);
+    free(model->pending_units);
 }
 
 void model_free(struct model *model)

@@ -45,30 +45,48 @@ void model_mark_peers(struct model *model, const struct unit *unit)
             model_mark_unit(model, unit->follows->links[i].peer);
 }
 
-void model_set_pending(struct model *model, struct unit *unit, bool pending)
+static bool grow_pending(struct model *model)
 {
-    unit->pending = pending;
-    if (!pending || unit->is_listed)
-        return;
-    unit->is_listed = true;
-    unit->pending_next = model->pending_units;
-    model->pending_units = unit;
+    if (model->pending_count < model->pending_room)
+        return true;
+    size_t room = model->pending_room ? model->pending_room * 2 : 64;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
+    struct unit **grown = reallocarray(model->pending_units, room, sizeof(*grown));
+    if (!grown)
+        return false;
+    model->pending_units = grown;
+    model->pending_room = room;
+    return true;
 }
 
-/* One that pends no more is taken off the list here; it may be one that only the list kept. */
+static void stop_pending(struct model *model, struct unit *unit)
+{
+    struct unit *last = model->pending_units[--model->pending_count];
+    model->pending_units[unit->pending_at] = last;
+    last->pending_at = unit->pending_at;
+    unit->pending = false;
+}
+
+bool model_set_pending(struct model *model, struct unit *unit, bool pending)
+{
+    if (unit->pending == pending)
+        return true;
+    if (!pending) {
+        stop_pending(model, unit);
+        return true;
+    }
+    if (!grow_pending(model))
+        return false;
+    unit->pending = true;
+    unit->pending_at = (uint32_t)model->pending_count;
+    model->pending_units[model->pending_count++] = unit;
+    return true;
+}
+
 void model_mark_pending(struct model *model)
 {
-    struct unit **at = &model->pending_units;
-    while (*at) {
-        struct unit *unit = *at;
-        model_mark_unit(model, unit);
-        if (unit->pending) {
-            at = &unit->pending_next;
-            continue;
-        }
-        *at = unit->pending_next;
-        unit->is_listed = false;
-    }
+    for (size_t i = 0; i < model->pending_count; i++)
+        model_mark_unit(model, model->pending_units[i]);
 }
 
 void model_touch_all(struct model *model)
@@ -105,9 +123,9 @@ static void sweep_unit(struct model *model, struct unit *u)
     index_group_put(model, take_ptr(u->group));
     model_mark_peers(model, u);
     model_unfollow(u);
-    u->pending = false;
-    if (u->followers || unit_verdict_mod(u) > 0 || u->is_listed)
+    if (u->followers || unit_verdict_mod(u) > 0)
         return;
+    (void)model_set_pending(model, u, false);
     model_free_unit(model, u);
 }
 

@@ -91,10 +91,12 @@ static size_t count_eligible(struct index *index, struct machine_class *class,
 
 /* The first machine of a level that is among the wanted and not among the avoided; either may be
  * NULL. */
-static struct machine *first_of(const struct model *model, const struct level *level,
+static struct machine *first_of(const struct model *model, struct level *level,
                                 const uint64_t *wanted, const uint64_t *avoided)
 {
-    for (size_t i = 0; i < model->index.words; i++) {
+    while (!level->bits[level->first])
+        level->first++; /* the level is not empty */
+    for (size_t i = level->first; i < model->index.words; i++) {
         uint64_t word = level->bits[i];
         if (wanted)
             word &= wanted[i];

@@ -255,7 +255,7 @@ struct turn {
     unsigned int depth; /* peers before those that follow them */
 };
 
-/* Each unit is measured once a step, in the order of names, so that a cycle is always cut at the
+/* Each unit is measured once a step, in the order of age, so that a cycle is always cut at the
  * same place. */
 static unsigned int follow_depth(const struct model *model, const struct unit *unit,
                                  unsigned int so_far)
@@ -293,7 +293,19 @@ static int compare_turns(const void *a, const void *b)
         return left->lost ? -1 : 1;
     if (left->depth != right->depth)
         return left->depth < right->depth ? -1 : 1;
+    if (left->unit->create != right->unit->create)
+        return left->unit->create < right->unit->create ? -1 : 1;
     return strcmp(left->unit->name, right->unit->name);
+}
+
+/* Units are often marked in the order in which they have been created. */
+static void sort_turns(struct turn *turns, size_t count)
+{
+    size_t i = 1;
+    while (i < count && compare_turns(&turns[i - 1], &turns[i]) <= 0)
+        i++;
+    if (i < count)
+        qsort(turns, count, sizeof(*turns), compare_turns);
 }
 
 static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, struct error *err)
@@ -309,12 +321,12 @@ static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, s
         turns[i] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
         any_follows = any_follows || unit->follows;
     }
-    qsort(turns, count, sizeof(*turns), compare_turns);
+    sort_turns(turns, count);
     model->depth_round++;
     for (size_t i = 0; any_follows && i < count; i++)
         turns[i].depth = follow_depth(model, turns[i].unit, 0);
     if (any_follows)
-        qsort(turns, count, sizeof(*turns), compare_turns);
+        sort_turns(turns, count);
     *ret = turns;
     *ret_count = count;
     return 0;

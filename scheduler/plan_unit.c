@@ -78,6 +78,12 @@ static void give_verdict(struct step *step, struct unit *unit, char *reason)
     action->verdict_mod = unit_verdict_mod(unit);
 }
 
+static void set_pending(struct step *step, struct unit *unit, bool pending)
+{
+    if (!model_set_pending(step->model, unit, pending))
+        step->failed = true;
+}
+
 static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
 {
     autotext reason = { 0 };
@@ -87,13 +93,13 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
         text_add(&reason, " is gone, and ");
     }
     place_refusals(step->model, unit, &reason);
-    model_set_pending(step->model, unit, true);
+    set_pending(step, unit, true);
     give_verdict(step, unit, text_take(&reason));
 }
 
 static void somewhere(struct step *step, struct unit *unit)
 {
-    model_set_pending(step->model, unit, false);
+    set_pending(step, unit, false);
     clear_verdict(step, unit, "it has a machine");
 }
 
@@ -101,7 +107,7 @@ static void somewhere(struct step *step, struct unit *unit)
  * until the assignment is seen, whatever changes anything for waiting units wakes this one, too. */
 static void soon(struct step *step, struct unit *unit)
 {
-    model_set_pending(step->model, unit, true);
+    set_pending(step, unit, true);
     clear_verdict(step, unit, "it gets a machine");
 }
 
@@ -315,7 +321,7 @@ static void decide_lost(struct step *step, struct placement *p)
     machine_words(p->key.machine, &reason);
     text_add(&reason,
              " is gone and Failover=never: its state is unknown until the machine is back");
-    model_set_pending(step->model, p->key.unit, false);
+    set_pending(step, p->key.unit, false);
     give_verdict(step, p->key.unit, text_take(&reason));
 }
 
@@ -430,7 +436,7 @@ static void decide_global(struct step *step, struct unit *unit)
         nowhere(step, unit, NULL);
     else
         somewhere(step, unit);
-    model_set_pending(step->model, unit, true); /* each new machine is for it, too */
+    set_pending(step, unit, true); /* each new machine is for it, too */
 }
 
 /* --- any unit --- */
@@ -444,12 +450,12 @@ void step_unit(struct step *step, struct unit *unit)
 {
     LL_SORT2(unit->placements, compare_placements, unit_next);
     if (!unit_is_wanted(unit)) {
-        model_set_pending(step->model, unit, false);
+        set_pending(step, unit, false);
         give_up_others(step, unit, NULL,
                        unit->exists ? "the unit is to be inactive" : "the unit is destroyed");
         clear_verdict(step, unit, "it is not wanted any more");
     } else if (!unit_rules(unit)) {
-        model_set_pending(step->model, unit, false);
+        set_pending(step, unit, false);
         give_verdict(step, unit, text_format("%s", unit_problem(unit)));
     } else if (unit_rules(unit)->global) {
         decide_global(step, unit);

@@ -4,6 +4,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/bench/failover.sh \
 	tests/bench/idle.sh \
 	tests/bench/rss.sh \
+	tests/bench/sched.sh \
 	tests/bench/start.sh \
 	tests/cluster/badinput.bats \
 	tests/cluster/bats.sh \
