@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "container/id_maps.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
@@ -21,13 +22,16 @@ int verb_clean(const char *unit, struct error *err)
     r = rootfs_isolate(err);
     if (r == 0)
         r = runtime_delete(place, environ, err);
-    const char *const leftovers[] = { place->root,   place->layer, place->fallback,
+    const char *const leftovers[] = { place->root,   place->layer, place->fallback, place->stage,
                                       place->config, place->pid,   place->log };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
         int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
         if (r == 0)
             r = failed;
     }
+    int forgotten = id_maps_forget(place, r < 0 ? NULL : err);
+    if (r == 0)
+        r = forgotten;
     /* The last: until now the images were in use. */
     int unpinned = store_unpin(PLACE_IMAGE_STORE, place->images, r < 0 ? NULL : err);
     if (r == 0)

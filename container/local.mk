@@ -14,6 +14,8 @@ noinst_LIBRARIES += libcontainer.a
 libcontainer_a_SOURCES = \
 	container/clean.c container/exec.c container/gc.c container/start.c container/verbs.h \
 	container/fetch.c container/fetch.h \
+	container/id_claims.c container/id_claims.h container/id_maps.c container/id_maps.h \
+	container/id_ranges.c container/id_ranges.h container/idmapped.c container/idmapped.h \
 	container/image.c container/image.h container/images.c container/images.h \
 	container/layers.c container/layers.h container/lock.c container/lock.h \
 	container/place.c container/place.h \
@@ -28,7 +30,8 @@ libcontainer_a_SOURCES = \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
 	container/store_gc.c container/store_gc.h \
 	container/tree.c container/tree.h \
-	container/user.c container/user.h
+	container/user.c container/user.h \
+	container/userns.c container/userns.h
 
 EXTRA_DIST += data/container.conf
 
@@ -36,7 +39,8 @@ EXTRA_DIST += data/container.conf
 EXTRA_DIST += tests/integration/container.bats
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
-	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store
+	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store \
+	test-container-id-claims test-container-id-ranges
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h
@@ -52,6 +56,10 @@ test_container_unpack_SOURCES = tests/unit/test-container-unpack.c tests/unit/ha
 test_container_unpack_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(ARCHIVE_LIBS) $(TEST_LIBS)
 test_container_seccomp_SOURCES = tests/unit/test-container-seccomp.c tests/unit/harness.h
 test_container_seccomp_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_id_claims_SOURCES = tests/unit/test-container-id-claims.c tests/unit/harness.h
+test_container_id_claims_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_id_ranges_SOURCES = tests/unit/test-container-id-ranges.c tests/unit/harness.h
+test_container_id_ranges_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_settings_SOURCES = tests/unit/test-container-settings.c tests/unit/harness.h
 test_container_settings_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_user_SOURCES = tests/unit/test-container-user.c tests/unit/harness.h

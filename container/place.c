@@ -23,6 +23,7 @@ void place_free(struct place *place)
     free(place->layer);
     free(place->fallback_layer);
     free(place->fallback);
+    free(place->stage);
     free(place->pid);
     free(place->log);
     free(place->runtime_state);
@@ -61,11 +62,13 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->layer = text_format(PLACE_RUN_DIRECTORY "/containers/%s/layer", unit);
     p->fallback = text_format(PLACE_STATE_DIRECTORY "/containers/%s", unit);
     p->fallback_layer = text_format(PLACE_STATE_DIRECTORY "/containers/%s/layer", unit);
+    p->stage = text_format(PLACE_RUN_DIRECTORY "/containers/%s/stage", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
     p->runtime_state = text_format(PLACE_RUNTIME_STATE "/%s", p->id ? p->id : "");
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
-        !p->layer || !p->fallback || !p->fallback_layer || !p->pid || !p->log || !p->runtime_state)
+        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->pid || !p->log ||
+        !p->runtime_state)
         return error_oom(err);
     *ret = take_ptr(p);
     return 0;

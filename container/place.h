@@ -9,7 +9,9 @@
  *                                 the run directory cannot carry an overlay)
  *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
+ *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
  *   crun/ID/                      the runtime's own state
+ *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
  */
 #ifndef CONTAINER_PLACE_H
 #define CONTAINER_PLACE_H
@@ -22,6 +24,7 @@
 #define PLACE_RUN_DIRECTORY   "/run/muster"
 #define PLACE_STATE_DIRECTORY "/var/lib/muster"
 #define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.store"
+#define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
 #define PLACE_RUNTIME_STATE   PLACE_RUN_DIRECTORY "/crun"
 
 struct place {
@@ -36,6 +39,7 @@ struct place {
     char *layer;
     char *fallback_layer; /* on the state directory's file system */
     char *fallback;       /* the directory that holds it */
+    char *stage;
     char *pid;
     char *log;
     char *runtime_state;

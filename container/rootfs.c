@@ -13,8 +13,23 @@
 #include "container/store.h"
 #include "container/tree.h"
 
+/* The namespace that we were started in; what we have mounted since is not there. */
+static int first_namespace = -1;
+
+static int go_back(struct error *err)
+{
+    if (first_namespace < 0)
+        first_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    else if (setns(first_namespace, CLONE_NEWNS) < 0)
+        return error_errno(err, -errno, "back to the first mount namespace");
+    return first_namespace < 0 ? error_errno(err, -errno, "/proc/self/ns/mnt") : 0;
+}
+
 int rootfs_isolate(struct error *err)
 {
+    int r = go_back(err);
+    if (r < 0)
+        return r;
     if (unshare(CLONE_NEWNS) < 0)
         return error_errno(err, -errno, "a mount namespace of our own");
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)

@@ -15,7 +15,8 @@
 
 /* Moves this process into the namespace. What the host mounts later appears in it, never the other
  * way about. Every verb does so, for crun binds its own program to a file in /tmp whenever it runs,
- * and systemd of the host would make a mount unit of each. Once more is harmless. */
+ * and systemd of the host would make a mount unit of each. Once more, and what we have mounted
+ * since is gone. */
 int rootfs_isolate(struct error *err);
 
 struct rootfs {

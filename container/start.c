@@ -15,6 +15,7 @@
 #include "container/runtime.h"
 #include "container/seccomp.h"
 #include "container/user.h"
+#include "container/userns.h"
 #include "container/verbs.h"
 #include "units/container.h"
 #include "units/oci.h"
@@ -37,6 +38,7 @@ struct start {
     struct image *image;         /* owned */
     struct user *user;           /* owned */
     struct rootfs rootfs;        /* owned */
+    struct userns userns;        /* owned */
     char **environment;          /* owned; of the programs that we run */
     struct utsname machine;
 };
@@ -48,6 +50,7 @@ static void start_done(struct start *start)
     image_free(start->image);
     user_free(start->user);
     rootfs_done(&start->rootfs);
+    userns_done(&start->userns);
     strv_free(start->environment);
 }
 
@@ -149,6 +152,7 @@ static int config_write(const struct start *start, struct error *err)
         r = watchdog_assignment(start, &watchdog, err);
     if (r < 0)
         return r;
+    const struct id_maps *maps = start->userns.maps;
     const struct oci_input input = {
         .container = start->container,
         .image_config = start->image->config,
@@ -158,6 +162,10 @@ static int config_write(const struct start *start, struct error *err)
         .notify_socket = socket,
         .resolv_conf = access("/etc/resolv.conf", R_OK) == 0 ? "/etc/resolv.conf" : NULL,
         .extra_environment = (const char *const[]){watchdog, NULL},
+        .uid_maps = maps ? maps->uids : NULL,
+        .uid_map_count = maps ? maps->uid_count : 0,
+        .gid_maps = maps ? maps->gids : NULL,
+        .gid_map_count = maps ? maps->gid_count : 0,
     };
     autojson config = NULL;
     autofree char *text = NULL;
@@ -203,6 +211,22 @@ static int image_find(struct start *start, const char *architecture, struct erro
     return r < 0 ? r : rootfs_of_image(start->image, PLACE_IMAGE_STORE, &start->rootfs, err);
 }
 
+static int root_make(struct start *start, struct error *err)
+{
+    int r = userns_make(start->place, start->container, &start->userns, err);
+    if (r == 0)
+        r = userns_show_layers(&start->userns, start->place, start->rootfs.lowers, err);
+    if (r == 0)
+        r = rootfs_mount(start->place, &start->rootfs, err);
+    if (r == 0)
+        r = user_find(start, err);
+    if (r == 0)
+        r = userns_check_user(&start->userns, &start->user->oci, err);
+    return r < 0 ? r
+                 : userns_show_mounts(&start->userns, start->place, start->container,
+                                      &start->user->oci, err);
+}
+
 /* Everything up to a bundle that the runtime can create from. */
 static int bundle_prepare(struct start *start, struct error *err)
 {
@@ -217,9 +241,7 @@ static int bundle_prepare(struct start *start, struct error *err)
     if (r == 0)
         r = image_find(start, architecture, err);
     if (r == 0)
-        r = rootfs_mount(start->place, &start->rootfs, err);
-    if (r == 0)
-        r = user_find(start, err);
+        r = root_make(start, err);
     return r < 0 ? r : config_write(start, err);
 }
 

@@ -2,16 +2,30 @@
 #include "container/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Another device is what fts sees by itself; a bind mount of the same one it would walk into, and
+ * what is there is not ours. */
+static bool is_mount(const FTSENT *entry)
+{
+    struct statx st;
+    return statx(AT_FDCWD, entry->fts_accpath, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &st) ==
+               0 &&
+           (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
 
 static int remove_entry(const FTSENT *entry, struct error *err)
 {
     switch (entry->fts_info) {
     case FTS_D: /* on the way down; its turn comes as FTS_DP */
-        return 0;
+        return is_mount(entry)
+                   ? error_set(err, -EBUSY, "%s: something is mounted on it", entry->fts_path)
+                   : 0;
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
@@ -56,4 +70,30 @@ int tree_size(const char *path, int64_t *ret, struct error *err)
     (void)fts_close(tree);
     *ret = bytes;
     return 0;
+}
+
+static int give_entry(const FTSENT *entry, uid_t uid, gid_t gid, struct error *err)
+{
+    if (entry->fts_info == FTS_DP || entry->fts_errno == ENOENT)
+        return 0;
+    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+        return error_errno(err, -entry->fts_errno, "%s", entry->fts_path);
+    if (entry->fts_statp->st_uid == uid && entry->fts_statp->st_gid == gid)
+        return 0;
+    return lchown(entry->fts_accpath, uid, gid) < 0 && errno != ENOENT
+               ? error_errno(err, -errno, "giving %s to user %u", entry->fts_path, uid)
+               : 0;
+}
+
+int tree_give(const char *path, uid_t uid, gid_t gid, struct error *err)
+{
+    char *const paths[] = { (char *)path, NULL };
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
+    if (!tree)
+        return error_errno(err, -errno, "%s", path);
+    int r = 0;
+    for (const FTSENT *entry = NULL; r == 0 && (entry = fts_read(tree));)
+        r = give_entry(entry, uid, gid, err);
+    (void)fts_close(tree);
+    return r;
 }
