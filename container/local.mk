@@ -95,9 +95,7 @@ EXTRA_DIST += \
 	tests/golden/oci/seccomp-given/expected.json \
 	tests/golden/oci/seccomp-given/input.json \
 	tests/golden/oci/user-of-image/expected.json \
-	tests/golden/oci/user-of-image/input.json \
-	tests/golden/oci/volumes-in-order/expected.json \
-	tests/golden/oci/volumes-in-order/input.json
+	tests/golden/oci/user-of-image/input.json
 
 EXTRA_DIST += \
 	tests/fuzz/corpus/fuzz-container-user/largest \

@@ -346,6 +346,8 @@ static int mount_begin(struct reading *reading, const struct unit_option *option
         mount->subpath = strdup(words->subpath);
         r = mount->subpath ? 0 : error_oom(err);
     }
+    if (r == 0 && (mount->type == CONTAINER_MOUNT_TMPFS || mount->type == CONTAINER_MOUNT_RAMFS))
+        r = add_tmpfs_defaults(mount, err);
     /* An image is a template: nothing that is written reaches it. */
     mount->read_only = mount->type == CONTAINER_MOUNT_IMAGE;
     *ret = mount;

@@ -248,7 +248,9 @@ static int take_capabilities(struct reading *reading, const struct unit_option *
     for (char **word = words; r >= 0 && word && *word; word++) {
         const char *known = strcasecmp(*word, "all") == 0 ? "ALL" : capability_find(*word);
         if (!known) {
-            const char *nearest = text_nearest(*word, capabilities_all);
+            autofree char *full =
+                text_format("%s%s", strncasecmp(*word, "CAP_", 4) == 0 ? "" : "CAP_", *word);
+            const char *nearest = full ? text_nearest(full, capabilities_all) : NULL;
             return unit_option_error(err, option, "there is no capability \"%s\"%s%s%s", *word,
                                      nearest ? "; did you mean " : "", nearest ? nearest : "",
                                      nearest ? "?" : "");

@@ -10,6 +10,7 @@ libunits_a_SOURCES = \
 	units/container_podman_keys.c \
 	units/container_process_keys.c \
 	units/container_read.c \
+	units/container_service.c units/container_service.h \
 	units/container_take.c units/container_take.h \
 	units/container_user_keys.c \
 	units/drop_in.c units/drop_in.h \
@@ -37,6 +38,11 @@ check_PROGRAMS += test-unit-golden
 test_unit_golden_SOURCES = tests/unit/test-unit-golden.c tests/unit/harness.h
 test_unit_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/units
+
+check_PROGRAMS += test-container-golden
+test_container_golden_SOURCES = tests/unit/test-container-golden.c tests/unit/harness.h
+test_container_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/golden/container
 
 check_PROGRAMS += test-unit-name test-unit-file test-unit-container test-unit-requirements
 test_unit_name_SOURCES = tests/unit/test-unit-name.c tests/unit/harness.h

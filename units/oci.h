@@ -77,6 +77,9 @@ struct oci_input {
     size_t gid_map_count;
 };
 
+/* The options of a mount of the unit for the runtime, in order; caller frees with strv_free(). */
+int oci_mount_options(const struct container_mount *mount, char ***ret, struct error *err);
+
 /* What the container may, as names that end with NULL; caller frees with strv_free(). */
 int oci_capabilities(const struct container *container, char ***ret, struct error *err);
 

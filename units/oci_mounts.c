@@ -202,6 +202,46 @@ static int add_own_mounts(json_t *mounts, const struct oci_input *input, struct 
     return 0;
 }
 
+static bool is_bound(enum container_mount_type type)
+{
+    return type == CONTAINER_MOUNT_BIND || type == CONTAINER_MOUNT_VOLUME ||
+           type == CONTAINER_MOUNT_IMAGE || type == CONTAINER_MOUNT_GLOB;
+}
+
+/* "slave" of "rslave" and the like, and "bind" of "rbind". */
+static bool says_one_of(char *const *options, const char *const *words)
+{
+    for (; *words; words++)
+        if (options && (strv_contains(options, *words)))
+            return true;
+    return false;
+}
+
+/* Propagation is private and the bind recursive unless the unit says otherwise. */
+int oci_mount_options(const struct container_mount *mount, char ***ret, struct error *err)
+{
+    static const char *const binds[] = { "bind", "rbind", NULL };
+    static const char *const propagations[] = { "shared",     "rshared",     "slave",
+                                                "rslave",     "private",     "rprivate",
+                                                "unbindable", "runbindable", NULL };
+    autostrv options = NULL;
+    int r = 0;
+    if (is_bound(mount->type) && !says_one_of(mount->options, binds))
+        r = strv_add(&options, "rbind", err);
+    if (r == 0 && is_bound(mount->type) && !says_one_of(mount->options, propagations))
+        r = strv_add(&options, "rprivate", err);
+    if (r == 0)
+        r = strv_add(&options, mount->read_only ? "ro" : "rw", err);
+    if (r == 0 && mount->idmap)
+        r = strv_add(&options, "idmap", err);
+    for (char **word = mount->options; r == 0 && word && *word; word++)
+        r = strv_add(&options, *word, err);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(options);
+    return 0;
+}
+
 /* --- all --- */
 
 /* A file that the unit mounts itself is the unit's. */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "units/container.h"
+#include "units/container_service.h"
 #include "units/quadlet.h"
 #include "units/requirements.h"
 #include "units/unit_file.h"
@@ -114,14 +115,6 @@ static bool has_cgroup(const char *type)
     return false;
 }
 
-/* Defaults stand before the user's own lines, which therefore win; one that he sets is left out. */
-static void add_default(struct text *t, const struct unit_file *file, const char *section,
-                        const char *key, const char *value)
-{
-    if (!unit_file_has_value(file, section, key))
-        text_addf(t, "%s=%s\n", key, value);
-}
-
 static void add_plain_unit(struct text *t, const struct unit_file *file, const char *name,
                            const char *text, size_t length)
 {
@@ -198,36 +191,32 @@ static void add_network_dependency(struct text *t, const struct unit_file *file)
 }
 
 /* What muster-container relies on stands last, so that no list reset before it can drop it. */
-static void add_container_unit(struct text *t, const struct unit_file *file, const char *name,
+static void add_container_unit(struct text *t, const struct unit_file *file,
+                               const struct container *container, const char *name,
                                const char *helper)
 {
     add_origin(t, name);
     text_add(t, "[Unit]\nAfter=musterd.service\n");
+    container_service_dependencies(t, container);
     add_network_dependency(t, file);
     add_start_limit(t, file);
     text_add(t, "\n[Service]\n");
-    add_default(t, file, "Service", "Slice", "muster.slice");
-    add_default(t, file, "Service", "KillMode", "mixed");
-    add_default(t, file, "Service", "TimeoutStopSec", "10");
-    add_default(t, file, "Service", "OOMPolicy", "stop");
-    add_default(t, file, "Service", "DevicePolicy", "closed");
-    add_default(t, file, "Service", "SyslogIdentifier", "%N");
+    container_service_defaults(t, file, container);
     add_user_sections(t, file);
-    text_addf(t,
-              "[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes\n"
-              "ExecStart=%s start %%n\nExecStopPost=-%s clean %%n\n",
-              helper, helper);
+    text_add(t, "[Service]\n");
+    container_service_fixed(t, container, helper);
 }
 
-static int add_container(struct text *t, const struct unit_file *file, const char *name,
-                         const char *helper, struct error *err)
+static int add_container(struct text *t, const struct unit_file *file,
+                         const struct container *container, const char *name, const char *helper,
+                         struct error *err)
 {
     if (*helper != '/' || strpbrk(helper, "\n\r"))
         return error_set(err, -EINVAL, "the helper's path \"%s\" is not absolute", helper);
     autofree char *quoted = quote_path(helper);
     if (!quoted)
         return error_oom(err);
-    add_container_unit(t, file, name, quoted);
+    add_container_unit(t, file, container, name, quoted);
     return 0;
 }
 
@@ -253,7 +242,7 @@ int unit_translate(const char *name, const char *text, size_t length, const char
         return error_oom(err);
     autotext t = { 0 };
     if (container) {
-        r = add_container(&t, file, name, helper, err);
+        r = add_container(&t, file, container, name, helper, err);
         if (r >= 0)
             r = write_container_json(container, &translation->container_json, err);
         if (r < 0)

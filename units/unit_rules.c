@@ -126,23 +126,23 @@ static const struct service_rule {
     const char *allowed[4]; /* besides the empty value */
     const char *reason;
 } service_rules[] = {
-    {"User",           { NULL },     "say who runs inside the container in its image"},
-    { "Group",         { NULL },     "say who runs inside the container in its image"},
+    {"User",           { NULL },                "say who runs inside the container in its image"},
+    { "Group",         { NULL },                "say who runs inside the container in its image"},
     { "DynamicUser",
      { "no", "false", "0", "off" },
-     "say who runs inside the container in its image"                                },
-    { "ExecStart",     { NULL },     "say Exec= in [Container]"                      },
-    { "Type",          { "notify" }, "leave it out or say notify"                    },
-    { "NotifyAccess",  { "all" },    "leave it out or say all"                       },
+     "say who runs inside the container in its image"                                           },
+    { "ExecStart",     { NULL },                "say Exec= in [Container]"                      },
+    { "Type",          { "notify", "oneshot" }, "leave it out, or say notify or oneshot"        },
+    { "NotifyAccess",  { "all" },               "leave it out or say all"                       },
     { "Delegate",
      { "yes", "true", "1", "on" },
      "leave it out or say yes: the container lives in the service's "
-      "cgroup"                                                                       },
+      "cgroup"                                                                                  },
     { "KillMode",
      { "mixed", "control-group" },
-     "mixed and control-group are right for a container"                             },
-    { "RootDirectory", { NULL },     "the container has its image for a root"        },
-    { "RootImage",     { NULL },     "the container has its image for a root"        },
+     "mixed and control-group are right for a container"                                        },
+    { "RootDirectory", { NULL },                "the container has its image for a root"        },
+    { "RootImage",     { NULL },                "the container has its image for a root"        },
 };
 
 static bool is_allowed(const struct service_rule *rule, const char *value)

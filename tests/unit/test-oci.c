@@ -148,9 +148,48 @@ static void no_case_names_a_cgroup_or_a_limit(void **state)
     assert_null(json_object_get(of_linux, "cgroupsPath"));
 }
 
+static size_t place_of(const json_t *mounts, const char *destination)
+{
+    size_t i = 0;
+    const json_t *mount = NULL;
+    json_array_foreach(mounts, i, mount)
+        if (text_equal(string_of(mount, "destination"), destination))
+            return i;
+    fail_msg("nothing is mounted at %s", destination);
+    return 0;
+}
+
+static void what_lies_below_another_is_mounted_after_it(void **state)
+{
+    (void)state;
+    char image[] = "i", host[] = "h", *exec[] = { image, NULL };
+    const struct container container = { .image = image, .host_name = host, .exec = exec };
+    const struct oci_mount mounts[] = {
+        {"bind",   "/a", "/data/etc/deep", NULL},
+        { "bind",  "/b", "/data",          NULL},
+        { "tmpfs", NULL, "/data/etc",      NULL},
+        { "tmpfs", NULL, "/run",           NULL},
+    };
+    const struct oci_input input = {
+        .container = &container,
+        .root_path = "/root",
+        .mounts = mounts,
+        .mount_count = sizeof(mounts) / sizeof(mounts[0]),
+        .notify_socket = "/run/systemd/notify",
+    };
+    autojson config = NULL;
+    assert_int_equal(oci_config(&input, &config, NULL), 0);
+    const json_t *list = json_object_get(config, "mounts");
+    assert_true(place_of(list, "/data") < place_of(list, "/data/etc"));
+    assert_true(place_of(list, "/data/etc") < place_of(list, "/data/etc/deep"));
+    assert_true(place_of(list, "/run") < place_of(list, "/run/notify"));
+    assert_true(place_of(list, "/dev") < place_of(list, "/data"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_lies_below_another_is_mounted_after_it),
         cmocka_unit_test(every_golden_case_is_as_expected),
         cmocka_unit_test(no_case_names_a_cgroup_or_a_limit),
     };
