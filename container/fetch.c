@@ -47,8 +47,7 @@ static int manifest_get(const struct fetch *fetch, const struct reference *refer
     autofree char *text = NULL;
     size_t length = 0;
     char hex[DIGEST_HEX_SIZE];
-    int r =
-        name ? skopeo_inspect(fetch->environment, name, NULL, &text, &length, err) : error_oom(err);
+    int r = name ? skopeo_manifest(fetch->environment, name, &text, &length, err) : error_oom(err);
     if (r < 0)
         return r;
     digest_sha256_hex(text, length, hex);
@@ -235,18 +234,21 @@ static int layout_prepare(const struct fetch *fetch, const char *layout, const j
 
 /* --- fetching --- */
 
-/* skopeo makes OCI's form of a manifest in Docker's, which has another digest, but leaves the
- * configuration as it is; and that names the layers. */
-static int configuration_check(const struct image *image, const json_t *manifest, struct error *err)
+/* Of an image in Docker's form skopeo makes one in OCI's, with a configuration that is written
+ * anew. The registry's own is what the manifest vouches for, and that names the layers. */
+static int config_check(const struct fetch *fetch, const char *name, const json_t *manifest,
+                        struct image *image, struct error *err)
 {
     const char *digest = NULL;
+    autofree char *text = NULL;
+    size_t length = 0;
     int r = image_descriptor_digest(json_object_get(manifest, "config"), &digest, err);
     if (r < 0)
         return error_prefix(err, r, "its manifest");
-    return strcmp(digest, image->config_digest) == 0
-               ? 0
-               : error_set(err, -EPROTO, "its configuration is %s, the manifest says %s",
-                           image->config_digest, digest);
+    if (strcmp(digest, image->config_digest) == 0)
+        return 0;
+    r = skopeo_config(fetch->environment, name, &text, &length, err);
+    return r < 0 ? r : image_replace_config(image, digest, text, length, err);
 }
 
 static int layout_fill(const struct fetch *fetch, const char *name, const struct half *half,
@@ -258,21 +260,20 @@ static int layout_fill(const struct fetch *fetch, const char *name, const struct
     return r;
 }
 
-static int unpack(const struct fetch *fetch, const struct half *half, const char *digest,
-                  const json_t *manifest, struct image **ret, struct error *err)
+static int unpack_pulled(const struct fetch *fetch, const char *name,
+                         const struct fetch_remote *remote, const struct half *half,
+                         struct image **ret, struct error *err)
 {
     autoptr(image) image = NULL;
-    int r = image_resolve(half->layout, layout_tag, fetch->architecture, &image, err);
-    if (r == 0 && manifest)
-        r = configuration_check(image, manifest, err);
+    autofree char *digest = strdup(remote->digest);
+    int r = digest ? image_resolve(half->layout, layout_tag, fetch->architecture, &image, err)
+                   : error_oom(err);
+    if (r == 0)
+        r = config_check(fetch, name, remote->manifest, image, err);
     if (r < 0)
         return r;
-    if (digest) {
-        free(image->digest);
-        image->digest = strdup(digest);
-        if (!image->digest)
-            return error_oom(err);
-    }
+    free(image->digest);
+    image->digest = take_ptr(digest);
     r = fetch_from_layout(fetch, image, err);
     if (r == 0)
         *ret = take_ptr(image);
@@ -292,7 +293,7 @@ static int pull(const struct fetch *fetch, const struct reference *reference,
     if (r == 0)
         r = layout_fill(fetch, name, half, progress, err);
     if (r == 0)
-        r = unpack(fetch, half, remote->digest, remote->manifest, ret, err);
+        r = unpack_pulled(fetch, name, remote, half, ret, err);
     if (r == 0)
         log_info("%s: pulled and unpacked in %.1f s", fetch->what,
                  (double)(clock_mono_ms() - started_ms) / 1000);
@@ -355,8 +356,13 @@ int fetch_from_files(const struct fetch *fetch, const struct reference *referenc
         r = file_make_dirs(half.layout, 0700, err);
     if (r == 0)
         r = layout_fill(fetch, name, &half, &progress, err);
+    autoptr(image) image = NULL;
     if (r == 0)
-        r = unpack(fetch, &half, NULL, NULL, ret, err);
+        r = image_resolve(half.layout, layout_tag, fetch->architecture, &image, err);
+    if (r == 0)
+        r = fetch_from_layout(fetch, image, err);
     half_drop(&half);
+    if (r == 0)
+        *ret = take_ptr(image);
     return r;
 }

@@ -181,38 +181,70 @@ static int descend(const char *layout, const char *architecture, json_t **descri
 }
 
 /* What the configuration calls the layers; as many as the manifest has. */
-static int layers_read(struct image *image, const json_t *whole, struct error *err)
+static int layers_read(const json_t *whole, size_t count, char ***ret, struct error *err)
 {
     json_t *rootfs = NULL;
+    autostrv layers = NULL;
     int r = json_field_object_or_null(whole, "rootfs", &rootfs, err);
     if (r == 0 && rootfs)
-        r = json_field_strv(rootfs, "diff_ids", &image->layers, err);
+        r = json_field_strv(rootfs, "diff_ids", &layers, err);
     if (r < 0)
         return r;
-    if (strv_length(image->layers) != json_array_size(image->blobs))
+    if (strv_length(layers) != count)
         return error_set(err, -EPROTO, "the manifest has %zu layers and its configuration %zu",
-                         json_array_size(image->blobs), strv_length(image->layers));
-    for (char **layer = image->layers; layer && *layer; layer++)
+                         count, strv_length(layers));
+    for (char **layer = layers; layer && *layer; layer++)
         if (!reference_is_digest(*layer))
             return error_set(err, -EPROTO, "layer \"%s\" is not sha256 with 64 hex digits", *layer);
+    *ret = take_ptr(layers);
     return 0;
+}
+
+static int config_take(struct image *image, const char *digest, const json_t *whole,
+                       struct error *err)
+{
+    autostrv layers = NULL;
+    json_t *config = NULL;
+    int r = json_field_object_or_null(whole, "config", &config, err);
+    if (r == 0)
+        r = layers_read(whole, json_array_size(image->blobs), &layers, err);
+    if (r < 0)
+        return r;
+    autofree char *copy = strdup(digest);
+    autojson taken = config ? json_incref(config) : json_object();
+    if (!copy || !taken)
+        return error_oom(err);
+    json_decref(image->config);
+    strv_free(image->layers);
+    free(image->config_digest);
+    image->config = take_ptr(taken);
+    image->layers = take_ptr(layers);
+    image->config_digest = take_ptr(copy);
+    return 0;
+}
+
+int image_replace_config(struct image *image, const char *digest, const char *text, size_t length,
+                         struct error *err)
+{
+    autojson whole = NULL;
+    char found[DIGEST_HEX_SIZE];
+    digest_sha256_hex(text, length, found);
+    if (strcmp(found, reference_digest_hex(digest)) != 0)
+        return error_set(err, -EPROTO, "its configuration is sha256:%s, the manifest says %s",
+                         found, digest);
+    int r = json_read(text, length, &whole, err);
+    return r < 0 ? error_prefix(err, r, "its configuration")
+                 : config_take(image, digest, whole, err);
 }
 
 static int config_read(struct image *image, const json_t *pointer, struct error *err)
 {
     autojson whole = NULL;
-    json_t *config = NULL;
     const char *digest = NULL;
     int r = image_descriptor_digest(pointer, &digest, err);
     if (r == 0)
         r = blob_read(image->layout, pointer, &whole, err);
-    if (r == 0)
-        r = json_field_object_or_null(whole, "config", &config, err);
-    if (r < 0)
-        return r;
-    image->config_digest = strdup(digest);
-    image->config = config ? json_incref(config) : json_object();
-    return image->config && image->config_digest ? layers_read(image, whole, err) : error_oom(err);
+    return r < 0 ? r : config_take(image, digest, whole, err);
 }
 
 static int manifest_read(struct image *image, const json_t *descriptor, struct error *err)

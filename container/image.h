@@ -29,6 +29,11 @@ struct image {
 int image_resolve(const char *layout, const char *tag, const char *architecture, struct image **ret,
                   struct error *err);
 void image_free(struct image *image);
+
+/* Takes another form of the same configuration, whose bytes have to have this digest, and what it
+ * says of the layers, which have to be as many. The image is as it was after a failure. */
+int image_replace_config(struct image *image, const char *digest, const char *text, size_t length,
+                         struct error *err);
 DEFINE_AUTOPTR(image);
 
 /* Of an index of platforms the descriptor for architecture; -ENOENT where there is none. */

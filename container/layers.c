@@ -85,9 +85,10 @@ static char *unpack_program(void)
 /* Its words are for us, and it says when the disk is full. */
 static int explain(const char *complaint, struct error *err)
 {
-    size_t length = strcspn(complaint, "\n");
-    int code = strstr(complaint, strerror(ENOSPC)) ? -ENOSPC : -EPROTO;
-    return error_set(err, code, "%.*s", (int)length, complaint);
+    int length = (int)strcspn(complaint, "\n");
+    if (strstr(complaint, strerror(ENOSPC)))
+        return error_set(err, -ENOSPC, "the disk is full (%.*s)", length, complaint);
+    return error_set(err, -EPROTO, "%.*s", length, complaint);
 }
 
 static int run_unpack(const struct layer *layer, struct progress *progress, struct error *err)

@@ -166,11 +166,18 @@ static int run(char *const *environment, const char *const *argv, struct progres
     return process_run(&skopeo, err);
 }
 
-int skopeo_inspect(char *const *environment, const char *name, struct progress *progress,
-                   char **ret, size_t *ret_length, struct error *err)
+int skopeo_manifest(char *const *environment, const char *name, char **ret, size_t *ret_length,
+                    struct error *err)
 {
     const char *const argv[] = { "skopeo", "inspect", "--raw", name, NULL };
-    return run(environment, argv, progress, ret, ret_length, err);
+    return run(environment, argv, NULL, ret, ret_length, err);
+}
+
+int skopeo_config(char *const *environment, const char *name, char **ret, size_t *ret_length,
+                  struct error *err)
+{
+    const char *const argv[] = { "skopeo", "inspect", "--raw", "--config", name, NULL };
+    return run(environment, argv, NULL, ret, ret_length, err);
 }
 
 int skopeo_copy(char *const *environment, const char *name, const char *layout, const char *tag,

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "container/progress.h"
 
-/* What both functions below fail with:
+/* What the functions below fail with:
  *   -ENOENT  no such image, or no skopeo
  *   -EACCES  the registry wants other credentials
  *   -EPROTO  no TLS that can be trusted, or damaged contents
@@ -22,9 +22,11 @@
  *   -EAGAIN  anything else: the network, a registry that is unwell
  * and in words what to do about it. */
 
-/* The manifest's bytes as the registry has them; caller frees. */
-int skopeo_inspect(char *const *environment, const char *name, struct progress *progress,
-                   char **ret, size_t *ret_length, struct error *err);
+/* The bytes of the manifest, or of the configuration, as the registry has them; caller frees. */
+int skopeo_manifest(char *const *environment, const char *name, char **ret, size_t *ret_length,
+                    struct error *err);
+int skopeo_config(char *const *environment, const char *name, char **ret, size_t *ret_length,
+                  struct error *err);
 
 /* Copies one image into the layout under a tag. Blobs that are in the layout already are not
  * fetched. */
