@@ -12,7 +12,7 @@ PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linu
     etcd-client crun golang-github-containers-common skopeo umoci busybox-static nftables e2fsprogs'
 # shellcheck disable=SC2034
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
-    python3'
+    python3 docker-registry apache2-utils'
 # shellcheck disable=SC2034
 PACKAGES_BENCH='wrk'
 
