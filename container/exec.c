@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "container/place.h"
 #include "container/rootfs.h"
+#include "container/runtime.h"
 #include "container/verbs.h"
 #include "units/unit_name.h"
 
@@ -24,9 +25,9 @@ static int command_line(const struct place *place, const struct exec_options *op
 {
     static const char *const scope[] = { "systemd-run",          "--scope", "--quiet", "--collect",
                                          "--slice=muster.slice", NULL };
-    static const char *const runtime[] = {
-        "--", "crun", "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled", "exec", NULL
-    };
+    const char *const words[] = { "exec", options->tty ? "--tty" : place->id,
+                                  options->tty ? place->id : NULL, NULL };
+    autostrv runtime = NULL;
     autofree char *name = unit_name_escape(place->unit);
     autostrv line = NULL;
     if (!name)
@@ -35,11 +36,11 @@ static int command_line(const struct place *place, const struct exec_options *op
     if (r == 0)
         r = strv_addf(&line, err, "--unit=muster-exec-%s-%d.scope", name, (int)getpid());
     if (r == 0)
-        r = add_all(&line, runtime, err);
-    if (r == 0 && options->tty)
-        r = strv_add(&line, "--tty", err);
+        r = strv_add(&line, "--", err);
     if (r == 0)
-        r = strv_add(&line, place->id, err);
+        r = runtime_line(place, words, &runtime, err);
+    if (r == 0)
+        r = add_all(&line, (const char *const *)runtime, err);
     if (r == 0)
         r = add_all(&line, (const char *const *)command, err);
     if (r < 0)

@@ -26,6 +26,7 @@ void place_free(struct place *place)
     free(place->stage);
     free(place->pid);
     free(place->log);
+    free(place->runtime_root);
     free(place->runtime_state);
     free(place);
 }
@@ -42,6 +43,29 @@ static char *container_id(const char *unit)
             text_addf(&id, "+%02x", (unsigned char)*c);
     }
     return text_take(&id);
+}
+
+int place_use_runtime(struct place *place, enum container_runtime runtime, struct error *err)
+{
+    autofree char *root = text_format(PLACE_RUN_DIRECTORY "/%s", container_runtime_name(runtime));
+    autofree char *state = root ? text_format("%s/%s", root, place->id) : NULL;
+    if (!root || !state)
+        return error_oom(err);
+    free(place->runtime_root);
+    free(place->runtime_state);
+    place->runtime = runtime;
+    place->runtime_root = take_ptr(root);
+    place->runtime_state = take_ptr(state);
+    return 0;
+}
+
+/* What the settings say now need not be what they said when the container was made. */
+static int find_runtime(struct place *place, struct error *err)
+{
+    int r = place_use_runtime(place, CONTAINER_RUNTIME_RUNC, err);
+    if (r == 0 && !place_has_container(place))
+        r = place_use_runtime(place, CONTAINER_RUNTIME_CRUN, err);
+    return r;
 }
 
 int place_new(const char *unit, struct place **ret, struct error *err)
@@ -65,11 +89,12 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->stage = text_format(PLACE_RUN_DIRECTORY "/containers/%s/stage", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
-    p->runtime_state = text_format(PLACE_RUNTIME_STATE "/%s", p->id ? p->id : "");
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
-        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->pid || !p->log ||
-        !p->runtime_state)
+        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->pid || !p->log)
         return error_oom(err);
+    r = find_runtime(p, err);
+    if (r < 0)
+        return r;
     *ret = take_ptr(p);
     return 0;
 }

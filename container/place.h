@@ -10,7 +10,7 @@
  *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
  *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
- *   crun/ID/                      the runtime's own state
+ *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
  */
 #ifndef CONTAINER_PLACE_H
@@ -20,12 +20,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "container/settings.h"
 
 #define PLACE_RUN_DIRECTORY   "/run/muster"
 #define PLACE_STATE_DIRECTORY "/var/lib/muster"
 #define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.store"
 #define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
-#define PLACE_RUNTIME_STATE   PLACE_RUN_DIRECTORY "/crun"
 
 struct place {
     char *unit;
@@ -42,13 +42,19 @@ struct place {
     char *stage;
     char *pid;
     char *log;
-    char *runtime_state;
+    enum container_runtime runtime; /* that has the unit's container; crun where there is none */
+    char *runtime_root;             /* the directory of its state of all containers */
+    char *runtime_state;            /* … and of this one */
 };
 
-/* -EINVAL: no name of a unit. Nothing is created. */
+/* -EINVAL: no name of a unit. Nothing is created; which runtime has a container of the unit is
+ * looked up. */
 int place_new(const char *unit, struct place **ret, struct error *err);
 void place_free(struct place *place);
 DEFINE_AUTOPTR(place);
+
+/* For a container to come; the place has none. */
+int place_use_runtime(struct place *place, enum container_runtime runtime, struct error *err);
 
 /* The runtime knows a container of this unit. */
 bool place_has_container(const struct place *place);

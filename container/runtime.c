@@ -23,18 +23,63 @@ static void drop_time(struct error *err)
     memmove(start + 2, stamp + 3, strlen(stamp + 3) + 1);
 }
 
-#define CRUN "crun", "--root", PLACE_RUNTIME_STATE, "--cgroup-manager=disabled"
-
-static int run(char *const *environment, const char *const *argv, const char *log_path,
-               struct error *err)
+/* As 'time="…" level=error msg="what is wrong: \"x\""', which is runc's. */
+static void take_message(struct error *err)
 {
-    const struct process crun = {
-        .argv = argv,
+    static const char before[] = " msg=\"";
+    char *message = err ? strstr(err->text, before) : NULL;
+    char *to = err ? strstr(err->text, "time=\"") : NULL;
+    if (!message || !to || to > message)
+        return;
+    for (const char *c = message + strlen(before); *c && *c != '"'; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        *to++ = *c;
+    }
+    *to = '\0';
+}
+
+static int add_all(char ***line, const char *const *words, struct error *err)
+{
+    int r = 0;
+    for (; r == 0 && *words; words++)
+        r = strv_add(line, *words, err);
+    return r;
+}
+
+int runtime_line(const struct place *place, const char *const *words, char ***ret,
+                 struct error *err)
+{
+    bool is_crun = place->runtime == CONTAINER_RUNTIME_CRUN;
+    const char *const begin[] = { container_runtime_name(place->runtime), "--root",
+                                  place->runtime_root, is_crun ? "--cgroup-manager=disabled" : NULL,
+                                  NULL };
+    autostrv line = NULL;
+    int r = add_all(&line, begin, err);
+    if (r == 0)
+        r = add_all(&line, words, err);
+    if (r == 0)
+        *ret = take_ptr(line);
+    return r;
+}
+
+static int run(const struct place *place, char *const *environment, const char *const *words,
+               const char *log_path, struct error *err)
+{
+    autostrv line = NULL;
+    int r = runtime_line(place, words, &line, err);
+    if (r < 0)
+        return r;
+    const struct process process = {
+        .argv = (const char *const *)line,
         .environment = environment,
-        .package = "crun",
+        .package = container_runtime_name(place->runtime),
         .log_path = log_path,
     };
-    return process_run(&crun, err);
+    r = process_run(&process, err);
+    if (r == -EIO)
+        take_message(err);
+    return r;
 }
 
 static int pid_read(const char *path, pid_t *ret, struct error *err)
@@ -50,17 +95,18 @@ static int pid_read(const char *path, pid_t *ret, struct error *err)
     return 0;
 }
 
-/* The container inherits crun's stdout and stderr here, so they cannot be taken from it; crun says
- * what is wrong in a log as well. */
+/* The container inherits the runtime's stdout and stderr here, so they cannot be taken from it; it
+ * says what is wrong in a log as well. */
 int runtime_create(const struct place *place, char *const *environment, pid_t *ret,
                    struct error *err)
 {
-    autofree char *log = text_format("--log=file:%s", place->log);
+    const char *form = place->runtime == CONTAINER_RUNTIME_CRUN ? "file:" : "";
+    autofree char *log = text_format("--log=%s%s", form, place->log);
     if (!log)
         return error_oom(err);
-    const char *const argv[] = { CRUN,         log,        "create",  "--bundle", place->directory,
-                                 "--pid-file", place->pid, place->id, NULL };
-    int r = run(environment, argv, place->log, err);
+    const char *const words[] = { log,          "create",   "--bundle", place->directory,
+                                  "--pid-file", place->pid, place->id,  NULL };
+    int r = run(place, environment, words, place->log, err);
     if (r < 0) {
         drop_time(err);
         return r;
@@ -70,19 +116,39 @@ int runtime_create(const struct place *place, char *const *environment, pid_t *r
 
 int runtime_start(const struct place *place, char *const *environment, struct error *err)
 {
-    const char *const argv[] = { CRUN, "start", place->id, NULL };
-    return run(environment, argv, NULL, err);
+    const char *const words[] = { "start", place->id, NULL };
+    return run(place, environment, words, NULL, err);
 }
 
 int runtime_delete(const struct place *place, char *const *environment, struct error *err)
 {
     if (!place_has_container(place))
         return 0;
-    const char *const argv[] = { CRUN, "delete", "--force", place->id, NULL };
-    int r = run(environment, argv, NULL, err);
+    const char *const words[] = { "delete", "--force", place->id, NULL };
+    int r = run(place, environment, words, NULL, err);
     if (!place_has_container(place))
         return 0;
-    /* A create that was killed half-way leaves state that crun itself cannot read; its processes
-     * were of the service's cgroup and have died with it. */
+    /* A create that was killed half-way leaves state that the runtime itself cannot read; its
+     * processes were of the service's cgroup and have died with it. */
     return r == -EIO ? tree_remove(place->runtime_state, err) : r;
+}
+
+int runtime_cgroup(const struct place *place, char **ret, struct error *err)
+{
+    enum { LINES_MAX_BYTES = 64 * 1024 };
+    autofree char *text = NULL;
+    *ret = NULL;
+    if (place->runtime == CONTAINER_RUNTIME_CRUN)
+        return 0;
+    int r = file_read("/proc/self/cgroup", LINES_MAX_BYTES, &text, NULL, err);
+    if (r < 0)
+        return r;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        if (!text_starts_with(line, "0::/"))
+            continue;
+        *ret = text_format("%s/container", line + strlen("0::"));
+        return *ret ? 0 : error_oom(err);
+    }
+    return error_set(err, -EINVAL, "runc takes a machine with cgroup v2, and this has none");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OCI runtime, crun, told to leave cgroups alone: the container stays in the cgroup of whoever
- * calls, which is the service's.
+ * The OCI runtime, crun or runc as place->runtime says. crun is told to leave cgroups alone: the
+ * container stays in the cgroup of whoever calls, which is the service's. runc cannot, and makes
+ * one below, which its config.json names (runtime_cgroup()).
  */
 #ifndef CONTAINER_RUNTIME_H
 #define CONTAINER_RUNTIME_H
@@ -19,5 +20,13 @@ int runtime_start(const struct place *place, char *const *environment, struct er
 
 /* Kills what still runs. That there is no container is success. */
 int runtime_delete(const struct place *place, char *const *environment, struct error *err);
+
+/* What runs the runtime with these words (end with NULL); caller frees with strv_free(). */
+int runtime_line(const struct place *place, const char *const *words, char ***ret,
+                 struct error *err);
+
+/* The cgroup that config.json has to name, from the hierarchy's root on; *ret NULL: none. Caller
+ * frees. */
+int runtime_cgroup(const struct place *place, char **ret, struct error *err);
 
 #endif

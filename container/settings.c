@@ -9,6 +9,11 @@
 #include "base/settings.h"
 #include "base/text.h"
 
+const char *container_runtime_name(enum container_runtime runtime)
+{
+    return runtime == CONTAINER_RUNTIME_RUNC ? "runc" : "crun";
+}
+
 static int set_runtime(struct container_settings *settings, const char *value, struct error *err)
 {
     if (strcmp(value, "crun") == 0)

@@ -24,6 +24,9 @@ struct container_bound {
     int64_t percent; /* of the file system that holds them */
 };
 
+/* The name of the program; also that of its Debian package. */
+const char *container_runtime_name(enum container_runtime runtime);
+
 struct container_settings {
     enum container_runtime runtime; /* of containers that start from now on */
     struct container_bound images_max_size;

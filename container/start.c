@@ -14,6 +14,7 @@
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/seccomp.h"
+#include "container/settings.h"
 #include "container/user.h"
 #include "container/userns.h"
 #include "container/verbs.h"
@@ -146,10 +147,13 @@ static int watchdog_assignment(const struct start *start, char **ret, struct err
 static int config_write(const struct start *start, struct error *err)
 {
     autofree char *watchdog = NULL;
+    autofree char *cgroup = NULL;
     const char *socket = NULL;
     int r = notify_socket(start, &socket, err);
     if (r == 0)
         r = watchdog_assignment(start, &watchdog, err);
+    if (r == 0)
+        r = runtime_cgroup(start->place, &cgroup, err);
     if (r < 0)
         return r;
     const struct id_maps *maps = start->userns.maps;
@@ -159,6 +163,7 @@ static int config_write(const struct start *start, struct error *err)
         .root_path = start->place->root,
         .user = &start->user->oci,
         .seccomp = start->seccomp,
+        .cgroups_path = cgroup,
         .notify_socket = socket,
         .resolv_conf = access("/etc/resolv.conf", R_OK) == 0 ? "/etc/resolv.conf" : NULL,
         .extra_environment = (const char *const[]){watchdog, NULL},
@@ -227,6 +232,13 @@ static int root_make(struct start *start, struct error *err)
                                       &start->user->oci, err);
 }
 
+static int runtime_choose(struct place *place, struct error *err)
+{
+    autoptr(container_settings) settings = NULL;
+    int r = container_settings_read(NULL, &settings, err);
+    return r < 0 ? r : place_use_runtime(place, settings->runtime, err);
+}
+
 /* Everything up to a bundle that the runtime can create from. */
 static int bundle_prepare(struct start *start, struct error *err)
 {
@@ -235,7 +247,9 @@ static int bundle_prepare(struct start *start, struct error *err)
     const char *architecture = seccomp_go_architecture(start->machine.machine);
     if (!architecture)
         return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
-    int r = spec_read(start->place, &start->container, err);
+    int r = runtime_choose(start->place, err);
+    if (r == 0)
+        r = spec_read(start->place, &start->container, err);
     if (r == 0)
         r = seccomp_find(start, architecture, err);
     if (r == 0)
