@@ -19,9 +19,11 @@ enum option_bit {
     OPTION_BLOCK_ATTEMPTS = 1 << 5,
     OPTION_REPLACE = 1 << 6,
     OPTION_TIMEOUT = 1 << 7,
+    OPTION_NO_VERIFY = 1 << 8,
 };
 enum {
     OPTIONS_LIST = OPTION_FULL | OPTION_NO_LEGEND | OPTION_FIELDS | OPTION_JSON,
+    OPTIONS_PUT = OPTION_REPLACE | OPTION_NO_VERIFY,
     OPTIONS_WAIT = OPTION_NO_BLOCK | OPTION_BLOCK_ATTEMPTS,
 };
 
@@ -33,6 +35,7 @@ struct cli {
     bool json;
     bool block;
     bool replace;
+    bool verify;             /* by systemd-analyze, before anything is stored */
     uint64_t block_attempts; /* of two seconds each; 0: until it is settled */
     int64_t timeout_ms;      /* 0: none */
     char **args;             /* after the verb, ends with NULL */

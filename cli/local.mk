@@ -26,13 +26,16 @@ libcli_a_SOURCES = \
 	cli/verb-unload.c \
 	cli/verb-version.c \
 	cli/verb-why.c \
-	cli/verbs.c
+	cli/verbs.c \
+	cli/verify.c cli/verify.h
 CLI_LIBS = libcli.a libscheduler.a libunits.a $(SMARTCOLS_LIBS) $(BASE_LIBS)
 
 bin_PROGRAMS += musterctl
 musterctl_SOURCES = cli/main.c
 musterctl_LDADD = $(CLI_LIBS)
 
-check_PROGRAMS += test-cli-source
+check_PROGRAMS += test-cli-source test-cli-verify
+test_cli_verify_SOURCES = tests/unit/test-cli-verify.c tests/unit/harness.h
+test_cli_verify_LDADD = $(CLI_LIBS) $(TEST_LIBS)
 test_cli_source_SOURCES = tests/unit/test-cli-source.c tests/unit/harness.h
 test_cli_source_LDADD = $(CLI_LIBS) $(TEST_LIBS)

@@ -18,6 +18,7 @@ enum {
     KEY_BLOCK_ATTEMPTS,
     KEY_REPLACE,
     KEY_TIMEOUT,
+    KEY_NO_VERIFY,
     KEY_VERSION,
 };
 
@@ -33,6 +34,7 @@ static const struct option long_options[] = {
     { "block-attempts", required_argument, NULL, KEY_BLOCK_ATTEMPTS},
     { "replace",        no_argument,       NULL, KEY_REPLACE       },
     { "timeout",        required_argument, NULL, KEY_TIMEOUT       },
+    { "no-verify",      no_argument,       NULL, KEY_NO_VERIFY     },
     { "version",        no_argument,       NULL, KEY_VERSION       },
     { "help",           no_argument,       NULL, 'h'               },
     { NULL,             0,                 NULL, 0                 },
@@ -110,6 +112,10 @@ static int take_option(struct command *command, int key, char *word)
         return 0;
     case KEY_TIMEOUT:
         return take_timeout(command);
+    case KEY_NO_VERIFY:
+        command->given |= OPTION_NO_VERIFY;
+        cli->verify = false;
+        return 0;
     case KEY_VERSION:
         command->version = true;
         return 0;
@@ -170,6 +176,7 @@ static int check_options(const struct verb *verb, unsigned int given)
         { OPTION_BLOCK_ATTEMPTS, "--block-attempts"},
         { OPTION_REPLACE,        "--replace"       },
         { OPTION_TIMEOUT,        "--timeout"       },
+        { OPTION_NO_VERIFY,      "--no-verify"     },
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (given & ~verb->options & names[i].bit) {
@@ -232,7 +239,7 @@ static int run(struct command *command, const struct verb *verb)
 int main(int argc, char **argv)
 {
     struct command command = {
-        .cli = {.legend = true, .block = true}
+        .cli = {.legend = true, .block = true, .verify = true}
     };
     /* Unit files are UTF-8 whatever the locale; without this, lists escape what is not ASCII. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");

@@ -11,6 +11,7 @@
 #include "cli/source.h"
 #include "cli/table.h"
 #include "cli/unit.h"
+#include "cli/verify.h"
 #include "scheduler/records.h"
 
 enum {
@@ -160,7 +161,37 @@ static int put(const struct cli *cli, json_t *units, struct error *err)
     return 0;
 }
 
-/* All or nothing: if one may not be replaced, *code is set and nothing is sent. */
+/* What this machine's systemd thinks of them. Its own failure keeps nobody from submitting. */
+static void verify(const struct verify_unit *units, size_t count, int *code)
+{
+    __attribute__((cleanup(verify_report_done))) struct verify_report report = { 0 };
+    struct error err;
+    if (verify_units(units, count, &report, &err) < 0) {
+        (void)fprintf(stderr, "musterctl: the units are not verified: %s\n", err.text);
+        return;
+    }
+    for (char **line = report.warnings; line && *line; line++)
+        (void)fprintf(stderr, "WARNING: %s\n", *line);
+    for (char **line = report.refusals; line && *line; line++)
+        *code = complain_text("%s (--no-verify submits it nevertheless)", *line);
+}
+
+static int verify_batch(const json_t *units, int *code, struct error *err)
+{
+    size_t count = json_array_size(units);
+    autofree struct verify_unit *list = calloc(count + 1, sizeof(*list));
+    if (!list)
+        return error_oom(err);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *unit = json_array_get(units, i);
+        list[i] = (struct verify_unit){ row_string(unit, "name"), row_string(unit, "text") };
+    }
+    verify(list, count, code);
+    return 0;
+}
+
+/* All or nothing: if one may not be replaced, or systemd would refuse it, *code is set and nothing
+ * is sent. */
 static int put_batch(const struct cli *cli, const struct store *store, const struct batch *batch,
                      const char *desired, int *code, struct error *err)
 {
@@ -171,6 +202,11 @@ static int put_batch(const struct cli *cli, const struct store *store, const str
             json_array_append_new(
                 units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text)) < 0)
             return error_set(err, -ENOMEM, "%s: its text cannot be sent", source->name);
+    }
+    if (*code == EXIT_CODE_OK && cli->verify && json_array_size(units)) {
+        int r = verify_batch(units, code, err);
+        if (r < 0)
+            return r;
     }
     return *code == EXIT_CODE_OK && json_array_size(units) ? put(cli, units, err) : 0;
 }

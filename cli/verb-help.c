@@ -17,6 +17,7 @@ static const struct {
     { OPTION_BLOCK_ATTEMPTS, "--block-attempts=N", "wait N times 2 s; 0: until it is settled"    },
     { OPTION_TIMEOUT,        "--timeout=TIME",     "begin nothing more after that (10m, 90s)"    },
     { OPTION_REPLACE,        "--replace",          "take the local text where it differs"        },
+    { OPTION_NO_VERIFY,      "--no-verify",        "do not ask systemd-analyze first"            },
 };
 
 static void print_options(unsigned int mask)
