@@ -134,7 +134,7 @@ static struct plan *step(struct bench *bench)
 {
     struct error err;
     struct plan *plan = NULL;
-    const struct plan_clock clock = { bench->now_ms, 0 };
+    const struct plan_clock clock = { .now_ms = bench->now_ms };
     check(plan_step(bench->model, &clock, &plan, &err), &err);
     return plan;
 }
