@@ -21,7 +21,8 @@
 #include "units/container.h"
 #include "units/oci.h"
 
-enum { SPEC_MAX_BYTES = 1024 * 1024 };
+/* Of retries, those that Podman makes. */
+enum { SPEC_MAX_BYTES = 1024 * 1024, PULL_RETRIES = 3 };
 
 static const char default_seccomp_profile[] = "/usr/share/containers/seccomp.json";
 
@@ -204,7 +205,7 @@ static int image_find(struct start *start, const char *architecture, struct erro
         .architecture = architecture,
         .environment = start->environment,
         .pull = container->pull,
-        .retries = container->pull_retries,
+        .retries = container->pull_retries ? container->pull_retries : PULL_RETRIES,
         .retry_delay_ms = container->pull_retry_delay_ms,
     };
     bool fetched = false;

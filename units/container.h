@@ -171,8 +171,8 @@ struct container {
     char *rootfs; /* absolute path of a directory; NULL: image */
     bool rootfs_overlay;
     enum container_pull pull;
-    int64_t pull_retries;
-    int64_t pull_retry_delay_ms;
+    int64_t pull_retries;        /* 0: none said, which is three; -1: not once */
+    int64_t pull_retry_delay_ms; /* 0: a second, then twice as long each time */
     enum container_auto_update auto_update;
     /* the process */
     char *name;         /* ContainerName=; NULL: systemd-%N */

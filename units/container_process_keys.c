@@ -53,6 +53,16 @@ static int take_rootfs(struct reading *reading, const struct unit_option *option
     return 0;
 }
 
+/* 0 in the struct is for those who say nothing. */
+static int take_retry(struct reading *reading, const struct unit_option *option, void *field,
+                      struct error *err)
+{
+    int r = take_count(reading, option, field, err);
+    if (r == 0 && *option->value && *(int64_t *)field == 0)
+        *(int64_t *)field = -1;
+    return r;
+}
+
 static int take_pull(struct reading *reading, const struct unit_option *option, void *field,
                      struct error *err)
 {
@@ -343,7 +353,7 @@ const struct container_key container_process_keys[] = {
     { "NoNewPrivileges", take_boolean,          CONTAINER_FIELD(no_new_privileges)  },
     { "Notify",          take_notify,           CONTAINER_FIELD(notify)             },
     { "Pull",            take_pull,             CONTAINER_FIELD(pull)               },
-    { "Retry",           take_count,            CONTAINER_FIELD(pull_retries)       },
+    { "Retry",           take_retry,            CONTAINER_FIELD(pull_retries)       },
     { "RetryDelay",      take_duration,         CONTAINER_FIELD(pull_retry_delay_ms)},
     { "Rootfs",          take_rootfs,           CONTAINER_FIELD(rootfs)             },
     { "RunInit",         take_boolean,          CONTAINER_FIELD(run_init)           },
