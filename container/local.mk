@@ -25,7 +25,7 @@ libcontainer_a_SOURCES = \
 	container/registries.c container/registries.h \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
-	container/seccomp.c container/seccomp.h \
+	container/seccomp.c container/seccomp.h container/seccomp_tighten.c \
 	container/settings.c container/settings.h \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
 	container/store_gc.c container/store_gc.h \

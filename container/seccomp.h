@@ -32,4 +32,8 @@ int seccomp_translate(const json_t *profile, const struct seccomp_machine *machi
 int seccomp_load(const char *path, const struct seccomp_machine *machine, json_t **ret,
                  struct error *err);
 
+/* Of a translated profile, takes away what makes namespaces, mounts or uses keyrings, unless the
+ * container has CAP_SYS_ADMIN; NULL is left alone. Pure. */
+int seccomp_tighten(json_t *seccomp, const struct seccomp_machine *machine, struct error *err);
+
 #endif

@@ -106,7 +106,11 @@ static int seccomp_find(struct start *start, const char *architecture, struct er
         .kernel = start->machine.release,
         .capabilities = (const char *const *)capabilities,
     };
-    return seccomp_load(path, &machine, &start->seccomp, err);
+    r = seccomp_load(path, &machine, &start->seccomp, err);
+    /* A profile that somebody chose is as he wants it. */
+    return r == 0 && path == default_seccomp_profile
+               ? seccomp_tighten(start->seccomp, &machine, err)
+               : r;
 }
 
 static int user_find(struct start *start, struct error *err)

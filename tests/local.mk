@@ -12,7 +12,9 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/drain.bats \
 	tests/cluster/etcd.sh \
 	tests/cluster/facts.sh \
+	tests/cluster/escape.c \
 	tests/cluster/idle.bats \
+	tests/cluster/isolation.bats \
 	tests/cluster/lib.sh \
 	tests/cluster/node.sh \
 	tests/cluster/outage.bats \

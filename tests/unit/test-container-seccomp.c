@@ -131,6 +131,52 @@ static void a_missing_profile_names_its_package(void **state)
     assert_null(seccomp);
 }
 
+static bool allows(const json_t *seccomp, const char *name)
+{
+    size_t i = 0;
+    const json_t *rule = NULL;
+    json_array_foreach(json_object_get(seccomp, "syscalls"), i, rule) {
+        size_t j = 0;
+        const json_t *said = NULL;
+        json_array_foreach(json_object_get(rule, "names"), j, said)
+            if (strcmp(json_string_value(said), name) == 0 && !json_object_get(rule, "args") &&
+                strcmp(json_string_value(json_object_get(rule, "action")), "SCMP_ACT_ALLOW") == 0)
+                return true;
+    }
+    return false;
+}
+
+static json_t *tightened(const char *const *capabilities)
+{
+    static const char text[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":["
+                               "\"read\",\"unshare\",\"clone\",\"mount\",\"keyctl\"],\"action\":"
+                               "\"SCMP_ACT_ALLOW\"},{\"names\":[\"setns\"],\"action\":"
+                               "\"SCMP_ACT_ALLOW\"}]}";
+    struct seccomp_machine other = machine;
+    other.capabilities = capabilities;
+    autojson profile = json_loads(text, 0, NULL);
+    json_t *seccomp = NULL;
+    assert_int_equal(seccomp_translate(profile, &other, &seccomp, NULL), 0);
+    assert_int_equal(seccomp_tighten(seccomp, &other, NULL), 0);
+    return seccomp;
+}
+
+static void namespaces_and_mounts_take_the_capability(void **state)
+{
+    static const char *const few[] = { "CAP_KILL", NULL };
+    static const char *const admin[] = { "CAP_SYS_ADMIN", NULL };
+    static const char *const guarded[] = { "unshare", "clone", "mount", "keyctl", "setns", NULL };
+    autojson without = tightened(few);
+    autojson with = tightened(admin);
+    (void)state;
+    assert_true(allows(without, "read"));
+    for (const char *const *name = guarded; *name; name++) {
+        assert_false(allows(without, *name));
+        assert_true(allows(with, *name));
+    }
+    assert_int_equal(seccomp_tighten(NULL, &machine, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +186,7 @@ int main(void)
         cmocka_unit_test(rules_go_by_kernel),
         cmocka_unit_test(a_damaged_profile_is_refused),
         cmocka_unit_test(a_missing_profile_names_its_package),
+        cmocka_unit_test(namespaces_and_mounts_take_the_capability),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
