@@ -8,7 +8,7 @@
 #include "scheduler/match.h"
 #include "scheduler/model_data.h"
 
-enum { LEVELS_MIN = 64 };
+enum { LEVELS_MIN = 64, LEVELS_FULL = 512, LEVELS_MAX = 4096 };
 
 static bool is_live(const struct model *model)
 {
@@ -22,9 +22,19 @@ void index_ease(struct model *model)
 
 /* --- levels --- */
 
-static size_t level_of(const struct machine *machine)
+size_t index_level(const struct machine *machine)
 {
-    return machine->load + machine->planned;
+    size_t level = machine->load + machine->planned;
+    for (size_t i = 0; i < RESOURCES; i++) {
+        if (machine->capacity[i] <= 0)
+            continue;
+        double share = (double)machine->used[i] / (double)machine->capacity[i];
+        size_t filled = (size_t)(share * LEVELS_FULL);
+        if (filled > LEVELS_MAX)
+            filled = LEVELS_MAX;
+        level = filled > level ? filled : level;
+    }
+    return level;
 }
 
 static bool reserve_level(struct index *index, size_t level)
@@ -45,7 +55,7 @@ static bool reserve_level(struct index *index, size_t level)
 
 static void enter_level(struct index *index, struct machine *machine)
 {
-    size_t level = level_of(machine);
+    size_t level = index_level(machine);
     if (!reserve_level(index, level)) {
         index->stale = true;
         return;
@@ -82,7 +92,7 @@ static void leave_level(struct index *index, const struct machine *machine)
 
 static void change_level(struct index *index, struct machine *machine)
 {
-    if (!bits_test(index->open, machine->number) || machine->level == level_of(machine))
+    if (!bits_test(index->open, machine->number) || machine->level == index_level(machine))
         return;
     leave_level(index, machine);
     enter_level(index, machine);
@@ -133,9 +143,11 @@ static void judge(const struct model *model, struct machine_class *class,
         bits_clear(class->bits, machine->number);
 }
 
-void index_reclass(struct model *model, const struct machine *machine, bool roles_only)
+void index_reclass(struct model *model, struct machine *machine, bool roles_only)
 {
     struct index *index = &model->index;
+    if (is_live(model) && !roles_only && index_spread_is_off(index, machine))
+        index_renumber(model);
     if (!is_live(model))
         return;
     index->changes++;
@@ -145,6 +157,7 @@ void index_reclass(struct model *model, const struct machine *machine, bool role
         if (class && (class->sees_roles || !roles_only))
             judge(model, class, machine);
     }
+    change_level(index, machine);
 }
 
 /* --- what is on them --- */
@@ -153,6 +166,38 @@ static void note(struct index *index, struct bag *bag, const struct machine *mac
 {
     if (!bag_add(bag, machine->number, index->words))
         index->stale = true;
+}
+
+static void note_patterns(struct index *index, const struct group *group,
+                          const struct machine *machine)
+{
+    for (size_t i = 0; i < group->conflict_count; i++)
+        note(index, &group->conflicts[i]->conflicting, machine);
+    for (size_t i = 0; i < group->replace_count; i++)
+        note(index, &group->replaces[i]->replacing, machine);
+    for (size_t i = 0; i < group->port_count; i++)
+        note(index, &group->ports[i]->taken, machine);
+}
+
+static void unnote_patterns(const struct group *group, uint32_t number)
+{
+    for (size_t i = 0; i < group->conflict_count; i++)
+        bag_remove(&group->conflicts[i]->conflicting, number);
+    for (size_t i = 0; i < group->replace_count; i++)
+        bag_remove(&group->replaces[i]->replacing, number);
+    for (size_t i = 0; i < group->port_count; i++)
+        bag_remove(&group->ports[i]->taken, number);
+}
+
+/* sign: 1 or -1. */
+static void count_load(struct machine *machine, const struct group *group, int sign)
+{
+    for (size_t i = 0; group->requirements && i < RESOURCES; i++)
+        machine->used[i] += sign * group->requirements->requests[i];
+    for (size_t i = 0; i < group->family->tally_count; i++) {
+        struct tally *tally = group->family->tallies[i];
+        tally->counts[tally->spread->domain_of[machine->number]] += (uint32_t)sign;
+    }
 }
 
 void index_occupy(struct model *model, const struct placement *placement)
@@ -167,10 +212,10 @@ void index_occupy(struct model *model, const struct placement *placement)
     size_t count = index_matched(model, unit, &matched);
     for (size_t i = 0; i < count; i++)
         note(index, &matched[i]->matching, machine);
-    for (size_t i = 0; i < unit->group->conflict_count; i++)
-        note(index, &unit->group->conflicts[i]->conflicting, machine);
+    note_patterns(index, unit->group, machine);
     if (unit_is_strange(unit))
         note(index, &index->strange, machine);
+    count_load(machine, unit->group, 1);
     change_level(index, machine);
 }
 
@@ -187,10 +232,10 @@ void index_vacate(struct model *model, const struct placement *placement)
     size_t count = index_matched(model, unit, &matched);
     for (size_t i = 0; i < count; i++)
         bag_remove(&matched[i]->matching, machine->number);
-    for (size_t i = 0; i < unit->group->conflict_count; i++)
-        bag_remove(&unit->group->conflicts[i]->conflicting, machine->number);
+    unnote_patterns(unit->group, machine->number);
     if (unit_is_strange(unit))
         bag_remove(&index->strange, machine->number);
+    count_load(machine, unit->group, -1);
     change_level(index, machine);
 }
 
@@ -217,12 +262,17 @@ static void forget_bags(struct index *index)
             continue;
         bag_done(&pattern->matching);
         bag_done(&pattern->conflicting);
+        bag_done(&pattern->replacing);
     }
+    for (size_t i = 0; i < index->ports.room; i++)
+        if (index->ports.slots[i])
+            bag_done(&((struct port_set *)index->ports.slots[i])->taken);
 }
 
 static bool renew_sets(struct index *index)
 {
-    uint64_t **const sets[] = { &index->open, &index->avoid, &index->shun };
+    uint64_t **const sets[] = { &index->open, &index->avoid, &index->shun, &index->mates,
+                                &index->mates2 };
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         free(*sets[i]);
         *sets[i] = calloc(index->words, sizeof(**sets[i]));
@@ -245,7 +295,22 @@ static bool renew_classes(struct model *model)
         if (!class->bits)
             return false;
         for (size_t m = 0; m < model->machine_count; m++)
-            judge(model, class, model->machines_by_id[m]);
+            judge(model, class, index->by_number[m]);
+    }
+    return true;
+}
+
+static bool renew_spreads(struct model *model)
+{
+    struct index *index = &model->index;
+    for (size_t i = 0; i < index->spreads.room; i++)
+        if (index->spreads.slots[i] && !index_spread_build(model, index->spreads.slots[i]))
+            return false;
+    for (size_t i = 0; i < index->families.room; i++) {
+        struct family *family = index->families.slots[i];
+        for (size_t t = 0; family && t < family->tally_count; t++)
+            if (!index_tally_renew(family->tallies[t]))
+                return false;
     }
     return true;
 }
@@ -256,6 +321,7 @@ static void renew_occupants(struct model *model)
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *machine = model->machines_by_id[i];
         const struct placement *p = NULL;
+        memset(machine->used, 0, sizeof(machine->used));
         DL_FOREACH2(machine->placements, p, machine_next)
             if (placement_occupies(p))
                 index_occupy(model, p);
@@ -264,18 +330,47 @@ static void renew_occupants(struct model *model)
     }
 }
 
+static int compare_numbered(const void *a, const void *b, void *userdata)
+{
+    const struct machine *const *left = a;
+    const struct machine *const *right = b;
+    const struct spread *primary = userdata;
+    int r = primary ? strcmp(index_spread_value(*left, primary->key),
+                             index_spread_value(*right, primary->key))
+                    : 0;
+    return r ? r : strcmp((*left)->id, (*right)->id);
+}
+
+static bool number_machines(struct model *model)
+{
+    struct index *index = &model->index;
+    size_t count = model->machine_count;
+    free(index->by_number);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
+    index->by_number = calloc(count + 1, sizeof(*index->by_number));
+    if (!index->by_number)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        index->by_number[i] = model->machines_by_id[i];
+    index->primary = index_spread_first(index);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
+    qsort_r(index->by_number, count, sizeof(*index->by_number), compare_numbered, index->primary);
+    for (size_t i = 0; i < count; i++)
+        index->by_number[i]->number = (uint32_t)i;
+    return true;
+}
+
 int index_refresh(struct model *model, struct error *err)
 {
     struct index *index = &model->index;
     int r = model_sort_machines(model, err);
     if (r < 0 || is_live(model))
         return r;
-    for (size_t i = 0; i < model->machine_count; i++)
-        model->machines_by_id[i]->number = (uint32_t)i;
     index->words = bits_words(model->machine_count) + 1;
     forget_levels(index);
     forget_bags(index);
-    if (!renew_sets(index) || !renew_classes(model))
+    if (!number_machines(model) || !renew_sets(index) || !renew_classes(model) ||
+        !renew_spreads(model))
         return error_oom(err);
     index->stale = false;
     index->changes++;
@@ -292,12 +387,17 @@ void index_done(struct model *model)
     free(index->open);
     free(index->avoid);
     free(index->shun);
+    free(index->mates);
+    free(index->mates2);
+    free(index->by_number);
     free(index->globs);
     free(index->matched);
     table_done(&index->classes);
     table_done(&index->families);
     table_done(&index->groups);
     table_done(&index->patterns);
+    table_done(&index->ports);
+    table_done(&index->spreads);
 }
 
 /* --- a quick look --- */
@@ -316,14 +416,23 @@ static bool holds_other(const struct bag *bag, const struct machine *machine, bo
     return bag_count(bag, machine->number) > (own ? 1U : 0U);
 }
 
-bool index_may_conflict(struct model *model, const struct unit *unit, const struct machine *machine)
+static bool are_taken(const struct group *group, const struct machine *machine, bool here)
+{
+    for (size_t i = 0; i < group->shut_count; i++) {
+        bool own = false;
+        for (size_t j = 0; here && j < group->port_count; j++)
+            own = own || group->ports[j] == group->shut[i];
+        if (holds_other(&group->shut[i]->taken, machine, own))
+            return true;
+    }
+    return false;
+}
+
+static bool are_unwelcome(struct model *model, const struct unit *unit,
+                          const struct machine *machine, bool here)
 {
     const struct group *group = unit->group;
     struct pattern **matched = NULL;
-    if (!is_live(model))
-        return true;
-    const struct placement *p = model_placement(model, machine, unit);
-    bool here = p && placement_occupies(p);
     size_t count = index_matched(model, unit, &matched);
     for (size_t i = 0; i < group->conflict_count; i++)
         if (holds_other(&group->conflicts[i]->matching, machine,
@@ -331,7 +440,19 @@ bool index_may_conflict(struct model *model, const struct unit *unit, const stru
             return true;
     for (size_t i = 0; i < count; i++)
         if (holds_other(&matched[i]->conflicting, machine,
-                        here && is_among(group->conflicts, group->conflict_count, matched[i])))
+                        here && is_among(group->conflicts, group->conflict_count, matched[i])) ||
+            holds_other(&matched[i]->replacing, machine,
+                        here && is_among(group->replaces, group->replace_count, matched[i])))
             return true;
-    return holds_other(&model->index.strange, machine, here && unit_is_strange(unit));
+    return false;
+}
+
+bool index_may_conflict(struct model *model, const struct unit *unit, const struct machine *machine)
+{
+    if (!is_live(model))
+        return true;
+    const struct placement *p = model_placement(model, machine, unit);
+    bool here = p && placement_occupies(p);
+    return are_unwelcome(model, unit, machine, here) || are_taken(unit->group, machine, here) ||
+           holds_other(&model->index.strange, machine, here && unit_is_strange(unit));
 }

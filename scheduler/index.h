@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What makes placing cheap, for scheduler/ alone. Machines are numbered in the order of their ids;
- * everything that decides where a unit may go is a set of numbers:
+ * What makes placing cheap, for scheduler/ alone. Machines are numbered in the order of their ids,
+ * or first of their racks where Spread=rack is in use, so that a domain is a short run of words.
+ * Everything that decides where a unit may go is a set of numbers:
  *
  *   open       machines that take newcomers
  *   level      machines with this load; placing moves one machine from one level to the next
  *   class      machines that match what a unit asks of the machine itself; shared by all units that
  *              ask the same
  *   family     machines that have instances of this template
- *   pattern    machines that have units which a glob of Conflicts= names, and which declare it
+ *   pattern    machines that have units which a glob of Conflicts= or Replaces= names, and which
+ *              declare it
+ *   port       machines on which it is taken
+ *   domain     machines with one value of a metadata key that Spread= names
  *
  * A unit goes to the first machine that is in the lowest level, in its class, and in none of the
  * sets that it must avoid. A group is all units with one family and the same requirements: what can
@@ -54,12 +58,45 @@ struct pattern {
     size_t groups;          /* that declare it */
     struct bag matching;    /* machines with units that it matches */
     struct bag conflicting; /* machines with units that declare it in Conflicts= */
+    struct bag replacing;   /* machines with units that declare it in Replaces= */
     uint64_t hash;
     char glob[];
 };
 
+struct port_set {
+    size_t groups;
+    struct bag taken;
+    uint64_t hash;
+    char key[]; /* tcp/80, tcp/80/10.0.0.1, tcp/80/ for those that want it on all addresses */
+};
+
+struct domain {
+    char *value;  /* "" for machines without the key */
+    size_t first; /* word of the index that bits begins with */
+    size_t words;
+    uint64_t *bits;
+};
+
+struct spread {
+    size_t groups;
+    struct domain *domains; /* sorted by value */
+    size_t domain_count;
+    uint32_t *domain_of; /* by machine's number */
+    uint64_t hash;
+    char key[];
+};
+
+/* How many of a family are in each domain. */
+struct tally {
+    size_t groups;
+    struct spread *spread;
+    uint32_t *counts;
+};
+
 struct family {
     size_t groups;
+    struct tally **tallies;
+    size_t tally_count;
     struct bag here;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
     size_t pattern_count;
@@ -73,8 +110,13 @@ struct group {
     struct family *family;
     struct requirements *requirements; /* NULL: not known */
     struct machine_class *class;       /* NULL: not known */
-    struct pattern **conflicts;
-    size_t conflict_count;
+    struct machine_class *preferred;   /* NULL: none */
+    struct pattern **conflicts, **replaces;
+    size_t conflict_count, replace_count;
+    struct port_set **ports; /* those that it takes */
+    struct port_set **shut;  /* those that others must not have taken */
+    size_t port_count, shut_count;
+    struct tally *tally; /* NULL: it spreads over nothing */
     size_t units;
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
     uint64_t hash;
@@ -90,6 +132,7 @@ struct level {
 struct index {
     bool stale;
     size_t words; /* of a set of all machines */
+    struct machine **by_number;
 
     uint64_t *open;
     size_t open_count;
@@ -99,14 +142,15 @@ struct index {
     size_t top;         /* no level from it on has one */
     struct bag strange; /* machines with units that are destroyed and whose rules nobody knows */
 
-    struct table classes, families, groups, patterns;
+    struct table classes, families, groups, patterns, ports, spreads;
+    struct spread *primary; /* that numbers machines; NULL: none */
     struct pattern **globs; /* those of kind PATTERN_GLOB */
     size_t glob_count, name_count;
     struct pattern **matched; /* scratch, with room for all patterns */
 
-    uint64_t changes;       /* grows when machines open, close or change their class */
-    uint64_t easings;       /* grows when something may be possible that was not */
-    uint64_t *avoid, *shun; /* scratch */
+    uint64_t changes; /* grows when machines open, close or change their class */
+    uint64_t easings; /* grows when something may be possible that was not */
+    uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
 };
 
 void index_done(struct model *model);
@@ -123,16 +167,31 @@ void index_group_put(struct model *model, struct group *group);
 void index_renumber(struct model *model);
 /* It may have begun or ceased to take newcomers. */
 void index_reopen(struct model *model, struct machine *machine);
-/* Its metadata may have changed; only those that come from roles, or all. */
-void index_reclass(struct model *model, const struct machine *machine, bool roles_only);
+/* Its metadata, capabilities or resources may have changed; or only metadata that comes from roles.
+ */
+void index_reclass(struct model *model, struct machine *machine, bool roles_only);
 /* The placement has begun to occupy its machine, or is about to cease. */
 void index_occupy(struct model *model, const struct placement *placement);
 void index_vacate(struct model *model, const struct placement *placement);
+/* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
+ * that is more. */
+size_t index_level(const struct machine *machine);
 /* Something else may be possible now that was not. */
 void index_ease(struct model *model);
 
 /* The patterns that match the unit's name; borrowed until the next call. */
 size_t index_matched(struct model *model, const struct unit *unit, struct pattern ***ret);
+/* index_spread.c: domains made anew, with those who are in them. False if memory ran out. */
+bool index_spread_build(struct model *model, struct spread *spread);
+/* A value differs from what the domains say. */
+bool index_spread_is_off(const struct index *index, const struct machine *machine);
+struct tally *index_tally_get(struct model *model, struct family *family, const char *key);
+void index_tally_put(struct model *model, struct family *family, struct tally *tally);
+bool index_tally_renew(struct tally *tally);
+/* The one that numbers machines: the first by name. */
+struct spread *index_spread_first(const struct index *index);
+const char *index_spread_value(const struct machine *machine, const char *key);
+
 /* False: no unit on this machine can stand in the way of this one, nor it in theirs. */
 bool index_may_conflict(struct model *model, const struct unit *unit,
                         const struct machine *machine);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What units have in common, each kept once: groups, their families, classes and patterns. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -25,6 +26,7 @@ DEFINE_KIND(machine_class, key);
 DEFINE_KIND(family, name);
 DEFINE_KIND(group, key);
 DEFINE_KIND(pattern, glob);
+DEFINE_KIND(port_set, key);
 
 /* --- requirements written down: equal text, equal meaning --- */
 
@@ -47,6 +49,17 @@ static void write_class(const struct requirements *rules, struct text *key)
     if (rules->machine_id)
         text_addf(key, "i%s\n", rules->machine_id);
     write_rules('m', rules->metadata, rules->metadata_count, key);
+    write_list('a', rules->capabilities, key);
+}
+
+static void write_load(const struct requirements *rules, struct text *key)
+{
+    for (size_t i = 0; i < RESOURCES; i++)
+        text_addf(key, "%" PRId64 " ", rules->requests[i]);
+    for (size_t i = 0; i < rules->port_count; i++)
+        text_addf(key, "%s/%u/%s ", rules->ports[i].protocol, rules->ports[i].port,
+                  rules->ports[i].address);
+    text_add(key, "\n");
 }
 
 static void write_group(const char *family, const struct requirements *rules, struct text *key)
@@ -54,10 +67,16 @@ static void write_group(const char *family, const struct requirements *rules, st
     text_addf(key, "%s\n", family);
     if (!rules)
         return;
-    text_addf(key, "%d%d\n", rules->global, rules->failover);
+    text_addf(key, "%d %d %u %d\n", rules->global, rules->failover, rules->max_per_machine,
+              rules->priority);
+    write_load(rules, key);
     write_class(rules, key);
+    write_rules('p', rules->prefer, rules->prefer_count, key);
     write_list('o', rules->machine_of, key);
     write_list('c', rules->conflicts, key);
+    write_list('r', rules->replaces, key);
+    if (rules->spread)
+        text_addf(key, "s%s\n", rules->spread);
 }
 
 /* --- classes --- */
@@ -66,7 +85,8 @@ static int copy_class_rules(const struct requirements *from, struct requirements
 {
     const struct requirements wanted = { .machine_id = from->machine_id,
                                          .metadata = from->metadata,
-                                         .metadata_count = from->metadata_count };
+                                         .metadata_count = from->metadata_count,
+                                         .capabilities = from->capabilities };
     return requirements_copy(&wanted, ret, NULL);
 }
 
@@ -82,8 +102,8 @@ static void class_free(struct machine_class *class)
 static void judge_machines(const struct model *model, struct machine_class *class)
 {
     for (size_t i = 0; i < model->machine_count; i++)
-        if (match_class(model, class->rules, model->machines_by_id[i]).kind == REFUSAL_NONE)
-            bits_set(class->bits, model->machines_by_id[i]->number);
+        if (match_class(model, class->rules, model->index.by_number[i]).kind == REFUSAL_NONE)
+            bits_set(class->bits, model->index.by_number[i]->number);
 }
 
 static bool class_sees_roles(const struct requirements *rules)
@@ -299,6 +319,7 @@ static void pattern_free(struct pattern *pattern)
 {
     bag_done(&pattern->matching);
     bag_done(&pattern->conflicting);
+    bag_done(&pattern->replacing);
     free(pattern);
 }
 
@@ -377,6 +398,7 @@ size_t index_matched(struct model *model, const struct unit *unit, struct patter
 static void family_free(struct family *family)
 {
     bag_done(&family->here);
+    free(family->tallies);
     free(family->patterns);
     free(family);
 }
@@ -429,31 +451,148 @@ static void family_put(struct index *index, struct family *family)
     family_free(family);
 }
 
+/* --- ports --- */
+
+static struct port_set *port_new(struct index *index, const char *key)
+{
+    struct port_set *port = calloc(1, sizeof(*port) + strlen(key) + 1);
+    if (!port)
+        return NULL;
+    memcpy(port->key, key, strlen(key));
+    port->hash = table_hash_text(key);
+    if (!table_add(&index->ports, &port_set_kind, port)) {
+        free(port);
+        return NULL;
+    }
+    return port;
+}
+
+static struct port_set *port_get(struct index *index, const char *key)
+{
+    struct port_set *port = table_find(&index->ports, &port_set_kind, table_hash_text(key), key);
+    if (!port)
+        port = port_new(index, key);
+    if (port)
+        port->groups++;
+    return port;
+}
+
+static void port_put(struct index *index, struct port_set *port)
+{
+    if (--port->groups > 0)
+        return;
+    table_remove(&index->ports, &port_set_kind, port);
+    bag_done(&port->taken);
+    free(port);
+}
+
+static bool add_port(struct index *index, struct port_set **list, size_t *count,
+                     const char *protocol, unsigned int number, const char *address)
+{
+    autofree char *key = address ? text_format("%s/%u/%s", protocol, number, address)
+                                 : text_format("%s/%u", protocol, number);
+    struct port_set *port = key ? port_get(index, key) : NULL;
+    if (port)
+        list[(*count)++] = port;
+    return port != NULL;
+}
+
+/* Who wants it on all addresses is in the way of everybody, who wants it on one in the way of those
+ * who want that one or all. */
+static bool group_add_port(struct index *index, struct group *group, const struct port_claim *claim)
+{
+    const char *protocol = claim->protocol;
+    const char *address = claim->address;
+    bool is_added =
+        add_port(index, group->ports, &group->port_count, protocol, claim->port, NULL) &&
+        add_port(index, group->ports, &group->port_count, protocol, claim->port, address);
+    if (*address)
+        return is_added &&
+               add_port(index, group->shut, &group->shut_count, protocol, claim->port, "") &&
+               add_port(index, group->shut, &group->shut_count, protocol, claim->port, address);
+    return is_added &&
+           add_port(index, group->shut, &group->shut_count, protocol, claim->port, NULL);
+}
+
+static bool group_add_ports(struct index *index, struct group *group)
+{
+    const struct requirements *rules = group->requirements;
+    bool is_added = true;
+    if (rules->port_count == 0)
+        return true;
+    /* NOLINTBEGIN(bugprone-sizeof-expression): pointers are what is kept */
+    group->ports = calloc(2 * rules->port_count, sizeof(*group->ports));
+    group->shut = calloc(2 * rules->port_count, sizeof(*group->shut));
+    /* NOLINTEND(bugprone-sizeof-expression) */
+    if (!group->ports || !group->shut)
+        return false;
+    for (size_t i = 0; is_added && i < rules->port_count; i++)
+        is_added = group_add_port(index, group, &rules->ports[i]);
+    return is_added;
+}
+
 /* --- groups --- */
 
-static void group_free(struct index *index, struct group *group)
+static void put_patterns(struct index *index, struct pattern **patterns, size_t count)
 {
-    for (size_t i = 0; i < group->conflict_count; i++)
-        pattern_put(index, group->conflicts[i]);
-    free(group->conflicts);
+    for (size_t i = 0; i < count; i++)
+        pattern_put(index, patterns[i]);
+    free(patterns);
+}
+
+static void put_ports(struct index *index, struct port_set **ports, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        port_put(index, ports[i]);
+    free(ports);
+}
+
+static void group_free(struct model *model, struct group *group)
+{
+    struct index *index = &model->index;
+    put_patterns(index, group->conflicts, group->conflict_count);
+    put_patterns(index, group->replaces, group->replace_count);
+    put_ports(index, group->ports, group->port_count);
+    put_ports(index, group->shut, group->shut_count);
     class_put(index, group->class);
+    class_put(index, group->preferred);
+    index_tally_put(model, group->family, group->tally);
     family_put(index, group->family);
     requirements_free(group->requirements);
     free(group);
 }
 
-static bool group_add_conflicts(struct model *model, struct group *group)
+static bool get_patterns(struct model *model, char *const *globs, struct pattern ***ret,
+                         size_t *count)
 {
-    char **globs = group->requirements->conflicts;
+    if (!globs)
+        return true;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
-    group->conflicts = calloc(strv_length(globs) + 1, sizeof(*group->conflicts));
-    for (; group->conflicts && globs && *globs; globs++) {
+    *ret = calloc(strv_length(globs) + 1, sizeof(**ret));
+    for (; *ret && *globs; globs++) {
         struct pattern *pattern = pattern_get(model, *globs);
         if (!pattern)
             return false;
-        group->conflicts[group->conflict_count++] = pattern;
+        (*ret)[(*count)++] = pattern;
     }
-    return group->conflicts != NULL;
+    return *ret != NULL;
+}
+
+static bool group_prefer(struct model *model, struct group *group)
+{
+    const struct requirements wish = { .metadata = group->requirements->prefer,
+                                       .metadata_count = group->requirements->prefer_count };
+    if (wish.metadata_count > 0)
+        group->preferred = class_get(model, &wish);
+    return wish.metadata_count == 0 || group->preferred;
+}
+
+static bool group_spread(struct model *model, struct group *group)
+{
+    const char *key = group->requirements->spread;
+    if (key)
+        group->tally = index_tally_get(model, group->family, key);
+    return !key || group->tally;
 }
 
 static bool group_fill(struct model *model, struct group *group, const char *family,
@@ -464,7 +603,11 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
         return group->family != NULL;
     group->class = class_get(model, requirements);
     return group->class && requirements_copy(requirements, &group->requirements, NULL) == 0 &&
-           group_add_conflicts(model, group);
+           get_patterns(model, requirements->conflicts, &group->conflicts,
+                        &group->conflict_count) &&
+           get_patterns(model, requirements->replaces, &group->replaces, &group->replace_count) &&
+           group_add_ports(&model->index, group) && group_prefer(model, group) &&
+           group_spread(model, group);
 }
 
 static struct group *group_new(struct model *model, const char *key, const char *family,
@@ -478,7 +621,7 @@ static struct group *group_new(struct model *model, const char *key, const char 
     group->hopeless_at = UINT64_MAX;
     if (!group_fill(model, group, family, requirements) ||
         !table_add(&model->index.groups, &group_kind, group)) {
-        group_free(&model->index, group);
+        group_free(model, group);
         return NULL;
     }
     return group;
@@ -513,5 +656,5 @@ void index_group_put(struct model *model, struct group *group)
     if (!group || --group->units > 0)
         return;
     table_remove(&model->index.groups, &group_kind, group);
-    group_free(&model->index, group);
+    group_free(model, group);
 }

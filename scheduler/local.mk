@@ -7,6 +7,7 @@ libscheduler_a_SOURCES = \
 	scheduler/drain.c \
 	scheduler/index.c scheduler/index.h \
 	scheduler/index_groups.c \
+	scheduler/index_spread.c \
 	scheduler/match.c scheduler/match.h \
 	scheduler/model.c scheduler/model.h \
 	scheduler/model_data.h \

@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-static const struct refusal fits = { REFUSAL_NONE, NULL };
+static const struct refusal fits = { REFUSAL_NONE, NULL, 0 };
 
 /* --- the machine itself --- */
 
 static struct refusal match_newcomer(const struct machine *machine)
 {
     if (machine->registration == 0 || !machine->is_member)
-        return (struct refusal){ REFUSAL_NOT_REGISTERED, NULL };
+        return (struct refusal){ REFUSAL_NOT_REGISTERED, NULL, 0 };
     if (!machine->ready)
-        return (struct refusal){ REFUSAL_NOT_READY, NULL };
+        return (struct refusal){ REFUSAL_NOT_READY, NULL, 0 };
     if (machine->cordoned)
-        return (struct refusal){ REFUSAL_CORDONED, NULL };
+        return (struct refusal){ REFUSAL_CORDONED, NULL, 0 };
     return fits;
 }
 
@@ -69,7 +69,7 @@ static struct refusal match_metadata(const struct model *model, const struct req
     for (size_t i = 0; i < want->metadata_count; i++) {
         const char *key = want->metadata[i].key;
         if (!value_is_wanted(want, key, machine_metadata(model, machine, key)))
-            return (struct refusal){ REFUSAL_METADATA, key };
+            return (struct refusal){ REFUSAL_METADATA, key, 0 };
     }
     return fits;
 }
@@ -78,7 +78,10 @@ struct refusal match_class(const struct model *model, const struct requirements 
                            const struct machine *machine)
 {
     if (rules->machine_id && !is_machine(machine, rules->machine_id))
-        return (struct refusal){ REFUSAL_MACHINE_ID, NULL };
+        return (struct refusal){ REFUSAL_MACHINE_ID, NULL, 0 };
+    for (char **word = rules->capabilities; word && *word; word++)
+        if (!strv_contains(machine->member.capabilities, *word))
+            return (struct refusal){ REFUSAL_CAPABILITY, *word, 0 };
     return match_metadata(model, rules, machine);
 }
 
@@ -110,20 +113,49 @@ static struct refusal match_peers(const struct unit *unit, const struct machine 
             continue;
         return (struct refusal){ unit_is_held_anywhere(peer) ? REFUSAL_PEER_ELSEWHERE
                                                              : REFUSAL_PEER_UNASSIGNED,
-                                 peer->name };
+                                 peer->name, 0 };
     }
     return fits;
 }
 
 /* --- conflicts --- */
 
+static bool matches_any(char *const *globs, const char *name)
+{
+    for (; globs && *globs; globs++)
+        if (text_glob_match(*globs, name))
+            return true;
+    return false;
+}
+
 static bool declares(const struct unit *unit, const char *name)
 {
     const struct requirements *rules = unit_rules(unit);
-    for (char **glob = rules ? rules->conflicts : NULL; glob && *glob; glob++)
-        if (text_glob_match(*glob, name))
-            return true;
-    return false;
+    return rules && matches_any(rules->conflicts, name);
+}
+
+bool unit_replaces(const struct unit *unit, const struct unit *other)
+{
+    const struct requirements *rules = unit_rules(unit);
+    return rules && unit != other && matches_any(rules->replaces, other->name);
+}
+
+static bool ports_clash(const struct port_claim *a, const struct port_claim *b)
+{
+    return a->port == b->port && strcmp(a->protocol, b->protocol) == 0 &&
+           (!*a->address || !*b->address || strcmp(a->address, b->address) == 0);
+}
+
+/* The first port that both want, or 0. */
+static unsigned int common_port(const struct unit *a, const struct unit *b)
+{
+    const struct requirements *left = unit_rules(a);
+    const struct requirements *right = unit_rules(b);
+    for (size_t i = 0; left && right && i < left->port_count; i++)
+        for (size_t j = 0; j < right->port_count; j++)
+            if (ports_clash(&left->ports[i], &right->ports[j]))
+                return left->ports[i].port;
+    return 0;
 }
 
 /* The same on every leader: by age, and by name within one revision. */
@@ -132,22 +164,41 @@ static bool is_older(const struct unit *a, const struct unit *b)
     return a->create != b->create ? a->create < b->create : strcmp(a->name, b->name) < 0;
 }
 
+/* Who replaces each other are in conflict. */
+static bool gives_way(const struct unit *unit, const struct unit *other)
+{
+    return unit_replaces(other, unit) && !unit_replaces(unit, other);
+}
+
 /* Must unit keep away from where p is? What is being released occupies its machine until it is
  * dropped, but it drives nobody out: it is going itself. */
 static bool yields_to(const struct unit *unit, const struct placement *p, enum match_mode mode)
 {
     const struct unit *other = p->key.unit;
-    if (other == unit || !placement_occupies(p))
+    if (other == unit || !placement_occupies(p) || (mode == MATCH_STAY && !placement_holds(p)))
         return false;
-    if (mode == MATCH_STAY && (!placement_holds(p) || !is_older(other, unit)))
+    if (gives_way(unit, other))
+        return true;
+    if (mode == MATCH_STAY && !is_older(other, unit))
         return false;
-    return unit_is_strange(other) || declares(unit, other->name) || declares(other, unit->name);
+    return unit_is_strange(other) || declares(unit, other->name) || declares(other, unit->name) ||
+           unit_replaces(other, unit) || common_port(unit, other) > 0;
 }
 
-static struct refusal conflict_with(const struct unit *other)
+static struct refusal conflict_with(const struct unit *unit, const struct unit *other)
 {
-    return (struct refusal){ unit_is_strange(other) ? REFUSAL_STOPPING : REFUSAL_CONFLICT,
-                             other->name };
+    struct refusal refusal = { REFUSAL_CONFLICT, other->name, 0 };
+    if (unit_is_strange(other)) {
+        refusal.kind = REFUSAL_STOPPING;
+    } else if (declares(unit, other->name) || declares(other, unit->name)) {
+        refusal.kind = REFUSAL_CONFLICT;
+    } else if (unit_replaces(other, unit)) {
+        refusal.kind = REFUSAL_REPLACED;
+    } else {
+        refusal.kind = REFUSAL_PORT;
+        refusal.number = common_port(unit, other);
+    }
+    return refusal;
 }
 
 static struct refusal match_conflicts(struct model *model, const struct unit *unit,
@@ -160,24 +211,62 @@ static struct refusal match_conflicts(struct model *model, const struct unit *un
     DL_FOREACH2(machine->placements, p, machine_next)
         if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
             first = p->key.unit;
-    return first ? conflict_with(first) : fits;
+    return first ? conflict_with(unit, first) : fits;
 }
 
-/* --- all of it, the cheapest first --- */
+/* --- how many, how much --- */
+
+static size_t count_mates(const struct unit *unit, const struct machine *machine,
+                          enum match_mode mode)
+{
+    const struct placement *p = NULL;
+    size_t count = 0;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        const struct unit *other = p->key.unit;
+        if (other == unit || !other->group || other->group->family != unit->group->family)
+            continue;
+        count += mode == MATCH_STAY ? placement_holds(p) && is_older(other, unit)
+                                    : placement_occupies(p);
+    }
+    return count;
+}
+
+static struct refusal match_mates(const struct unit *unit, const struct machine *machine,
+                                  enum match_mode mode)
+{
+    unsigned int max = unit_rules(unit)->max_per_machine;
+    if (max == 0 || count_mates(unit, machine, mode) < max)
+        return fits;
+    return (struct refusal){ REFUSAL_CROWDED, unit->group->family->name, max };
+}
+
+enum resource match_room(const struct group *group, const struct machine *machine)
+{
+    size_t i = 0;
+    while (i < RESOURCES &&
+           (group->requirements->requests[i] == 0 || machine->capacity[i] == 0 ||
+            machine->used[i] + group->requirements->requests[i] <= machine->capacity[i]))
+        i++;
+    return (enum resource)i;
+}
+
+/* --- all of it, the cheapest first; room last, since it passes soonest --- */
 
 struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
                      enum match_mode mode)
 {
     struct refusal refusal = mode == MATCH_ARRIVE ? match_newcomer(machine) : fits;
-    if (refusal.kind)
-        return refusal;
-    refusal = match_class(model, unit_rules(unit), machine);
-    if (refusal.kind)
-        return refusal;
-    refusal = match_peers(unit, machine);
-    if (refusal.kind)
-        return refusal;
-    return match_conflicts(model, unit, machine, mode);
+    if (!refusal.kind)
+        refusal = match_class(model, unit_rules(unit), machine);
+    if (!refusal.kind)
+        refusal = match_peers(unit, machine);
+    if (!refusal.kind)
+        refusal = match_conflicts(model, unit, machine, mode);
+    if (!refusal.kind)
+        refusal = match_mates(unit, machine, mode);
+    if (!refusal.kind && mode == MATCH_ARRIVE && match_room(unit->group, machine) != RESOURCES)
+        refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_room(unit->group, machine) };
+    return refusal;
 }
 
 /* --- words --- */
@@ -205,6 +294,33 @@ static void metadata_words(const struct model *model, const struct unit *unit,
         text_addf(words, "%s%s", between, want->metadata[i].value);
         between = " or ";
     }
+}
+
+static void amount_words(enum resource resource, int64_t amount, struct text *words)
+{
+    switch (resource) {
+    case RESOURCE_CPU:
+        text_addf(words, "%.2f processors", (double)amount / 1000.0);
+        return;
+    case RESOURCE_MEMORY:
+        text_addf(words, "%.0f MiB of memory", (double)amount / 1048576.0);
+        return;
+    case RESOURCE_TASKS:
+    case RESOURCES:
+        text_addf(words, "%lld tasks", (long long)amount);
+        return;
+    }
+}
+
+static void room_words(const struct unit *unit, const struct machine *machine,
+                       enum resource resource, struct text *words)
+{
+    int64_t left = machine->capacity[resource] - machine->used[resource];
+    text_add(words, "has ");
+    amount_words(resource, left > 0 ? left : 0, words);
+    text_add(words, " left, and ");
+    amount_words(resource, unit_rules(unit)->requests[resource], words);
+    text_add(words, " are asked");
 }
 
 void refusal_words(const struct model *model, const struct unit *unit,
@@ -237,6 +353,22 @@ void refusal_words(const struct model *model, const struct unit *unit,
         return;
     case REFUSAL_CONFLICT:
         text_addf(words, "conflicts with %s", refusal->subject);
+        return;
+    case REFUSAL_CAPABILITY:
+        text_addf(words, "has no capability %s", refusal->subject);
+        return;
+    case REFUSAL_REPLACED:
+        text_addf(words, "%s replaces it there", refusal->subject);
+        return;
+    case REFUSAL_PORT:
+        text_addf(words, "port %u is taken by %s", refusal->number, refusal->subject);
+        return;
+    case REFUSAL_CROWDED:
+        text_addf(words, "has %u of %s, as many as MaxPerMachine= allows", refusal->number,
+                  refusal->subject);
+        return;
+    case REFUSAL_ROOM:
+        room_words(unit, machine, (enum resource)refusal->number, words);
         return;
     case REFUSAL_STOPPING:
         text_addf(words, "still stops the destroyed %s, whose Conflicts= are unknown",

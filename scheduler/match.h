@@ -17,15 +17,21 @@ enum refusal_kind {
     REFUSAL_CORDONED,
     REFUSAL_MACHINE_ID,
     REFUSAL_METADATA,
+    REFUSAL_CAPABILITY,
     REFUSAL_PEER_UNASSIGNED,
     REFUSAL_PEER_ELSEWHERE,
     REFUSAL_CONFLICT,
     REFUSAL_STOPPING,
+    REFUSAL_REPLACED, /* a unit there replaces this one */
+    REFUSAL_PORT,     /* a unit there has a port that this one wants */
+    REFUSAL_CROWDED,  /* as many of its template as MaxPerMachine= allows */
+    REFUSAL_ROOM,     /* too little is left of a resource */
 };
 
 struct refusal {
     enum refusal_kind kind;
-    const char *subject; /* metadata key, peer or conflicting unit; borrowed from the model */
+    const char *subject; /* metadata key, capability, peer or unit; borrowed from the model */
+    unsigned int number; /* the port, or the resource */
 };
 
 enum match_mode {
@@ -37,9 +43,14 @@ enum match_mode {
 /* model: what it scratches in is changed, what it knows is not. */
 struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
                      enum match_mode mode);
-/* Only what is asked of the machine itself: its id and metadata. */
+/* Only what is asked of the machine itself: its id, metadata and capabilities. */
 struct refusal match_class(const struct model *model, const struct requirements *rules,
                            const struct machine *machine);
+
+/* The first resource of which too little is left for one more of the group; RESOURCES: it fits. */
+enum resource match_room(const struct group *group, const struct machine *machine);
+/* May the first not be beside the second because the second replaces it? */
+bool unit_replaces(const struct unit *unit, const struct unit *other);
 
 /* Is it on some machine, and will it stay there, as far as is known? */
 bool unit_is_held_anywhere(const struct unit *unit);

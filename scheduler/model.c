@@ -19,6 +19,26 @@ static int member_copy(const struct record_member *from, struct record_member *t
     return r < 0 ? r : record_member_decode(text, strlen(text), to, err);
 }
 
+/* Without what the machine keeps for itself, at the rate at which it may be promised. */
+static int64_t capacity_of(int64_t total, int64_t reserve, int64_t percent)
+{
+    if (total <= 0)
+        return 0;
+    int64_t left = total > reserve ? total - reserve : 0;
+    int64_t promised = left / 100 * percent + left % 100 * percent / 100;
+    return promised > 0 ? promised : 1; /* declared, and there is no room */
+}
+
+static void set_capacity(struct machine *machine)
+{
+    const struct record_member *m = &machine->member;
+    machine->capacity[RESOURCE_CPU] =
+        capacity_of(m->cpu_milli, m->reserve_cpu_milli, m->overcommit_cpu);
+    machine->capacity[RESOURCE_MEMORY] =
+        capacity_of(m->memory_bytes, m->reserve_memory_bytes, m->overcommit_memory);
+    machine->capacity[RESOURCE_TASKS] = capacity_of(m->tasks, m->reserve_tasks, 100);
+}
+
 int model_put_member(struct model *model, const char *machine, const struct record_member *member,
                      int64_t now_ms, struct error *err)
 {
@@ -46,6 +66,7 @@ int model_put_member(struct model *model, const char *machine, const struct reco
     m->is_member = true;
     if (m->registration == 0 && m->absent_since_ms < 0)
         m->absent_since_ms = now_ms;
+    set_capacity(m);
     index_reclass(model, m, false);
     index_reopen(model, m);
     model_mark_machine(model, m);
@@ -345,6 +366,8 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
     if (is_new) {
         p->key.machine->load++;
         index_occupy(model, p);
+        if (p->key.unit->group->replace_count > 0) /* somebody may have to go */
+            model_mark_units_of(model, p->key.machine);
     }
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);

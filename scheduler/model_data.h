@@ -38,6 +38,9 @@ struct machine {
     size_t placement_count;
     size_t load; /* placements that the store has an assignment for */
 
+    int64_t capacity[RESOURCES]; /* what may be promised to units; 0: not declared */
+    int64_t used[RESOURCES];     /* what is, as long as the index is not stale */
+
     uint32_t number; /* in the index, unless that is stale */
     uint32_t level;  /* the one that it is in there, if it is open */
 

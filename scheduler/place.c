@@ -7,24 +7,100 @@
 
 enum { REFUSALS_SHOWN = 8 };
 
-/* --- asking every machine --- */
-
 static size_t load_of(const struct machine *machine)
 {
     return machine->load + machine->planned;
 }
 
-/* Machines come in the order of their ids: of equals the first stays. */
+/* --- what speaks for a machine --- */
+
+/* Where it is itself does not count: it is about to leave. */
+static uint32_t count_own(const struct unit *unit, uint32_t domain)
+{
+    const struct spread *spread = unit->group->tally->spread;
+    const struct placement *p = NULL;
+    uint32_t count = 0;
+    LL_FOREACH2(unit->placements, p, unit_next)
+    count += placement_occupies(p) && spread->domain_of[p->key.machine->number] == domain;
+    return count;
+}
+
+static uint32_t count_in_domain(const struct unit *unit, uint32_t domain)
+{
+    return unit->group->tally->counts[domain] - count_own(unit, domain);
+}
+
+static bool drives_away(const struct group *group, const struct machine *machine)
+{
+    for (size_t i = 0; i < group->replace_count; i++)
+        if (bag_count(&group->replaces[i]->matching, machine->number) > 0)
+            return true;
+    return false;
+}
+
+struct merit place_merit(struct model *model, const struct unit *unit,
+                         const struct machine *machine)
+{
+    const struct group *group = unit->group;
+    const struct spread *spread = group->tally ? group->tally->spread : NULL;
+    return (struct merit){
+        .unpreferred = group->preferred &&
+                       match_class(model, group->preferred->rules, machine).kind != REFUSAL_NONE,
+        .domain = spread ? count_in_domain(unit, spread->domain_of[machine->number]) : 0,
+        .drives_away = drives_away(group, machine),
+        .has_mates = bag_count(&group->family->here, machine->number) > 0,
+        .level = (unsigned int)index_level(machine),
+        .number = machine->number,
+    };
+}
+
+static int compare_numbers(unsigned int a, unsigned int b)
+{
+    return (a > b) - (a < b);
+}
+
+int merit_compare(const struct merit *a, const struct merit *b)
+{
+    int r = compare_numbers(a->unpreferred, b->unpreferred);
+    r = r ? r : compare_numbers(a->domain, b->domain);
+    r = r ? r : compare_numbers(a->drives_away, b->drives_away);
+    r = r ? r : compare_numbers(a->has_mates, b->has_mates);
+    r = r ? r : compare_numbers(a->level, b->level);
+    return r ? r : compare_numbers(a->number, b->number);
+}
+
+void merit_words(const struct merit *merit, const struct unit *unit, struct text *words)
+{
+    const struct group *group = unit->group;
+    if (group->preferred)
+        text_add(words, merit->unpreferred ? "not preferred; " : "preferred; ");
+    if (group->tally)
+        text_addf(words, "%u of its template with the same %s; ", merit->domain,
+                  group->tally->spread->key);
+    if (merit->drives_away)
+        text_add(words, "would replace a unit; ");
+    if (merit->has_mates)
+        text_add(words, "has one of its template; ");
+    text_addf(words, "load %u/512", merit->level);
+}
+
+/* --- asking every machine --- */
+
 static void consider(struct model *model, const struct unit *unit, struct machine *machine,
                      struct place *best)
 {
-    if (match(model, unit, machine, MATCH_ARRIVE).kind != REFUSAL_NONE)
+    enum refusal_kind refusal = match(model, unit, machine, MATCH_ARRIVE).kind;
+    best->eligible += refusal == REFUSAL_NONE || refusal == REFUSAL_ROOM;
+    if (refusal != REFUSAL_NONE)
         return;
-    best->eligible++;
-    if (!best->machine || load_of(machine) < load_of(best->machine) ||
-        (load_of(machine) == load_of(best->machine) && machine->number < best->machine->number))
-        best->machine = machine;
-    best->load = load_of(best->machine);
+    const struct merit merit = place_merit(model, unit, machine);
+    if (best->machine) {
+        const struct merit before = place_merit(model, unit, best->machine);
+        if (merit_compare(&merit, &before) >= 0)
+            return;
+    }
+    best->machine = machine;
+    best->load = load_of(machine);
 }
 
 struct place place_find_slowly(struct model *model, const struct unit *unit)
@@ -45,25 +121,78 @@ static struct place find_beside_peer(struct model *model, const struct unit *uni
     return best;
 }
 
-/* --- asking the index --- */
+/* --- sets to avoid --- */
 
-/* Machines with units that the unit may not be beside, or that may not be beside it. NULL: none. */
+/* Machines with units that the unit may not be beside, or that may not be beside it, and those that
+ * have enough of its template. NULL: none. */
 static const uint64_t *gather_avoided(struct model *model, const struct unit *unit)
 {
     struct index *index = &model->index;
     const struct group *group = unit->group;
+    unsigned int max = group->requirements->max_per_machine;
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
-    if (count == 0 && group->conflict_count == 0 && index->strange.size == 0)
+    if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 && max == 0 &&
+        index->strange.size == 0)
         return NULL;
     memset(index->avoid, 0, index->words * sizeof(*index->avoid));
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         bag_unite(&matched[i]->conflicting, index->avoid, index->words);
+        bag_unite(&matched[i]->replacing, index->avoid, index->words);
+    }
+    for (size_t i = 0; i < group->shut_count; i++)
+        bag_unite(&group->shut[i]->taken, index->avoid, index->words);
+    if (max > 0)
+        bag_unite_from(&group->family->here, max, index->avoid);
     bag_unite(&index->strange, index->avoid, index->words);
     return index->avoid;
 }
+
+/* set and what it is to have on top of base, which may be NULL. */
+static void begin_with(uint64_t *set, const uint64_t *base, size_t words)
+{
+    if (base)
+        memcpy(set, base, words * sizeof(*set));
+    else
+        memset(set, 0, words * sizeof(*set));
+}
+
+enum { TIERS_MAX = 4 };
+
+/* What to avoid if possible, the strictest first; each but the last may be found empty. */
+static size_t gather_tiers(struct model *model, const struct group *group, const uint64_t *avoided,
+                           const uint64_t *tiers[TIERS_MAX])
+{
+    struct index *index = &model->index;
+    const struct bag *here = &group->family->here;
+    const uint64_t *base = avoided;
+    size_t count = 0;
+    if (group->replace_count > 0) {
+        begin_with(index->shun, avoided, index->words);
+        for (size_t i = 0; i < group->replace_count; i++)
+            bag_unite(&group->replaces[i]->matching, index->shun, index->words);
+        base = index->shun;
+    }
+    if (here->size > 0 && here->size < model->machine_count) {
+        begin_with(index->mates, base, index->words);
+        bag_unite(here, index->mates, index->words);
+        tiers[count++] = index->mates;
+    }
+    if (base != avoided) {
+        tiers[count++] = base;
+        if (here->size > 0) { /* driving away is worse than having mates */
+            begin_with(index->mates2, avoided, index->words);
+            bag_unite(here, index->mates2, index->words);
+            tiers[count++] = index->mates2;
+        }
+    }
+    tiers[count++] = avoided;
+    return count;
+}
+
+/* --- asking the index --- */
 
 static bool asks_nothing(const struct machine_class *class)
 {
@@ -89,34 +218,150 @@ static size_t count_eligible(struct index *index, struct machine_class *class,
     return bits_count(index->open, asks_nothing(class) ? NULL : class->bits, avoided, index->words);
 }
 
-/* The first machine of a level that is among the wanted and not among the avoided; either may be
- * NULL. */
-static struct machine *first_of(const struct model *model, struct level *level,
-                                const uint64_t *wanted, const uint64_t *avoided)
+/* What is looked for. Sets may be NULL. */
+struct search {
+    const struct model *model;
+    const struct group *group;
+    bool asks_room;
+    const uint64_t *wanted, *preferred;
+    const struct domain *domain;
+};
+
+static uint64_t allowed(const struct search *search, const uint64_t *avoided, size_t i)
 {
-    while (!level->bits[level->first])
-        level->first++; /* the level is not empty */
-    for (size_t i = level->first; i < model->index.words; i++) {
-        uint64_t word = level->bits[i];
-        if (wanted)
-            word &= wanted[i];
-        if (avoided)
-            word &= ~avoided[i];
-        if (word)
-            return model->machines_by_id[i * BITS_PER_WORD + bits_first(word)];
+    uint64_t word = ~UINT64_C(0);
+    if (search->wanted)
+        word &= search->wanted[i];
+    if (search->preferred)
+        word &= search->preferred[i];
+    if (search->domain)
+        word &= search->domain->bits[i - search->domain->first];
+    if (avoided)
+        word &= ~avoided[i];
+    return word;
+}
+
+static struct machine *first_with_room(const struct search *search, uint64_t word, size_t i)
+{
+    for (; word; word &= word - 1) {
+        struct machine *machine =
+            search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
+        if (!search->asks_room || match_room(search->group, machine) == RESOURCES)
+            return machine;
     }
     return NULL;
 }
 
-static struct machine *find_least_loaded(const struct model *model, const uint64_t *wanted,
-                                         const uint64_t *avoided)
+static struct machine *first_of(const struct search *search, struct level *level,
+                                const uint64_t *avoided)
 {
-    const struct index *index = &model->index;
+    const struct domain *domain = search->domain;
+    size_t end = domain ? domain->first + domain->words : search->model->index.words;
+    while (!level->bits[level->first])
+        level->first++; /* the level is not empty */
+    size_t i = domain && domain->first > level->first ? domain->first : level->first;
+    for (; i < end; i++) {
+        uint64_t word = level->bits[i];
+        struct machine *machine =
+            word ? first_with_room(search, word & allowed(search, avoided, i), i) : NULL;
+        if (machine)
+            return machine;
+    }
+    return NULL;
+}
+
+static struct machine *find_least_loaded(const struct search *search, const uint64_t *avoided)
+{
+    const struct index *index = &search->model->index;
     struct machine *machine = NULL;
     for (size_t i = index->lowest; i < index->top && !machine; i++)
         if (index->levels[i].count > 0)
-            machine = first_of(model, &index->levels[i], wanted, avoided);
+            machine = first_of(search, &index->levels[i], avoided);
     return machine;
+}
+
+static bool is_before(const struct machine *a, const struct machine *b)
+{
+    return !b || a->level < b->level || (a->level == b->level && a->number < b->number);
+}
+
+/* Of the domains with this many of the template. */
+static struct machine *find_in_domains(struct search *search, const struct unit *unit,
+                                       uint32_t count, const uint64_t *avoided)
+{
+    const struct spread *spread = unit->group->tally->spread;
+    struct machine *best = NULL;
+    for (uint32_t i = 0; i < spread->domain_count; i++) {
+        if (count_in_domain(unit, i) != count)
+            continue;
+        search->domain = &spread->domains[i];
+        struct machine *machine = find_least_loaded(search, avoided);
+        if (machine && is_before(machine, best))
+            best = machine;
+    }
+    search->domain = NULL;
+    return best;
+}
+
+/* The smallest count of a domain that is above this one; UINT32_MAX: none. */
+static uint32_t next_count(const struct unit *unit, int64_t above)
+{
+    uint32_t next = UINT32_MAX;
+    for (uint32_t i = 0; i < unit->group->tally->spread->domain_count; i++) {
+        uint32_t count = count_in_domain(unit, i);
+        if ((int64_t)count > above && count < next)
+            next = count;
+    }
+    return next;
+}
+
+static struct machine *find_spread(struct search *search, const struct unit *unit,
+                                   const uint64_t *const *tiers, size_t tier_count)
+{
+    struct machine *machine = NULL;
+    for (uint32_t count = next_count(unit, -1); count != UINT32_MAX && !machine;
+         count = next_count(unit, count))
+        for (size_t i = 0; i < tier_count && !machine; i++)
+            machine = find_in_domains(search, unit, count, tiers[i]);
+    return machine;
+}
+
+static struct machine *find_among(struct search *search, const struct unit *unit,
+                                  const uint64_t *const *tiers, size_t tier_count)
+{
+    struct machine *machine = NULL;
+    if (unit->group->tally)
+        return find_spread(search, unit, tiers, tier_count);
+    for (size_t i = 0; i < tier_count && !machine; i++)
+        machine = find_least_loaded(search, tiers[i]);
+    return machine;
+}
+
+static bool asks_room(const struct requirements *rules)
+{
+    for (size_t i = 0; i < RESOURCES; i++)
+        if (rules->requests[i] > 0)
+            return true;
+    return false;
+}
+
+static struct machine *find_best(struct model *model, const struct unit *unit,
+                                 const uint64_t *avoided)
+{
+    struct group *group = unit->group;
+    const uint64_t *tiers[TIERS_MAX] = { NULL };
+    size_t tier_count = gather_tiers(model, group, avoided, tiers);
+    struct search search = { .model = model,
+                             .group = group,
+                             .asks_room = asks_room(group->requirements),
+                             .wanted = asks_nothing(group->class) ? NULL : group->class->bits };
+    struct machine *machine = NULL;
+    if (group->preferred) {
+        search.preferred = group->preferred->bits;
+        machine = find_among(&search, unit, tiers, tier_count);
+        search.preferred = NULL;
+    }
+    return machine ? machine : find_among(&search, unit, tiers, tier_count);
 }
 
 /* Whether one of the group finds no place does not depend on its name. */
@@ -137,8 +382,7 @@ struct place place_find(struct model *model, const struct unit *unit)
     const uint64_t *avoided = gather_avoided(model, unit);
     place.eligible = count_eligible(index, group->class, avoided);
     if (place.eligible > 0)
-        place.machine = find_least_loaded(
-            model, asks_nothing(group->class) ? NULL : group->class->bits, avoided);
+        place.machine = find_best(model, unit, avoided);
     if (place.machine)
         place.load = load_of(place.machine);
     else

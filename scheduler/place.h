@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a unit goes: the least loaded of the machines that may run it; of equals the lowest id. */
+/*
+ * Where a unit goes, of the machines that may run it. In this order: one that it prefers; one in
+ * the domain with the fewest of its template (Spread=); one where it drives nobody away; one that
+ * has none of its template; the least loaded; the first by number.
+ */
 #ifndef SCHEDULER_PLACE_H
 #define SCHEDULER_PLACE_H
 
@@ -7,9 +11,25 @@
 
 struct place {
     struct machine *machine; /* NULL: nowhere */
-    size_t eligible;         /* how many may run it */
-    size_t load;             /* of the chosen one, before */
+    size_t eligible;         /* how many may run it, if they have room */
+    size_t load;             /* units of the chosen one, before */
 };
+
+/* What speaks for a machine; the smaller, the better, the first that differs decides. */
+struct merit {
+    unsigned int unpreferred; /* 1: not one that it prefers */
+    unsigned int domain;      /* of its template in the same domain, itself aside */
+    unsigned int drives_away; /* 1: a unit there would have to go */
+    unsigned int has_mates;   /* 1: has one of its template */
+    unsigned int level;       /* of load */
+    unsigned int number;
+};
+
+struct merit place_merit(struct model *model, const struct unit *unit,
+                         const struct machine *machine);
+int merit_compare(const struct merit *a, const struct merit *b);
+/* "3 of its template in rack r1; has one of its template; load 12/512" */
+void merit_words(const struct merit *merit, const struct unit *unit, struct text *words);
 
 /* Asks the index, which must be fresh; it changes nothing that the model knows. */
 struct place place_find(struct model *model, const struct unit *unit);

@@ -285,6 +285,12 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
     return false;
 }
 
+static int priority_of(const struct unit *unit)
+{
+    const struct requirements *rules = unit_rules(unit);
+    return rules ? rules->priority : 0;
+}
+
 static int compare_turns(const void *a, const void *b)
 {
     const struct turn *left = a;
@@ -293,6 +299,8 @@ static int compare_turns(const void *a, const void *b)
         return left->lost ? -1 : 1;
     if (left->depth != right->depth)
         return left->depth < right->depth ? -1 : 1;
+    if (priority_of(left->unit) != priority_of(right->unit))
+        return priority_of(left->unit) > priority_of(right->unit) ? -1 : 1;
     if (left->unit->create != right->unit->create)
         return left->unit->create < right->unit->create ? -1 : 1;
     return strcmp(left->unit->name, right->unit->name);

@@ -21,6 +21,7 @@ enum field_kind {
     FIELD_DESIRED,
     FIELD_WANT,
     FIELD_FAILOVER, /* at-least-once where absent */
+    FIELD_WORDS,    /* char **; empty where absent */
     FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is the next field's business */
 };
 
@@ -60,6 +61,8 @@ static void fields_done(const struct field *fields, void *record, size_t size)
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
         if (holds_text(f))
             free(*(char **)at(record, f->offset));
+        else if (f->kind == FIELD_WORDS)
+            strv_free(*(char ***)at(record, f->offset));
         else if (f->kind == FIELD_METADATA)
             metadata_free(*(struct metadata_rule **)at(record, f->offset),
                           *(size_t *)at(record, f->count_offset));
@@ -101,6 +104,8 @@ static json_t *field_json(const struct field *field, const void *record)
         return word_json(want_name(*(const enum want *)value));
     case FIELD_FAILOVER:
         return word_json(failover_name(*(const enum failover *)value));
+    case FIELD_WORDS:
+        return json_from_strv(*(char **const *)value);
     case FIELD_METADATA:
         return metadata_json(*(struct metadata_rule *const *)value,
                              *(const size_t *)at_const(record, field->count_offset));
@@ -229,6 +234,8 @@ static int field_decode(const struct field *f, const json_t *object, void *recor
         return decode_want(object, f->name, value, err);
     case FIELD_FAILOVER:
         return decode_failover(object, f->name, value, err);
+    case FIELD_WORDS:
+        return json_field_strv(object, f->name, value, err);
     case FIELD_METADATA:
         return decode_metadata(object, f->name, value, at(record, f->count_offset), err);
     case FIELD_END:
@@ -278,6 +285,15 @@ static const struct field member_fields[] = {
     FIELD(member, version, FIELD_NOTE),
     FIELD(member, roles, FIELD_NOTE),
     FIELD(member, role_priority, FIELD_NOTE),
+    FIELD(member, cpu_milli, FIELD_COUNT_OR),
+    FIELD(member, memory_bytes, FIELD_COUNT_OR),
+    FIELD(member, tasks, FIELD_COUNT_OR),
+    FIELD(member, reserve_cpu_milli, FIELD_COUNT_OR),
+    FIELD(member, reserve_memory_bytes, FIELD_COUNT_OR),
+    FIELD(member, reserve_tasks, FIELD_COUNT_OR),
+    FIELD(member, overcommit_cpu, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
+    FIELD(member, overcommit_memory, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
+    FIELD(member, capabilities, FIELD_WORDS),
     { 0 },
 };
 

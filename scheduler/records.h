@@ -19,7 +19,8 @@
 #include "units/metadata.h"
 #include "units/requirements.h"
 
-enum { ROLE_NODES_MAX = 1024 }; /* slots of one role */
+enum { ROLE_NODES_MAX = 1024 };  /* slots of one role */
+enum { OVERCOMMIT_MAX = 10000 }; /* per cent */
 
 /* --- keys --- */
 
@@ -75,6 +76,13 @@ struct record_member {
     char *version;
     char *roles; /* the machine's own cloud-config, "web=2,db=3"; "" if none: for showing drift */
     char *role_priority; /* "db=200,*=50"; "" if none */
+
+    /* What it has; 0: not declared, and then not counted. */
+    int64_t cpu_milli, memory_bytes, tasks;
+    /* What it keeps for itself, and how many per cent of the rest may be promised. */
+    int64_t reserve_cpu_milli, reserve_memory_bytes, reserve_tasks;
+    int64_t overcommit_cpu, overcommit_memory;
+    char **capabilities; /* what it can do */
 };
 
 struct record_presence {

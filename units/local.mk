@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
+	units/amount.c units/amount.h \
 	units/capabilities.c units/capabilities.h \
 	units/container.c units/container.h units/container_value.h \
 	units/container_file_keys.c \
@@ -18,6 +19,9 @@ libunits_a_SOURCES = \
 	units/metadata.c units/metadata.h \
 	units/quadlet.c units/quadlet.h \
 	units/requirements.c units/requirements.h \
+	units/requirements_load.c \
+	units/requirements_parts.h \
+	units/requirements_read.c \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \
 	units/unit_escape.c units/unit_escape.h \

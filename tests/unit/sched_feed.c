@@ -49,14 +49,51 @@ static char *full_key(const char *key)
     return text_take(&text);
 }
 
+static void read_rules(const char *key, const json_t *value, const char *name,
+                       struct metadata_rule **ret, size_t *ret_count)
+{
+    struct error err = { 0 };
+    json_t *rules = NULL;
+    size_t i = 0;
+    json_t *pair = NULL;
+    check(json_field_array_or_null(value, name, &rules, &err), key, &err);
+    *ret = calloc(json_array_size(rules) + 1, sizeof(**ret));
+    json_array_foreach(rules, i, pair) {
+        const char *text = json_string_value(pair);
+        const char *equals = text ? strchr(text, '=') : NULL;
+        if (!equals || !*ret)
+            die(key, "rules are not a list of KEY=VALUE");
+        (*ret)[(*ret_count)++] = (struct metadata_rule){
+            strndup(text, (size_t)(equals - text)),
+            strdup(equals + 1),
+        };
+    }
+}
+
+/* ["80", "10.0.0.1:80"], all of tcp. */
+static void read_ports(const char *key, const json_t *value, struct requirements *requirements)
+{
+    struct error err = { 0 };
+    autostrv ports = NULL;
+    check(json_field_strv(value, "ports", &ports, &err), key, &err);
+    requirements->ports = calloc(strv_length(ports) + 1, sizeof(*requirements->ports));
+    for (char **port = ports; port && *port; port++) {
+        struct port_claim *claim = &requirements->ports[requirements->port_count++];
+        char *colon = strrchr(*port, ':');
+        memcpy(claim->protocol, "tcp", sizeof("tcp"));
+        claim->port = (uint16_t)atoi(colon ? colon + 1 : *port);
+        if (colon)
+            memcpy(claim->address, *port, (size_t)(colon - *port));
+    }
+}
+
 static struct requirements *read_requirements(const char *key, const json_t *value)
 {
     struct error err = { 0 };
     const char *machine_id = NULL;
     const char *failover = NULL;
-    json_t *metadata = NULL;
-    size_t i = 0;
-    json_t *pair = NULL;
+    const char *spread = NULL;
+    int64_t number = 0;
     struct requirements *r = calloc(1, sizeof(*r));
     if (!r)
         die(key, "out of memory");
@@ -65,20 +102,22 @@ static struct requirements *read_requirements(const char *key, const json_t *val
     check(json_field_strv(value, "machine_of", &r->machine_of, &err), key, &err);
     check(json_field_strv(value, "conflicts", &r->conflicts, &err), key, &err);
     check(json_field_bool_or(value, "global", false, &r->global, &err), key, &err);
-    check(json_field_array_or_null(value, "metadata", &metadata, &err), key, &err);
+    check(json_field_strv(value, "replaces", &r->replaces, &err), key, &err);
+    check(json_field_strv(value, "capabilities", &r->capabilities, &err), key, &err);
+    check(json_field_string_or(value, "spread", NULL, &spread, &err), key, &err);
+    check(json_field_int_or(value, "cpu", 0, &r->requests[RESOURCE_CPU], &err), key, &err);
+    check(json_field_int_or(value, "memory", 0, &r->requests[RESOURCE_MEMORY], &err), key, &err);
+    check(json_field_int_or(value, "tasks", 0, &r->requests[RESOURCE_TASKS], &err), key, &err);
+    check(json_field_int_or(value, "max_per_machine", 0, &number, &err), key, &err);
+    r->max_per_machine = (unsigned int)number;
+    check(json_field_int_or(value, "priority", 0, &number, &err), key, &err);
+    r->priority = (int)number;
     r->machine_id = machine_id ? strdup(machine_id) : NULL;
+    r->spread = spread ? strdup(spread) : NULL;
     r->failover = failover_from_name(failover);
-    r->metadata = calloc(json_array_size(metadata) + 1, sizeof(*r->metadata));
-    json_array_foreach(metadata, i, pair) {
-        const char *text = json_string_value(pair);
-        const char *equals = text ? strchr(text, '=') : NULL;
-        if (!equals || !r->metadata)
-            die(key, "metadata is not a list of KEY=VALUE");
-        r->metadata[r->metadata_count++] = (struct metadata_rule){
-            strndup(text, (size_t)(equals - text)),
-            strdup(equals + 1),
-        };
-    }
+    read_rules(key, value, "metadata", &r->metadata, &r->metadata_count);
+    read_rules(key, value, "prefer", &r->prefer, &r->prefer_count);
+    read_ports(key, value, r);
     return r;
 }
 

@@ -113,10 +113,14 @@ static void records_survive_a_round_trip(void **state)
 {
     (void)state;
     ASSERT_ROUND_TRIP(cluster, "{\"schema\":1,\"uuid\":\"u\"}");
-    ASSERT_ROUND_TRIP(member,
-                      "{\"may_lead\":true,\"metadata\":{\"az\":\"1\",\"rack\":\"r1\"},"
-                      "\"name\":\"node1\",\"public_ip\":\"10.0.0.1\",\"role_priority\":\"*=5\","
-                      "\"roles\":\"db=3\",\"ttl_ms\":10000,\"version\":\"0.1\"}");
+    ASSERT_ROUND_TRIP(
+        member,
+        "{\"capabilities\":[\"kvm\",\"x86-64\"],\"cpu_milli\":4000,\"may_lead\":true,"
+        "\"memory_bytes\":8000000000,\"metadata\":{\"az\":\"1\",\"rack\":\"r1\"},"
+        "\"name\":\"node1\",\"overcommit_cpu\":200,\"overcommit_memory\":100,"
+        "\"public_ip\":\"10.0.0.1\",\"reserve_cpu_milli\":500,\"reserve_memory_bytes\":1000000,"
+        "\"reserve_tasks\":100,\"role_priority\":\"*=5\",\"roles\":\"db=3\",\"tasks\":4096,"
+        "\"ttl_ms\":10000,\"version\":\"0.1\"}");
     ASSERT_ROUND_TRIP(presence, "{\"address\":\"a\",\"boot_id\":\"b\",\"nonce\":\"n\","
                                 "\"not_ready_reason\":\"disk full\",\"ready\":false}");
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\"}");

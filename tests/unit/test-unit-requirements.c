@@ -191,7 +191,8 @@ static void a_copy_is_equal_and_its_own(void **state)
 {
     (void)state;
     autoptr(requirements) q = read_good("MachineOf=a.service b.service\nMachineMetadata=k=v\n"
-                                        "Conflicts=x*\nFailover=never\n");
+                                        "Conflicts=x*\nFailover=never\nSpread=rack\nPrefer=a=b\n"
+                                        "MaxPerMachine=3\nPriority=4\nCPURequest=2\n");
     autoptr(requirements) copy = NULL;
     assert_int_equal(requirements_copy(q, &copy, NULL), 0);
     requirements_free(take_ptr(q));
@@ -199,6 +200,122 @@ static void a_copy_is_equal_and_its_own(void **state)
     assert_list(copy->conflicts, "x*|");
     assert_metadata(copy, "k=v|");
     assert_int_equal(copy->failover, FAILOVER_NEVER);
+    assert_string_equal(copy->spread, "rack");
+    assert_string_equal(copy->prefer[0].value, "b");
+    assert_int_equal(copy->max_per_machine, 3);
+    assert_int_equal(copy->priority, 4);
+    assert_int_equal(copy->requests[RESOURCE_CPU], 2000);
+}
+
+/* Reads a whole file. */
+static struct requirements *read_file_text(const char *text)
+{
+    autoptr(unit_file) file = NULL;
+    struct requirements *requirements = NULL;
+    struct error err = { 0 };
+    assert_int_equal(unit_file_parse(text, strlen(text), &file, NULL), 0);
+    if (requirements_read(file, name, &requirements, &err) < 0)
+        fail_msg("%s: %s", text, err.text);
+    return requirements;
+}
+
+static void wishes_and_bounds_are_read(void **state)
+{
+    (void)state;
+    autoptr(requirements) q =
+        read_good("Spread=rack\nPrefer=disk=ssd zone=a\nMaxPerMachine=2\nPriority=-5\n"
+                  "Role=web\nMachineCapability=kvm x86-64\nReplaces=old@* other.service\n");
+    assert_string_equal(q->spread, "rack");
+    assert_int_equal(q->prefer_count, 2);
+    assert_string_equal(q->prefer[1].key, "zone");
+    assert_int_equal(q->max_per_machine, 2);
+    assert_int_equal(q->priority, -5);
+    assert_metadata(q, "role.web=active|");
+    assert_list(q->capabilities, "kvm|x86-64|");
+    assert_list(q->replaces, "old@*|other.service|");
+}
+
+static void an_empty_value_takes_back_what_was_said(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_good("Spread=rack\nSpread=\nPrefer=a=b\nPrefer=\nReplaces=x\n"
+                                        "Replaces=\nMaxPerMachine=2\nMaxPerMachine=\n"
+                                        "MemoryRequest=1G\nMemoryRequest=\n");
+    assert_null(q->spread);
+    assert_int_equal(q->prefer_count, 0);
+    assert_null(q->replaces);
+    assert_int_equal(q->max_per_machine, 0);
+    assert_int_equal(q->requests[RESOURCE_MEMORY], 0);
+}
+
+static void requests_are_what_is_asked_or_else_the_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t cpu, memory, tasks;
+    } cases[] = {
+        {"[Service]\nMemoryMax=512M\nCPUQuota=150%\nTasksMax=100\n",                           1500, 536870912,  100},
+        { "[Container]\nMemory=1g\nPidsLimit=50\n",                                            0,    1073741824, 50 },
+        { "[Service]\nMemoryMax=infinity\nTasksMax=10%\n",                                     0,    0,          0  },
+        { "[X-Fleet]\nMemoryRequest=1K\nCPURequest=0.25\n[Service]\nMemoryMax=1G\n",           250,  1024,       0  },
+        { "[X-Fleet]\nMemoryRequest=0\nTasksRequest=7\n[Service]\nMemoryMax=1G\nTasksMax=9\n", 0,    0,
+         7                                                                                                          },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        autoptr(requirements) q = read_file_text(cases[i].text);
+        assert_int_equal(q->requests[RESOURCE_CPU], cases[i].cpu);
+        assert_int_equal(q->requests[RESOURCE_MEMORY], cases[i].memory);
+        assert_int_equal(q->requests[RESOURCE_TASKS], cases[i].tasks);
+    }
+}
+
+static void ports_of_the_host_are_claimed(void **state)
+{
+    (void)state;
+    autoptr(requirements) q = read_file_text(
+        "[Container]\nPublishPort=80\nPublishPort=8080:80\nPublishPort=10.0.0.1:53:53/udp\n"
+        "PublishPort=[::1]:7000-7001:7000-7001\nPublishPort=0.0.0.0:90%i:90\n"
+        "PublishPort=127.0.0.1::81\n");
+    autotext t = { 0 };
+    for (size_t i = 0; i < q->port_count; i++)
+        text_addf(&t, "%s/%u/%s|", q->ports[i].protocol, q->ports[i].port, q->ports[i].address);
+    assert_string_equal(t.data, "tcp/8080/|udp/53/10.0.0.1|tcp/7000/::1|tcp/7001/::1|tcp/902/|");
+    autoptr(requirements) host = read_file_text("[Container]\nPublishPort=80:80\nNetwork=host\n");
+    assert_int_equal(host->port_count, 0);
+}
+
+static void faulty_values_are_told_what_would_be_right(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"Spread=rack zone",                   "write one key of metadata"     },
+        { "Spread=a=b",                        "write one key of metadata"     },
+        { "MaxPerMachine=0",                   "from 1 to"                     },
+        { "MaxPerMachine=many",                "from 1 to"                     },
+        { "Priority=high",                     "the higher is served first"    },
+        { "MemoryRequest=lots",                "write an amount of memory"     },
+        { "MemoryRequest=1.5.2G",              "write an amount of memory"     },
+        { "CPURequest=2 cores",                "write one value"               },
+        { "CPURequest=1.5x",                   "write processors"              },
+        { "TasksRequest=-1",                   "write a number"                },
+        { "Role=Web!",                         "is no role"                    },
+        { "Prefer=ssd",                        "is no KEY=VALUE; write Prefer="},
+        { "Replaces=[a",                       "is no pattern"                 },
+        { "Replaces=a\nConflicts=b",           "cannot be used beside"         },
+        { "Replaces=a\nGlobal=true",           "cannot be used beside"         },
+        { "Replaces=a*\nMachineOf=ab.service", "wants on the same machine"     },
+        { "MachineID=01234567\nReplaces=a",    "cannot be used beside"         },
+        { "Prefers=a=b",                       "did you mean Prefer="          },
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct error err = { 0 };
+        autoptr(requirements) q = NULL;
+        if (read_section(bad[i][0], &q, &err) == 0)
+            fail_msg("%s passed", bad[i][0]);
+        if (!strstr(err.text, bad[i][1]))
+            fail_msg("%s: %s", bad[i][0], err.text);
+    }
 }
 
 static void failover_names_go_both_ways(void **state)
@@ -223,6 +340,11 @@ int main(void)
         cmocka_unit_test(forbidden_combinations_count_old_names_too),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(a_copy_is_equal_and_its_own),
+        cmocka_unit_test(wishes_and_bounds_are_read),
+        cmocka_unit_test(an_empty_value_takes_back_what_was_said),
+        cmocka_unit_test(requests_are_what_is_asked_or_else_the_limits),
+        cmocka_unit_test(ports_of_the_host_are_claimed),
+        cmocka_unit_test(faulty_values_are_told_what_would_be_right),
         cmocka_unit_test(failover_names_go_both_ways),
     };
     return cmocka_run_group_tests_name("units/requirements", tests, NULL, NULL);
