@@ -104,6 +104,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     autofree char *reason = action_reason(action);
     const struct record_verdict record = { .unit_revision = action->unit_revision,
                                            .reason = reason,
+                                           .kind = (char *)verdict_kind_name(action->verdict),
                                            .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
@@ -168,6 +169,17 @@ static bool add_drain(const struct commit_context *context, struct commit *commi
     return true;
 }
 
+static bool add_clear_brake(const struct commit_context *context, struct commit *commit,
+                            const struct action *action)
+{
+    const char *key = key_of(context, commit, STORE_KEY_BRAKE, NULL, NULL, 0);
+    if (!key)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    commit->ops[commit->op_count++] = kv_op_delete(key);
+    return true;
+}
+
 static bool add(const struct commit_context *context, struct commit *commit,
                 const struct action *action)
 {
@@ -192,6 +204,8 @@ static bool add(const struct commit_context *context, struct commit *commit,
         return add_clear_slot(context, commit, action);
     case ACTION_DRAIN:
         return add_drain(context, commit, action);
+    case ACTION_CLEAR_BRAKE:
+        return add_clear_brake(context, commit, action);
     case ACTION_INVALID:
         break;
     }

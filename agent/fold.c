@@ -127,6 +127,17 @@ static void unreadable(const struct fold *fold, const struct kv_pair *pair, cons
         return put;                                                                       \
     } while (0)
 
+static int fold_brake(const struct fold *fold, const struct kv_pair *pair, int64_t mod)
+{
+    autorecord(brake) record = { 0 };
+    struct error why = { 0 };
+    if (record_brake_decode(pair->value, pair->value_length, &record, &why) < 0)
+        unreadable(fold, pair, &why);
+    else
+        model_put_brake(fold->config.model, mod, &record);
+    return 0;
+}
+
 static int fold_put(struct fold *fold, const struct store_key_parts *parts,
                     const struct kv_pair *pair, int64_t now_ms, struct error *err)
 {
@@ -158,6 +169,7 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
     case STORE_KEY_DRAIN:
         FOLD(drain, model_put_drain(model, machine, mod, &record, err));
     case STORE_KEY_BRAKE:
+        return fold_brake(fold, pair, mod);
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision
@@ -204,6 +216,8 @@ static void fold_delete(struct fold *fold, const struct store_key_parts *parts, 
         model_drop_drain(model, parts->machine);
         break;
     case STORE_KEY_BRAKE:
+        model_drop_brake(model);
+        break;
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB:

@@ -109,8 +109,11 @@ static void log_action(const struct leader *leader, const struct action *action)
                                        .epoch = leader->epoch };
     autofree char *reason = action_reason(action);
     log_write(LOG_LEVEL_INFO, &fields, "leader: %s %s%s%.8s: %s", action_kind_name(action->kind),
-              action->unit ? action->unit : action->role, action->machine ? " on " : "",
-              action->machine ? action->machine : "", reason ? reason : "");
+              action->unit   ? action->unit
+              : action->role ? action->role
+                             : "",
+              action->machine ? " on " : "", action->machine ? action->machine : "",
+              reason ? reason : "");
 }
 
 /* Fills a transaction with as many of the plan's next actions as fit. */

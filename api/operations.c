@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people order of machines: cordon, uncordon, drain. Each is one guarded transaction; the
- * leader does the rest, and writes into ops/drain/<id> how far it is.
+ * What people order of machines and of the brake: cordon, uncordon, drain; release, hold. Each is
+ * one guarded transaction; the leader does the rest, and writes into ops/drain/<id> how far it is.
  */
 #include <errno.h>
 #include <string.h>
@@ -242,4 +242,63 @@ void operations_drain(struct call *call)
 {
     if (begin(call, answer_machine))
         call_with_view(call, on_drain_view);
+}
+
+/* --- the brake --- */
+
+static json_t *held_json(const struct view *view)
+{
+    size_t count = 0;
+    json_t *list = json_array();
+    const struct view_entry *verdicts = view_list(view, STORE_KEY_VERDICT, &count);
+    for (size_t i = 0; i < count; i++)
+        if (text_equal(verdicts[i].record.verdict.kind, "held"))
+            (void)json_array_append_new(list,
+                                        json_pack("{s:s, s:s}", "unit", verdicts[i].name, "reason",
+                                                  verdicts[i].record.verdict.reason));
+    return list;
+}
+
+static void answer_brake(struct call *call, const struct view *view)
+{
+    const struct view_entry *brake = view_find(view, STORE_KEY_BRAKE, "", "");
+    const char *order = !brake ? "" : brake->record.brake.hold ? "hold" : "release";
+    call_reply(call, 200, json_pack("{s:s, s:o}", "order", order, "held", held_json(view)));
+}
+
+void operations_brake(struct call *call)
+{
+    call_with_view(call, answer_brake);
+}
+
+/* {"order": "hold", "release", or "auto": as the tokens have it, the default} */
+static int plan_brake(const struct call *call, struct order *order, struct error *err)
+{
+    const char *word = NULL;
+    char *value = NULL;
+    int r = json_field_string(order->input, "order", &word, err);
+    if (r < 0)
+        return r;
+    if (text_equal(word, "auto"))
+        return add(order, key_of(call, STORE_KEY_BRAKE, NULL), NULL, err);
+    if (!text_equal(word, "hold") && !text_equal(word, "release"))
+        return error_set(err, -EINVAL, "\"%s\" is no order to the brake: release, hold or auto",
+                         word);
+    const struct record_brake record = { .hold = text_equal(word, "hold"),
+                                         .since_ms = clock_wall_ms() };
+    r = record_brake_encode(&record, &value, err);
+    return r < 0 ? r : add(order, key_of(call, STORE_KEY_BRAKE, NULL), value, err);
+}
+
+void operations_set_brake(struct call *call)
+{
+    struct error err;
+    struct order *order = begin(call, answer_brake);
+    if (!order)
+        return;
+    int r = plan_brake(call, order, &err);
+    if (r < 0)
+        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+    else
+        send(call, NULL);
 }

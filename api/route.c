@@ -17,6 +17,8 @@ static const struct route {
     { "DELETE", "/v1/machines/{name}/cordon", operations_uncordon  },
     { "PUT",    "/v1/machines/{name}/drain",  operations_drain     },
     { "GET",    "/v1/units",                  units_list           },
+    { "GET",    "/v1/brake",                  operations_brake     },
+    { "PUT",    "/v1/brake",                  operations_set_brake },
     { "POST",   "/v1/units",                  changes_submit       },
     { "GET",    "/v1/units/{name}",           units_show           },
     { "DELETE", "/v1/units/{name}",           changes_destroy      },

@@ -360,6 +360,8 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
     case STORE_KEY_DRAIN:
         return model_put_drain(model, entry->machine, entry->mod, &entry->record.drain, err);
     case STORE_KEY_BRAKE:
+        model_put_brake(model, entry->mod, &entry->record.brake);
+        return 0;
     case STORE_KEY_UNIT:
         return put_unit(view, model, entry, err);
     case STORE_KEY_ASSIGNMENT:

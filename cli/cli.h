@@ -57,6 +57,7 @@ extern const struct verb verbs[];
 /* The verb of this name, or the only one that begins so. NULL: none, or several. */
 const struct verb *verb_find(const char *name);
 
+int verb_brake(struct cli *cli);
 int verb_cat(struct cli *cli);
 int verb_cordon(struct cli *cli);
 int verb_destroy(struct cli *cli);

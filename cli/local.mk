@@ -8,6 +8,7 @@ libcli_a_SOURCES = \
 	cli/submission.c cli/submission.h \
 	cli/table.c cli/table.h \
 	cli/unit.c cli/unit.h \
+	cli/verb-brake.c \
 	cli/verb-cat.c \
 	cli/verb-cordon.c \
 	cli/verb-destroy.c \

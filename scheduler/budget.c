@@ -35,8 +35,19 @@ bool unit_has_failed(const struct unit *unit)
     return !unit_is_up(unit) && has_copy(unit, COPY_FAILED);
 }
 
+/* On a machine that is gone nothing comes of it. */
+static size_t count_moves(const struct unit *unit)
+{
+    size_t count = 0;
+    const struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+    count += placement_moves(p) && p->key.machine->registration > 0;
+    return count;
+}
+
 static void count_unit(struct model *model, const struct unit *unit)
 {
+    model->moving_count += count_moves(unit);
     struct family *family = unit->group ? unit->group->family : NULL;
     if (!family || !unit_is_wanted(unit))
         return;
@@ -52,6 +63,7 @@ static void count_unit(struct model *model, const struct unit *unit)
 void budget_count(struct model *model)
 {
     model->budget_round++;
+    model->moving_count = 0;
     for (size_t i = 0; i < model->units.room; i++)
         if (model->units.slots[i])
             count_unit(model, model->units.slots[i]);
@@ -77,11 +89,10 @@ bool budget_allows(const struct model *model, const struct unit *unit, struct te
     if (unit_has_failed(unit))
         return true;
     size_t allowed = at_least_one(model->wanted_count / CLUSTER_SHARE);
-    size_t moving = model->moving_count + model->moving_planned;
-    if (moving >= allowed) {
+    if (model->moving_count >= allowed) {
         if (why)
-            text_addf(why, "%zu units are on the move already, and no more than %zu may be", moving,
-                      allowed);
+            text_addf(why, "%zu units are on the move already, and no more than %zu may be",
+                      model->moving_count, allowed);
         return false;
     }
     return family_allows(model, unit, why);
@@ -90,7 +101,7 @@ bool budget_allows(const struct model *model, const struct unit *unit, struct te
 void budget_take(struct model *model, const struct unit *unit)
 {
     struct family *family = unit->group ? unit->group->family : NULL;
-    model->moving_planned++;
+    model->moving_count++;
     if (family && family->budget_round == model->budget_round && unit_is_wanted(unit))
         family->down += unit_is_up(unit);
 }

@@ -75,7 +75,7 @@ static bool can_go(struct step *step, const struct placement *p, struct text *wh
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
-    if (p->leaving || p->want == WANT_RELEASE) {
+    if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
         look->going++;
     } else if (!can_go(step, p, &why)) {
         note(look, p->key.unit, &why);
@@ -107,7 +107,7 @@ static void look_at_globals(struct step *step, const struct machine *machine, st
             continue;
         look->left++;
         look->going++;
-        if (p->want != WANT_RELEASE && !p->leaving)
+        if (p->want != WANT_RELEASE && !p->touched)
             step_release(step, p, MOVE_CAUSE_DRAIN, drain_reason(machine));
     }
 }

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
 	scheduler/bag.c scheduler/bag.h \
 	scheduler/bits.c scheduler/bits.h \
+	scheduler/brake.c scheduler/brake.h \
 	scheduler/budget.c scheduler/budget.h \
 	scheduler/drain.c \
 	scheduler/index.c scheduler/index.h \

@@ -97,6 +97,10 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
         return error_oom(err);
     free(m->not_ready_reason);
     m->not_ready_reason = reason;
+    if (m->took_token)
+        brake_give_back(&model->brake);
+    m->took_token = false;
+    m->let_go = false;
     m->registration = registration;
     m->ready = presence->ready;
     m->absent_since_ms = -1;
@@ -143,6 +147,18 @@ int model_put_drain(struct model *model, const char *machine, int64_t mod,
     m->drain_mod = mod;
     model_mark_machine(model, m);
     return 0;
+}
+
+void model_put_brake(struct model *model, int64_t mod, const struct record_brake *brake)
+{
+    model->brake_mod = mod;
+    model->brake_hold = brake->hold;
+}
+
+void model_drop_brake(struct model *model)
+{
+    model->brake_mod = 0;
+    model->brake_hold = false;
 }
 
 void model_drop_drain(struct model *model, const char *machine)
@@ -355,10 +371,8 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
         return error_oom(err);
     shared_put(&model->blobs, p->blob);
     p->blob = blob;
-    model->moving_count -= placement_moves(p);
     p->want = assignment->want;
     p->cause = move_cause_from_name(assignment->cause);
-    model->moving_count += placement_moves(p);
     p->unit_revision = assignment->unit_revision;
     p->failover = assignment->failover;
     bool is_new = p->assignment_mod == 0;
@@ -379,7 +393,6 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     struct placement *p = placement_named(model, machine, name);
     if (!p || p->assignment_mod == 0)
         return;
-    model->moving_count -= placement_moves(p);
     p->assignment_mod = 0;
     p->want = WANT_INVALID;
     p->cause = MOVE_CAUSE_NONE;
@@ -444,6 +457,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->verdict_reason = reason;
     trouble->verdict_mod = mod;
     trouble->verdict_unit_revision = verdict->unit_revision;
+    trouble->verdict_kind = verdict_kind_from_name(verdict->kind);
     model_mark_unit(model, u);
     return 0;
 }

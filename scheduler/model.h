@@ -30,6 +30,8 @@ void model_set_cordon(struct model *model, const char *machine, bool cordoned);
 int model_put_drain(struct model *model, const char *machine, int64_t mod,
                     const struct record_drain *drain, struct error *err);
 void model_drop_drain(struct model *model, const char *machine);
+void model_put_brake(struct model *model, int64_t mod, const struct record_brake *brake);
+void model_drop_brake(struct model *model);
 
 /* requirements NULL: the unit's text is missing or unreadable; problem says so (else NULL), and
  * becomes its verdict. */

@@ -15,6 +15,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "scheduler/brake.h"
 #include "scheduler/index.h"
 #include "scheduler/model.h"
 #include "scheduler/shared.h"
@@ -32,6 +33,8 @@ struct machine {
     bool cordoned;
     int64_t drain_mod; /* of ops/drain/<id>; 0: none */
     struct record_drain drain;
+    bool took_token; /* to be let go; given back when it is back */
+    bool let_go;     /* lost, and its units may go elsewhere: the brake does not hold it */
     int64_t drain_stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
 
     struct placement *placements;
@@ -74,6 +77,7 @@ struct trouble {
     int64_t verdict_mod; /* 0: there is no verdict */
     int64_t verdict_unit_revision;
     char *verdict_reason;
+    enum verdict_kind verdict_kind;
 };
 
 /* There may be a million of them: 128 bytes with a name of 24. */
@@ -167,8 +171,10 @@ struct model {
     struct index index;
 
     size_t wanted_count; /* units that should be on some machine */
-    size_t moving_count; /* releases with a cause: planned moves under way */
     size_t drain_count;
+    struct brake brake;
+    int64_t brake_mod; /* of an order to it; 0: none */
+    bool brake_hold;
 
     struct machine *marked_machines;
     struct unit **marked_units; /* with room for all units: a mark never fails */
@@ -181,7 +187,7 @@ struct model {
     uint64_t depth_round;
 
     /* within a step */
-    size_t moving_planned; /* planned moves begun on top of moving_count */
+    size_t moving_count; /* planned moves under way or decided */
     uint64_t budget_round;
 };
 

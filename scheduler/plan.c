@@ -18,11 +18,12 @@ static const char *const kind_names[] = {
     [ACTION_CLEAR_VERDICT] = "clear-verdict",
     [ACTION_CLEAR_SLOT] = "clear-slot",
     [ACTION_DRAIN] = "drain",
+    [ACTION_CLEAR_BRAKE] = "clear-brake",
 };
 
 const char *action_kind_name(enum action_kind kind)
 {
-    return kind >= ACTION_ASSIGN && kind <= ACTION_DRAIN ? kind_names[kind] : NULL;
+    return kind >= ACTION_ASSIGN && kind <= ACTION_CLEAR_BRAKE ? kind_names[kind] : NULL;
 }
 
 /* --- actions --- */
@@ -207,7 +208,6 @@ static void forget_plans(struct step *step)
     for (size_t i = 0; i < step->touched_count; i++)
         forget_placement(step, step->touched[i]);
     free(step->touched);
-    step->model->moving_planned = 0;
     for (struct role *r = step->model->roles; r; r = r->hh.next)
         forget_slot_plans(step, r);
 }
@@ -218,6 +218,16 @@ void step_wake_at(struct step *step, int64_t at_ms)
 {
     if (step->plan->wake_ms < 0 || at_ms < step->plan->wake_ms)
         step->plan->wake_ms = at_ms;
+}
+
+/* Held machines are looked at in each step, until the brake lets them go or they are back. */
+static enum machine_status lost_or_held(struct step *step, struct machine *machine)
+{
+    if (machine->let_go || !step_brake_concerns(machine))
+        return MACHINE_LOST;
+    machine->revisit = true;
+    model_mark_machine(step->model, machine);
+    return MACHINE_HELD;
 }
 
 /*
@@ -239,7 +249,7 @@ enum machine_status step_machine_status(struct step *step, struct machine *machi
         if (trusted_at_ms > lost_at_ms)
             lost_at_ms = trusted_at_ms;
         if (clock->now_ms >= lost_at_ms)
-            return MACHINE_LOST;
+            return lost_or_held(step, machine);
         step_wake_at(step, lost_at_ms);
     }
     machine->revisit = true;
@@ -360,6 +370,7 @@ static int decide(struct step *step, struct error *err)
     int r = index_refresh(step->model, err);
     if (r < 0)
         return r;
+    step_brake(step);
     spread_marks(step);
     if (step->model->roles_marked) {
         step_roles(step);

@@ -26,6 +26,7 @@ enum action_kind {
     ACTION_SLOT,          /* put slots/<role>/<index> */
     ACTION_CLEAR_SLOT,    /* delete it */
     ACTION_DRAIN,         /* put ops/drain/<machine>: how far it is */
+    ACTION_CLEAR_BRAKE,   /* delete ops/brake */
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
@@ -49,6 +50,7 @@ struct action {
     enum failover failover;
     enum move_cause cause;     /* of a release */
     struct record_drain drain; /* DRAIN */
+    enum verdict_kind verdict; /* VERDICT */
 
     /* Guards. -1: do not compare; 0: the key must be absent. */
     int64_t unit_mod;            /* units/<unit> */

@@ -63,7 +63,7 @@ static void clear_verdict(struct step *step, struct unit *unit, const char *why)
 }
 
 /* Written only if it says something new: an idle cluster writes nothing. reason is taken over. */
-static void give_verdict(struct step *step, struct unit *unit, char *reason)
+static void give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason)
 {
     if (reason && unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod &&
         text_equal(unit->trouble->verdict_reason, reason)) {
@@ -73,6 +73,7 @@ static void give_verdict(struct step *step, struct unit *unit, char *reason)
     struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
     if (!action)
         return;
+    action->verdict = kind;
     action->unit_revision = unit->mod;
     action->unit_mod = unit->mod;
     action->verdict_mod = unit_verdict_mod(unit);
@@ -94,7 +95,7 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
     }
     place_refusals(step->model, unit, &reason);
     set_pending(step, unit, true);
-    give_verdict(step, unit, text_take(&reason));
+    give_verdict(step, unit, VERDICT_NOWHERE, text_take(&reason));
 }
 
 static void somewhere(struct step *step, struct unit *unit)
@@ -224,6 +225,7 @@ bool step_is_released(const struct placement *p)
 static void give_up(struct step *step, struct placement *p, const char *why)
 {
     switch (step_machine_status(step, p->key.machine)) {
+    case MACHINE_HELD: /* nobody is moved anywhere by that */
     case MACHINE_LOST:
         drop(step, p, text_format("%s, and its machine is lost", why));
         return;
@@ -259,6 +261,27 @@ static void keep(struct step *step, struct placement *p)
     const char *change = change_of(p);
     if (change)
         rewrite(step, p, change);
+}
+
+static void stays(struct step *step, struct placement *p)
+{
+    autotext reason = { 0 };
+    text_add(&reason, "machine ");
+    machine_words(p->key.machine, &reason);
+    text_add(&reason,
+             " is gone and Failover=never: its state is unknown until the machine is back");
+    set_pending(step, p->key.unit, false);
+    give_verdict(step, p->key.unit, VERDICT_NEVER, text_take(&reason));
+}
+
+static void decide_held(struct step *step, struct placement *p)
+{
+    if (unit_rules(p->key.unit)->failover == FAILOVER_NEVER) {
+        stays(step, p);
+        return;
+    }
+    set_pending(step, p->key.unit, false);
+    give_verdict(step, p->key.unit, VERDICT_HELD, step_brake_words(step, p->key.machine));
 }
 
 static void relocate(struct step *step, struct placement *p, bool lost)
@@ -312,17 +335,10 @@ static void decide_present(struct step *step, struct placement *p)
 
 static void decide_lost(struct step *step, struct placement *p)
 {
-    if (unit_rules(p->key.unit)->failover != FAILOVER_NEVER) {
+    if (unit_rules(p->key.unit)->failover == FAILOVER_NEVER)
+        stays(step, p);
+    else
         relocate(step, p, true);
-        return;
-    }
-    autotext reason = { 0 };
-    text_add(&reason, "machine ");
-    machine_words(p->key.machine, &reason);
-    text_add(&reason,
-             " is gone and Failover=never: its state is unknown until the machine is back");
-    set_pending(step, p->key.unit, false);
-    give_verdict(step, p->key.unit, text_take(&reason));
 }
 
 /* --- a unit that runs once --- */
@@ -394,6 +410,9 @@ static void decide_single(struct step *step, struct unit *unit)
     case MACHINE_LOST:
         decide_lost(step, home);
         return;
+    case MACHINE_HELD:
+        decide_held(step, home);
+        return;
     case MACHINE_ABSENT:
     case MACHINE_STATUS_INVALID:
         return;
@@ -456,7 +475,7 @@ void step_unit(struct step *step, struct unit *unit)
         clear_verdict(step, unit, "it is not wanted any more");
     } else if (!unit_rules(unit)) {
         set_pending(step, unit, false);
-        give_verdict(step, unit, text_format("%s", unit_problem(unit)));
+        give_verdict(step, unit, VERDICT_UNREADABLE, text_format("%s", unit_problem(unit)));
     } else if (unit_rules(unit)->global) {
         decide_global(step, unit);
     } else {

@@ -17,6 +17,26 @@ static const char *const want_words[] = {
     [WANT_RELEASE] = "release",
 };
 
+static const char *const verdict_words[] = {
+    [VERDICT_UNKNOWN] = "",      [VERDICT_NOWHERE] = "nowhere",       [VERDICT_HELD] = "held",
+    [VERDICT_NEVER] = "never",   [VERDICT_UNREADABLE] = "unreadable", [VERDICT_FAILING] = "failing",
+    [VERDICT_FAILED] = "failed",
+};
+enum { VERDICTS = sizeof(verdict_words) / sizeof(verdict_words[0]) };
+
+const char *verdict_kind_name(enum verdict_kind kind)
+{
+    return (size_t)kind < VERDICTS ? verdict_words[kind] : "";
+}
+
+enum verdict_kind verdict_kind_from_name(const char *name)
+{
+    for (size_t i = 0; i < VERDICTS; i++)
+        if (text_equal(name, verdict_words[i]))
+            return (enum verdict_kind)i;
+    return VERDICT_UNKNOWN;
+}
+
 static const char *const cause_words[] = {
     [MOVE_CAUSE_NONE] = "",
     [MOVE_CAUSE_DRAIN] = "drain",

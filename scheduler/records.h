@@ -130,7 +130,7 @@ struct record_verdict {
     int64_t unit_revision;
     char *reason;
     int64_t since_ms; /* wall clock, for display */
-    char *kind; /* "nowhere", "held", "never", "unreadable", "failing", "failed"; "" unknown */
+    char *kind;       /* verdict_kind_name(); "" unknown */
     int64_t attempts; /* failing, failed: on how many machines it has failed */
     char *tried;      /* their ids, between commas */
 };
@@ -197,6 +197,19 @@ DECLARE_RECORD(cordon);
 DECLARE_RECORD(drain);
 DECLARE_RECORD(brake);
 #define autorecord(type) __attribute__((cleanup(cleanup_record_##type))) struct record_##type
+
+enum verdict_kind {
+    VERDICT_UNKNOWN = 0,
+    VERDICT_NOWHERE,    /* no machine may run it */
+    VERDICT_HELD,       /* by the brake */
+    VERDICT_NEVER,      /* it stays with its lost machine */
+    VERDICT_UNREADABLE, /* its text cannot be read */
+    VERDICT_FAILING,    /* it failed, and is tried elsewhere */
+    VERDICT_FAILED,     /* it failed on enough machines */
+};
+
+const char *verdict_kind_name(enum verdict_kind kind); /* "", "nowhere" … */
+enum verdict_kind verdict_kind_from_name(const char *name);
 
 /* What a planned move is for: the cause of a release. */
 enum move_cause {

@@ -21,6 +21,7 @@ enum machine_status {
     MACHINE_STATUS_INVALID = 0,
     MACHINE_PRESENT,
     MACHINE_ABSENT, /* not yet lost: wait */
+    MACHINE_HELD,   /* lost, and the brake holds its units */
     MACHINE_LOST,
 };
 
@@ -45,6 +46,13 @@ struct placement *step_placement(struct step *step, struct machine *machine, str
 void step_roles(struct step *step);
 /* plan_unit.c */
 void step_unit(struct step *step, struct unit *unit);
+
+/* brake.c: how many lost machines are let go; before anybody asks for their status. */
+void step_brake(struct step *step);
+/* Whether it would move anything off the machine, were that lost. */
+bool step_brake_concerns(const struct machine *machine);
+/* "held by the brake: 2 of 3 machines are lost; …" */
+char *step_brake_words(const struct step *step, const struct machine *machine);
 
 /* drain.c: after all that must be: what may be, within the budget. */
 void step_drains(struct step *step);

@@ -8,6 +8,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/bench/start.sh \
 	tests/cluster/badinput.bats \
 	tests/cluster/bats.sh \
+	tests/cluster/brake.bats \
 	tests/cluster/build.sh \
 	tests/cluster/drain.bats \
 	tests/cluster/etcd.sh \

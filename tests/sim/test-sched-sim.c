@@ -24,7 +24,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
-enum { MACHINES = 5, UNITS = 9, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 200 };
+enum { MACHINES = 5, UNITS = 9, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -320,6 +320,8 @@ static void disturb_unit(struct sim *sim)
 
 static void disturb(struct sim *sim)
 {
+    if (dice(sim, 60) == 0)
+        putf(sim, record("{s:b}", "hold", 0), "ops/brake");
     if (dice(sim, 2))
         disturb_machine(sim);
     else
@@ -418,7 +420,7 @@ static size_t count_moving(struct sim *sim)
         const char *cause = sim->store[i].value
                                 ? json_string_value(json_object_get(sim->store[i].value, "cause"))
                                 : NULL;
-        count += cause && *cause;
+        count += cause && *cause && is_present(sim, sim->store[i].key[strlen("nodes/")]);
     }
     return count;
 }
@@ -457,6 +459,13 @@ static bool guard(struct sim *sim, int64_t want, bool create, const char *format
     return want < 0 || want == have;
 }
 
+static bool op_is_as_seen(struct sim *sim, const struct action *a)
+{
+    return a->kind == ACTION_CLEAR_BRAKE
+               ? guard(sim, a->op_mod, false, "ops/brake")
+               : guard(sim, a->op_mod, false, "ops/drain/%c", a->machine ? a->machine[0] : '-');
+}
+
 static bool guards_hold(struct sim *sim, const struct action *a)
 {
     char m = a->machine ? a->machine[0] : '-';
@@ -469,8 +478,7 @@ static bool guards_hold(struct sim *sim, const struct action *a)
            guard(sim, a->from_assignment_mod, false, "nodes/%c/units/%s", from, unit) &&
            guard(sim, a->from_state_mod, false, "states/%c/%s", from, unit) &&
            guard(sim, a->from_registration, true, "nodes/%c/presence", from) &&
-           guard(sim, a->verdict_mod, false, "verdicts/%s", unit) &&
-           guard(sim, a->op_mod, false, "ops/drain/%c", m) &&
+           guard(sim, a->verdict_mod, false, "verdicts/%s", unit) && op_is_as_seen(sim, a) &&
            (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
 }
 
@@ -522,7 +530,8 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_VERDICT:
         putf(sim,
-             record("{s:s,s:I}", "reason", reason, "unit_revision", (json_int_t)a->unit_revision),
+             record("{s:s,s:s,s:I}", "kind", verdict_kind_name(a->verdict), "reason", reason,
+                    "unit_revision", (json_int_t)a->unit_revision),
              "verdicts/%s", a->unit);
         return;
     case ACTION_CLEAR_VERDICT:
@@ -540,6 +549,9 @@ static void perform(struct sim *sim, const struct action *a)
                     a->drain.expired, "problem", a->drain.problem, "since_ms",
                     (json_int_t)a->drain.since_ms, "timeout_ms", (json_int_t)a->drain.timeout_ms),
              "ops/drain/%s", m);
+        return;
+    case ACTION_CLEAR_BRAKE:
+        delf(sim, "ops/brake");
         return;
     case ACTION_INVALID:
         broken(sim, "an action of no kind", reason);

@@ -185,6 +185,9 @@ static void put(struct model *model, const char *key, const struct store_key_par
         feed_slot(model, p, mod, text);
     } else if (p->kind == STORE_KEY_CORDON) {
         model_set_cordon(model, p->machine, true);
+    } else if (p->kind == STORE_KEY_BRAKE) {
+        DECODE(brake);
+        model_put_brake(model, mod, &record);
     } else if (p->kind == STORE_KEY_DRAIN) {
         DECODE(drain);
         check(model_put_drain(model, p->machine, mod, &record, &err), key, &err);
@@ -214,6 +217,8 @@ static void drop(struct model *model, const char *key, const struct store_key_pa
         model_drop_slot(model, p->name, p->index);
     else if (p->kind == STORE_KEY_CORDON)
         model_set_cordon(model, p->machine, false);
+    else if (p->kind == STORE_KEY_BRAKE)
+        model_drop_brake(model);
     else if (p->kind == STORE_KEY_DRAIN)
         model_drop_drain(model, p->machine);
     else

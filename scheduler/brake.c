@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/brake.h"
+
+#include <string.h>
+
+#include "scheduler/match.h"
+#include "scheduler/step.h"
+
+enum { FEW_MACHINES = 8, MANY_MIN = 4 };
+
+/* --- the bucket --- */
+
+size_t brake_limit(size_t machines)
+{
+    size_t limit = machines <= FEW_MACHINES ? machines / 2 : machines / 4;
+    if (machines > FEW_MACHINES && limit < MANY_MIN)
+        limit = MANY_MIN;
+    return limit > 0 ? limit : 1;
+}
+
+void brake_fill(struct brake *brake, size_t limit, int64_t now_ms)
+{
+    int64_t full = (int64_t)limit * BRAKE_REFILL_MS;
+    int64_t passed_ms = now_ms - brake->filled_ms;
+    if (!brake->begun || passed_ms >= BRAKE_REFILL_MS)
+        brake->level = full;
+    else if (passed_ms > 0)
+        brake->level += passed_ms * (int64_t)limit;
+    if (brake->level > full)
+        brake->level = full;
+    brake->begun = true;
+    brake->filled_ms = now_ms;
+}
+
+bool brake_take(struct brake *brake)
+{
+    if (brake->level < BRAKE_REFILL_MS)
+        return false;
+    brake->level -= BRAKE_REFILL_MS;
+    return true;
+}
+
+void brake_give_back(struct brake *brake)
+{
+    brake->level += BRAKE_REFILL_MS;
+}
+
+int64_t brake_next_ms(const struct brake *brake, size_t limit)
+{
+    int64_t missing = BRAKE_REFILL_MS - brake->level;
+    int64_t rate = (int64_t)limit;
+    return missing <= 0 ? brake->filled_ms : brake->filled_ms + (missing + rate - 1) / rate;
+}
+
+/* --- who is let go --- */
+
+struct losses {
+    size_t members; /* that are not cordoned */
+    size_t absent;  /* of them */
+    size_t limit;
+};
+
+static struct losses count_losses(const struct model *model)
+{
+    struct losses losses = { 0 };
+    for (size_t i = 0; i < model->machine_count; i++) {
+        const struct machine *m = model->machines_by_id[i];
+        if (!m->is_member || m->cordoned)
+            continue;
+        losses.members++;
+        losses.absent += m->registration == 0;
+    }
+    losses.limit = brake_limit(losses.members);
+    return losses;
+}
+
+char *step_brake_words(const struct step *step, const struct machine *machine)
+{
+    autotext words = { 0 };
+    const struct losses losses = count_losses(step->model);
+    text_addf(&words, "held by the brake: %zu of %zu machines are lost, ", losses.absent,
+              losses.members);
+    machine_words(machine, &words);
+    text_add(&words, " among them; it moves when that is back, ");
+    if (!step->model->brake_hold)
+        text_addf(&words, "in its turn (%zu a minute), ", losses.limit);
+    text_add(&words, "or by order (musterctl brake release)");
+    return text_take(&words);
+}
+
+/* Machines that a person has given up cost no token, nor do those from which nothing moves. */
+bool step_brake_concerns(const struct machine *machine)
+{
+    const struct placement *p = NULL;
+    if (!machine->is_member)
+        return false;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        if (p->assignment_mod > 0 && p->failover != FAILOVER_NEVER)
+            return true;
+    return false;
+}
+
+/* A former leader had let it go: a unit of it has been looked for a place, and there was none. */
+static bool was_let_go(const struct machine *machine)
+{
+    const struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        if (p->assignment_mod > 0 && p->key.unit->trouble &&
+            p->key.unit->trouble->verdict_mod > 0 &&
+            p->key.unit->trouble->verdict_kind == VERDICT_NOWHERE)
+            return true;
+    return false;
+}
+
+static void let_go(struct machine *machine)
+{
+    machine->let_go = true;
+    machine->revisit = false;
+}
+
+static bool is_held(struct step *step, struct machine *machine)
+{
+    return machine->registration == 0 && step_machine_status(step, machine) == MACHINE_HELD;
+}
+
+/* A role that has fewer holders than it can do with is not made to wait. */
+static void let_roles_go(struct step *step)
+{
+    for (const struct role *r = step->model->roles; r; r = r->hh.next) {
+        size_t present = 0;
+        const struct slot *slot = NULL;
+        DL_FOREACH(r->slots, slot)
+            present += slot->machine && slot->machine->registration > 0;
+        DL_FOREACH(r->slots, slot) {
+            if (!r->defined || present >= (size_t)r->def.min_nodes)
+                break;
+            if (slot->machine && is_held(step, slot->machine)) {
+                let_go(slot->machine);
+                present++;
+            }
+        }
+    }
+}
+
+static bool is_settling(const struct step *step, const struct losses *losses)
+{
+    return losses->absent > losses->limit &&
+           step->clock->now_ms - step->clock->contact_since_ms < BRAKE_BOOT_MS;
+}
+
+static void let_go_by_tokens(struct step *step, struct machine **held, size_t count)
+{
+    struct model *model = step->model;
+    const struct losses losses = count_losses(model);
+    brake_fill(&model->brake, losses.limit, step->clock->now_ms);
+    if (is_settling(step, &losses)) {
+        step_wake_at(step, step->clock->contact_since_ms + BRAKE_BOOT_MS);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (held[i]->let_go)
+            continue;
+        if (!brake_take(&model->brake)) {
+            step_wake_at(step, brake_next_ms(&model->brake, losses.limit));
+            return;
+        }
+        held[i]->took_token = true;
+        let_go(held[i]);
+    }
+}
+
+static int compare_held(const void *a, const void *b)
+{
+    const struct machine *const *left = a;
+    const struct machine *const *right = b;
+    return strcmp((*left)->id, (*right)->id);
+}
+
+static struct machine **list_held(struct step *step, size_t *ret_count)
+{
+    size_t count = 0;
+    struct machine *m = NULL;
+    DL_FOREACH2(step->model->marked_machines, m, mark_next)
+        count++;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
+    struct machine **held = calloc(count + 1, sizeof(*held));
+    count = 0;
+    DL_FOREACH2(step->model->marked_machines, m, mark_next) {
+        bool concerns = held && m->registration == 0 && !m->let_go && step_brake_concerns(m);
+        if (!concerns || !is_held(step, m))
+            continue;
+        if (was_let_go(m))
+            let_go(m);
+        else
+            held[count++] = m;
+    }
+    step->failed = step->failed || !held;
+    if (held)
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
+        qsort(held, count, sizeof(*held), compare_held);
+    *ret_count = count;
+    return held;
+}
+
+/* An order to let go is carried out once, and deleted. */
+static void obey_release(struct step *step, struct machine **held, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        let_go(held[i]);
+    struct action *action = step_action(step, ACTION_CLEAR_BRAKE, NULL, NULL,
+                                        text_format("lost machines let go by order: %zu", count));
+    if (action)
+        action->op_mod = step->model->brake_mod;
+}
+
+void step_brake(struct step *step)
+{
+    const struct model *model = step->model;
+    size_t count = 0;
+    autofree struct machine **held = list_held(step, &count);
+    if (!held)
+        return;
+    let_roles_go(step);
+    if (model->brake_mod > 0 && !model->brake_hold)
+        obey_release(step, held, count);
+    else if (model->brake_mod == 0 && count > 0)
+        let_go_by_tokens(step, held, count);
+}
