@@ -27,8 +27,11 @@ static char *answer(const struct cli *cli, const json_t *row)
     (void)cli;
     if (json_is_true(json_object_get(row, "here")))
         text_addf(&t, "is here%s%s", *refusal ? ", though: " : "", refusal);
+    else if (*refusal)
+        text_add(&t, refusal);
     else
-        text_add(&t, *refusal ? refusal : "may run here");
+        text_addf(&t, "may run here, choice %" JSON_INTEGER_FORMAT ": %s",
+                  json_integer_value(json_object_get(row, "rank")), row_string(row, "score"));
     if (*problem)
         text_addf(&t, "; problem: %s", problem);
     return text_take(&t);

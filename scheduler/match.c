@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "units/amount.h"
+
 static const struct refusal fits = { REFUSAL_NONE, NULL, 0 };
 
 /* --- the machine itself --- */
@@ -296,14 +298,16 @@ static void metadata_words(const struct model *model, const struct unit *unit,
     }
 }
 
-static void amount_words(enum resource resource, int64_t amount, struct text *words)
+/* What is left is rounded down, what is asked up: the words must show that it does not fit. */
+static void amount_words(enum resource resource, int64_t amount, bool up, struct text *words)
 {
+    enum { MIB = 1048576 };
     switch (resource) {
     case RESOURCE_CPU:
-        text_addf(words, "%.2f processors", (double)amount / 1000.0);
+        text_addf(words, "%.3g processors", (double)amount / CPU_MILLI);
         return;
     case RESOURCE_MEMORY:
-        text_addf(words, "%.0f MiB of memory", (double)amount / 1048576.0);
+        text_addf(words, "%lld MiB of memory", (long long)((amount + (up ? MIB - 1 : 0)) / MIB));
         return;
     case RESOURCE_TASKS:
     case RESOURCES:
@@ -317,9 +321,9 @@ static void room_words(const struct unit *unit, const struct machine *machine,
 {
     int64_t left = machine->capacity[resource] - machine->used[resource];
     text_add(words, "has ");
-    amount_words(resource, left > 0 ? left : 0, words);
+    amount_words(resource, left > 0 ? left : 0, false, words);
     text_add(words, " left, and ");
-    amount_words(resource, unit_rules(unit)->requests[resource], words);
+    amount_words(resource, unit_rules(unit)->requests[resource], true, words);
     text_add(words, " are asked");
 }
 

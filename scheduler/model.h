@@ -68,6 +68,8 @@ struct model_answer {
     char machine[33];
     char *refusal; /* NULL: it may run there */
     size_t load;   /* units assigned there */
+    char *score;   /* in words, what speaks for the machine; NULL if it may not */
+    size_t rank;   /* 1: the first choice for a newcomer; 0: it may not, or the unit is there */
 };
 int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
               struct error *err);

@@ -10,26 +10,80 @@
 
 void model_answers_free(struct model_answer *answers, size_t count)
 {
-    for (size_t i = 0; answers && i < count; i++)
+    for (size_t i = 0; answers && i < count; i++) {
         free(answers[i].refusal);
+        free(answers[i].score);
+    }
     free(answers);
 }
 
-static char *why_not(struct model *model, const struct unit *unit, struct machine *machine,
-                     bool *ret_may)
+struct choice {
+    struct model_answer *answer;
+    struct merit merit;
+};
+
+static int compare_choices(const void *a, const void *b)
+{
+    return merit_compare(&((const struct choice *)a)->merit, &((const struct choice *)b)->merit);
+}
+
+static void rank_choices(struct choice *choices, size_t count)
+{
+    qsort(choices, count, sizeof(*choices), compare_choices);
+    for (size_t i = 0; i < count; i++)
+        choices[i].answer->rank = i + 1;
+}
+
+static bool is_here(const struct model *model, const struct unit *unit,
+                    const struct machine *machine)
+{
+    const struct placement *p = model_placement(model, machine, unit);
+    return p && placement_holds(p) && machine->registration > 0;
+}
+
+/* The score of one that may, or why it may not. */
+static int answer_for(struct model *model, const struct unit *unit, const struct machine *machine,
+                      struct model_answer *answer, struct choice *ret_choice, struct error *err)
 {
     autotext words = { 0 };
-    struct placement *p = model_placement(model, machine, unit);
-    bool here = p && placement_holds(p) && machine->registration > 0;
-    *ret_may = false;
-    if (!unit_rules(unit))
-        return text_format("%s", unit_problem(unit));
+    bool here = is_here(model, unit, machine);
     const struct refusal refusal = match(model, unit, machine, here ? MATCH_STAY : MATCH_ARRIVE);
-    *ret_may = refusal.kind == REFUSAL_NONE;
-    if (*ret_may)
-        return NULL;
+    memset(ret_choice, 0, sizeof(*ret_choice));
+    if (refusal.kind == REFUSAL_NONE) {
+        const struct merit merit = place_merit(model, unit, machine);
+        merit_words(&merit, unit, &words);
+        answer->score = text_take(&words);
+        if (!here)
+            *ret_choice = (struct choice){ answer, merit };
+        return answer->score ? 0 : error_oom(err);
+    }
     refusal_words(model, unit, machine, &refusal, &words);
-    return text_take(&words);
+    answer->refusal = text_take(&words);
+    return answer->refusal ? 0 : error_oom(err);
+}
+
+static int fill_answers(struct model *model, const struct unit *unit, struct model_answer *answers,
+                        size_t *count, struct error *err)
+{
+    autofree struct choice *choices = calloc(model->machine_count + 1, sizeof(*choices));
+    size_t choice_count = 0;
+    int r = choices ? 0 : error_oom(err);
+    for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
+        const struct machine *m = model->machines_by_id[i];
+        if (!m->is_member && m->registration == 0)
+            continue;
+        struct model_answer *answer = &answers[(*count)++];
+        memcpy(answer->machine, m->id, sizeof(answer->machine));
+        answer->load = m->load;
+        if (unit_rules(unit))
+            r = answer_for(model, unit, m, answer, &choices[choice_count], err);
+        else if (!(answer->refusal = strdup(unit_problem(unit))))
+            r = error_oom(err);
+        choice_count += choices[choice_count].answer != NULL;
+    }
+    if (r == 0)
+        rank_choices(choices, choice_count);
+    return r;
 }
 
 int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
@@ -41,18 +95,8 @@ int model_why(struct model *model, const char *unit, struct model_answer **ret, 
     size_t count = 0;
     struct model_answer *answers = calloc(HASH_COUNT(model->machines) + 1, sizeof(*answers));
     int r = answers ? index_refresh(model, err) : error_oom(err);
-    for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
-        struct machine *m = model->machines_by_id[i];
-        bool may = false;
-        if (!m->is_member && m->registration == 0)
-            continue;
-        struct model_answer *answer = &answers[count++];
-        memcpy(answer->machine, m->id, sizeof(answer->machine));
-        answer->load = m->load;
-        answer->refusal = why_not(model, u, m, &may);
-        if (!may && !answer->refusal)
-            r = error_oom(err);
-    }
+    if (r == 0)
+        r = fill_answers(model, u, answers, &count, err);
     if (r < 0) {
         model_answers_free(answers, count);
         return r;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/bits.h"
+#include "units/unit_name.h"
 
 enum { REFUSALS_SHOWN = 8 };
 
@@ -364,6 +365,20 @@ static struct machine *find_best(struct model *model, const struct unit *unit,
     return machine ? machine : find_among(&search, unit, tiers, tier_count);
 }
 
+static unsigned int wishes_of(const struct group *group, const struct machine *machine)
+{
+    const struct bag *here = &group->family->here;
+    unsigned int wishes = 0;
+    if (group->preferred && bits_test(group->preferred->bits, machine->number))
+        wishes |= PLACE_PREFERRED;
+    if (group->tally)
+        wishes |= PLACE_SPREAD;
+    if (unit_name_is_template(group->family->name) && here->size > 0 &&
+        bag_count(here, machine->number) == 0)
+        wishes |= PLACE_APART;
+    return wishes;
+}
+
 /* Whether one of the group finds no place does not depend on its name. */
 static bool shares_hope(const struct index *index)
 {
@@ -383,23 +398,43 @@ struct place place_find(struct model *model, const struct unit *unit)
     place.eligible = count_eligible(index, group->class, avoided);
     if (place.eligible > 0)
         place.machine = find_best(model, unit, avoided);
-    if (place.machine)
+    if (place.machine) {
         place.load = load_of(place.machine);
-    else
+        place.wishes = wishes_of(group, place.machine);
+    } else {
         group->hopeless_at = index->easings;
+    }
     return place;
 }
 
 /* --- words --- */
 
-void place_words(size_t eligible, size_t load, struct text *words)
+static void wish_words(unsigned int wishes, struct text *words)
+{
+    static const char *const wish_texts[] = { "is preferred", "has the fewest in its domain",
+                                              "has none of its template" };
+    const char *between = "";
+    for (size_t i = 0; i < sizeof(wish_texts) / sizeof(wish_texts[0]); i++) {
+        if (!(wishes >> i & 1))
+            continue;
+        text_addf(words, "%s%s", between, wish_texts[i]);
+        between = " and ";
+    }
+}
+
+void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words)
 {
     const char *plural = load == 1 ? "" : "s";
-    if (eligible == 1)
+    if (eligible == 1) {
         text_addf(words, "the only eligible machine (%zu unit%s)", load, plural);
-    else
+    } else if (wishes) {
+        text_addf(words, "of %zu eligible machines the least loaded that ", eligible);
+        wish_words(wishes, words);
+        text_addf(words, " (%zu unit%s)", load, plural);
+    } else {
         text_addf(words, "least loaded of %zu eligible machines (%zu unit%s)", eligible, load,
                   plural);
+    }
 }
 
 /* A machine that left for good and holds nothing is not worth a word. */

@@ -13,7 +13,9 @@ struct place {
     struct machine *machine; /* NULL: nowhere */
     size_t eligible;         /* how many may run it, if they have room */
     size_t load;             /* units of the chosen one, before */
+    unsigned int wishes;     /* that it fulfils beside being the least loaded: PLACE_… */
 };
+enum { PLACE_PREFERRED = 1, PLACE_SPREAD = 2, PLACE_APART = 4 };
 
 /* What speaks for a machine; the smaller, the better, the first that differs decides. */
 struct merit {
@@ -36,7 +38,7 @@ struct place place_find(struct model *model, const struct unit *unit);
 /* The same by asking every machine: what place_find() must agree with. */
 struct place place_find_slowly(struct model *model, const struct unit *unit);
 /* "least loaded of 3 eligible machines (0 units)" */
-void place_words(size_t eligible, size_t load, struct text *words);
+void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words);
 /* "no machine may run it: 4f2a1b3c (node1): conflicts with a.service; …" */
 void place_refusals(struct model *model, const struct unit *unit, struct text *words);
 

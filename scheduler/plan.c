@@ -45,7 +45,7 @@ char *action_reason(const struct action *action)
     if (action->words)
         text_add(&text, action->words);
     if (action->eligible > 0)
-        place_words(action->eligible, action->load, &text);
+        place_words(action->eligible, action->load, action->wishes, &text);
     return text_take(&text);
 }
 
@@ -112,6 +112,7 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
         return NULL;
     action->eligible = place->eligible;
     action->load = place->load;
+    action->wishes = place->wishes;
     return action;
 }
 

@@ -42,6 +42,7 @@ struct action {
     /* action_reason() makes words of these. */
     char *words;           /* or NULL */
     size_t eligible, load; /* where a machine was chosen: of how many, and how many units it had */
+    unsigned int wishes;   /* and which it fulfils, as of place.h */
 
     /* ASSIGN, MOVE: what to write (epoch is filled by the caller). want may be WANT_RELEASE. */
     enum want want;

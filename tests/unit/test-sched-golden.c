@@ -66,7 +66,7 @@ static void ask_why(struct model *model, const json_t *name, struct text *out)
     assert_int_equal(model_why(model, json_string_value(name), &answers, &count, NULL), 0);
     for (size_t i = 0; i < count; i++)
         text_addf(out, "why %s on %.8s (%zu): %s\n", json_string_value(name), answers[i].machine,
-                  answers[i].load, answers[i].refusal ? answers[i].refusal : "may run");
+                  answers[i].load, answers[i].refusal ? answers[i].refusal : answers[i].score);
     model_answers_free(answers, count);
 }
 
