@@ -13,6 +13,7 @@
 #include "cli/unit.h"
 #include "cli/verify.h"
 #include "scheduler/records.h"
+#include "units/translate.h"
 
 enum {
     ATTEMPT_MS = 2000,
@@ -176,6 +177,15 @@ static void verify(const struct verify_unit *units, size_t count, int *code)
         *code = complain_text("%s (--no-verify submits it nevertheless)", *line);
 }
 
+/* What the unit says in vain. That it is wrong altogether is the API's to say. */
+static void warn_of_idle_keys(const struct source *source)
+{
+    autostrv warnings = NULL;
+    (void)unit_warnings(source->name, source->text, strlen(source->text), &warnings, NULL);
+    for (char **line = warnings; line && *line; line++)
+        (void)fprintf(stderr, "WARNING: %s: %s\n", source->name, *line);
+}
+
 static int verify_batch(const json_t *units, int *code, struct error *err)
 {
     size_t count = json_array_size(units);
@@ -198,8 +208,10 @@ static int put_batch(const struct cli *cli, const struct store *store, const str
     autojson units = json_array();
     for (size_t i = 0; i < batch->count; i++) {
         const struct source *source = &batch->sources[i];
-        if (is_to_be_put(cli, store, source, desired, code) &&
-            json_array_append_new(
+        if (!is_to_be_put(cli, store, source, desired, code))
+            continue;
+        warn_of_idle_keys(source);
+        if (json_array_append_new(
                 units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text)) < 0)
             return error_set(err, -ENOMEM, "%s: its text cannot be sent", source->name);
     }

@@ -22,8 +22,8 @@ int verb_clean(const char *unit, struct error *err)
     r = rootfs_isolate(err);
     if (r == 0)
         r = runtime_delete(place, environ, err);
-    const char *const leftovers[] = { place->root,   place->layer, place->fallback, place->stage,
-                                      place->config, place->pid,   place->log };
+    const char *const leftovers[] = { place->root,    place->layer,  place->fallback, place->stage,
+                                      place->secrets, place->config, place->pid,      place->log };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
         int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
         if (r == 0)

@@ -12,7 +12,8 @@ muster_unpack_LDADD = $(BASE_LIBS) $(ARCHIVE_LIBS)
 
 noinst_LIBRARIES += libcontainer.a
 libcontainer_a_SOURCES = \
-	container/clean.c container/exec.c container/gc.c container/start.c container/verbs.h \
+	container/clean.c container/exec.c container/gc.c container/reload.c container/start.c container/verbs.h \
+	container/devices.c container/devices.h \
 	container/fetch.c container/fetch.h \
 	container/id_claims.c container/id_claims.h container/id_maps.c container/id_maps.h \
 	container/id_ranges.c container/id_ranges.h container/idmapped.c container/idmapped.h \
@@ -26,11 +27,13 @@ libcontainer_a_SOURCES = \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
 	container/seccomp.c container/seccomp.h container/seccomp_tighten.c \
+	container/secrets.c container/secrets.h \
 	container/settings.c container/settings.h \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
 	container/store_gc.c container/store_gc.h \
 	container/tree.c container/tree.h \
 	container/user.c container/user.h \
+	container/variables.c container/variables.h container/volumes.c container/volumes.h \
 	container/userns.c container/userns.h
 
 EXTRA_DIST += data/container.conf
@@ -41,6 +44,9 @@ EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
 	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store \
 	test-container-id-claims test-container-id-ranges
+check_PROGRAMS += test-container-variables
+test_container_variables_SOURCES = tests/unit/test-container-variables.c tests/unit/harness.h
+test_container_variables_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h

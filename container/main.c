@@ -17,10 +17,12 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
     "usage: muster-container start UNIT\n"
     "       muster-container clean UNIT\n"
+    "       muster-container reload UNIT\n"
     "       muster-container exec [-t|--tty] [-i|--interactive] UNIT [--] COMMAND [ARGUMENT...]\n"
     "       muster-container gc\n"
     "\n"
-    "systemd runs start and clean for units of muster. exec runs a command inside the unit's\n"
+    "systemd runs start, clean and reload for units of muster. exec runs a command inside the "
+    "unit's\n"
     "container, in a scope of its own; it gets a terminal if it is started from one.\n"
     "gc removes images that nobody uses until the others fit into images_max_size of\n"
     "/etc/muster/container.conf; each pull does so as well.\n"
@@ -42,6 +44,14 @@ static int finish(int r, const struct error *err)
     /* The agent hands this on to whoever waits for the unit, on whatever machine he sits. */
     (void)sd_notifyf(0, "STATUS=muster-container: %s", err->text);
     return EXIT_FAILURE;
+}
+
+static int run_start(const char *unit)
+{
+    struct error err = { 0 };
+    int status = 0;
+    int r = verb_start(unit, &status, &err);
+    return r < 0 ? finish(r, &err) : status;
 }
 
 static int run_exec(int argc, char **argv)
@@ -83,7 +93,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(verb, "gc") == 0)
         return finish(verb_gc(true, &err), &err);
     if (argc == 3 && strcmp(verb, "start") == 0)
-        return finish(verb_start(argv[2], &err), &err);
+        return run_start(argv[2]);
+    if (argc == 3 && strcmp(verb, "reload") == 0)
+        return finish(verb_reload(argv[2], &err), &err);
     if (argc == 3 && strcmp(verb, "clean") == 0)
         return finish(verb_clean(argv[2], &err), &err);
     return usage_wrong();

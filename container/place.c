@@ -6,8 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "units/unit_name.h"
+
+enum { SPEC_MAX_BYTES = 1024 * 1024 };
 
 void place_free(struct place *place)
 {
@@ -24,6 +28,7 @@ void place_free(struct place *place)
     free(place->fallback_layer);
     free(place->fallback);
     free(place->stage);
+    free(place->secrets);
     free(place->pid);
     free(place->log);
     free(place->runtime_root);
@@ -87,10 +92,12 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->fallback = text_format(PLACE_STATE_DIRECTORY "/containers/%s", unit);
     p->fallback_layer = text_format(PLACE_STATE_DIRECTORY "/containers/%s/layer", unit);
     p->stage = text_format(PLACE_RUN_DIRECTORY "/containers/%s/stage", unit);
+    p->secrets = text_format(PLACE_RUN_DIRECTORY "/containers/%s/secrets", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
-        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->pid || !p->log)
+        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets || !p->pid ||
+        !p->log)
         return error_oom(err);
     r = find_runtime(p, err);
     if (r < 0)
@@ -102,4 +109,18 @@ int place_new(const char *unit, struct place **ret, struct error *err)
 bool place_has_container(const struct place *place)
 {
     return access(place->runtime_state, F_OK) == 0;
+}
+
+int place_read_spec(const struct place *place, struct container **ret, struct error *err)
+{
+    autofree char *text = NULL;
+    autojson json = NULL;
+    size_t length = 0;
+    int r = file_read(place->spec, SPEC_MAX_BYTES, &text, &length, err);
+    if (r < 0)
+        return r;
+    r = json_read(text, length, &json, err);
+    if (r == 0)
+        r = container_from_json(json, ret, err);
+    return r < 0 ? error_prefix(err, r, "%s", place->spec) : 0;
 }

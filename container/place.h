@@ -9,6 +9,7 @@
  *                                 the run directory cannot carry an overlay)
  *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
+ *   containers/UNIT/secrets/      files of its secrets
  *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
  *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
@@ -21,10 +22,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "container/settings.h"
+#include "units/container.h"
 
 #define PLACE_RUN_DIRECTORY   "/run/muster"
 #define PLACE_STATE_DIRECTORY "/var/lib/muster"
 #define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.store"
+#define PLACE_VOLUMES         PLACE_STATE_DIRECTORY "/volumes"
 #define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
 
 struct place {
@@ -40,6 +43,7 @@ struct place {
     char *fallback_layer; /* on the state directory's file system */
     char *fallback;       /* the directory that holds it */
     char *stage;
+    char *secrets;
     char *pid;
     char *log;
     enum container_runtime runtime; /* that has the unit's container; crun where there is none */
@@ -55,6 +59,9 @@ DEFINE_AUTOPTR(place);
 
 /* For a container to come; the place has none. */
 int place_use_runtime(struct place *place, enum container_runtime runtime, struct error *err);
+
+/* What the agent wrote about the unit's container; the caller frees it. */
+int place_read_spec(const struct place *place, struct container **ret, struct error *err);
 
 /* The runtime knows a container of this unit. */
 bool place_has_container(const struct place *place);

@@ -104,8 +104,8 @@ static char *overlay_options(const struct descriptors *descriptors)
     return text_take(&options);
 }
 
-static int overlay_mount(const char *layer, const struct rootfs *rootfs, const char *target,
-                         struct error *err)
+int rootfs_overlay(const char *layer, const struct rootfs *rootfs, const char *target,
+                   struct error *err)
 {
     __attribute__((cleanup(descriptors_done))) struct descriptors descriptors = { 0 };
     int r = layer_prepare(layer, rootfs->lowers[0], err);
@@ -142,11 +142,11 @@ int rootfs_mount(const struct place *place, const struct rootfs *rootfs, struct 
         return r;
     if (rootfs->direct)
         return direct_mount(rootfs->lowers[0], place->root, err);
-    r = overlay_mount(place->layer, rootfs, place->root, err);
+    r = rootfs_overlay(place->layer, rootfs, place->root, err);
     /* Not every file system can be written to under an overlay: an overlay cannot, nor one without
      * extended attributes. */
     if (r == -EINVAL || r == -EOPNOTSUPP)
-        r = overlay_mount(place->fallback_layer, rootfs, place->root, err);
+        r = rootfs_overlay(place->fallback_layer, rootfs, place->root, err);
     return r;
 }
 

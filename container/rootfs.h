@@ -36,6 +36,11 @@ int rootfs_of_directory(const char *path, bool overlay, struct rootfs *ret, stru
 /* Mounts it at place->root. */
 int rootfs_mount(const struct place *place, const struct rootfs *rootfs, struct error *err);
 
+/* Mounts the directories at target, with what is written going to layer, which is made anew; not on
+ * an overlay itself. */
+int rootfs_overlay(const char *layer, const struct rootfs *rootfs, const char *target,
+                   struct error *err);
+
 void rootfs_done(struct rootfs *rootfs);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -9,28 +12,33 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "container/devices.h"
 #include "container/images.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/seccomp.h"
+#include "container/secrets.h"
 #include "container/settings.h"
 #include "container/user.h"
 #include "container/userns.h"
+#include "container/variables.h"
 #include "container/verbs.h"
+#include "container/volumes.h"
 #include "units/container.h"
 #include "units/oci.h"
 
 /* Of retries, those that Podman makes. */
-enum { SPEC_MAX_BYTES = 1024 * 1024, PULL_RETRIES = 3 };
+enum { PULL_RETRIES = 3 };
 
+static const char init_program[] = "/usr/bin/catatonit";
 static const char default_seccomp_profile[] = "/usr/share/containers/seccomp.json";
 
 /* What systemd said to us and the runtime must not hear: crun acts on NOTIFY_SOCKET itself, and the
  * watchdog is the container's affair. */
 static const char *const words_of_systemd[] = {
-    "NOTIFY_SOCKET=", "WATCHDOG_USEC=",  "WATCHDOG_PID=", "LISTEN_FDS=",
-    "LISTEN_PID=",    "LISTEN_FDNAMES=", "MAINPID=",      NULL,
+    "NOTIFY_SOCKET=",  "WATCHDOG_USEC=", "WATCHDOG_PID=",          "LISTEN_FDS=", "LISTEN_PID=",
+    "LISTEN_FDNAMES=", "MAINPID=",       "CREDENTIALS_DIRECTORY=", NULL,
 };
 
 struct start {
@@ -42,6 +50,12 @@ struct start {
     struct rootfs rootfs;        /* owned */
     struct userns userns;        /* owned */
     char **environment;          /* owned; of the programs that we run */
+    struct volumes volumes;      /* owned */
+    struct devices devices;      /* owned */
+    char **of_service;           /* owned; variables that the container is handed on */
+    char **of_files;             /* owned */
+    char **of_secrets;           /* owned */
+    char *local_time;            /* owned; NULL: the image's */
     struct utsname machine;
 };
 
@@ -54,6 +68,12 @@ static void start_done(struct start *start)
     rootfs_done(&start->rootfs);
     userns_done(&start->userns);
     strv_free(start->environment);
+    volumes_done(&start->volumes);
+    devices_done(&start->devices);
+    strv_free(start->of_service);
+    strv_free(start->of_files);
+    strv_free(start->of_secrets);
+    free(start->local_time);
 }
 
 static bool is_word_of_systemd(const char *assignment)
@@ -74,20 +94,6 @@ static int environment_build(char ***ret, struct error *err)
     if (r == 0)
         *ret = take_ptr(environment);
     return r;
-}
-
-static int spec_read(const struct place *place, struct container **ret, struct error *err)
-{
-    autofree char *text = NULL;
-    autojson json = NULL;
-    size_t length = 0;
-    int r = file_read(place->spec, SPEC_MAX_BYTES, &text, &length, err);
-    if (r < 0)
-        return r;
-    r = json_read(text, length, &json, err);
-    if (r == 0)
-        r = container_from_json(json, ret, err);
-    return r < 0 ? error_prefix(err, r, "%s", place->spec) : 0;
 }
 
 static int seccomp_find(struct start *start, const char *architecture, struct error *err)
@@ -119,7 +125,9 @@ static int user_find(struct start *start, struct error *err)
     int r = json_field_string_or(start->image->config, "User", "", &said, err);
     if (r < 0)
         return error_prefix(err, r, "configuration of the image");
-    return user_resolve_in(said, start->place->root, &start->user, err);
+    const struct container *container = start->container;
+    return user_resolve_in(container->user ? container->user : said, container->groups,
+                           start->place->root, &start->user, err);
 }
 
 /* The socket that systemd listens on, if the program inside is to speak for itself. */
@@ -171,7 +179,16 @@ static int config_write(const struct start *start, struct error *err)
         .cgroups_path = cgroup,
         .notify_socket = socket,
         .resolv_conf = access("/etc/resolv.conf", R_OK) == 0 ? "/etc/resolv.conf" : NULL,
+        .host_environment = (const char *const *)start->of_service,
+        .file_environment = (const char *const *)start->of_files,
+        .secret_environment = (const char *const *)start->of_secrets,
         .extra_environment = (const char *const[]){watchdog, NULL},
+        .local_time = start->local_time,
+        .init = start->container->run_init ? init_program : NULL,
+        .mounts = start->volumes.list,
+        .mount_count = start->volumes.count,
+        .devices = start->devices.list,
+        .device_count = start->devices.count,
         .uid_maps = maps ? maps->uids : NULL,
         .uid_map_count = maps ? maps->uid_count : 0,
         .gid_maps = maps ? maps->gids : NULL,
@@ -197,21 +214,26 @@ static int directory_find(struct start *start, struct error *err)
                                &start->rootfs, err);
 }
 
-static int image_find(struct start *start, const char *architecture, struct error *err)
+static struct images_request images_request_of(const struct start *start)
 {
     const struct container *container = start->container;
-    if (container->rootfs)
-        return directory_find(start, err);
-    const struct images_request request = {
+    return (struct images_request){
         .said = container->image,
         .store = PLACE_IMAGE_STORE,
         .pins = start->place->images,
-        .architecture = architecture,
+        .architecture = seccomp_go_architecture(start->machine.machine),
         .environment = start->environment,
         .pull = container->pull,
         .retries = container->pull_retries ? container->pull_retries : PULL_RETRIES,
         .retry_delay_ms = container->pull_retry_delay_ms,
     };
+}
+
+static int image_find(struct start *start, struct error *err)
+{
+    if (start->container->rootfs)
+        return directory_find(start, err);
+    const struct images_request request = images_request_of(start);
     bool fetched = false;
     struct error why = { 0 };
     int r = images_get(&request, &start->image, &fetched, err);
@@ -219,6 +241,60 @@ static int image_find(struct start *start, const char *architecture, struct erro
     if (r == 0 && fetched && verb_gc(false, &why) < 0)
         log_warning("%s", why.text);
     return r < 0 ? r : rootfs_of_image(start->image, PLACE_IMAGE_STORE, &start->rootfs, err);
+}
+
+/* --- what the container is given beside its root --- */
+
+/* The zone of the machine, or one of its database. */
+static int local_time_find(struct start *start, struct error *err)
+{
+    const char *zone = start->container->timezone;
+    if (!zone)
+        return 0;
+    start->local_time = strcmp(zone, "local") == 0 ? strdup("/etc/localtime")
+                                                   : text_format("/usr/share/zoneinfo/%s", zone);
+    if (!start->local_time)
+        return error_oom(err);
+    if (strstr(zone, "..") || access(start->local_time, R_OK) < 0)
+        return error_set(err, -ENOENT, "Timezone=%s: this machine knows no such zone (%s)", zone,
+                         start->local_time);
+    return 0;
+}
+
+static int init_check(const struct start *start, struct error *err)
+{
+    if (start->container->run_init && access(init_program, X_OK) < 0)
+        return error_set(err, -ENOENT, "RunInit=: %s is not installed (Debian's package catatonit)",
+                         init_program);
+    return 0;
+}
+
+static int variables_find(struct start *start, struct error *err)
+{
+    int r = variables_of_service(start->container, start->environment, &start->of_service, err);
+    return r < 0 ? r
+                 : variables_of_files(start->container, start->environment, &start->of_files, err);
+}
+
+static int belongings_make(struct start *start, struct error *err)
+{
+    struct container *container = start->container;
+    const struct images_request images = images_request_of(start);
+    int r = volumes_prepare(start->place, container, &images, err);
+    if (r == 0)
+        r = userns_show_mounts(&start->userns, start->place, container, &start->user->oci, err);
+    if (r == 0)
+        r = secrets_prepare(start->place, container, getenv("CREDENTIALS_DIRECTORY"),
+                            &start->userns, &start->of_secrets, err);
+    if (r == 0)
+        r = volumes_list(container, &start->volumes, err);
+    if (r == 0)
+        r = devices_find(container, &start->devices, err);
+    if (r == 0)
+        r = variables_find(start, err);
+    if (r == 0)
+        r = local_time_find(start, err);
+    return r < 0 ? r : init_check(start, err);
 }
 
 static int root_make(struct start *start, struct error *err)
@@ -232,9 +308,7 @@ static int root_make(struct start *start, struct error *err)
         r = user_find(start, err);
     if (r == 0)
         r = userns_check_user(&start->userns, &start->user->oci, err);
-    return r < 0 ? r
-                 : userns_show_mounts(&start->userns, start->place, start->container,
-                                      &start->user->oci, err);
+    return r < 0 ? r : belongings_make(start, err);
 }
 
 static int runtime_choose(struct place *place, struct error *err)
@@ -254,11 +328,11 @@ static int bundle_prepare(struct start *start, struct error *err)
         return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
     int r = runtime_choose(start->place, err);
     if (r == 0)
-        r = spec_read(start->place, &start->container, err);
+        r = place_read_spec(start->place, &start->container, err);
     if (r == 0)
         r = seccomp_find(start, architecture, err);
     if (r == 0)
-        r = image_find(start, architecture, err);
+        r = image_find(start, err);
     if (r == 0)
         r = root_make(start, err);
     return r < 0 ? r : config_write(start, err);
@@ -276,20 +350,41 @@ static int tell_systemd(const struct start *start, pid_t pid, struct error *err)
     return r < 0 ? error_errno(err, r, "waiting for systemd to know the main process") : 0;
 }
 
-static int container_run(struct start *start, struct error *err)
+/* Type=oneshot: the service's start is the container's life. Its first process is our child by
+ * adoption, so its status is ours to give. */
+static int wait_for_end(pid_t pid, int *ret_status, struct error *err)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return error_errno(err, -errno, "waiting for the container");
+    if (WIFSIGNALED(status)) {
+        (void)signal(WTERMSIG(status), SIG_DFL);
+        (void)raise(WTERMSIG(status));
+    }
+    *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return 0;
+}
+
+static int container_run(struct start *start, int *ret_status, struct error *err)
 {
     pid_t pid = 0;
     int r = environment_build(&start->environment, err);
     if (r == 0)
         r = bundle_prepare(start, err);
+    bool oneshot = r == 0 && start->container->oneshot;
+    if (oneshot && prctl(PR_SET_CHILD_SUBREAPER, 1L) < 0)
+        r = error_errno(err, -errno, "adopting the container");
     if (r == 0)
         r = runtime_create(start->place, start->environment, &pid, err);
-    if (r == 0)
+    if (r == 0 && !oneshot)
         r = tell_systemd(start, pid, err);
-    return r < 0 ? r : runtime_start(start->place, start->environment, err);
+    if (r == 0)
+        r = runtime_start(start->place, start->environment, err);
+    return r == 0 && oneshot ? wait_for_end(pid, ret_status, err) : r;
 }
 
-int verb_start(const char *unit, struct error *err)
+int verb_start(const char *unit, int *ret_status, struct error *err)
 {
     autoptr(place) place = NULL;
     int r = place_new(unit, &place, err);
@@ -306,7 +401,8 @@ int verb_start(const char *unit, struct error *err)
     if (r < 0)
         return r;
     __attribute__((cleanup(start_done))) struct start start = { .place = place };
-    r = container_run(&start, err);
+    *ret_status = 0;
+    r = container_run(&start, ret_status, err);
     if (r < 0) {
         (void)verb_clean(unit, NULL);
         return error_prefix(err, r, "%s", unit);

@@ -134,6 +134,30 @@ static int supplementary_groups(struct user *user, const char *name, const char 
     return r;
 }
 
+/* A group by name or number that the user has besides, whoever lists it. */
+static int more_group(struct user *user, const char *said, const char *group, struct error *err)
+{
+    uint64_t gid = 0;
+    if (text_parse_u64(said, UINT32_MAX - 1, &gid, NULL) == 0)
+        return add_group(user, (gid_t)gid, err);
+    autostream stream = stream_of(group);
+    const struct group *entry = NULL;
+    while (stream && (entry = fgetgrent(stream)))
+        if (is_entry(entry->gr_name) && strcmp(entry->gr_name, said) == 0)
+            return add_group(user, entry->gr_gid, err);
+    return error_set(err, -EINVAL, "GroupAdd=%s: no such group in the image", said);
+}
+
+int user_add_groups(struct user *user, char *const *said, const char *group, struct error *err)
+{
+    int r = 0;
+    for (; r == 0 && said && *said; said++)
+        if (strcmp(*said, "keep-groups") != 0)
+            r = more_group(user, *said, group, err);
+    user->oci.groups = user->groups;
+    return r;
+}
+
 int user_resolve(const char *said, const char *passwd, const char *group, struct user **ret,
                  struct error *err)
 {
@@ -174,7 +198,8 @@ static int read_inside(int root, const char *path, char **ret, struct error *err
     return r < 0 ? error_prefix(err, r, "%s of the image", path) : 0;
 }
 
-int user_resolve_in(const char *said, const char *root, struct user **ret, struct error *err)
+int user_resolve_in(const char *said, char *const *groups, const char *root, struct user **ret,
+                    struct error *err)
 {
     autofree char *passwd = NULL;
     autofree char *group = NULL;
@@ -184,5 +209,12 @@ int user_resolve_in(const char *said, const char *root, struct user **ret, struc
     int r = read_inside(fd, "etc/passwd", &passwd, err);
     if (r == 0)
         r = read_inside(fd, "etc/group", &group, err);
-    return r < 0 ? r : user_resolve(said, passwd, group, ret, err);
+    autoptr(user) user = NULL;
+    if (r == 0)
+        r = user_resolve(said, passwd, group, &user, err);
+    if (r == 0)
+        r = user_add_groups(user, groups, group, err);
+    if (r == 0)
+        *ret = take_ptr(user);
+    return r;
 }

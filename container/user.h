@@ -21,8 +21,13 @@ struct user {
 int user_resolve(const char *said, const char *passwd, const char *group, struct user **ret,
                  struct error *err);
 
-/* The same with the files under root, whose links cannot lead out of it; absent files are empty. */
-int user_resolve_in(const char *said, const char *root, struct user **ret, struct error *err);
+/* Groups besides, by name of the image's group file or by number. "keep-groups", which is about
+ * whoever starts a container by hand, adds none. -EINVAL: no such name. */
+int user_add_groups(struct user *user, char *const *said, const char *group, struct error *err);
+
+/* Both, with the files under root, whose links cannot lead out of it; absent files are empty. */
+int user_resolve_in(const char *said, char *const *groups, const char *root, struct user **ret,
+                    struct error *err);
 
 void user_free(struct user *user);
 DEFINE_AUTOPTR(user);

@@ -8,8 +8,14 @@
 #include "base/error.h"
 
 /* Prepares and starts the unit's container, and tells systemd its pid. To be run by systemd as the
- * ExecStart= of a Type=notify service with NotifyAccess=all. After a failure nothing is left. */
-int verb_start(const char *unit, struct error *err);
+ * ExecStart= of a service with NotifyAccess=all: of Type=notify, or of Type=oneshot, whose start
+ * lasts as long as the container; *ret_status is then the container's. After a failure nothing is
+ * left. */
+int verb_start(const char *unit, int *ret_status, struct error *err);
+
+/* ReloadCmd= in the running container, or ReloadSignal= to its first process: the ExecReload= of
+ * the service. -EIO: the command failed. */
+int verb_reload(const char *unit, struct error *err);
 
 /* Removes whatever a container of the unit left, but spec.json. Any number of times. */
 int verb_clean(const char *unit, struct error *err);

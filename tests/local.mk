@@ -16,6 +16,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/escape.c \
 	tests/cluster/idle.bats \
 	tests/cluster/isolation.bats \
+	tests/cluster/keys.bats \
 	tests/cluster/lib.sh \
 	tests/cluster/node.sh \
 	tests/cluster/outage.bats \

@@ -77,7 +77,8 @@ struct oci_input {
     size_t gid_map_count;
 };
 
-/* The options of a mount of the unit for the runtime, in order; caller frees with strv_free(). */
+/* The options of a mount of the unit for the runtime, in order; caller frees with strv_free(). What
+ * the runtime is not asked to do (idmap, U, O) has been done by then. */
 int oci_mount_options(const struct container_mount *mount, char ***ret, struct error *err);
 
 /* What the container may, as names that end with NULL; caller frees with strv_free(). */

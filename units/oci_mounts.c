@@ -232,8 +232,6 @@ int oci_mount_options(const struct container_mount *mount, char ***ret, struct e
         r = strv_add(&options, "rprivate", err);
     if (r == 0)
         r = strv_add(&options, mount->read_only ? "ro" : "rw", err);
-    if (r == 0 && mount->idmap)
-        r = strv_add(&options, "idmap", err);
     for (char **word = mount->options; r == 0 && word && *word; word++)
         r = strv_add(&options, *word, err);
     if (r < 0)

@@ -83,6 +83,19 @@ int unit_check(const char *name, const char *text, size_t length, struct error *
     return r < 0 ? r : requirements_read(file, subject, &requirements, err);
 }
 
+int unit_warnings(const char *name, const char *text, size_t length, char ***ret, struct error *err)
+{
+    autofree char *subject = name_to_check(name);
+    if (!subject)
+        return error_oom(err);
+    autoptr(unit_file) file = NULL;
+    autoptr(container) container = NULL;
+    int r = read_unit(subject, text, length, &file, &container, err);
+    if (r == 0 && container)
+        *ret = take_ptr(container->warnings);
+    return r;
+}
+
 /* --- writing --- */
 
 /* Where the text came from, for whoever finds the file on a machine. */

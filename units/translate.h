@@ -23,6 +23,11 @@ struct translation {
  * its instance were called "i". -EINVAL. */
 int unit_check(const char *name, const char *text, size_t length, struct error *err);
 
+/* Of a unit that unit_check() finds well: what in it will have no effect, a line each; *ret is left
+ * alone where there is nothing to say. Caller frees with strv_free(). */
+int unit_warnings(const char *name, const char *text, size_t length, char ***ret,
+                  struct error *err);
+
 /* For the agent, on its way to systemd: checks all of the above but [X-Fleet], which is the
  * leader's. helper: absolute path of muster-container. Defaults that the user may override stand
  * before his lines, what the helper relies on after them. -EINVAL; a template is refused. */

@@ -106,7 +106,7 @@ static void links_do_not_lead_out_of_the_image(void **state)
     assert_int_equal(file_write(inside, passwd, strlen(passwd), 0644, NULL), 0);
     struct error err = { 0 };
     struct user *user = NULL;
-    int r = user_resolve_in("web", root, &user, &err);
+    int r = user_resolve_in("web", NULL, root, &user, &err);
     (void)tree_remove(root, NULL);
     assert_int_equal(r, 0);
     assert_int_equal(user->oci.uid, 1000);
