@@ -105,6 +105,8 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     const struct record_verdict record = { .unit_revision = action->unit_revision,
                                            .reason = reason,
                                            .kind = (char *)verdict_kind_name(action->verdict),
+                                           .attempts = action->attempts,
+                                           .tried = action->tried,
                                            .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);

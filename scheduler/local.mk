@@ -6,6 +6,7 @@ libscheduler_a_SOURCES = \
 	scheduler/brake.c scheduler/brake.h \
 	scheduler/budget.c scheduler/budget.h \
 	scheduler/drain.c \
+	scheduler/failing.c scheduler/failing.h \
 	scheduler/index.c scheduler/index.h \
 	scheduler/index_groups.c \
 	scheduler/index_spread.c \

@@ -415,6 +415,27 @@ static enum copy_health health_of(const struct record_state *state)
     return COPY_UNKNOWN;
 }
 
+/* Keeps what the failure was while it lasts. */
+static int set_health(struct placement *p, const struct record_state *state)
+{
+    enum copy_health health = health_of(state);
+    bool is_problem = state->problem && *state->problem;
+    struct unit *unit = p->key.unit;
+    struct trouble *trouble = health == COPY_FAILED ? model_trouble_get(unit) : unit->trouble;
+    if (health != p->health && trouble)
+        trouble->due_ms = 0;
+    p->health = health;
+    if (!trouble)
+        return health == COPY_FAILED ? -ENOMEM : 0;
+    free(take_ptr(trouble->failure));
+    if (health == COPY_FAILED) {
+        trouble->failure =
+            is_problem ? strdup(state->problem) : text_format("result %s", state->result);
+        return trouble->failure ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
 /* Most states are news of a running unit, which decide nothing: only an acknowledgement does. */
 int model_put_state(struct model *model, const char *machine, const char *name, int64_t mod,
                     const struct record_state *state, struct error *err)
@@ -425,7 +446,11 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->state_mod = mod;
     p->state_registration = state->registration;
     p->released_revision = state->released_revision;
-    p->health = health_of(state);
+    p->answered_revision = state->assignment_revision;
+    if (set_health(p, state) < 0)
+        return error_oom(err);
+    if (p->key.unit->trouble && p->want != WANT_INVALID)
+        model_mark_unit(model, p->key.unit);
     if (p->want == WANT_RELEASE)
         model_mark_unit(model, p->key.unit);
     return 0;
@@ -450,7 +475,8 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
 {
     struct unit *u = model_unit_get(model, name, err);
     struct trouble *trouble = u ? model_trouble_get(u) : NULL;
-    char *reason = trouble ? strdup(verdict->reason) : NULL;
+    autofree char *tried = trouble ? strdup(verdict->tried ? verdict->tried : "") : NULL;
+    char *reason = tried ? strdup(verdict->reason) : NULL;
     if (!reason)
         return error_oom(err);
     free(trouble->verdict_reason);
@@ -458,6 +484,10 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->verdict_mod = mod;
     trouble->verdict_unit_revision = verdict->unit_revision;
     trouble->verdict_kind = verdict_kind_from_name(verdict->kind);
+    trouble->attempts = verdict->attempts;
+    free(trouble->tried);
+    trouble->tried = take_ptr(tried);
+    trouble->due_ms = 0;
     model_mark_unit(model, u);
     return 0;
 }
@@ -469,6 +499,7 @@ void model_drop_verdict(struct model *model, const char *name)
         return;
     if (u->trouble) {
         u->trouble->verdict_mod = 0;
+        free(take_ptr(u->trouble->tried));
         free(take_ptr(u->trouble->verdict_reason));
         model_trouble_trim(u);
     }

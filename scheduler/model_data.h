@@ -78,6 +78,11 @@ struct trouble {
     int64_t verdict_unit_revision;
     char *verdict_reason;
     enum verdict_kind verdict_kind;
+    int64_t attempts; /* failing: on how many machines */
+    char *tried;
+    bool lacks_machine; /* it failed, and nobody else may try */
+    char *failure;      /* what the last failure was; NULL: it has not failed */
+    int64_t due_ms;     /* when something is to be done about it; 0: not reckoned yet */
 };
 
 /* There may be a million of them: 128 bytes with a name of 24. */
@@ -100,6 +105,7 @@ struct unit {
     bool exists : 1;  /* the store has units/<name> */
     bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
     bool marked : 1;
+    bool revisit : 1; /* within a step: the next must look again */
     char name[];
 };
 
@@ -123,6 +129,7 @@ struct placement {
     int64_t state_mod; /* 0: no state */
     int64_t state_registration;
     int64_t released_revision;
+    int64_t answered_revision; /* of the assignment that the state answers */
     struct placement *machine_prev, *machine_next;
     struct placement *unit_next;
 
@@ -177,7 +184,8 @@ struct model {
     bool brake_hold;
 
     struct machine *marked_machines;
-    struct unit **marked_units; /* with room for all units: a mark never fails */
+    struct unit **marked_units;    /* with room for all units: a mark never fails */
+    struct unit **revisited_units; /* with as much room */
     size_t marked_unit_count, marked_unit_room;
     struct unit **pending_units; /* in no order */
     size_t pending_count, pending_room;

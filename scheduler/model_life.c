@@ -42,6 +42,11 @@ static bool reserve_mark(struct model *model)
     if (!grown)
         return false;
     model->marked_units = grown;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
+    grown = reallocarray(model->revisited_units, room, sizeof(*grown));
+    if (!grown)
+        return false;
+    model->revisited_units = grown;
     model->marked_unit_room = room;
     return true;
 }
@@ -78,6 +83,8 @@ static void trouble_free(struct trouble *trouble)
         return;
     free(trouble->problem);
     free(trouble->verdict_reason);
+    free(trouble->tried);
+    free(trouble->failure);
     free(trouble);
 }
 
@@ -105,7 +112,8 @@ struct trouble *model_trouble_get(struct unit *unit)
 
 void model_trouble_trim(struct unit *unit)
 {
-    if (!unit->trouble || unit->trouble->problem || unit->trouble->verdict_mod > 0)
+    if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
+        unit->trouble->verdict_mod > 0)
         return;
     trouble_free(unit->trouble);
     unit->trouble = NULL;
@@ -283,6 +291,7 @@ static void free_units(struct model *model)
             unit_done(model, units.slots[i]);
     table_done(&model->units);
     free(model->marked_units);
+    free(model->revisited_units);
     free(model->pending_units);
 }
 

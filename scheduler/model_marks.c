@@ -132,10 +132,18 @@ static void sweep_unit(struct model *model, struct unit *u)
 /* Sweeping one marks its peers, which are then swept as well. */
 static void sweep_units(struct model *model)
 {
+    size_t again = 0;
     while (model->marked_unit_count > 0) {
         struct unit *u = model->marked_units[--model->marked_unit_count];
         u->marked = false;
-        sweep_unit(model, u);
+        if (u->revisit && u->exists)
+            model->revisited_units[again++] = u;
+        else
+            sweep_unit(model, u);
+    }
+    for (size_t i = 0; i < again; i++) {
+        model->revisited_units[i]->revisit = false;
+        model_mark_unit(model, model->revisited_units[i]);
     }
 }
 

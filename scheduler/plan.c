@@ -32,6 +32,7 @@ void plan_free(struct plan *plan)
 {
     for (size_t i = 0; plan && i < plan->count; i++) {
         free(plan->actions[i].words);
+        free(plan->actions[i].tried);
         record_drain_done(&plan->actions[i].drain);
     }
     if (plan)

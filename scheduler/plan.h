@@ -52,6 +52,8 @@ struct action {
     enum move_cause cause;     /* of a release */
     struct record_drain drain; /* DRAIN */
     enum verdict_kind verdict; /* VERDICT */
+    int64_t attempts;
+    char *tried;
 
     /* Guards. -1: do not compare; 0: the key must be absent. */
     int64_t unit_mod;            /* units/<unit> */

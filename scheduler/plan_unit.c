@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "scheduler/budget.h"
+#include "scheduler/failing.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
 
@@ -109,7 +110,8 @@ static void somewhere(struct step *step, struct unit *unit)
 static void soon(struct step *step, struct unit *unit)
 {
     set_pending(step, unit, true);
-    clear_verdict(step, unit, "it gets a machine");
+    if (!unit_is_failing(unit))
+        clear_verdict(step, unit, "it gets a machine");
 }
 
 /* --- writing assignments --- */
@@ -301,13 +303,19 @@ static void relocate(struct step *step, struct placement *p, bool lost)
 /* It may stay, and still a planned move that has begun is carried through. */
 static bool move_goes_on(const struct placement *p)
 {
-    return placement_moves(p) && p->cause == MOVE_CAUSE_DRAIN && p->key.machine->drain_mod > 0;
+    if (!placement_moves(p))
+        return false;
+    if (p->cause == MOVE_CAUSE_FAILING)
+        return unit_failed_on(p->key.unit, p->key.machine);
+    return p->key.machine->drain_mod > 0;
 }
 
 /* Released by a planned move, and no other machine takes it any more: it is better off here. */
 static void finish_move(struct step *step, struct placement *p)
 {
-    const struct place place = place_find(step->model, p->key.unit);
+    const struct place place = p->cause == MOVE_CAUSE_FAILING
+                                   ? failing_place(step, p->key.unit, p->key.machine)
+                                   : place_find(step->model, p->key.unit);
     if (!place.machine) {
         keep(step, p);
         return;
@@ -325,7 +333,11 @@ static void decide_present(struct step *step, struct placement *p)
             finish_move(step, p);
     } else if (refusal.kind == REFUSAL_NONE) {
         keep(step, p);
-        somewhere(step, p->key.unit);
+        if (step_failing(step, p))
+            set_pending(step, p->key.unit,
+                        p->key.unit->trouble && p->key.unit->trouble->lacks_machine);
+        else
+            somewhere(step, p->key.unit);
     } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {

@@ -13,6 +13,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/drain.bats \
 	tests/cluster/etcd.sh \
 	tests/cluster/facts.sh \
+	tests/cluster/failing.bats \
 	tests/cluster/escape.c \
 	tests/cluster/idle.bats \
 	tests/cluster/isolation.bats \

@@ -132,6 +132,7 @@ static int copy_fields(const struct requirements *from, struct requirements *to,
     to->max_per_machine = from->max_per_machine;
     to->priority = from->priority;
     to->global = from->global;
+    to->ends = from->ends;
     to->failover = from->failover;
     int r = copy_text(from->machine_id, &to->machine_id, err);
     if (r >= 0)

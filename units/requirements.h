@@ -52,6 +52,7 @@ struct requirements {
     unsigned int max_per_machine; /* instances of its template on one machine; 0: any number */
     int priority;                 /* the higher is served first; 0 where nothing is said */
     bool global;
+    bool ends; /* Type=oneshot: that it failed is its answer, no machine's fault */
     enum failover failover;
 };
 

@@ -568,6 +568,8 @@ static int read_section(struct reading *reading, const struct unit_file *file, s
         if (r < 0)
             return r;
     }
+    const char *type = unit_file_get(file, "Service", "Type");
+    reading->requirements->ends = type && strcmp(type, "oneshot") == 0;
     choose_machine_id(reading);
     int r = check_combinations(reading, err);
     return r < 0 ? r

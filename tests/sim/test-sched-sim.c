@@ -348,9 +348,12 @@ static bool agents(struct sim *sim, bool hurry)
             continue;
         bool release = strcmp(json_string_value(json_object_get(e->value, "want")), "release") == 0;
         putf(sim,
-             record("{s:s,s:I,s:I,s:I}", "active", release ? "inactive" : "active", "registration",
-                    (json_int_t)presence->create, "assignment_revision", (json_int_t)e->mod,
-                    "released_revision", (json_int_t)(release ? e->mod : 0)),
+             record("{s:s,s:I,s:I,s:I}", "active",
+                    release        ? "inactive"
+                    : dice(sim, 8) ? "active"
+                                   : "failed",
+                    "registration", (json_int_t)presence->create, "assignment_revision",
+                    (json_int_t)e->mod, "released_revision", (json_int_t)(release ? e->mod : 0)),
              "states/%c/%s", m, name);
         did = true;
     }
@@ -425,6 +428,13 @@ static size_t count_moving(struct sim *sim)
     return count;
 }
 
+static bool has_failed(struct sim *sim, char m, const char *unit)
+{
+    const struct entry *state = findf(sim, "states/%c/%s", m, unit);
+    return state &&
+           strcmp(json_string_value(json_object_get(state->value, "active")), "failed") == 0;
+}
+
 /* Before anything changes under it. */
 static void check_plan(struct sim *sim, const struct plan *plan)
 {
@@ -433,14 +443,14 @@ static void check_plan(struct sim *sim, const struct plan *plan)
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
         require(sim, reason && *reason, "an action without a reason", action_kind_name(a->kind));
-        moves += a->cause != MOVE_CAUSE_NONE;
+        moves += a->cause == MOVE_CAUSE_DRAIN && !has_failed(sim, a->machine[0], a->unit);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         require(sim, !arrives || takes_newcomers(sim, a->machine[0]),
                 "a newcomer for a machine that takes none", reason);
     }
-    require(sim, moves == 0 || moves + count_moving(sim) <= 1, "too many planned moves at a time",
-            "");
+    require(sim, moves == 0 || (moves == 1 && count_moving(sim) == 0),
+            "too many planned moves at a time", "");
 }
 
 /* --- writes of the leader --- */
@@ -530,8 +540,9 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_VERDICT:
         putf(sim,
-             record("{s:s,s:s,s:I}", "kind", verdict_kind_name(a->verdict), "reason", reason,
-                    "unit_revision", (json_int_t)a->unit_revision),
+             record("{s:I,s:s,s:s,s:s,s:I}", "attempts", (json_int_t)a->attempts, "tried",
+                    a->tried ? a->tried : "", "kind", verdict_kind_name(a->verdict), "reason",
+                    reason, "unit_revision", (json_int_t)a->unit_revision),
              "verdicts/%s", a->unit);
         return;
     case ACTION_CLEAR_VERDICT:

@@ -102,6 +102,7 @@ static struct requirements *read_requirements(const char *key, const json_t *val
     check(json_field_strv(value, "machine_of", &r->machine_of, &err), key, &err);
     check(json_field_strv(value, "conflicts", &r->conflicts, &err), key, &err);
     check(json_field_bool_or(value, "global", false, &r->global, &err), key, &err);
+    check(json_field_bool_or(value, "ends", false, &r->ends, &err), key, &err);
     check(json_field_strv(value, "replaces", &r->replaces, &err), key, &err);
     check(json_field_strv(value, "capabilities", &r->capabilities, &err), key, &err);
     check(json_field_string_or(value, "spread", NULL, &spread, &err), key, &err);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/failing.h"
+
+#include <string.h>
+
+int64_t failing_wait_ms(int64_t attempts)
+{
+    int64_t wait_ms = FAILING_WAIT_MS;
+    for (int64_t i = 1; i < attempts && wait_ms < FAILING_WAIT_MAX_MS; i++)
+        wait_ms *= 2;
+    return wait_ms < FAILING_WAIT_MAX_MS ? wait_ms : FAILING_WAIT_MAX_MS;
+}
+
+/* --- what the verdict says --- */
+
+bool unit_is_failing(const struct unit *unit)
+{
+    const struct trouble *trouble = unit->trouble;
+    return trouble && trouble->verdict_mod > 0 && trouble->verdict_unit_revision == unit->mod &&
+           (trouble->verdict_kind == VERDICT_FAILING || trouble->verdict_kind == VERDICT_FAILED);
+}
+
+bool unit_failed_on(const struct unit *unit, const struct machine *machine)
+{
+    return unit_is_failing(unit) && unit->trouble->tried &&
+           strstr(unit->trouble->tried, machine->id) != NULL;
+}
+
+static int64_t attempts_of(const struct unit *unit)
+{
+    return unit_is_failing(unit) ? unit->trouble->attempts : 0;
+}
+
+static const char *failure_of(const struct unit *unit)
+{
+    return unit->trouble && unit->trouble->failure ? unit->trouble->failure : "unknown";
+}
+
+/* --- where else --- */
+
+static struct machine *find_untried(struct step *step, const struct unit *unit,
+                                    const struct machine *here)
+{
+    struct model *model = step->model;
+    struct machine *best = NULL;
+    for (size_t i = 0; i < model->machine_count; i++) {
+        struct machine *m = model->machines_by_id[i];
+        if (m == here || unit_failed_on(unit, m) ||
+            match(model, unit, m, MATCH_ARRIVE).kind != REFUSAL_NONE)
+            continue;
+        if (!best || m->load + m->planned < best->load + best->planned)
+            best = m;
+    }
+    return best;
+}
+
+/* --- verdicts --- */
+
+static char *tried_with(const struct unit *unit, const struct machine *machine)
+{
+    const char *before = attempts_of(unit) > 0 && unit->trouble->tried ? unit->trouble->tried : "";
+    if (strstr(before, machine->id))
+        return text_format("%s", before);
+    return text_format("%s%s%s", before, *before ? "," : "", machine->id);
+}
+
+static void give(struct step *step, const struct placement *p, enum verdict_kind kind,
+                 int64_t attempts, char *reason)
+{
+    struct unit *unit = p->key.unit;
+    char *tried = tried_with(unit, p->key.machine);
+    struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
+    if (!action || !tried) {
+        step->failed = true;
+        free(tried);
+        return;
+    }
+    action->verdict = kind;
+    action->attempts = attempts;
+    action->tried = tried;
+    action->unit_revision = unit->mod;
+    action->unit_mod = unit->mod;
+    action->verdict_mod = unit_verdict_mod(unit);
+}
+
+static void failure_words(const struct placement *p, struct text *words)
+{
+    text_add(words, "failed on ");
+    machine_words(p->key.machine, words);
+    text_addf(words, ": %s", failure_of(p->key.unit));
+}
+
+static void note_failure(struct step *step, const struct placement *p)
+{
+    autotext reason = { 0 };
+    int64_t attempts = attempts_of(p->key.unit) + 1;
+    failure_words(p, &reason);
+    text_addf(&reason, "; another machine tries it in %lld s",
+              (long long)(failing_wait_ms(attempts) / 1000));
+    give(step, p, VERDICT_FAILING, attempts, text_take(&reason));
+}
+
+static void leave_failed(struct step *step, const struct placement *p, int64_t attempts,
+                         const char *why)
+{
+    autotext reason = { 0 };
+    if (unit_is_failing(p->key.unit) && p->key.unit->trouble->verdict_kind == VERDICT_FAILED)
+        return;
+    failure_words(p, &reason);
+    text_addf(&reason, "; %s: it is left as it is until it is started again", why);
+    give(step, p, VERDICT_FAILED, attempts, text_take(&reason));
+}
+
+/* --- what to do --- */
+
+static void wait_for(struct step *step, struct unit *unit, int64_t for_ms)
+{
+    struct trouble *trouble = unit->trouble;
+    if (trouble->due_ms == 0)
+        trouble->due_ms = step->clock->now_ms + for_ms;
+    if (step->clock->now_ms >= trouble->due_ms)
+        return;
+    unit->revisit = true;
+    step_wake_at(step, trouble->due_ms);
+}
+
+static bool is_due(const struct step *step, const struct unit *unit)
+{
+    return step->clock->now_ms >= unit->trouble->due_ms;
+}
+
+/* Its turn here is over: the next machine, if there is one. */
+static void decide_failed(struct step *step, struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    int64_t attempts = attempts_of(unit);
+    bool is_noted = unit_failed_on(unit, p->key.machine);
+    struct machine *next = find_untried(step, unit, p->key.machine);
+    if (!is_noted)
+        attempts++;
+    if (unit->trouble)
+        unit->trouble->lacks_machine = !next && attempts < FAILING_MACHINES;
+    if (attempts >= FAILING_MACHINES) {
+        leave_failed(step, p, attempts, "enough machines have tried");
+    } else if (!next) {
+        leave_failed(step, p, attempts, "no other machine may run it");
+    } else if (!is_noted) {
+        note_failure(step, p);
+    } else {
+        wait_for(step, unit, failing_wait_ms(attempts));
+        if (is_due(step, unit))
+            step_release(step, p, MOVE_CAUSE_FAILING,
+                         text_format("%s", unit->trouble->verdict_reason));
+    }
+}
+
+/* It runs where it was moved to. The verdict stays for a while: should it fail again, it counts. */
+static bool decide_up(struct step *step, struct unit *unit)
+{
+    if (!unit_is_failing(unit))
+        return false;
+    wait_for(step, unit, FAILING_FORGIVEN_MS);
+    return !is_due(step, unit);
+}
+
+bool step_failing(struct step *step, struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    if (p->touched || p->want != WANT_RUN || p->answered_revision != p->assignment_mod ||
+        p->state_registration != p->key.machine->registration)
+        return unit_is_failing(unit);
+    if (unit->trouble)
+        unit->trouble->lacks_machine = false;
+    if (p->health == COPY_UP)
+        return decide_up(step, unit);
+    if (p->health != COPY_FAILED)
+        return unit_is_failing(unit);
+    if (unit_rules(unit)->ends)
+        return false;
+    decide_failed(step, p);
+    return true;
+}
+
+struct place failing_place(struct step *step, const struct unit *unit, const struct machine *from)
+{
+    struct place place = { .machine = find_untried(step, unit, from), .eligible = 1 };
+    place.load = place.machine ? place.machine->load + place.machine->planned : 0;
+    return place;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Units that fail where they are. The machine may be to blame, so another gets its turn, after a
+ * wait that doubles; when enough machines have tried, the unit is, and it is left as it is until
+ * somebody asks again. Where it failed and how often stands in its verdict, which a new leader
+ * reads like everybody else.
+ */
+#ifndef SCHEDULER_FAILING_H
+#define SCHEDULER_FAILING_H
+
+#include "scheduler/step.h"
+
+enum {
+    FAILING_MACHINES = 3,   /* that try it before it is left failed */
+    FAILING_WAIT_MS = 1000, /* before the first move */
+    FAILING_WAIT_MAX_MS = 60000,
+    FAILING_FORGIVEN_MS = 60000, /* up for so long, and it is forgotten */
+};
+
+/* How long to wait after so many failures. */
+int64_t failing_wait_ms(int64_t attempts);
+
+/* The verdict speaks of failures of the unit as it is wished now. */
+bool unit_is_failing(const struct unit *unit);
+/* It failed there, says its verdict. */
+bool unit_failed_on(const struct unit *unit, const struct machine *machine);
+
+/* The unit may stay where p is. Releases it, gives a verdict or forgets one, or asks to be called
+ * again. False: there is nothing about failures to say. */
+bool step_failing(struct step *step, struct placement *p);
+
+/* The least loaded of the machines that have not tried it, and are not this one. */
+struct place failing_place(struct step *step, const struct unit *unit, const struct machine *from);
+
+#endif
