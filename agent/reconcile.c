@@ -38,8 +38,14 @@ static enum unit_step bring_up_to_date(const struct unit_facts *facts)
     return facts->need_reload ? UNIT_STEP_RELOAD : UNIT_STEP_NOTHING;
 }
 
+/* Once it has been down for this assignment, what runs it is systemd, for a timer, a socket, a path
+ * or a dependency: that is as it should be, and a failure of such a run is to be seen. */
 static enum unit_step step_loaded(const struct unit_facts *facts)
 {
+    bool carried_out = facts->started_revision == facts->assignment_revision;
+    if (carried_out && facts->current)
+        return facts->need_reload && facts->activity == ACTIVITY_INACTIVE ? UNIT_STEP_RELOAD
+                                                                          : UNIT_STEP_NOTHING;
     if (facts->installed &&
         (facts->activity == ACTIVITY_ACTIVE || facts->activity == ACTIVITY_CHANGING))
         return UNIT_STEP_STOP;
@@ -47,7 +53,8 @@ static enum unit_step step_loaded(const struct unit_facts *facts)
         return UNIT_STEP_RESET;
     if (facts->refused || facts->activity == ACTIVITY_UNKNOWN)
         return UNIT_STEP_NOTHING;
-    return bring_up_to_date(facts);
+    enum unit_step step = bring_up_to_date(facts);
+    return step == UNIT_STEP_NOTHING && !carried_out ? UNIT_STEP_NOTE_STARTED : step;
 }
 
 static enum unit_step step_run(const struct unit_facts *facts)

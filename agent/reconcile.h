@@ -5,9 +5,12 @@
  * step and asks again when it is done.
  *
  *   wanted   ABSENT   not assigned here, and the store may be believed: stop it, remove it, forget
- * it LEAVE    not assigned here, but the store may not be believed: touch nothing LOADED   its file
- * installed, not running RUN      installed and started once per assignment; from then on it is
- * systemd's to supervise RELEASE  stop it, remove it, and say so
+ *            it
+ *   LEAVE    not assigned here, but the store may not be believed: touch nothing
+ *   LOADED   its file installed, and stopped once per assignment; from then on it is for systemd to
+ *            run it or not, for a timer or a socket
+ *   RUN      installed and started once per assignment; from then on it is systemd's to supervise
+ *   RELEASE  stop it, remove it, and say so
  */
 #ifndef AGENT_RECONCILE_H
 #define AGENT_RECONCILE_H
@@ -39,7 +42,7 @@ enum unit_step {
     UNIT_STEP_INSTALL, /* write and link what the text translates to */
     UNIT_STEP_RELOAD,  /* systemd holds an older text: daemon-reload */
     UNIT_STEP_START,
-    UNIT_STEP_NOTE_STARTED, /* it runs already: note it as started for this assignment */
+    UNIT_STEP_NOTE_STARTED, /* it is as wanted: note the assignment as carried out */
     UNIT_STEP_STOP,
     UNIT_STEP_RESET,    /* forget systemd's failed state */
     UNIT_STEP_REMOVE,   /* unlink and delete what was installed */
@@ -58,7 +61,8 @@ struct unit_facts {
     bool need_reload;
     enum activity activity;
     int64_t assignment_revision;
-    int64_t started_revision; /* the assignment for which it was last started here; 0: none */
+    int64_t started_revision; /* the assignment that was last carried out here, by a start, or by
+                                 being down where only loaded is wanted; 0: none */
 };
 
 enum unit_step reconcile_step(const struct unit_facts *facts);

@@ -99,15 +99,34 @@ static void what_is_unlisted_in_a_doubtful_store_is_left_alone(void **state)
     assert_step(facts, UNIT_STEP_STOP);
 }
 
-static void loaded_means_installed_and_not_running(void **state)
+static void loaded_means_installed_and_stopped_once(void **state)
 {
     (void)state;
     struct unit_facts facts = installed(WANTED_LOADED, ACTIVITY_ACTIVE);
+    facts.started_revision = facts.assignment_revision - 1;
     assert_step(facts, UNIT_STEP_STOP);
+    facts.activity = ACTIVITY_FAILED;
+    assert_step(facts, UNIT_STEP_RESET);
     facts.activity = ACTIVITY_INACTIVE;
-    assert_step(facts, UNIT_STEP_NOTHING);
+    assert_step(facts, UNIT_STEP_NOTE_STARTED);
     facts.installed = facts.current = false;
     assert_step(facts, UNIT_STEP_INSTALL);
+}
+
+static void what_systemd_runs_of_a_loaded_unit_is_left_alone(void **state)
+{
+    static const enum activity activities[] = { ACTIVITY_ACTIVE, ACTIVITY_CHANGING, ACTIVITY_FAILED,
+                                                ACTIVITY_INACTIVE };
+    (void)state;
+    struct unit_facts facts = installed(WANTED_LOADED, ACTIVITY_ACTIVE);
+    facts.started_revision = facts.assignment_revision;
+    for (size_t i = 0; i < sizeof(activities) / sizeof(activities[0]); i++) {
+        facts.activity = activities[i];
+        assert_step(facts, UNIT_STEP_NOTHING);
+    }
+    facts.activity = ACTIVITY_ACTIVE;
+    facts.current = false; /* another text is another matter */
+    assert_step(facts, UNIT_STEP_STOP);
 }
 
 static void nothing_is_begun_while_a_step_is_under_way(void **state)
@@ -139,7 +158,8 @@ int main(void)
         cmocka_unit_test(a_changed_text_stops_before_it_is_replaced),
         cmocka_unit_test(a_release_is_acknowledged_only_when_nothing_is_left),
         cmocka_unit_test(what_is_unlisted_in_a_doubtful_store_is_left_alone),
-        cmocka_unit_test(loaded_means_installed_and_not_running),
+        cmocka_unit_test(loaded_means_installed_and_stopped_once),
+        cmocka_unit_test(what_systemd_runs_of_a_loaded_unit_is_left_alone),
         cmocka_unit_test(nothing_is_begun_while_a_step_is_under_way),
         cmocka_unit_test(a_refused_text_is_never_started),
     };
