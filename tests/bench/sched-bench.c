@@ -7,7 +7,8 @@
  *
  * prints PLACED_PER_S LOST100_MS LOST100_WORST_MS BYTES_PER_UNIT LOAD_PER_S UNPLACED. Units come in
  * templates of 100 instances. mixed: every third template wants metadata that a third of the
- * machines have, and none bears two instances on one machine.
+ * machines have, none bears two instances on one machine, all spread over 20 racks and ask for
+ * memory, of which half will be taken.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ enum {
     INSTANCES = 100,
     RACKS = 20,
     TTL_MS = 10000,
+    UNIT_MEMORY = 64 << 20,
     LOSSES = 51,
     LOST_UNITS = 100, /* what a loss is scaled to */
 };
@@ -116,8 +118,11 @@ static void add_unit(struct bench *bench, int i)
     unit_name(bench, i, name, sizeof(name));
     (void)snprintf(glob, sizeof(glob), "%.*s@*", (int)strcspn(name, "@"), name);
     (void)snprintf(blob, sizeof(blob), "%064d", i % (bench->units / INSTANCES + 1));
-    if (bench->mixed)
+    if (bench->mixed) {
         requirements.conflicts = conflicts;
+        requirements.spread = (char *)"rack";
+        requirements.requests[RESOURCE_MEMORY] = UNIT_MEMORY;
+    }
     if (bench->mixed && atoi(name + strlen("service")) % 3 == 0) {
         requirements.metadata = &metadata;
         requirements.metadata_count = 1;
