@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests and fuzz targets are listed by the folder they belong to; here is what tests whole machines.
 EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
+	tests/bench/container.sh \
 	tests/bench/failover.sh \
 	tests/bench/idle.sh \
 	tests/bench/rss.sh \

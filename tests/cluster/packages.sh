@@ -14,7 +14,7 @@ PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linu
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
     python3 docker-registry apache2-utils'
 # shellcheck disable=SC2034
-PACKAGES_BENCH='wrk'
+PACKAGES_BENCH='wrk podman umoci'
 
 package_is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
