@@ -39,13 +39,22 @@ static enum unit_step bring_up_to_date(const struct unit_facts *facts)
 }
 
 /* Once it has been down for this assignment, what runs it is systemd, for a timer, a socket, a path
- * or a dependency: that is as it should be, and a failure of such a run is to be seen. */
+ * or a dependency: that is as it should be, and a failure of such a run is to be seen. A musterd
+ * that has just begun must read the text before it can know that the file is another. */
+static enum unit_step step_left_to_systemd(const struct unit_facts *facts)
+{
+    if (facts->refused || facts->activity == ACTIVITY_UNKNOWN)
+        return UNIT_STEP_NOTHING;
+    if (!facts->have_text || !facts->current)
+        return bring_up_to_date(facts);
+    return facts->need_reload && facts->activity == ACTIVITY_INACTIVE ? UNIT_STEP_RELOAD
+                                                                      : UNIT_STEP_NOTHING;
+}
+
 static enum unit_step step_loaded(const struct unit_facts *facts)
 {
-    bool carried_out = facts->started_revision == facts->assignment_revision;
-    if (carried_out && facts->current)
-        return facts->need_reload && facts->activity == ACTIVITY_INACTIVE ? UNIT_STEP_RELOAD
-                                                                          : UNIT_STEP_NOTHING;
+    if (facts->started_revision == facts->assignment_revision)
+        return step_left_to_systemd(facts);
     if (facts->installed &&
         (facts->activity == ACTIVITY_ACTIVE || facts->activity == ACTIVITY_CHANGING))
         return UNIT_STEP_STOP;
@@ -54,7 +63,7 @@ static enum unit_step step_loaded(const struct unit_facts *facts)
     if (facts->refused || facts->activity == ACTIVITY_UNKNOWN)
         return UNIT_STEP_NOTHING;
     enum unit_step step = bring_up_to_date(facts);
-    return step == UNIT_STEP_NOTHING && !carried_out ? UNIT_STEP_NOTE_STARTED : step;
+    return step == UNIT_STEP_NOTHING ? UNIT_STEP_NOTE_STARTED : step;
 }
 
 static enum unit_step step_run(const struct unit_facts *facts)

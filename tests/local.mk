@@ -28,6 +28,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/restart.bats \
 	tests/cluster/session.bats tests/cluster/wiped.bats \
 	tests/cluster/session.sh \
+	tests/cluster/types.bats \
 	tests/lint/all.sh \
 	tests/lint/cppcheck.sh \
 	tests/lint/format.sh \

@@ -125,7 +125,9 @@ static void what_systemd_runs_of_a_loaded_unit_is_left_alone(void **state)
         assert_step(facts, UNIT_STEP_NOTHING);
     }
     facts.activity = ACTIVITY_ACTIVE;
-    facts.current = false; /* another text is another matter */
+    facts.have_text = facts.current = false; /* a musterd that has just begun */
+    assert_step(facts, UNIT_STEP_FETCH);
+    facts.have_text = true; /* another text is another matter */
     assert_step(facts, UNIT_STEP_STOP);
 }
 

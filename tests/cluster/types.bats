@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Units of every type, and what is submitted with them, act as on one host, and go without a trace.
+
+bats_require_minimum_version 1.5.0
+load bats.sh
+
+# What MachineOf= keeps together; the first of each pair is started, the other is for systemd to run.
+UNITS=(tick.timer tick.service talk.socket talk.service look.path look.service srv-mu.mount srv-auto.automount
+    srv-auto.mount both.target member.service mu-small.slice bounded.service)
+
+setup_file() {
+    cluster_for_tests 2 --ttl 5
+}
+
+# write NAME LINE…: a unit file in /root of node1; its lines are given without \n.
+write() {
+    local name=$1
+    shift
+    printf '%s\n' "$@" | node_write node1 "/root/$name"
+}
+
+# on_one_node UNIT…: the node that has all of these loaded from muster's files.
+on_one_node() {
+    local node unit
+    for node in $(cluster_nodes); do
+        for unit in "$@"; do
+            node_run "$node" test -e "/run/muster/units/$unit" || continue 2
+        done
+        echo "$node"
+        return
+    done
+    return 1
+}
+
+start() {
+    NODE_DIRECTORY=/root node_run node1 timeout 60 musterctl start "$@"
+}
+
+loaded() {
+    NODE_DIRECTORY=/root node_run node1 timeout 60 musterctl load "$@"
+}
+
+@test "a timer fires its service, again and again, and musterd lets it" {
+    write tick.service '[Service]' 'Type=oneshot' "ExecStart=/bin/sh -c 'echo tick >>/run/ticks'"
+    write tick.timer '[Timer]' 'OnActiveSec=1s' 'OnUnitActiveSec=1s' 'AccuracySec=100ms' \
+        '[X-Fleet]' 'MachineOf=tick.service'
+    loaded tick.service
+    start tick.timer
+    node=$(on_one_node tick.service tick.timer)
+    # shellcheck disable=SC2016  # the node's shell expands it
+    wait_for 20 'it has ticked three times' node_run "$node" sh -c '[ "$(grep -c tick /run/ticks)" -ge 3 ]'
+}
+
+@test "a socket starts its service, which goes on running" {
+    write talk.socket '[Socket]' 'ListenStream=/run/talk.sock' 'Accept=no' '[X-Fleet]' 'MachineOf=talk.service'
+    write talk.service '[Service]' "ExecStart=/bin/sh -c 'echo started >/run/talked; sleep 1000'"
+    loaded talk.service
+    start talk.socket
+    node=$(on_one_node talk.service talk.socket)
+    run ! node_unit_is_active "$node" talk.service
+    node_run "$node" timeout 5 curl --silent --max-time 1 --unix-socket /run/talk.sock http://x/ || true
+    wait_for 10 'the service runs' node_unit_is_active "$node" talk.service
+    node_run "$node" cat /run/talked
+    holds_for 3 node_unit_is_active "$node" talk.service
+}
+
+@test "a path triggers its service" {
+    write look.service '[Service]' 'Type=oneshot' 'RemainAfterExit=yes' 'ExecStart=/bin/sh -c "rm /run/look-here; echo >/run/looked"'
+    write look.path '[Path]' 'PathExists=/run/look-here' '[X-Fleet]' 'MachineOf=look.service'
+    loaded look.service
+    start look.path
+    node=$(on_one_node look.service look.path)
+    node_run "$node" touch /run/look-here
+    wait_for 10 'the service has run' node_run "$node" test -e /run/looked
+}
+
+@test "a mount mounts, and an automount does when somebody looks" {
+    write srv-mu.mount '[Mount]' 'What=tmpfs' 'Where=/srv/mu' 'Type=tmpfs'
+    write srv-auto.mount '[Mount]' 'What=tmpfs' 'Where=/srv/auto' 'Type=tmpfs'
+    write srv-auto.automount '[Automount]' 'Where=/srv/auto' '[X-Fleet]' 'MachineOf=srv-auto.mount'
+    start srv-mu.mount
+    node_run "$(on_one_node srv-mu.mount)" findmnt --types tmpfs /srv/mu
+    loaded srv-auto.mount
+    node=$(on_one_node srv-auto.mount)
+    # nspawn gives no node the device, and systemd then has no automounts: that must be what is told.
+    if ! node_run "$node" test -e /dev/autofs; then
+        refused node1 env -C /root musterctl start srv-auto.automount
+        [[ $output$(node_run node1 musterctl status srv-auto.automount) == *unsupported* ]]
+        return
+    fi
+    start srv-auto.automount
+    node_run "$node" timeout 10 ls /srv/auto
+    wait_for 5 'it is mounted' node_run "$node" findmnt --types tmpfs /srv/auto
+}
+
+@test "a target pulls what it wants, and a slice limits what lies in it" {
+    write member.service '[Service]' 'ExecStart=/bin/sleep 1000'
+    write both.target '[Unit]' 'Wants=member.service' '[X-Fleet]' 'MachineOf=member.service'
+    loaded member.service
+    start both.target
+    node=$(on_one_node member.service both.target)
+    wait_for 10 'the member runs' node_unit_is_active "$node" member.service
+    write mu-small.slice '[Slice]' 'TasksMax=17'
+    write bounded.service '[Service]' 'Slice=mu-small.slice' 'ExecStart=/bin/sleep 1000' '[X-Fleet]' \
+        'MachineOf=mu-small.slice'
+    start mu-small.slice
+    start bounded.service
+    node=$(on_one_node mu-small.slice bounded.service)
+    [ "$(node_property "$node" mu-small.slice TasksMax)" = 17 ]
+    [ "$(node_property "$node" bounded.service Slice)" = mu-small.slice ]
+}
+
+@test "what systemd runs of them goes on when musterd is killed and comes back" {
+    local before unit
+    before=$(units_identities talk.service member.service bounded.service)
+    for node in $(cluster_nodes); do
+        node_run "$node" systemctl kill --kill-who=main --signal=KILL musterd.service
+    done
+    wait_for 20 'the machines are up' machines_are_up node1
+    holds_for 4 units_are_as_before "$before" talk.service member.service bounded.service
+}
+
+@test "drop-ins are submitted along, and shown where they are" {
+    write dropped.service '[Service]' 'ExecStart=/bin/sleep 1000'
+    node_run node1 mkdir -p /root/dropped.service.d
+    write dropped.service.d/10-nice.conf '# why' '[Service]' 'Nice=7'
+    start dropped.service
+    wait_for 5 'it runs' unit_node dropped.service
+    [ "$(node_property "$(unit_node dropped.service)" dropped.service Nice)" = 7 ]
+    run node_run node1 musterctl cat dropped.service
+    [ "$output" = $'[Service]\nExecStart=/bin/sleep 1000\n\n# dropped.service.d/10-nice.conf\n# why\n[Service]\nNice=7' ]
+    node_run node1 musterctl destroy dropped.service
+}
+
+@test "a .container file is its service, wherever it is named" {
+    write web.container '[Container]' 'Image=oci:/var/lib/muster/images/busybox:latest' 'Exec=sleep 1000'
+    start web.container
+    wait_for 5 'it runs' unit_node web.service
+    node_run node2 musterctl cat web.container | grep -q '^Exec=sleep 1000$'
+    node_run node2 timeout 60 musterctl destroy web.container
+    wait_for 10 'it is gone' unit_runs_nowhere web.service
+}
+
+@test "what systemd would not load is refused before it is stored" {
+    write twice.service '[Service]' 'ExecStart=/bin/true' 'ExecStart=/bin/false'
+    NODE_DIRECTORY=/root refused node1 musterctl start twice.service
+    [[ $output == *'systemd would refuse it'*'more than one ExecStart='* ]]
+    run ! unit_file_is_known node1 twice.service
+    NODE_DIRECTORY=/root node_run node1 musterctl submit --no-verify twice.service
+    node_run node1 musterctl destroy twice.service
+}
+
+nothing_is_left() {
+    local node unit
+    for node in $(cluster_nodes); do
+        for unit in "${UNITS[@]}"; do
+            ! node_run "$node" test -e "/run/muster/units/$unit" || { echo "$unit on $node"; return 1; }
+            ! node_unit_is_active "$node" "$unit" || { echo "$unit is active on $node"; return 1; }
+        done
+        ! node_run "$node" findmnt /srv/mu && ! node_run "$node" findmnt /srv/auto || return 1
+    done
+}
+
+@test "stopped and destroyed, they leave nothing" {
+    node_run node1 timeout 60 musterctl stop tick.timer talk.socket look.path srv-mu.mount srv-auto.automount both.target
+    node_run node1 timeout 60 musterctl destroy "${UNITS[@]}"
+    wait_for 20 'nothing is left' nothing_is_left
+}
