@@ -10,6 +10,7 @@ libapi_a_SOURCES = \
 	api/machine_json.c api/machine_json.h \
 	api/machines.c \
 	api/operations.c \
+	api/plan.c \
 	api/roles.c \
 	api/route.c api/route.h \
 	api/states.c \

@@ -23,6 +23,7 @@ static const struct route {
     { "GET",    "/v1/units/{name}",           units_show           },
     { "DELETE", "/v1/units/{name}",           changes_destroy      },
     { "GET",    "/v1/units/{name}/why",       units_why            },
+    { "POST",   "/v1/plan",                   plan_show            },
     { "POST",   "/v1/desired",                changes_desired      },
     { "GET",    "/v1/roles",                  roles_list           },
     { "GET",    "/v1/wait",                   waits_start          },

@@ -27,6 +27,7 @@ void units_show(struct call *call);
 void units_why(struct call *call);
 void units_fleet_list(struct call *call);
 void units_fleet_show(struct call *call);
+void plan_show(struct call *call);
 void changes_submit(struct call *call);
 void changes_desired(struct call *call);
 void changes_destroy(struct call *call);

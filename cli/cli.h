@@ -76,6 +76,7 @@ int verb_submit(struct cli *cli);
 int verb_uncordon(struct cli *cli);
 int verb_unload(struct cli *cli);
 int verb_version(struct cli *cli);
+int verb_plan(struct cli *cli);
 int verb_why(struct cli *cli);
 
 /* "musterctl: " and the sentence, on stderr; returns EXIT_CODE_FAILED. */

@@ -244,6 +244,36 @@ int submission_put(const struct cli *cli, const char *desired, char ***ret_names
     return code;
 }
 
+/* Units that are in the store go by name alone where no other text is given. */
+static json_t *plan_body(const struct batch *batch)
+{
+    autojson units = json_array();
+    for (size_t i = 0; units && i < batch->count; i++) {
+        const struct source *source = &batch->sources[i];
+        const char *text = source->in_store && !source->differs ? NULL : source->text;
+        if (json_array_append_new(units,
+                                  json_pack("{s:s, s:s*}", "name", source->name, "text", text)) < 0)
+            return NULL;
+    }
+    return json_pack("{s:O}", "units", units);
+}
+
+int submission_plan(const struct cli *cli, json_t **ret)
+{
+    __attribute__((cleanup(store_done))) struct store store = { 0 };
+    __attribute__((cleanup(batch_done))) struct batch batch = { 0 };
+    autojson body = NULL;
+    struct error err;
+    int r = store_load(cli, &store, &err);
+    if (r == 0)
+        r = find_sources(cli, &store, &batch, &err);
+    if (r == 0) {
+        body = plan_body(&batch);
+        r = body ? client_call(cli->client, "POST", "/v1/plan", body, ret, &err) : error_oom(&err);
+    }
+    return r < 0 ? complain(&err) : EXIT_CODE_OK;
+}
+
 int submission_names(const struct cli *cli, char ***ret)
 {
     autostrv names = NULL;

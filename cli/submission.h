@@ -30,6 +30,9 @@ int submission_wait(const struct cli *cli, const json_t *changed,
  * the goal, and are waited for. The exit code. */
 int submission_bring(const struct cli *cli, const struct outcome_words *words);
 
+/* What the leader would do if all of them were submitted and started; nothing is written. */
+int submission_plan(const struct cli *cli, json_t **ret);
+
 /* The names as units: mangled. */
 int submission_names(const struct cli *cli, char ***ret);
 

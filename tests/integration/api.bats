@@ -204,6 +204,31 @@ field() {
     [ "$(jq -r '.machines[0].problem' <<<"$output")" = "the image is not there" ]
 }
 
+@test "plan tells what would be placed where, writes nothing, and ends as diff does" {
+    join
+    before=$(etcdctl get --prefix "$P/")
+    ctl plan busybox@1.service busybox@2.service
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = "busybox@1.service: place 11111111: the only eligible machine (0 units)" ]
+    [ "${lines[1]}" = "busybox@2.service: wait: no machine may run it: 11111111 (n1): conflicts with busybox@1.service" ]
+    [ "$(etcdctl get --prefix "$P/")" = "$before" ]
+    ctl plan nowhere.service
+    [ "$status" -eq 255 ]
+}
+
+@test "plan of what runs as it is has nothing to do; what may not stay would leave" {
+    join
+    ctl start --no-block one.service
+    carry_out active success ""
+    ctl plan one.service
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    printf '[X-Fleet]\nMachineMetadata=disk=ssd\n' >>one.service
+    ctl plan one.service
+    [ "$status" -eq 1 ]
+    [ "$output" = "one.service: leave 11111111: must leave 11111111 (n1): has no metadata disk=ssd" ]
+}
+
 @test "start without a leader says what is missing and gives up" {
     ctl start one.service
     [ "$status" -eq 4 ]

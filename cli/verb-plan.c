@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "cli/submission.h"
+#include "cli/table.h"
+
+/* As diff has it: 0 is nothing to do, 1 is something, and neither can be a failure. */
+enum { PLAN_NOTHING = 0, PLAN_CHANGES = 1, PLAN_FAILED = 255 };
+
+static void print_change(const json_t *change)
+{
+    const char *machine = row_string(change, "machine");
+    (void)printf("%s: %s", row_string(change, "unit"), row_string(change, "action"));
+    if (*machine)
+        (void)printf(" %.8s", machine);
+    (void)printf(": %s\n", row_string(change, "reason"));
+}
+
+int verb_plan(struct cli *cli)
+{
+    autojson answer = NULL;
+    if (submission_plan(cli, &answer) != EXIT_CODE_OK)
+        return PLAN_FAILED;
+    const json_t *changes = json_object_get(answer, "changes");
+    for (size_t i = 0; !cli->json && i < json_array_size(changes); i++)
+        print_change(json_array_get(changes, i));
+    if (cli->json) {
+        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
+        (void)putchar('\n');
+    }
+    return json_array_size(changes) > 0 ? PLAN_CHANGES : PLAN_NOTHING;
+}
