@@ -182,6 +182,21 @@ static bool add_clear_brake(const struct commit_context *context, struct commit 
     return true;
 }
 
+static bool add_cordon(const struct commit_context *context, struct commit *commit,
+                       const struct action *action)
+{
+    autofree char *reason = action_reason(action);
+    const struct record_cordon record = { .reason = reason, .since_ms = context->wall_ms };
+    char *text = NULL;
+    const char *key = key_of(context, commit, STORE_KEY_CORDON, action->machine, NULL, 0);
+    const char *value = record_cordon_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    if (!key || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    return true;
+}
+
 static bool add(const struct commit_context *context, struct commit *commit,
                 const struct action *action)
 {
@@ -208,6 +223,8 @@ static bool add(const struct commit_context *context, struct commit *commit,
         return add_drain(context, commit, action);
     case ACTION_CLEAR_BRAKE:
         return add_clear_brake(context, commit, action);
+    case ACTION_CORDON:
+        return add_cordon(context, commit, action);
     case ACTION_INVALID:
         break;
     }

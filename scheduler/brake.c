@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/brake.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "scheduler/match.h"
@@ -169,10 +170,27 @@ static void let_go_by_tokens(struct step *step, struct machine **held, size_t co
     }
 }
 
+/* Of the most important unit that would move. */
+static int priority_of(const struct machine *machine)
+{
+    int highest = INT_MIN;
+    const struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        const struct requirements *rules = unit_rules(p->key.unit);
+        if (p->assignment_mod > 0 && rules && rules->priority > highest)
+            highest = rules->priority;
+    }
+    return highest;
+}
+
 static int compare_held(const void *a, const void *b)
 {
     const struct machine *const *left = a;
     const struct machine *const *right = b;
+    int left_priority = priority_of(*left);
+    int right_priority = priority_of(*right);
+    if (left_priority != right_priority)
+        return left_priority > right_priority ? -1 : 1;
     return strcmp((*left)->id, (*right)->id);
 }
 

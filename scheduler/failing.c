@@ -154,13 +154,59 @@ static void decide_failed(struct step *step, struct placement *p)
     }
 }
 
-/* It runs where it was moved to. The verdict stays for a while: should it fail again, it counts. */
-static bool decide_up(struct step *step, struct unit *unit)
+/* --- whose fault it was --- */
+
+static bool is_suspect(const struct machine *machine, int64_t now_ms)
 {
+    for (size_t i = 0; i < STRIKES; i++)
+        if (machine->strikes[i].at_ms == 0 ||
+            now_ms - machine->strikes[i].at_ms > SUSPECT_WITHIN_MS)
+            return false;
+    return true;
+}
+
+/* One template counts once. */
+static void strike(struct step *step, struct machine *machine, const struct unit *unit)
+{
+    const struct family *family = unit->group->family;
+    for (size_t i = 0; i < STRIKES; i++)
+        if (machine->strikes[i].at_ms > 0 && machine->strikes[i].family == family)
+            return;
+    memmove(&machine->strikes[0], &machine->strikes[1],
+            (STRIKES - 1) * sizeof(machine->strikes[0]));
+    machine->strikes[STRIKES - 1] = (struct strike){ family, step->clock->now_ms };
+    if (machine->cordoned || !is_suspect(machine, step->clock->now_ms))
+        return;
+    struct action *action = step_action(
+        step, ACTION_CORDON, NULL, machine,
+        text_format("suspect: %d different units failed here within ten minutes and run elsewhere, "
+                    "%s the last of them",
+                    STRIKES, unit->name));
+    if (action)
+        action->op_mod = 0;
+    memset(machine->strikes, 0, sizeof(machine->strikes)); /* after uncordon it begins anew */
+}
+
+static void strike_all(struct step *step, const struct unit *unit, const struct machine *here)
+{
+    for (size_t i = 0; i < step->model->machine_count; i++) {
+        struct machine *m = step->model->machines_by_id[i];
+        if (m != here && unit_failed_on(unit, m))
+            strike(step, m, unit);
+    }
+}
+
+/* It runs where it was moved to. The verdict stays for a while: should it fail again, it counts. */
+static bool decide_up(struct step *step, struct placement *p)
+{
+    struct unit *unit = p->key.unit;
     if (!unit_is_failing(unit))
         return false;
     wait_for(step, unit, FAILING_FORGIVEN_MS);
-    return !is_due(step, unit);
+    if (!is_due(step, unit))
+        return true;
+    strike_all(step, unit, p->key.machine);
+    return false;
 }
 
 bool step_failing(struct step *step, struct placement *p)
@@ -172,7 +218,7 @@ bool step_failing(struct step *step, struct placement *p)
     if (unit->trouble)
         unit->trouble->lacks_machine = false;
     if (p->health == COPY_UP)
-        return decide_up(step, unit);
+        return decide_up(step, p);
     if (p->health != COPY_FAILED)
         return unit_is_failing(unit);
     if (unit_rules(unit)->ends)

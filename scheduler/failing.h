@@ -4,6 +4,9 @@
  * wait that doubles; when enough machines have tried, the unit is, and it is left as it is until
  * somebody asks again. Where it failed and how often stands in its verdict, which a new leader
  * reads like everybody else.
+ *
+ * A unit that runs elsewhere afterwards speaks against the machines where it failed. One that three
+ * different units speak against within ten minutes gets no newcomers until a person has had a look.
  */
 #ifndef SCHEDULER_FAILING_H
 #define SCHEDULER_FAILING_H
@@ -14,6 +17,7 @@ enum {
     FAILING_MACHINES = 3,   /* that try it before it is left failed */
     FAILING_WAIT_MS = 1000, /* before the first move */
     FAILING_WAIT_MAX_MS = 60000,
+    SUSPECT_WITHIN_MS = 600000,  /* of STRIKES strikes */
     FAILING_FORGIVEN_MS = 60000, /* up for so long, and it is forgotten */
 };
 

@@ -20,6 +20,13 @@
 #include "scheduler/model.h"
 #include "scheduler/shared.h"
 
+/* A unit failed here, and runs elsewhere. */
+struct strike {
+    const struct family *family; /* for comparing only: it may be gone */
+    int64_t at_ms;
+};
+enum { STRIKES = 3 };
+
 struct machine {
     char id[33];
     bool is_member;
@@ -35,7 +42,8 @@ struct machine {
     struct record_drain drain;
     bool took_token; /* to be let go; given back when it is back */
     bool let_go;     /* lost, and its units may go elsewhere: the brake does not hold it */
-    int64_t drain_stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
+    struct strike strikes[STRIKES]; /* the youngest last; those with at_ms 0 are none */
+    int64_t drain_stuck_since_ms;   /* nothing moves, for want of budget; -1: it does */
 
     struct placement *placements;
     size_t placement_count;

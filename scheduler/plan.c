@@ -19,11 +19,12 @@ static const char *const kind_names[] = {
     [ACTION_CLEAR_SLOT] = "clear-slot",
     [ACTION_DRAIN] = "drain",
     [ACTION_CLEAR_BRAKE] = "clear-brake",
+    [ACTION_CORDON] = "cordon",
 };
 
 const char *action_kind_name(enum action_kind kind)
 {
-    return kind >= ACTION_ASSIGN && kind <= ACTION_CLEAR_BRAKE ? kind_names[kind] : NULL;
+    return kind >= ACTION_ASSIGN && kind <= ACTION_CORDON ? kind_names[kind] : NULL;
 }
 
 /* --- actions --- */

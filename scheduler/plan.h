@@ -27,6 +27,7 @@ enum action_kind {
     ACTION_CLEAR_SLOT,    /* delete it */
     ACTION_DRAIN,         /* put ops/drain/<machine>: how far it is */
     ACTION_CLEAR_BRAKE,   /* delete ops/brake */
+    ACTION_CORDON,        /* put cordons/<machine>, which is absent */
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:

@@ -102,7 +102,7 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
 static void somewhere(struct step *step, struct unit *unit)
 {
     set_pending(step, unit, false);
-    clear_verdict(step, unit, "it has a machine");
+    clear_verdict(step, unit, unit_is_failing(unit) ? "it no longer fails" : "it has a machine");
 }
 
 /* It has been given a place that the store may yet refuse, say because the machine went meanwhile:

@@ -42,7 +42,11 @@ soak: kv-driver
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} top_builddir='$(top_builddir)' \
 		bats $(srcdir)/tests/integration/kv-faults.bats
 
-.PHONY: lint fmt soak
+# The scheduler's simulator: SEEDS=n runs so many, SEED=n that one; a seed that fails prints its story.
+sim: test-sched-sim
+	SEEDS=$${SEEDS:-1000} top_srcdir='$(top_srcdir)' ./test-sched-sim
+
+.PHONY: lint fmt soak sim
 lint:
 	$(srcdir)/tests/lint/all.sh .
 

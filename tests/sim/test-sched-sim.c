@@ -471,6 +471,8 @@ static bool guard(struct sim *sim, int64_t want, bool create, const char *format
 
 static bool op_is_as_seen(struct sim *sim, const struct action *a)
 {
+    if (a->kind == ACTION_CORDON)
+        return guard(sim, a->op_mod, false, "cordons/%c", a->machine[0]);
     return a->kind == ACTION_CLEAR_BRAKE
                ? guard(sim, a->op_mod, false, "ops/brake")
                : guard(sim, a->op_mod, false, "ops/drain/%c", a->machine ? a->machine[0] : '-');
@@ -560,6 +562,9 @@ static void perform(struct sim *sim, const struct action *a)
                     a->drain.expired, "problem", a->drain.problem, "since_ms",
                     (json_int_t)a->drain.since_ms, "timeout_ms", (json_int_t)a->drain.timeout_ms),
              "ops/drain/%s", m);
+        return;
+    case ACTION_CORDON:
+        putf(sim, record("{s:s}", "reason", reason), "cordons/%s", m);
         return;
     case ACTION_CLEAR_BRAKE:
         delf(sim, "ops/brake");
