@@ -129,9 +129,9 @@ int drop_ins_add(struct drop_ins *drop_ins, const char *folder, const char *file
 
 static int compare_files(const void *a, const void *b)
 {
-    const struct drop_in *const *first = a;
-    const struct drop_in *const *second = b;
-    return strcmp((*first)->file, (*second)->file);
+    const struct drop_in *first = a;
+    const struct drop_in *second = b;
+    return strcmp(first->file, second->file);
 }
 
 static bool has_line(const char *text, const char *line)
@@ -190,16 +190,17 @@ static int add_drop_in(struct text *t, const struct drop_in *drop_in, const char
 int drop_ins_assemble(const struct drop_ins *drop_ins, const char *main_text, char **ret,
                       struct error *err)
 {
-    autofree const struct drop_in **sorted = calloc(drop_ins->count + 1, sizeof(*sorted));
+    /* Copies that own nothing. */
+    autofree struct drop_in *sorted = calloc(drop_ins->count + 1, sizeof(*sorted));
     autotext t = { 0 };
     if (!sorted)
         return error_oom(err);
     for (size_t i = 0; i < drop_ins->count; i++)
-        sorted[i] = &drop_ins->items[i];
-    qsort(sorted, drop_ins->count, sizeof(struct drop_in *), compare_files);
+        sorted[i] = drop_ins->items[i];
+    qsort(sorted, drop_ins->count, sizeof(*sorted), compare_files);
     text_add(&t, main_text);
     for (size_t i = 0; i < drop_ins->count; i++) {
-        int r = *sorted[i]->text ? add_drop_in(&t, sorted[i], main_text, err) : 0;
+        int r = *sorted[i].text ? add_drop_in(&t, &sorted[i], main_text, err) : 0;
         if (r < 0)
             return r;
     }
