@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "container/id_maps.h"
+#include "container/network.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
@@ -22,6 +23,9 @@ int verb_clean(const char *unit, struct error *err)
     r = rootfs_isolate(err);
     if (r == 0)
         r = runtime_delete(place, environ, err);
+    int detached = network_detach(place, r < 0 ? NULL : err);
+    if (r == 0)
+        r = detached;
     const char *const leftovers[] = { place->root,    place->layer,  place->fallback, place->stage,
                                       place->secrets, place->config, place->pid,      place->log };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {

@@ -123,13 +123,20 @@ fuzz_container_user_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 # The network.
 libcontainer_a_SOURCES += \
-	container/cni.c container/cni.h
+	container/attachments.c container/attachments.h \
+	container/cni.c container/cni.h \
+	container/cni_networks.c container/cni_networks.h \
+	container/cni_plugin.c container/cni_plugin.h \
+	container/name_files.c container/name_files.h \
+	container/netns.c container/netns.h \
+	container/network.c container/network.h \
+	container/ports.c container/ports.h
 
 check_PROGRAMS += test-container-cni
 test_container_cni_SOURCES = tests/unit/test-container-cni.c tests/unit/harness.h
 test_container_cni_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 
-EXTRA_DIST += \
+EXTRA_DIST += tests/integration/network.bats \
 	tests/fuzz/corpus/fuzz-container-cni/chain \
 	tests/fuzz/corpus/fuzz-container-cni/odd \
 	tests/fuzz/corpus/fuzz-container-cni/single
@@ -140,3 +147,7 @@ endif
 fuzz_container_cni_SOURCES = tests/fuzz/fuzz-container-cni.c
 fuzz_container_cni_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_cni_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+# Not in /etc/cni/net.d: other programs take whatever they find there first.
+cninetworkdir = $(pkgdatadir)/cni
+dist_cninetwork_DATA = data/muster.conflist

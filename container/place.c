@@ -32,6 +32,11 @@ void place_free(struct place *place)
     free(place->pid);
     free(place->log);
     free(place->runtime_root);
+    free(place->network);
+    free(place->cni);
+    free(place->resolv_conf);
+    free(place->hosts);
+    free(place->host_name);
     free(place->runtime_state);
     free(place);
 }
@@ -95,9 +100,14 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->secrets = text_format(PLACE_RUN_DIRECTORY "/containers/%s/secrets", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
+    p->network = text_format(PLACE_RUN_DIRECTORY "/containers/%s/network.json", unit);
+    p->cni = text_format(PLACE_RUN_DIRECTORY "/containers/%s/cni.json", unit);
+    p->resolv_conf = text_format(PLACE_RUN_DIRECTORY "/containers/%s/resolv.conf", unit);
+    p->hosts = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hosts", unit);
+    p->host_name = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hostname", unit);
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
         !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets || !p->pid ||
-        !p->log)
+        !p->log || !p->network || !p->cni || !p->resolv_conf || !p->hosts || !p->host_name)
         return error_oom(err);
     r = find_runtime(p, err);
     if (r < 0)

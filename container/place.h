@@ -10,9 +10,13 @@
  *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
  *   containers/UNIT/secrets/      files of its secrets
+ *   containers/UNIT/network.json  its addresses and ports (network.h)
+ *   containers/UNIT/cni.json      what to undo of its network (attachments.h)
+ *   containers/UNIT/resolv.conf, hosts, hostname    bound into its /etc
  *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
  *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
+ *   cni/                          leases of addresses, locks of networks
  */
 #ifndef CONTAINER_PLACE_H
 #define CONTAINER_PLACE_H
@@ -28,6 +32,7 @@
 #define PLACE_STATE_DIRECTORY "/var/lib/muster"
 #define PLACE_IMAGE_STORE     PLACE_STATE_DIRECTORY "/images/.store"
 #define PLACE_VOLUMES         PLACE_STATE_DIRECTORY "/volumes"
+#define PLACE_CNI             PLACE_RUN_DIRECTORY "/cni"
 #define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
 
 struct place {
@@ -46,6 +51,11 @@ struct place {
     char *secrets;
     char *pid;
     char *log;
+    char *network;
+    char *cni;
+    char *resolv_conf;
+    char *hosts;
+    char *host_name;
     enum container_runtime runtime; /* that has the unit's container; crun where there is none */
     char *runtime_root;             /* the directory of its state of all containers */
     char *runtime_state;            /* … and of this one */

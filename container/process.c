@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,9 +97,18 @@ static const char *last_line(char *text)
     return newline ? newline + 1 : line;
 }
 
-static int explain(const struct process *process, int status, int complaint, struct error *err)
+static bool is_empty(int fd)
 {
-    autofree char *text = complaint_read(process, complaint);
+    struct stat st;
+    return fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0;
+}
+
+static int explain(const struct process *process, int status, const struct outputs *outputs,
+                   struct error *err)
+{
+    bool answered = process->complains_to_stdout && !is_empty(outputs->standard);
+    autofree char *text =
+        complaint_read(process, answered ? outputs->standard : outputs->complaint);
     if (process->explain && text && *text && !WIFSIGNALED(status))
         return process->explain(text, err);
     const char *line = text ? last_line(text) : "";
@@ -120,7 +130,7 @@ static int run(const struct process *process, const struct outputs *outputs, str
     if (r < 0)
         return error_errno(err, r, "%s", process->argv[0]);
     if (status)
-        return explain(process, status, outputs->complaint, err);
+        return explain(process, status, outputs, err);
     if (!process->ret_output)
         return 0;
     return memory_read(outputs->standard, OUTPUT_MAX, process->ret_output, process->ret_length,
@@ -140,4 +150,17 @@ int process_run(const struct process *process, struct error *err)
         .complaint = complaint,
     };
     return run(process, &outputs, err);
+}
+
+int process_input(const void *text, size_t length, struct error *err)
+{
+    autoclose int fd = memory_open(err);
+    if (fd < 0)
+        return fd;
+    ssize_t written = pwrite(fd, text, length, 0);
+    if (written < 0)
+        return error_errno(err, -errno, "input of a program");
+    if ((size_t)written != length)
+        return error_set(err, -ENOSPC, "input of a program: no room");
+    return take_fd(fd);
 }

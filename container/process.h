@@ -4,6 +4,9 @@
 #ifndef CONTAINER_PROCESS_H
 #define CONTAINER_PROCESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 #include "container/progress.h"
 
@@ -17,6 +20,7 @@ struct process {
     char **ret_output;         /* or NULL; what it wrote to stdout, if it ended well; caller frees.
                                   The complaint then is what it wrote to stderr */
     size_t *ret_length;        /* or NULL; bytes of it */
+    bool complains_to_stdout;  /* its complaint is there too, as an answer; stderr if it is empty */
     struct progress *progress; /* or NULL; ticked while it runs */
     /* or NULL; makes an error of all of its complaint and returns the code */
     int (*explain)(const char *complaint, struct error *err);
@@ -25,5 +29,8 @@ struct process {
 /* Waits for the end. -ENOENT: the program is not installed. -EIO: it failed; err has the last line
  * of its complaint, or what explain() makes of it. */
 int process_run(const struct process *process, struct error *err);
+
+/* A descriptor for input, from which a program can read this text once; the caller closes it. */
+int process_input(const void *text, size_t length, struct error *err);
 
 #endif

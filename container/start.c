@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "container/devices.h"
 #include "container/images.h"
+#include "container/network.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
@@ -49,6 +50,7 @@ struct start {
     struct user *user;           /* owned */
     struct rootfs rootfs;        /* owned */
     struct userns userns;        /* owned */
+    struct network network;      /* owned */
     char **environment;          /* owned; of the programs that we run */
     struct volumes volumes;      /* owned */
     struct devices devices;      /* owned */
@@ -67,6 +69,7 @@ static void start_done(struct start *start)
     user_free(start->user);
     rootfs_done(&start->rootfs);
     userns_done(&start->userns);
+    network_done(&start->network);
     strv_free(start->environment);
     volumes_done(&start->volumes);
     devices_done(&start->devices);
@@ -178,7 +181,10 @@ static int config_write(const struct start *start, struct error *err)
         .seccomp = start->seccomp,
         .cgroups_path = cgroup,
         .notify_socket = socket,
-        .resolv_conf = access("/etc/resolv.conf", R_OK) == 0 ? "/etc/resolv.conf" : NULL,
+        .resolv_conf = start->network.resolv_conf,
+        .hosts = start->network.hosts,
+        .host_name_file = start->network.host_name,
+        .network_namespace = start->network.net_namespace,
         .host_environment = (const char *const *)start->of_service,
         .file_environment = (const char *const *)start->of_files,
         .secret_environment = (const char *const *)start->of_secrets,
@@ -335,6 +341,8 @@ static int bundle_prepare(struct start *start, struct error *err)
         r = image_find(start, err);
     if (r == 0)
         r = root_make(start, err);
+    if (r == 0)
+        r = network_prepare(start->place, start->container, &start->network, err);
     return r < 0 ? r : config_write(start, err);
 }
 
@@ -377,6 +385,8 @@ static int container_run(struct start *start, int *ret_status, struct error *err
         r = error_errno(err, -errno, "adopting the container");
     if (r == 0)
         r = runtime_create(start->place, start->environment, &pid, err);
+    if (r == 0)
+        r = network_attach(start->place, start->container, &start->network, pid, err);
     if (r == 0 && !oneshot)
         r = tell_systemd(start, pid, err);
     if (r == 0)
