@@ -20,8 +20,8 @@ static bool has_copy(const struct unit *unit, enum copy_health health)
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (copy_is(p, health))
-        return true;
+        if (copy_is(p, health))
+            return true;
     return false;
 }
 
@@ -41,7 +41,7 @@ static size_t count_moves(const struct unit *unit)
     size_t count = 0;
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    count += placement_moves(p) && p->key.machine->registration > 0;
+        count += placement_moves(p) && p->key.machine->registration > 0;
     return count;
 }
 

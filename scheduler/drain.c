@@ -47,8 +47,8 @@ static const char *peer_on(const struct unit *unit, const struct machine *machin
         const struct unit *peer = unit->follows->links[i].peer;
         const struct placement *p = NULL;
         LL_FOREACH2(peer->placements, p, unit_next)
-        if (peer != unit && p->key.machine == machine && placement_holds(p))
-            return peer->name;
+            if (peer != unit && p->key.machine == machine && placement_holds(p))
+                return peer->name;
     }
     return NULL;
 }

@@ -93,8 +93,8 @@ bool unit_is_held_anywhere(const struct unit *unit)
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (placement_holds(p))
-        return true;
+        if (placement_holds(p))
+            return true;
     return false;
 }
 
@@ -102,8 +102,8 @@ static bool is_held_by(const struct unit *unit, const struct machine *machine)
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (p->key.machine == machine)
-        return placement_holds(p);
+        if (p->key.machine == machine)
+            return placement_holds(p);
     return false;
 }
 

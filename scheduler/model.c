@@ -226,7 +226,7 @@ static void mark_neighbours(struct model *model, const struct unit *unit)
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    model_mark_units_of(model, p->key.machine);
+        model_mark_units_of(model, p->key.machine);
 }
 
 static void mark_changed_unit(struct model *model, struct unit *unit)
@@ -244,8 +244,8 @@ static void index_unit(struct model *model, const struct unit *unit,
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (placement_occupies(p))
-        change(model, p);
+        if (placement_occupies(p))
+            change(model, p);
 }
 
 static int set_problem(struct unit *unit, const char *problem, struct error *err)

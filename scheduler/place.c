@@ -22,7 +22,7 @@ static uint32_t count_own(const struct unit *unit, uint32_t domain)
     const struct placement *p = NULL;
     uint32_t count = 0;
     LL_FOREACH2(unit->placements, p, unit_next)
-    count += placement_occupies(p) && spread->domain_of[p->key.machine->number] == domain;
+        count += placement_occupies(p) && spread->domain_of[p->key.machine->number] == domain;
     return count;
 }
 
@@ -118,7 +118,7 @@ static struct place find_beside_peer(struct model *model, const struct unit *uni
     struct place best = { 0 };
     const struct placement *p = NULL;
     LL_FOREACH2(unit->follows->links[0].peer->placements, p, unit_next)
-    consider(model, unit, p->key.machine, &best);
+        consider(model, unit, p->key.machine, &best);
     return best;
 }
 

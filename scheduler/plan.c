@@ -293,8 +293,8 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
 {
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
-        return true;
+        if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
+            return true;
     return false;
 }
 

@@ -368,8 +368,7 @@ static struct placement *find_home(struct step *step, const struct unit *unit)
     struct placement *home = NULL;
     int home_rank = 0;
     struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-    {
+    LL_FOREACH2(unit->placements, p, unit_next) {
         if (p->assignment_mod == 0)
             continue;
         int rank = rank_home(step, p);
@@ -387,8 +386,8 @@ static void give_up_others(struct step *step, struct unit *unit, const struct pl
 {
     struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
-    if (p != home && p->assignment_mod > 0)
-        give_up(step, p, why);
+        if (p != home && p->assignment_mod > 0)
+            give_up(step, p, why);
 }
 
 static void decide_homeless(struct step *step, struct unit *unit)
