@@ -18,6 +18,8 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/escape.c \
 	tests/cluster/idle.bats \
 	tests/cluster/isolation.bats \
+	tests/cluster/kill-at.c \
+	tests/cluster/lifecycle.bats \
 	tests/cluster/keys.bats \
 	tests/cluster/lib.sh \
 	tests/cluster/node.sh \
@@ -46,7 +48,11 @@ soak: kv-driver
 sim: test-sched-sim
 	SEEDS=$${SEEDS:-1000} top_srcdir='$(top_srcdir)' ./test-sched-sim
 
-.PHONY: lint fmt soak sim
+# As root, with an installed build in MUSTER_BUILD: 300 containers on one machine, started and stopped so often.
+churn:
+	CHURN_ROUNDS=$${CHURN_ROUNDS:-200} bats --filter 'hundreds' $(srcdir)/tests/cluster/lifecycle.bats
+
+.PHONY: lint fmt soak sim churn
 lint:
 	$(srcdir)/tests/lint/all.sh .
 
