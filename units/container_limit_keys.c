@@ -140,7 +140,13 @@ static int take_cgroups(struct reading *reading, const struct unit_option *optio
         *(enum container_cgroups *)field = CONTAINER_CGROUPS_SPLIT;
         return 0;
     }
-    return take_word_of(container_cgroups_words, reading, option, field, err);
+    int r = take_word_of(container_cgroups_words, reading, option, field, err);
+    return r == 0 && strcmp(option->value, "enabled") == 0
+               ? take_warning(reading, option,
+                              "there are no scopes for containers yet; it stays in the cgroup of "
+                              "its service",
+                              err)
+               : r;
 }
 
 const struct container_key container_limit_keys[] = {
