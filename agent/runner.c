@@ -138,9 +138,21 @@ static const char *problem_of(const struct entry *entry)
     return entry->installed && said && !runs ? status->status_text : "";
 }
 
+/* How a container is reached is told as long as it runs. */
+static int network_of(const struct entry *entry, char **ret_addresses, char **ret_ports,
+                      struct error *err)
+{
+    if (!entry->installed || activity_from_name(entry->status.active) != ACTIVITY_ACTIVE)
+        return 0;
+    return unit_files_network(&entry->runner->config.dirs, entry->name, ret_addresses, ret_ports,
+                              err);
+}
+
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
+    autofree char *addresses = NULL;
+    autofree char *ports = NULL;
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
     bool gone = !entry->installed;
@@ -171,7 +183,11 @@ static void report(struct entry *entry)
     if (!settled)
         return;
     bool transient = !gone && activity == ACTIVITY_CHANGING;
-    if (reports_put(entry->runner->config.reports, entry->name, &state, transient, &err) < 0)
+    int r = network_of(entry, &addresses, &ports, &err);
+    state.addresses = addresses;
+    state.ports = ports;
+    if (r < 0 ||
+        reports_put(entry->runner->config.reports, entry->name, &state, transient, &err) < 0)
         log_unit(LOG_LEVEL_ERROR, entry->name, "its state cannot be reported: %s", err.text);
 }
 

@@ -11,10 +11,15 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "units/unit_name.h"
 
-enum { UNIT_FILE_MAX_BYTES = 4 * 1024 * 1024, UNIT_PATH_MAX = 600 };
+enum {
+    UNIT_FILE_MAX_BYTES = 4 * 1024 * 1024,
+    UNIT_PATH_MAX = 600,
+    NETWORK_MAX_BYTES = 1024 * 1024
+};
 
 struct unit_paths {
     char unit[UNIT_PATH_MAX];
@@ -166,4 +171,35 @@ int unit_files_note_started(const struct unit_dirs *dirs, const char *name,
     find_paths(dirs, name, &paths);
     int length = snprintf(text, sizeof(text), "%" PRId64 "\n", assignment_revision);
     return file_write(paths.started, text, (size_t)length, 0644, err);
+}
+
+/* The strings of an array of the object, with spaces between. */
+static char *join_field(const json_t *object, const char *field)
+{
+    autotext t = { 0 };
+    size_t i = 0;
+    const json_t *word = NULL;
+    json_array_foreach(json_object_get(object, field), i, word)
+        if (json_is_string(word))
+            text_addf(&t, "%s%s", t.length ? " " : "", json_string_value(word));
+    return text_take(&t);
+}
+
+int unit_files_network(const struct unit_dirs *dirs, const char *name, char **ret_addresses,
+                       char **ret_ports, struct error *err)
+{
+    char path[UNIT_PATH_MAX];
+    autofree char *text = NULL;
+    autojson json = NULL;
+    size_t length = 0;
+    (void)snprintf(path, sizeof(path), "%s/containers/%s/network.json", dirs->run, name);
+    if (file_read(path, NETWORK_MAX_BYTES, &text, &length, NULL) == 0)
+        (void)json_read(text, length, &json, NULL);
+    autofree char *addresses = join_field(json, "addresses");
+    autofree char *ports = join_field(json, "ports");
+    if (!addresses || !ports)
+        return error_oom(err);
+    *ret_addresses = take_ptr(addresses);
+    *ret_ports = take_ptr(ports);
+    return 0;
 }

@@ -43,6 +43,12 @@ bool unit_files_are_current(const struct unit_dirs *dirs, const char *name,
  */
 bool unit_files_own_fragment(const struct unit_dirs *dirs, const char *name, const char *fragment);
 
+/* What muster-container left of the running container's network: addresses and published ports,
+ * each with spaces between and owned by the caller; "" where there are none or it is no container.
+ */
+int unit_files_network(const struct unit_dirs *dirs, const char *name, char **ret_addresses,
+                       char **ret_ports, struct error *err);
+
 /* The note of the last start; 0 if there is none. */
 int64_t unit_files_started(const struct unit_dirs *dirs, const char *name);
 int unit_files_note_started(const struct unit_dirs *dirs, const char *name,

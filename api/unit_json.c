@@ -67,6 +67,8 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         const struct record_state *state = &copy->state->record.state;
         (void)json_object_set_new(json, "result", json_string(state->result));
         (void)json_object_set_new(json, "problem", json_string(state->problem));
+        (void)json_object_set_new(json, "addresses", json_string(state->addresses));
+        (void)json_object_set_new(json, "ports", json_string(state->ports));
         (void)json_object_set_new(json, "since_ms", json_integer(state->since_ms));
         if (!copy->known)
             (void)json_object_set_new(

@@ -6,16 +6,17 @@
 #include "base/text.h"
 #include "cli/table.h"
 
-/* {unit, machine, ip, load, active, sub, hash, desired, reason} */
+/* {unit, machine, ip, load, active, sub, hash, desired, reason, addresses, ports} */
 static json_t *make_row(const json_t *unit, const json_t *copy)
 {
     const char *problem = row_string(copy, "problem");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
                      row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
                      row_string(copy, "ip"), "load", row_string(copy, "load"), "active",
                      row_string(copy, "active"), "sub", row_string(copy, "sub"), "hash",
                      row_string(unit, "hash"), "desired", row_string(unit, "desired"), "reason",
-                     *problem ? problem : row_string(unit, "verdict"));
+                     *problem ? problem : row_string(unit, "verdict"), "addresses",
+                     row_string(copy, "addresses"), "ports", row_string(copy, "ports"));
 }
 
 static json_t *make_rows(const json_t *units)
@@ -68,6 +69,18 @@ static char *reason(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "reason"));
 }
 
+static char *address(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "addresses"));
+}
+
+static char *ports(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "ports"));
+}
+
 int verb_list_units(struct cli *cli)
 {
     static const struct field fields[] = {
@@ -79,6 +92,8 @@ int verb_list_units(struct cli *cli)
         { "hash",    cell_hash   },
         { "desired", cell_desired},
         { "reason",  reason      },
+        { "address", address     },
+        { "ports",   ports       },
         { NULL,      NULL        },
     };
     return list_print(cli, "/v1/units", "units", make_rows, fields, "unit,machine,active,sub");

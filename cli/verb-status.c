@@ -52,6 +52,8 @@ static void print_copy(const struct cli *cli, const json_t *copy)
     print_since(json_integer_value(json_object_get(copy, "since_ms")));
     print_line("Result", row_string(copy, "result"));
     print_line("Problem", row_string(copy, "problem"));
+    print_line("Address", row_string(copy, "addresses"));
+    print_line("Ports", row_string(copy, "ports"));
     print_line("Chosen", row_string(copy, "why"));
 }
 

@@ -330,6 +330,8 @@ static const struct field state_fields[] = {
     FIELD(state, result, FIELD_NOTE),
     FIELD(state, problem, FIELD_NOTE),
     FIELD(state, invocation, FIELD_NOTE),
+    FIELD(state, addresses, FIELD_NOTE),
+    FIELD(state, ports, FIELD_NOTE),
     FIELD(state, released_revision, FIELD_COUNT_OR),
     FIELD(state, since_ms, FIELD_COUNT_OR),
     { 0 },

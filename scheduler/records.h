@@ -122,6 +122,8 @@ struct record_state {
     char *result;              /* systemd's Result of the last run; "" unknown */
     char *problem;             /* what the agent could not do, in words; "" if nothing */
     char *invocation;          /* systemd's invocation id, "" if none */
+    char *addresses;           /* of its container, with spaces between; "" if none */
+    char *ports;               /* that it publishes, "[IP:]HOST:CONTAINER/PROTOCOL", likewise */
     int64_t released_revision; /* mod_revision of the release it acknowledges; 0: none */
     int64_t since_ms;          /* wall clock, for display */
 };

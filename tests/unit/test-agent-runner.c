@@ -11,6 +11,7 @@
 
 #include "agent/systemd_fake.h"
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "kvclient/kv_memory.h"
 #include "tests/unit/harness.h"
@@ -198,6 +199,22 @@ static void an_assigned_unit_is_started_once_and_reported(void **state)
     assert_string_equal(reported.problem, "");
     assert_int_equal(reported.assignment_revision, mod);
     assert_int_equal(reported.registration, world->registration);
+}
+
+static void what_a_container_is_reached_by_is_reported(void **state)
+{
+    static const char network[] = "{\"addresses\":[\"10.86.0.2\",\"fd00::2\"],"
+                                  "\"namespace\":\"4:9\",\"ports\":[\"8080:80/tcp\"]}";
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    autofree char *directory = text_format("%s/containers/" UNIT, world->run);
+    autofree char *path = text_format("%s/network.json", directory);
+    assert_int_equal(file_make_dirs(directory, 0755, NULL), 0);
+    assert_int_equal(file_write(path, network, strlen(network), 0644, NULL), 0);
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &reported);
+    assert_string_equal(reported.addresses, "10.86.0.2 fd00::2");
+    assert_string_equal(reported.ports, "8080:80/tcp");
 }
 
 static void a_restarted_musterd_starts_nothing_twice(void **state)
@@ -554,6 +571,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_assigned_unit_is_started_once_and_reported, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_a_container_is_reached_by_is_reported, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_restarted_musterd_starts_nothing_twice, set_up,
                                         tear_down),

@@ -128,11 +128,12 @@ static void records_survive_a_round_trip(void **state)
         assignment,
         "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
         "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
-    ASSERT_ROUND_TRIP(state,
-                      "{\"active\":\"active\",\"assignment_revision\":3,\"invocation\":\"i\","
-                      "\"load\":\"loaded\",\"problem\":\"\",\"registration\":9,"
-                      "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
-                      "\"sub\":\"running\"}");
+    ASSERT_ROUND_TRIP(
+        state, "{\"active\":\"active\",\"addresses\":\"10.86.0.2\",\"assignment_revision\":3,"
+               "\"invocation\":\"i\","
+               "\"load\":\"loaded\",\"ports\":\"8080:80/tcp\",\"problem\":\"\",\"registration\":9,"
+               "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
+               "\"sub\":\"running\"}");
     ASSERT_ROUND_TRIP(verdict,
                       "{\"attempts\":1,\"kind\":\"failing\",\"reason\":\"r\",\"since_ms\":1,"
                       "\"tried\":\"" MACHINE "\",\"unit_revision\":2}");
