@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -38,19 +37,23 @@ static int lock_take(const char *directory, struct error *err)
     return take_fd(fd);
 }
 
-static int read_line(const char *line, struct id_claim *taken, struct error *err)
+/* KIND START COUNT. The line is taken apart. */
+static int read_line(char *line, struct id_claim *taken, struct error *err)
 {
-    char kind[4] = "";
-    long long start = 0;
-    long long count = 0;
-    int end = 0;
-    if (!*line)
+    char *rest = line;
+    const char *kind = strsep(&rest, " ");
+    const char *start = rest ? strsep(&rest, " ") : "";
+    uint64_t first = 0;
+    uint64_t count = 0;
+    if (!*kind && !rest)
         return 0;
-    if (sscanf(line, "%3s %lld %lld%n", kind, &start, &count, &end) != 3 || line[end] ||
-        (strcmp(kind, "uid") != 0 && strcmp(kind, "gid") != 0))
-        return error_set(err, -EPROTO, "\"%s\" is no range of ids", line);
-    struct id_ranges *ranges = strcmp(kind, "uid") == 0 ? &taken->uids : &taken->gids;
-    return id_ranges_add(ranges, (struct id_range){ start, count }, err);
+    bool is_uid = strcmp(kind, "uid") == 0;
+    if ((!is_uid && strcmp(kind, "gid") != 0) || !rest ||
+        text_parse_u64(start, UINT32_MAX, &first, NULL) < 0 ||
+        text_parse_u64(rest, UINT32_MAX, &count, NULL) < 0)
+        return error_set(err, -EPROTO, "a line of it is no range of ids");
+    return id_ranges_add(is_uid ? &taken->uids : &taken->gids,
+                         (struct id_range){ (int64_t)first, (int64_t)count }, err);
 }
 
 static int read_claim(const char *directory, const char *name, struct id_claim *taken,
