@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "container/place.h"
+#include "container/process.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/verbs.h"
@@ -16,6 +18,26 @@ static int add_all(char ***list, const char *const *words, struct error *err)
     for (; r == 0 && *words; words++)
         r = strv_add(list, *words, err);
     return r;
+}
+
+/* The scope is bound by the unit's rules for devices: a process of the container may take hold of
+ * one that was brought in, and would else have the machine's devices through it. systemctl's lines
+ * are what systemd-run takes. */
+static int add_device_rules(char ***line, const char *unit, struct error *err)
+{
+    static const char properties[] = "--property=DevicePolicy,DeviceAllow";
+    const char *const argv[] = { "systemctl", "show", properties, "--", unit, NULL };
+    autofree char *output = NULL;
+    const struct process systemctl = {
+        .argv = argv, .environment = environ, .package = "systemd", .ret_output = &output
+    };
+    int r = process_run(&systemctl, err);
+    char *rest = output;
+    char *rule = NULL;
+    while (r == 0 && (rule = strsep(&rest, "\n")))
+        if (*rule)
+            r = strv_addf(line, err, "--property=%s", rule);
+    return r < 0 ? error_prefix(err, r, "device rules of %s", unit) : 0;
 }
 
 /* crun exec stays in the cgroup of its caller, which would be the caller's session: a scope is what
@@ -35,6 +57,8 @@ static int command_line(const struct place *place, const struct exec_options *op
     int r = add_all(&line, scope, err);
     if (r == 0)
         r = strv_addf(&line, err, "--unit=muster-exec-%s-%d.scope", name, (int)getpid());
+    if (r == 0)
+        r = add_device_rules(&line, place->unit, err);
     if (r == 0)
         r = strv_add(&line, "--", err);
     if (r == 0)
