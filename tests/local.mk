@@ -37,7 +37,14 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/lint/includes-self-test.sh \
 	tests/lint/includes.sh \
 	tests/lint/shell.sh \
-	tests/lint/tidy.sh
+	tests/lint/tidy.sh \
+	tests/vm/control.sh \
+	tests/vm/image.sh \
+	tests/vm/limits.bats \
+	tests/vm/shell.sh \
+	tests/vm/vm-control.service \
+	tests/vm/vm-shell.service \
+	tests/vm/vm.sh
 
 # As root: the faults of ./check for an hour, or for SOAK_SECONDS=, with one seed after the other.
 soak: kv-driver

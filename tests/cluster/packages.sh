@@ -15,6 +15,8 @@ PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linu
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
     python3 docker-registry apache2-utils'
 # shellcheck disable=SC2034
+PACKAGES_VM='qemu-system-x86 seabios kmod'
+# shellcheck disable=SC2034
 PACKAGES_BENCH='wrk podman umoci'
 
 package_is_installed() {

@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# systemd's limits hold for containers: on a kernel of its own with every controller, for units submitted to a
+# musterd. All are started together, once, since in an emulated machine it is starting that takes time; each
+# test then waits for what its own units come to. Those that would disturb others wait at a gate, a FIFO.
+
+bats_require_minimum_version 1.5.0
+load vm.sh
+
+BUILD=${MUSTER_BUILD:-$BATS_TEST_DIRNAME/../../build/demo}
+IMAGE=oci:/var/lib/muster/images/busybox:latest
+CGROUPS=/sys/fs/cgroup/muster.slice
+PAIR=muster-pair.slice
+
+setup_file() {
+    export CLUSTER_LOG_FD=3
+    vm_up "$BUILD"
+    vm_run mkdir -p /run/gate /run/once
+    vm_run mkfifo /run/gate/{twin,bounded,first,second}
+    mkdir "$BATS_FILE_TMPDIR/units"
+    write_units
+    vm_send "$BATS_FILE_TMPDIR/units" /root/units
+    # One alone first, without limits: it unpacks the image for all.
+    vm_run musterctl start /root/units/twin.service
+    vm_run sh -c 'musterctl start --no-block /root/units/*.service'
+}
+
+# A test that fails, and a file in which none could run, leave the journal behind.
+teardown() {
+    : >"$BATS_FILE_TMPDIR/ran"
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || : >"$BATS_FILE_TMPDIR/failed"
+}
+
+teardown_file() {
+    [ -n "${CLUSTER:-}" ] || return 0
+    [ -e "$BATS_FILE_TMPDIR/ran" ] && [ ! -e "$BATS_FILE_TMPDIR/failed" ] || vm_collect "$BUILD/failed/limits"
+    vm_down
+}
+
+# container NAME SERVICE-LINES CONTAINER-LINES SCRIPT: a unit whose container runs the script.
+container() {
+    printf '[Container]\nImage=%s\nExec=sh -c "%s"\n%s\n[Service]\n%s\n' "$IMAGE" "$4" "$3" "$2" \
+        >"$BATS_FILE_TMPDIR/units/$1"
+}
+
+write_units() {
+    local gate=Volume=/run/gate:/gate once=Volume=/run/once:/once disk=Volume=/dev/vda:/disk devices
+    local lines=$'CPUQuota=150%\nCPUWeight=250\nIOWeight=300\nAllowedCPUs=1\nMemoryMax=64M\nTasksMax=32'
+    container limited.service "$lines" '' 'exec sleep 1000'
+    container child-hog.service MemoryMax=16M '' 'tail /dev/zero; exec sleep 1000'
+    container main-hog.service $'MemoryMax=16M\nRestart=on-failure' "$once" \
+        'mkdir /once/hog && exec tail /dev/zero; exec sleep 1000'
+    container twin.service '' "$gate" 'read x </gate/twin; while :; do :; done'
+    container bounded.service CPUQuota=25% "$gate" 'read x </gate/bounded; while :; do :; done'
+    container forker.service TasksMax=10 '' '(for i in $(seq 30); do sleep 1000 & done); exec sleep 1000'
+    devices="mknod /dev/made b $(vm_run stat --format=%Hr /dev/vda) 0 && echo made
+        dd if=/disk of=/dev/null count=1 && echo read
+        dd if=/dev/zero of=/dev/null count=1 && echo usual; exec sleep 1000"
+    devices=${devices//$'\n'/;}
+    container sealed.service '' "$disk" "$devices"
+    container opened.service 'DeviceAllow=/dev/vda rm' "$disk" "$devices"
+    container first.service "Slice=$PAIR" "$gate" \
+        'read x </gate/first; for i in $(seq 8); do sleep 1000 & done; exec sleep 1000'
+    container second.service "Slice=$PAIR" "$gate" \
+        '(read x </gate/second; for i in $(seq 30); do sleep 1000 & done); read x </gate/second; exec dd if=/dev/zero of=/dev/null bs=200M count=1'
+    printf '[Slice]\nTasksMax=24\nMemoryMax=64M\n' >"$BATS_FILE_TMPDIR/units/$PAIR"
+}
+
+property() {
+    vm_run systemctl show --property="$2" --value "$1"
+}
+
+property_is() {
+    local value
+    value=$(property "$1" "$2")
+    echo "$1: $2 is $value"
+    [ "$value" = "$3" ]
+}
+
+is_active() {
+    property_is "$1" ActiveState active
+}
+
+has_failed() {
+    property_is "$1" ActiveState failed
+}
+
+# cgroup_value FILE: below muster.slice.
+cgroup_value() {
+    vm_run cat "$CGROUPS/$1"
+}
+
+# cgroup_event FILE NAME: the count of a line "NAME COUNT".
+cgroup_event() {
+    vm_run sed -n "s/^$2 //p" "$CGROUPS/$1"
+}
+
+has_happened() {
+    [ "$(cgroup_event "$1" "$2")" -gt 0 ]
+}
+
+inside() {
+    vm_run musterctl exec "$@"
+}
+
+output_of() {
+    vm_run journalctl --sync
+    vm_run journalctl --no-pager --output=cat --unit="$1"
+}
+
+has_said() {
+    output_of "$1" | grep -xF -- "$2"
+}
+
+open_gate() {
+    local gate
+    for gate in "$@"; do
+        vm_run timeout 20 sh -c "echo >/run/gate/$gate"
+    done
+}
+
+@test "limits of the unit are values of the container's cgroup" {
+    wait_for 120 'limited.service is active' is_active limited.service
+    [ "$(cgroup_value limited.service/cpu.max)" = '150000 100000' ]
+    [ "$(cgroup_value limited.service/cpu.weight)" = 250 ]
+    [ "$(cgroup_value limited.service/io.weight)" = 'default 300' ]
+    [ "$(cgroup_value limited.service/cpuset.cpus.effective)" = 1 ]
+    [ "$(cgroup_value limited.service/memory.max)" = $((64 * 1024 * 1024)) ]
+    [ "$(cgroup_value limited.service/pids.max)" = 32 ]
+    vm_run grep -qx "$(property limited.service MainPID)" "$CGROUPS/limited.service/cgroup.procs"
+}
+
+@test "a container sees its own cgroup, and cannot write to it" {
+    run -0 inside limited.service -- sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max /proc/1/cgroup
+        echo max >memory.max; mkdir mine; mount -o remount,rw /sys/fs/cgroup; true'
+    [ "${lines[*]:0:3}" = '67108864 32 0::/' ]
+    [[ "${lines[3]}" == *'memory.max: Read-only file system' ]]
+    [[ "${lines[4]}" == *"'mine': Read-only file system" ]]
+    [[ "${lines[5]}" == *'permission denied'* ]]
+    [ "$(cgroup_value limited.service/memory.max)" = 67108864 ]
+}
+
+@test "MemoryMax: whoever wants more is killed, and the unit ends with oom-kill" {
+    wait_for 120 'child-hog.service has failed' has_failed child-hog.service
+    property_is child-hog.service Result oom-kill
+    run -0 vm_run musterctl list-units --no-legend
+    [[ "$output" =~ child-hog.service\ +[^\ ]+\ +failed ]]
+}
+
+@test "a unit that was killed for its memory is started again as its Restart= says" {
+    wait_for 120 'main-hog.service has been restarted' property_is main-hog.service NRestarts 1
+    wait_for 120 'main-hog.service is active' is_active main-hog.service
+    [[ "$(output_of main-hog.service)" == *"Failed with result 'oom-kill'"* ]]
+}
+
+# USAGE of the unbounded and of the bounded, in µs, while the former used 2 s.
+# shellcheck disable=SC2016  # the shell inside expands it
+USAGES='
+    usage() { sed -n "s/^usage_usec //p" "$1/$2.service/cpu.stat"; }
+    twin=$(usage "$1" twin) bounded=$(usage "$1" bounded)
+    until [ $(($(usage "$1" twin) - twin)) -ge 2000000 ]; do sleep 0.2; done
+    echo $(($(usage "$1" twin) - twin)) $(($(usage "$1" bounded) - bounded))'
+
+@test "CPUQuota: what is bounded gets less than its twin that is not" {
+    local twin bounded
+    wait_for 120 'bounded.service is active' is_active bounded.service
+    open_gate twin bounded
+    read -r twin bounded < <(vm_run bash -c "$USAGES" usages "$CGROUPS")
+    echo "CPU time in µs: the twin $twin, the bounded $bounded"
+    [ "$bounded" -gt $((twin / 20)) ]
+    [ "$bounded" -lt $((twin / 2)) ]
+    has_happened bounded.service/cpu.stat nr_throttled
+    vm_run systemctl kill --signal=KILL twin.service bounded.service
+}
+
+@test "TasksMax: a fork too many fails" {
+    wait_for 120 'forker.service has met its limit' has_happened forker.service/pids.events max
+    [ "$(cgroup_value forker.service/pids.current)" -le 10 ]
+    has_said forker.service "sh: can't fork: Resource temporarily unavailable"
+    is_active forker.service
+}
+
+@test "no device but the usual ones can be made or opened" {
+    wait_for 120 'sealed.service has tried' has_said sealed.service usual
+    run -0 output_of sealed.service
+    [[ "$output" == *'mknod: /dev/made: Operation not permitted'* ]]
+    [[ "$output" == *"dd: can't open '/disk': Operation not permitted"* ]]
+}
+
+@test "DeviceAllow lets a device through" {
+    wait_for 120 'opened.service has tried' has_said opened.service usual
+    has_said opened.service made
+    has_said opened.service read
+}
+
+@test "exec opens the devices that the container may open, and no others" {
+    run ! inside sealed.service -- sh -c 'mknod /dev/more b 254 0 || dd if=/disk of=/dev/null count=1'
+    [[ "${lines[0]}" == 'mknod: /dev/more: Operation not permitted' ]]
+    [[ "${lines[1]}" == "dd: can't open '/disk': Operation not permitted" ]]
+    run -0 inside opened.service -- dd if=/disk of=/dev/null count=1
+}
+
+tasks_are_bounded() {
+    [ "$(cgroup_value "$PAIR/pids.max")" = 24 ]
+}
+
+@test "a slice that comes after its services bounds them together: TasksMax" {
+    local first second
+    wait_for 120 'first.service is active' is_active first.service
+    wait_for 120 'second.service is active' is_active second.service
+    vm_run musterctl start "/root/units/$PAIR"
+    wait_for 60 'the slice has its limits' tasks_are_bounded
+    open_gate first
+    open_gate second
+    wait_for 60 'the slice has met its limit' has_said second.service "sh: can't fork: Resource temporarily unavailable"
+    first=$(cgroup_value "$PAIR/first.service/pids.current")
+    second=$(cgroup_value "$PAIR/second.service/pids.current")
+    echo "tasks: first $first, second $second"
+    [ "$first" -ge 9 ]
+    [ "$((first + second))" -le 24 ]
+}
+
+@test "a slice bounds its services together: MemoryMax" {
+    [ "$(cgroup_value "$PAIR/second.service/memory.max")" = max ]
+    open_gate second
+    wait_for 60 'second.service has failed' has_failed second.service
+    property_is second.service Result oom-kill
+    is_active first.service
+}
