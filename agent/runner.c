@@ -127,14 +127,15 @@ static void forget(struct entry *entry)
 /* --- reporting --- */
 
 /* What keeps the unit from running, in words: ours, or what muster-container said of itself last.
- */
+ * While it starts (sub-states start, start-pre …) it tells how far it is, which is no problem. */
 static const char *problem_of(const struct entry *entry)
 {
     const struct systemd_status *status = &entry->status;
     if (entry->problem)
         return entry->problem;
     bool said = text_starts_with(status->status_text, "muster-container: ");
-    bool runs = activity_from_name(status->active) == ACTIVITY_ACTIVE;
+    bool runs = activity_from_name(status->active) == ACTIVITY_ACTIVE ||
+                text_starts_with(status->sub, "start");
     return entry->installed && said && !runs ? status->status_text : "";
 }
 

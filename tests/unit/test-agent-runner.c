@@ -359,6 +359,23 @@ static void what_muster_container_said_is_the_problem_and_nobody_elses_word_is(v
     assert_string_equal(running.problem, "");
 }
 
+static void how_far_a_start_is_is_no_problem(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) starting = { 0 };
+    systemd_fake_hold_start(world->systemd, UNIT);
+    systemd_fake_set_text(world->systemd, UNIT, "muster-container: image oci:/x: unpacking: 2 MB");
+    (void)assign(world, text_one, WANT_RUN);
+    /* States in passing are held back for a moment. */
+    while (!kv_memory_peek(world->store, STATE)) {
+        loop_run_once(world->loop, true);
+        settle(world);
+    }
+    read_state(world, &starting);
+    assert_string_equal(starting.active, "activating");
+    assert_string_equal(starting.problem, "");
+}
+
 static void a_release_is_acknowledged_by_its_revision(void **state)
 {
     struct world *world = *state;
@@ -590,6 +607,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             what_muster_container_said_is_the_problem_and_nobody_elses_word_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(how_far_a_start_is_is_no_problem, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
