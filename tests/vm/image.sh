@@ -179,7 +179,7 @@ vm_guest_configure() {
     echo 5eed5eed5eed5eed5eed5eed5eed5eed >"$root/etc/machine-id"
     : >"$root/etc/fstab"
     mkdir -p "$root/etc/muster" "$root/etc/systemd/journald.conf.d" "$root/etc/systemd/system/etcd.service.d" || return
-    printf 'public_ip = 127.0.0.1\nagent_ttl = 60s\n' >"$root/etc/muster/musterd.conf"
+    printf 'public_ip = 127.0.0.1\nagent_ttl = 60s\netcd_request_timeout = 10\n' >"$root/etc/muster/musterd.conf"
     printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\n' >"$root/etc/systemd/journald.conf.d/vm.conf"
     printf '[Service]\nRuntimeDirectory=etcd\nEnvironment=ETCD_DATA_DIR=/run/etcd/data ETCD_UNSAFE_NO_FSYNC=true\n' \
         >"$root/etc/systemd/system/etcd.service.d/vm.conf"
