@@ -40,6 +40,14 @@ struct loop_signal {
     void *userdata;
 };
 
+struct loop_child {
+    ev_child ev;
+    struct loop *loop; /* borrowed */
+    const char *name;  /* borrowed */
+    loop_child_fn fn;
+    void *userdata;
+};
+
 struct loop_prepare {
     ev_prepare ev;
     struct loop *loop; /* borrowed */
@@ -254,6 +262,42 @@ void loop_signal_free(struct loop_signal *signal)
         return;
     ev_signal_stop(signal->loop->ev, &signal->ev);
     free(signal);
+}
+
+static void on_child(struct ev_loop *ev, ev_child *watcher, int events)
+{
+    struct loop_child *child = watcher->data;
+    (void)events;
+    ev_child_stop(ev, watcher); /* the number may be another's from now on */
+    child->loop->turn_name = child->name;
+    child->fn(child, watcher->rstatus, child->userdata);
+}
+
+int loop_child_new(struct loop *loop, const char *name, pid_t pid, loop_child_fn fn, void *userdata,
+                   struct loop_child **ret, struct error *err)
+{
+    struct loop_child *child = calloc(1, sizeof(*child));
+    if (!child)
+        return error_oom(err);
+    *child = (struct loop_child){ .loop = loop, .name = name, .fn = fn, .userdata = userdata };
+    ev_child_init(&child->ev, on_child, pid, 0);
+    child->ev.data = child;
+    ev_child_start(loop->ev, &child->ev);
+    *ret = child;
+    return 0;
+}
+
+void loop_child_free(struct loop_child *child)
+{
+    if (!child)
+        return;
+    ev_child_stop(child->loop->ev, &child->ev);
+    free(child);
+}
+
+pid_t loop_child_pid(const struct loop_child *child)
+{
+    return child->ev.pid;
 }
 
 static void on_prepare(struct ev_loop *ev, ev_prepare *watcher, int events)

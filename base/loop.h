@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -18,6 +19,7 @@ struct loop;
 struct loop_timer;
 struct loop_io;
 struct loop_signal;
+struct loop_child;
 struct loop_prepare;
 
 int loop_new(struct loop **ret, struct error *err);
@@ -61,6 +63,16 @@ int loop_signal_new(struct loop *loop, int signo, loop_signal_fn fn, void *userd
                     struct loop_signal **ret, struct error *err);
 void loop_signal_free(struct loop_signal *signal);
 DEFINE_AUTOPTR(loop_signal);
+
+/* Called once, when a child of this process has ended, with its status as waitpid() gives it. The
+ * loop reaps every child of the process: nobody else may wait for one, and the watcher must be made
+ * before the loop runs again. Freeing it ends neither the child nor the reaping. */
+typedef void (*loop_child_fn)(struct loop_child *child, int status, void *userdata);
+int loop_child_new(struct loop *loop, const char *name, pid_t pid, loop_child_fn fn, void *userdata,
+                   struct loop_child **ret, struct error *err);
+void loop_child_free(struct loop_child *child);
+DEFINE_AUTOPTR(loop_child);
+pid_t loop_child_pid(const struct loop_child *child);
 
 /* Called before each wait of the loop: where a bridge re-reads what its library wants to be
  * watched. */

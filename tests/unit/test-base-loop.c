@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/loop_http.h"
@@ -148,6 +150,67 @@ static void cancelled_call_never_calls_back(void **state)
     assert_int_equal(cancelled.done, 0);
 }
 
+struct ends {
+    int seen;
+    int status;
+};
+
+static void on_end(struct loop_child *child, int status, void *userdata)
+{
+    struct ends *ends = userdata;
+    (void)child;
+    ends->seen++;
+    ends->status = status;
+}
+
+static pid_t fork_exiting(int code)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(code);
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void each_child_s_end_is_told_once_with_its_own_status(void **state)
+{
+    (void)state;
+    autoptr(loop) loop = NULL;
+    autoptr(loop_child) first = NULL;
+    autoptr(loop_child) second = NULL;
+    struct ends ends[2] = { 0 };
+    assert_int_equal(loop_new(&loop, NULL), 0);
+    pid_t pid = fork_exiting(3);
+    assert_int_equal(loop_child_new(loop, "first", pid, on_end, &ends[0], &first, NULL), 0);
+    assert_int_equal(loop_child_pid(first), pid);
+    pid = fork_exiting(4);
+    assert_int_equal(loop_child_new(loop, "second", pid, on_end, &ends[1], &second, NULL), 0);
+    while (!ends[0].seen || !ends[1].seen)
+        loop_run_once(loop, true);
+    loop_run_once(loop, false);
+    assert_int_equal(ends[0].seen + ends[1].seen, 2);
+    assert_true(WIFEXITED(ends[0].status) && WEXITSTATUS(ends[0].status) == 3);
+    assert_true(WIFEXITED(ends[1].status) && WEXITSTATUS(ends[1].status) == 4);
+}
+
+static void a_child_that_nobody_watches_any_more_is_reaped_all_the_same(void **state)
+{
+    (void)state;
+    autoptr(loop) loop = NULL;
+    autoptr(loop_child) other = NULL;
+    struct loop_child *forgotten = NULL;
+    struct ends ends[2] = { 0 };
+    assert_int_equal(loop_new(&loop, NULL), 0);
+    pid_t pid = fork_exiting(0);
+    assert_int_equal(loop_child_new(loop, "gone", pid, on_end, &ends[0], &forgotten, NULL), 0);
+    loop_child_free(forgotten);
+    pid_t later = fork_exiting(0);
+    assert_int_equal(loop_child_new(loop, "other", later, on_end, &ends[1], &other, NULL), 0);
+    while (!ends[1].seen || kill(pid, 0) == 0)
+        loop_run_once(loop, true);
+    assert_int_equal(ends[0].seen, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +218,8 @@ int main(void)
         cmocka_unit_test(an_answer_of_any_status_is_delivered_once),
         cmocka_unit_test(refused_connection_is_told_apart_from_unknown_outcome),
         cmocka_unit_test(cancelled_call_never_calls_back),
+        cmocka_unit_test(each_child_s_end_is_told_once_with_its_own_status),
+        cmocka_unit_test(a_child_that_nobody_watches_any_more_is_reaped_all_the_same),
     };
     return cmocka_run_group_tests_name("base/loop", tests, NULL, NULL);
 }
