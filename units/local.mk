@@ -15,6 +15,7 @@ libunits_a_SOURCES = \
 	units/container_take.c units/container_take.h \
 	units/container_user_keys.c \
 	units/drop_in.c units/drop_in.h \
+	units/health_check.c units/health_check.h \
 	units/image_name.c units/image_name.h \
 	units/metadata.c units/metadata.h \
 	units/quadlet.c units/quadlet.h \
@@ -57,6 +58,9 @@ test_unit_container_SOURCES = tests/unit/test-unit-container.c tests/unit/harnes
 test_unit_container_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_requirements_SOURCES = tests/unit/test-unit-requirements.c tests/unit/harness.h
 test_unit_requirements_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-unit-health
+test_unit_health_SOURCES = tests/unit/test-unit-health.c tests/unit/harness.h
+test_unit_health_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-unit-escape
 test_unit_escape_SOURCES = tests/unit/test-unit-escape.c tests/unit/harness.h
