@@ -6,6 +6,7 @@ libagent_a_SOURCES = \
 	agent/commit.c agent/commit.h \
 	agent/config.c agent/config.h \
 	agent/fold.c agent/fold.h \
+	agent/health.c agent/health.h \
 	agent/identity.c agent/identity.h \
 	agent/leader.c agent/leader.h \
 	agent/machine.c agent/machine.h \
@@ -36,6 +37,9 @@ install-data-hook:
 uninstall-hook:
 	rm -f '$(DESTDIR)$(systemdsystemunitdir)/fleet.service'
 
+check_PROGRAMS += test-agent-health
+test_agent_health_SOURCES = tests/unit/test-agent-health.c tests/unit/harness.h
+test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \
 	test-agent-runner test-agent-systemd
 test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
