@@ -20,6 +20,7 @@ libcontainer_a_SOURCES = \
 	container/image.c container/image.h container/images.c container/images.h \
 	container/layers.c container/layers.h container/lock.c container/lock.h \
 	container/place.c container/place.h \
+	container/probe.c \
 	container/process.c container/process.h \
 	container/progress.c container/progress.h \
 	container/reference.c container/reference.h \

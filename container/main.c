@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -20,12 +21,14 @@ static const char usage[] =
     "       muster-container reload UNIT\n"
     "       muster-container exec [-t|--tty] [-i|--interactive] UNIT [--] COMMAND [ARGUMENT...]\n"
     "       muster-container gc\n"
+    "       muster-container probe [--startup] UNIT\n"
     "\n"
     "systemd runs start, clean and reload for units of muster. exec runs a command inside the "
     "unit's\n"
     "container, in a scope of its own; it gets a terminal if it is started from one.\n"
     "gc removes images that nobody uses until the others fit into images_max_size of\n"
     "/etc/muster/container.conf; each pull does so as well.\n"
+    "musterd runs probe: the container's health check, once; what a failing one said is printed.\n"
     "\n"
     "MUSTER_SECCOMP_PROFILE names another seccomp profile than\n"
     "/usr/share/containers/seccomp.json, or is \"unconfined\".\n";
@@ -52,6 +55,20 @@ static int run_start(const char *unit)
     int status = 0;
     int r = verb_start(unit, &status, &err);
     return r < 0 ? finish(r, &err) : status;
+}
+
+/* What went wrong is for musterd, who keeps it as the reason. */
+static int run_probe(int argc, char **argv)
+{
+    struct error err = { 0 };
+    bool startup = argc == 3 && strcmp(argv[1], "--startup") == 0;
+    if (argc != (startup ? 3 : 2))
+        return usage_wrong();
+    int r = verb_probe(argv[argc - 1], startup, &err);
+    if (r == 0)
+        return EXIT_SUCCESS;
+    (void)puts(err.text);
+    return r == -EAGAIN ? EX_TEMPFAIL : EXIT_FAILURE;
 }
 
 static int run_exec(int argc, char **argv)
@@ -92,6 +109,8 @@ int main(int argc, char **argv)
         return run_exec(argc - 1, argv + 1);
     if (argc == 2 && strcmp(verb, "gc") == 0)
         return finish(verb_gc(true, &err), &err);
+    if (strcmp(verb, "probe") == 0)
+        return run_probe(argc - 1, argv + 1);
     if (argc == 3 && strcmp(verb, "start") == 0)
         return run_start(argv[2]);
     if (argc == 3 && strcmp(verb, "reload") == 0)

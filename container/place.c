@@ -22,6 +22,7 @@ void place_free(struct place *place)
     free(place->directory);
     free(place->spec);
     free(place->config);
+    free(place->health);
     free(place->root);
     free(place->images);
     free(place->layer);
@@ -91,6 +92,7 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->directory = text_format(PLACE_RUN_DIRECTORY "/containers/%s", unit);
     p->spec = text_format(PLACE_RUN_DIRECTORY "/containers/%s/spec.json", unit);
     p->config = text_format(PLACE_RUN_DIRECTORY "/containers/%s/config.json", unit);
+    p->health = text_format(PLACE_RUN_DIRECTORY "/containers/%s/health.json", unit);
     p->root = text_format(PLACE_RUN_DIRECTORY "/containers/%s/root", unit);
     p->images = text_format(PLACE_RUN_DIRECTORY "/containers/%s/images", unit);
     p->layer = text_format(PLACE_RUN_DIRECTORY "/containers/%s/layer", unit);
@@ -105,9 +107,10 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->resolv_conf = text_format(PLACE_RUN_DIRECTORY "/containers/%s/resolv.conf", unit);
     p->hosts = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hosts", unit);
     p->host_name = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hostname", unit);
-    if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->root || !p->images ||
-        !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets || !p->pid ||
-        !p->log || !p->network || !p->cni || !p->resolv_conf || !p->hosts || !p->host_name)
+    if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->health || !p->root ||
+        !p->images || !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets ||
+        !p->pid || !p->log || !p->network || !p->cni || !p->resolv_conf || !p->hosts ||
+        !p->host_name)
         return error_oom(err);
     r = find_runtime(p, err);
     if (r < 0)

@@ -4,6 +4,7 @@
  *
  *   containers/UNIT/spec.json     what to run; written by the agent, ours to read only
  *   containers/UNIT/config.json   what the runtime was told
+ *   containers/UNIT/health.json   the health check that holds (units/health_check.h); for musterd
  *   containers/UNIT/root/         the root, mounted in our own mount namespace only
  *   containers/UNIT/layer/        what the container wrote (or <state>/containers/UNIT/layer where
  *                                 the run directory cannot carry an overlay)
@@ -42,6 +43,7 @@ struct place {
     char *directory;
     char *spec;
     char *config;
+    char *health;
     char *root;
     char *images;
     char *layer;

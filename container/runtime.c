@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -118,6 +119,30 @@ int runtime_start(const struct place *place, char *const *environment, struct er
 {
     const char *const words[] = { "start", place->id, NULL };
     return run(place, environment, words, NULL, err);
+}
+
+/* The first process waits for a reader of this pipe, which goes when it is let loose. */
+bool runtime_is_started(const struct place *place)
+{
+    autofree char *path = text_format("%s/exec.fifo", place->runtime_state);
+    return path && access(path, F_OK) < 0;
+}
+
+/* crun stays in the caller's cgroup; runc goes back to the container's, or one below it. */
+int runtime_exec(const struct place *place, const char *below, char *const *command,
+                 struct error *err)
+{
+    bool is_crun = place->runtime == CONTAINER_RUNTIME_CRUN;
+    const char *const words[] = { "exec", is_crun ? place->id : "--cgroup", is_crun ? NULL : below,
+                                  is_crun ? NULL : place->id, NULL };
+    autostrv line = NULL;
+    int r = runtime_line(place, words, &line, err);
+    if (r == 0)
+        r = add_all(&line, (const char *const *)command, err);
+    if (r < 0)
+        return r;
+    (void)execvp(line[0], line);
+    return error_errno(err, -errno, "%s", line[0]);
 }
 
 int runtime_delete(const struct place *place, char *const *environment, struct error *err)

@@ -7,6 +7,7 @@
 #ifndef CONTAINER_RUNTIME_H
 #define CONTAINER_RUNTIME_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -17,6 +18,15 @@
 int runtime_create(const struct place *place, char *const *environment, pid_t *ret,
                    struct error *err);
 int runtime_start(const struct place *place, char *const *environment, struct error *err);
+
+/* False between runtime_create() and runtime_start(). */
+bool runtime_is_started(const struct place *place);
+
+/* Becomes the command (ends with NULL) inside the running container, as the container's user and
+ * with its rights, in the caller's cgroup, which is the one of this name below the container's.
+ * Returns only on failure. */
+int runtime_exec(const struct place *place, const char *below, char *const *command,
+                 struct error *err);
 
 /* Kills what still runs. That there is no container is success. */
 int runtime_delete(const struct place *place, char *const *environment, struct error *err);

@@ -27,6 +27,7 @@
 #include "container/verbs.h"
 #include "container/volumes.h"
 #include "units/container.h"
+#include "units/health_check.h"
 #include "units/oci.h"
 
 /* Of retries, those that Podman makes. */
@@ -374,6 +375,19 @@ static int wait_for_end(pid_t pid, int *ret_status, struct error *err)
     return 0;
 }
 
+/* Written before systemd hears of the main process: musterd looks for it then. */
+static int health_write(const struct start *start, pid_t pid, struct error *err)
+{
+    autoptr(health_check) check = NULL;
+    autofree char *text = NULL;
+    int r = health_check_make(start->container, start->image->config, &check, err);
+    if (r < 0 || !check)
+        return r;
+    check->pid = pid;
+    r = health_check_write(check, &text, err);
+    return r < 0 ? r : file_write(start->place->health, text, strlen(text), 0600, err);
+}
+
 static int container_run(struct start *start, int *ret_status, struct error *err)
 {
     pid_t pid = 0;
@@ -387,6 +401,8 @@ static int container_run(struct start *start, int *ret_status, struct error *err
         r = runtime_create(start->place, start->environment, &pid, err);
     if (r == 0)
         r = network_attach(start->place, start->container, &start->network, pid, err);
+    if (r == 0 && !oneshot)
+        r = health_write(start, pid, err);
     if (r == 0 && !oneshot)
         r = tell_systemd(start, pid, err);
     if (r == 0)

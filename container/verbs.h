@@ -33,4 +33,10 @@ struct exec_options {
 int verb_exec(const char *unit, const struct exec_options *options, char *const *command,
               struct error *err);
 
+/* Runs the container's health check once, or the one for its start. To be run by musterd, whose
+ * death ends it; so does SIGTERM, and with it all that the check started. err is what a failing
+ * check said last. -EAGAIN: it says nothing of the container, which is only about to start, or has
+ * ended. */
+int verb_probe(const char *unit, bool startup, struct error *err);
+
 #endif
