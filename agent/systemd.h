@@ -31,6 +31,7 @@ struct systemd_status {
     char status_text[256]; /* what the service says of itself (STATUS=) */
     char fragment[256];    /* path of the file it was loaded from */
     bool need_reload;      /* the file changed since it was loaded */
+    int64_t main_pid;      /* of a service; 0: none runs */
     bool without_file;     /* loaded with no file: systemd made it up for others' sake */
 };
 
@@ -53,6 +54,10 @@ struct systemd_vtable {
     int (*start)(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
                  struct error *err);
     int (*stop)(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
+                struct error *err);
+    int (*restart)(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
+                   struct error *err);
+    int (*kill)(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
                 struct error *err);
     int (*reset_failed)(struct systemd *systemd, const char *unit, systemd_done_fn fn,
                         void *userdata, struct error *err);
@@ -94,6 +99,20 @@ static inline int systemd_stop(struct systemd *s, const char *unit, systemd_done
                                void *userdata, struct error *err)
 {
     return s->vtable->stop(s, unit, fn, userdata, err);
+}
+
+/* TryRestartUnit: only if it runs or is being started. Done when the job is. */
+static inline int systemd_restart(struct systemd *s, const char *unit, systemd_done_fn fn,
+                                  void *userdata, struct error *err)
+{
+    return s->vtable->restart(s, unit, fn, userdata, err);
+}
+
+/* SIGKILL to the service's main process; what follows is its Restart='s to say. */
+static inline int systemd_kill(struct systemd *s, const char *unit, systemd_done_fn fn,
+                               void *userdata, struct error *err)
+{
+    return s->vtable->kill(s, unit, fn, userdata, err);
 }
 
 static inline int systemd_reset_failed(struct systemd *s, const char *unit, systemd_done_fn fn,

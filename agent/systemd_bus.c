@@ -9,6 +9,7 @@
  * is more, so no more than CALLS_MAX are under way; the rest waits here for its turn.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,12 @@ static int read_property(sd_bus_message *m, const char *name, const char *conten
         int yes = 0;
         int r = sd_bus_message_read_basic(m, 'b', &yes);
         status->need_reload = yes;
+        return r < 0 ? r : 0;
+    }
+    if (strcmp(name, "MainPID") == 0 && strcmp(contents, "u") == 0) {
+        uint32_t pid = 0;
+        int r = sd_bus_message_read_basic(m, 'u', &pid);
+        status->main_pid = pid;
         return r < 0 ? r : 0;
     }
     return sd_bus_message_skip(m, contents);
@@ -498,6 +505,8 @@ static int call(struct bus *bus, const char *method, const char *const texts[2],
                                        strcmp(method, "Get") == 0 ? PROPERTIES : MANAGER, method);
     for (size_t i = 0; r >= 0 && i < 2 && texts[i]; i++)
         r = sd_bus_message_append_basic(job->order, 's', texts[i]);
+    if (r >= 0 && strcmp(method, "KillUnit") == 0)
+        r = sd_bus_message_append_basic(job->order, 'i', &(int32_t){ SIGKILL });
     if (r >= 0 && bus->calls < CALLS_MAX)
         r = send_order(job);
     if (r >= 0)
@@ -528,6 +537,22 @@ static int bus_stop(struct systemd *systemd, const char *unit, systemd_done_fn f
                     struct error *err)
 {
     return order((struct bus *)systemd, "StopUnit", unit, fn, userdata, err);
+}
+
+static int bus_restart(struct systemd *systemd, const char *unit, systemd_done_fn fn,
+                       void *userdata, struct error *err)
+{
+    return order((struct bus *)systemd, "TryRestartUnit", unit, fn, userdata, err);
+}
+
+static int bus_kill(struct systemd *systemd, const char *unit, systemd_done_fn fn, void *userdata,
+                    struct error *err)
+{
+    struct bus *bus = (struct bus *)systemd;
+    struct job *job = NULL;
+    const char *const texts[] = { unit, "main" };
+    int r = job_new(bus, unit, fn, userdata, &job, err);
+    return r < 0 ? r : call(bus, "KillUnit", texts, on_plain_answer, job, err);
 }
 
 static int bus_reset_failed(struct systemd *systemd, const char *unit, systemd_done_fn fn,
@@ -703,6 +728,8 @@ static const struct systemd_vtable bus_vtable = {
     .unwatch = bus_unwatch,
     .start = bus_start,
     .stop = bus_stop,
+    .restart = bus_restart,
+    .kill = bus_kill,
     .reset_failed = bus_reset_failed,
     .reload = bus_reload,
     .is_stopping = bus_is_stopping,

@@ -20,6 +20,8 @@ struct fake_unit {
     int ignore_code;
     unsigned int starts;
     unsigned int stops;
+    unsigned int restarts;
+    unsigned int kills;
     UT_hash_handle hh;
 };
 
@@ -38,6 +40,7 @@ struct fake {
     struct systemd_callbacks callbacks;
     void *userdata;
     bool connected;
+    unsigned int invocations;
     struct fake_unit *units;
     struct news *news;
     unsigned int reloads;
@@ -144,6 +147,28 @@ static int fake_stop(struct systemd *systemd, const char *name, systemd_done_fn 
     return 0;
 }
 
+static int fake_restart(struct systemd *systemd, const char *name, systemd_done_fn fn,
+                        void *userdata, struct error *err)
+{
+    int r = check_connected(systemd, err);
+    if (r < 0)
+        return r;
+    get(systemd, name)->restarts++;
+    add_news(systemd, name, 0, fn, userdata);
+    return 0;
+}
+
+static int fake_kill(struct systemd *systemd, const char *name, systemd_done_fn fn, void *userdata,
+                     struct error *err)
+{
+    int r = check_connected(systemd, err);
+    if (r < 0)
+        return r;
+    get(systemd, name)->kills++;
+    add_news(systemd, name, 0, fn, userdata);
+    return 0;
+}
+
 static int fake_reset_failed(struct systemd *systemd, const char *name, systemd_done_fn fn,
                              void *userdata, struct error *err)
 {
@@ -204,6 +229,8 @@ static const struct systemd_vtable fake_vtable = {
     .unwatch = fake_unwatch,
     .start = fake_start,
     .stop = fake_stop,
+    .restart = fake_restart,
+    .kill = fake_kill,
     .reset_failed = fake_reset_failed,
     .reload = fake_reload,
     .is_stopping = fake_is_stopping,
@@ -266,6 +293,17 @@ unsigned int systemd_fake_reloads(const struct systemd *systemd)
     return ((const struct fake *)(const void *)systemd)->reloads;
 }
 
+void systemd_fake_set_main_pid(struct systemd *systemd, const char *unit, int64_t pid)
+{
+    struct fake *fake = (struct fake *)systemd;
+    struct systemd_status *status = &get(systemd, unit)->status;
+    status->main_pid = pid;
+    if (pid)
+        (void)snprintf(status->invocation, sizeof(status->invocation), "%032u",
+                       ++fake->invocations);
+    add_news(systemd, unit, 0, NULL, NULL);
+}
+
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment)
 {
     struct systemd_status *status = &get(systemd, unit)->status;
@@ -321,4 +359,14 @@ unsigned int systemd_fake_stops(const struct systemd *systemd, const char *unit)
 const char *systemd_fake_active(const struct systemd *systemd, const char *unit)
 {
     return get(systemd, unit)->status.active;
+}
+
+unsigned int systemd_fake_restarts(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->restarts;
+}
+
+unsigned int systemd_fake_kills(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->kills;
 }

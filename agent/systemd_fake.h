@@ -22,6 +22,8 @@ void systemd_fake_set_text(struct systemd *systemd, const char *unit, const char
 /* systemd has it active without a file, as a slice that a service names; a reload finds the file.
  */
 void systemd_fake_make_up(struct systemd *systemd, const char *unit);
+/* Its main process is another (0: none), and so is its run. */
+void systemd_fake_set_main_pid(struct systemd *systemd, const char *unit, int64_t pid);
 /* As a unit that the host has of its own. */
 void systemd_fake_set_fragment(struct systemd *systemd, const char *unit, const char *fragment);
 /* The next start of the unit fails. */
@@ -38,6 +40,9 @@ void systemd_fake_connect(struct systemd *systemd, bool connected);
 unsigned int systemd_fake_starts(const struct systemd *systemd, const char *unit);
 unsigned int systemd_fake_stops(const struct systemd *systemd, const char *unit);
 unsigned int systemd_fake_reloads(const struct systemd *systemd);
+/* How often its restart was ordered, and its main process killed; both change nothing here. */
+unsigned int systemd_fake_restarts(const struct systemd *systemd, const char *unit);
+unsigned int systemd_fake_kills(const struct systemd *systemd, const char *unit);
 const char *systemd_fake_active(const struct systemd *systemd, const char *unit);
 
 #endif
