@@ -69,6 +69,9 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         (void)json_object_set_new(json, "problem", json_string(state->problem));
         (void)json_object_set_new(json, "addresses", json_string(state->addresses));
         (void)json_object_set_new(json, "ports", json_string(state->ports));
+        (void)json_object_set_new(json, "health", json_string(copy->known ? state->health : ""));
+        (void)json_object_set_new(json, "health_reason",
+                                  json_string(copy->known ? state->health_reason : ""));
         (void)json_object_set_new(json, "since_ms", json_integer(state->since_ms));
         if (!copy->known)
             (void)json_object_set_new(

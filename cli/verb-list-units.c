@@ -6,17 +6,22 @@
 #include "base/text.h"
 #include "cli/table.h"
 
-/* {unit, machine, ip, load, active, sub, hash, desired, reason, addresses, ports} */
+/* {unit, machine, ip, load, active, sub, health, hash, desired, reason, addresses, ports} */
 static json_t *make_row(const json_t *unit, const json_t *copy)
 {
     const char *problem = row_string(copy, "problem");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
+    const char *health_reason = row_string(copy, "health_reason");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
                      row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
                      row_string(copy, "ip"), "load", row_string(copy, "load"), "active",
-                     row_string(copy, "active"), "sub", row_string(copy, "sub"), "hash",
-                     row_string(unit, "hash"), "desired", row_string(unit, "desired"), "reason",
-                     *problem ? problem : row_string(unit, "verdict"), "addresses",
-                     row_string(copy, "addresses"), "ports", row_string(copy, "ports"));
+                     row_string(copy, "active"), "sub", row_string(copy, "sub"), "health",
+                     row_string(copy, "health"), "hash", row_string(unit, "hash"), "desired",
+                     row_string(unit, "desired"), "reason",
+                     *problem         ? problem
+                     : *health_reason ? health_reason
+                                      : row_string(unit, "verdict"),
+                     "addresses", row_string(copy, "addresses"), "ports",
+                     row_string(copy, "ports"));
 }
 
 static json_t *make_rows(const json_t *units)
@@ -57,6 +62,13 @@ static char *sub(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "sub"));
 }
 
+static char *health(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    const char *word = row_string(row, "health");
+    return strdup(*word ? word : "-");
+}
+
 static char *load(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -89,6 +101,7 @@ int verb_list_units(struct cli *cli)
         { "active",  active      },
         { "sub",     sub         },
         { "load",    load        },
+        { "health",  health      },
         { "hash",    cell_hash   },
         { "desired", cell_desired},
         { "reason",  reason      },

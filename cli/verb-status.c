@@ -41,6 +41,14 @@ static const char *remark_on(const json_t *copy)
                : " (absent; what follows is the last that was heard)";
 }
 
+static void print_health(const json_t *copy)
+{
+    const char *health = row_string(copy, "health");
+    const char *reason = row_string(copy, "health_reason");
+    autofree char *line = text_format("%s: %s", health, reason);
+    print_line("Health", *health && *reason && line ? line : health);
+}
+
 static void print_copy(const struct cli *cli, const json_t *copy)
 {
     autofree char *machine = machine_cell(cli, row_string(copy, "machine"), row_string(copy, "ip"));
@@ -50,6 +58,7 @@ static void print_copy(const struct cli *cli, const json_t *copy)
     (void)printf("%9s: %s (%s), %s\n", "State", row_string(words, "active"),
                  row_string(words, "sub"), row_string(copy, "load"));
     print_since(json_integer_value(json_object_get(copy, "since_ms")));
+    print_health(copy);
     print_line("Result", row_string(copy, "result"));
     print_line("Problem", row_string(copy, "problem"));
     print_line("Address", row_string(copy, "addresses"));

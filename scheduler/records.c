@@ -329,6 +329,8 @@ static const struct field state_fields[] = {
     FIELD(state, sub, FIELD_NOTE),
     FIELD(state, result, FIELD_NOTE),
     FIELD(state, problem, FIELD_NOTE),
+    FIELD(state, health, FIELD_NOTE),
+    FIELD(state, health_reason, FIELD_NOTE),
     FIELD(state, invocation, FIELD_NOTE),
     FIELD(state, addresses, FIELD_NOTE),
     FIELD(state, ports, FIELD_NOTE),

@@ -121,6 +121,8 @@ struct record_state {
     char *sub;
     char *result;              /* systemd's Result of the last run; "" unknown */
     char *problem;             /* what the agent could not do, in words; "" if nothing */
+    char *health;              /* "starting", "healthy", "unhealthy"; "" if nothing is checked */
+    char *health_reason;       /* what a check said that put it there; "" if nothing */
     char *invocation;          /* systemd's invocation id, "" if none */
     char *addresses;           /* of its container, with spaces between; "" if none */
     char *ports;               /* that it publishes, "[IP:]HOST:CONTAINER/PROTOCOL", likewise */
