@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { NOT_YET_MS = 50 };
-
 static const char *const state_names[] = {
     [HEALTH_INVALID] = "",
     [HEALTH_NONE] = "",
@@ -133,7 +131,7 @@ static void fail(struct health *health, const struct container_health *rules, in
 /* The check is over. What one says that was told to end was counted then, or is of a container that
  * is gone. */
 static void ended(struct health *health, const struct container_health *rules,
-                  enum health_event_kind kind, int64_t now_ms, struct health_actions *ret)
+                  const struct health_event *event, int64_t now_ms, struct health_actions *ret)
 {
     if (health->phase == HEALTH_PHASE_END) {
         health->phase = health->up ? HEALTH_PHASE_WAIT : HEALTH_PHASE_REST;
@@ -143,9 +141,9 @@ static void ended(struct health *health, const struct container_health *rules,
         return;
     health->phase = HEALTH_PHASE_WAIT;
     rest_until_next(health, rules, now_ms);
-    if (kind == HEALTH_EVENT_NOT_YET)
-        health->due_ms = now_ms + NOT_YET_MS;
-    else if (kind == HEALTH_EVENT_PASSED)
+    if (event->kind == HEALTH_EVENT_NOT_YET)
+        health->due_ms = now_ms + event->delay_ms;
+    else if (event->kind == HEALTH_EVENT_PASSED)
         pass(health, rules, now_ms, ret);
     else
         fail(health, rules, now_ms, ret);
@@ -185,7 +183,7 @@ struct health_actions health_step(struct health *health, const struct container_
     case HEALTH_EVENT_PASSED:
     case HEALTH_EVENT_FAILED:
     case HEALTH_EVENT_NOT_YET:
-        ended(health, rules, event->kind, now_ms, &actions);
+        ended(health, rules, event, now_ms, &actions);
         break;
     case HEALTH_EVENT_INVALID:
         break;

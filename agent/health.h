@@ -67,14 +67,14 @@ enum health_event_kind {
     HEALTH_EVENT_TICK,    /* time has passed, and there is room for a check if one is due */
     HEALTH_EVENT_PASSED,  /* the check ended well */
     HEALTH_EVENT_FAILED,  /* it did not, or could not be run */
-    HEALTH_EVENT_NOT_YET, /* it was too early for it */
+    HEALTH_EVENT_NOT_YET, /* it says nothing: too early, or cut short; again after delay_ms */
 };
 
 struct health_event {
     enum health_event_kind kind;
     enum health_state known; /* STARTING for a new container; else what an earlier musterd found */
     int64_t since_ms;        /* when the container came up */
-    int64_t delay_ms;        /* until the first check */
+    int64_t delay_ms;        /* until the first check, or the next try */
 };
 
 /* What the shell does now, in this order. */

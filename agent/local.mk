@@ -3,10 +3,12 @@ noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/agent_lead.c agent/agent_parts.h agent/agent_store.c \
+	agent/checks.c agent/checks.h \
 	agent/commit.c agent/commit.h \
 	agent/config.c agent/config.h \
 	agent/fold.c agent/fold.h \
 	agent/health.c agent/health.h \
+	agent/health_note.c agent/health_note.h \
 	agent/identity.c agent/identity.h \
 	agent/leader.c agent/leader.h \
 	agent/machine.c agent/machine.h \
@@ -37,7 +39,10 @@ install-data-hook:
 uninstall-hook:
 	rm -f '$(DESTDIR)$(systemdsystemunitdir)/fleet.service'
 
-check_PROGRAMS += test-agent-health
+check_PROGRAMS += test-agent-checks test-agent-health
+test_agent_checks_SOURCES = tests/unit/test-agent-checks.c agent/systemd_fake.c agent/systemd_fake.h \
+	tests/unit/harness.h
+test_agent_checks_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_health_SOURCES = tests/unit/test-agent-health.c tests/unit/harness.h
 test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \

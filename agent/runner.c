@@ -8,6 +8,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "agent/checks.h"
 #include "agent/reconcile.h"
 #include "agent/texts.h"
 #include "base/clock.h"
@@ -49,6 +50,7 @@ struct runner {
     bool reloading;
     struct entry *entries;
     struct texts *texts;
+    struct checks *checks;
 };
 
 static void advance(struct entry *entry);
@@ -119,6 +121,7 @@ static void forget(struct entry *entry)
     HASH_DEL(runner->entries, entry);
     if (runner->systemd)
         systemd_unwatch(runner->systemd, entry->name);
+    checks_forget(runner->checks, entry->name);
     reports_forget(runner->config.reports, entry->name);
     entry_free(entry);
     texts_drop_unused(runner->texts, is_used, runner);
@@ -157,6 +160,9 @@ static void report(struct entry *entry)
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
     bool gone = !entry->installed;
+    const char *reason = "";
+    enum health_state health =
+        gone ? HEALTH_NONE : checks_health(entry->runner->checks, entry->name, &reason);
     struct record_state state = {
         .assignment_revision = entry->assignment_revision,
         .load = (char *)(gone || !known ? "not-found" : status->load),
@@ -165,6 +171,8 @@ static void report(struct entry *entry)
         .result = (char *)(gone ? "" : status->result),
         .invocation = (char *)(gone ? "" : status->invocation),
         .problem = (char *)problem_of(entry),
+        .health = (char *)health_state_name(health),
+        .health_reason = (char *)(gone ? "" : reason),
         .released_revision = entry->released_revision,
         .since_ms = entry->since_ms,
     };
@@ -183,7 +191,7 @@ static void report(struct entry *entry)
                    entry->started_revision == entry->assignment_revision;
     if (!settled)
         return;
-    bool transient = !gone && activity == ACTIVITY_CHANGING;
+    bool transient = !gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING);
     int r = network_of(entry, &addresses, &ports, &err);
     state.addresses = addresses;
     state.ports = ports;
@@ -600,6 +608,8 @@ void runner_on_status(struct runner *runner, const char *unit, const struct syst
     if (entry->doing == UNIT_STEP_NOTHING && activity_from_name(status->active) > ACTIVITY_INACTIVE)
         clear_problem(entry); /* it was started after all, by hand or by another unit */
     check_host_unit(entry);
+    if (entry->installed)
+        checks_on_status(runner->checks, unit, status);
     if (entry->doing != UNIT_STEP_NOTHING)
         report(entry);
     else
@@ -616,6 +626,13 @@ void runner_on_connected(struct runner *runner, bool connected)
     HASH_ITER(hh, runner->entries, entry, next) {
         entry->status = (struct systemd_status){ 0 };
     }
+}
+
+static void on_health(const char *unit, void *userdata)
+{
+    struct entry *entry = find_entry(userdata, unit);
+    if (entry)
+        report(entry);
 }
 
 /* A new order ends the wait for another try, and for a text that it may no longer name. */
@@ -743,9 +760,16 @@ int runner_new(const struct runner_config *config, struct runner **ret, struct e
     if (!runner)
         return error_oom(err);
     runner->config = *config;
+    const struct checks_config checks = { .loop = config->loop,
+                                          .helper = config->helper,
+                                          .run = config->dirs.run,
+                                          .on_change = on_health,
+                                          .userdata = runner };
     int r = unit_files_prepare(&config->dirs, err);
     if (r == 0)
         r = texts_new(config->kv, config->prefix, on_text, runner, &runner->texts, err);
+    if (r == 0)
+        r = checks_new(&checks, &runner->checks, err);
     if (r == 0)
         r = adopt_installed(runner, err);
     if (r < 0)
@@ -759,6 +783,7 @@ void runner_set_systemd(struct runner *runner, struct systemd *systemd)
     struct entry *entry = NULL;
     struct entry *next = NULL;
     runner->systemd = systemd;
+    checks_set_systemd(runner->checks, systemd);
     if (!systemd)
         return;
     HASH_ITER(hh, runner->entries, entry, next) {
@@ -777,5 +802,6 @@ void runner_free(struct runner *runner)
         entry_free(entry);
     }
     texts_free(runner->texts);
+    checks_free(runner->checks);
     free(runner);
 }

@@ -29,7 +29,8 @@ static struct health_actions step(struct health *health, const struct container_
 {
     const struct health_event event = { .kind = kind,
                                         .known = HEALTH_STARTING,
-                                        .since_ms = now_ms };
+                                        .since_ms = now_ms,
+                                        .delay_ms = kind == HEALTH_EVENT_NOT_YET ? 50 : 0 };
     return health_step(health, r, &event, now_ms);
 }
 
