@@ -16,6 +16,7 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/facts.sh \
 	tests/cluster/failing.bats \
 	tests/cluster/escape.c \
+	tests/cluster/health.bats \
 	tests/cluster/idle.bats \
 	tests/cluster/isolation.bats \
 	tests/cluster/kill-at.c \
