@@ -3,6 +3,7 @@
 EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/bench/container.sh \
 	tests/bench/failover.sh \
+	tests/bench/health.sh \
 	tests/bench/idle.sh \
 	tests/bench/rss.sh \
 	tests/bench/sched.sh \

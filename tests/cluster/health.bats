@@ -74,10 +74,14 @@ store_has_revision() {
     [ "$(etcd_revision)" = "$1" ]
 }
 
-@test "nothing is written while nothing changes" {
+store_is_still() {
     local revision
     revision=$(etcd_revision)
-    holds_for 5 store_has_revision "$revision"
+    holds_for 5 store_has_revision "$revision" || { etcd_dump; return 1; }
+}
+
+@test "nothing is written while nothing changes" {
+    wait_for 20 'the last change is written' store_is_still
 }
 
 @test "HealthOnFailure=kill leaves the rest to Restart=" {
