@@ -102,7 +102,7 @@ static int others_read(struct others *others, const struct place *place, struct 
     if (r == GLOB_NOSPACE)
         return error_oom(err);
     size_t count = others->paths.gl_pathc;
-    others->records = calloc(count + 1, sizeof(*others->records));
+    others->records = calloc(count + 1, sizeof(void *));
     others->holders = calloc(count + 1, sizeof(*others->holders));
     if (!others->records || !others->holders)
         return error_oom(err);

@@ -162,8 +162,8 @@ static int add_range(struct choice *choice, const struct container_port *port, s
     int64_t first = port->host_port;
     int r = first ? check_range(choice, port, first, err) : find_range(choice, port, &first, err);
     for (int64_t i = 0; r == 0 && i < port->count; i++) {
-        json_t *one = json_pack("{s:I, s:I, s:s, s:s*}", "hostPort", (json_int_t)(first + i),
-                                "containerPort", (json_int_t)(port->container_port + i), "protocol",
+        json_t *one = json_pack("{s:I, s:I, s:s, s:s*}", "hostPort", (json_int_t)first + i,
+                                "containerPort", (json_int_t)port->container_port + i, "protocol",
                                 port->protocol, "hostIP", port->host_ip);
         if (json_array_append_new(choice->ports, one) < 0)
             r = error_oom(err);
