@@ -2,9 +2,9 @@
 /*
  * Tries to get out of the container that it runs in: escape HOST_PID DISK_MAJOR DISK_MINOR SOCKET
  *
- * HOST_PID is a process outside, the disk is the one that the host's root lies on, SOCKET the name
- * of an abstract socket that somebody listens on outside. Each attempt runs in a process of its
- * own. Says "held NAME" or "OUT NAME: how" for each; exit status 1 if one got out. Linked
+ * HOST_PID is that of musterd outside, the disk is the one that the host's root lies on, SOCKET the
+ * name of an abstract socket that somebody listens on outside. Each attempt runs in a process of
+ * its own. Says "held NAME" or "OUT NAME: how" for each; exit status 1 if one got out. Linked
  * statically, since the image has no libraries.
  */
 #include <dirent.h>
@@ -174,9 +174,22 @@ static int joins_namespaces(void)
 
 /* --- processes of the host --- */
 
+/* A process of ours may bear the number that musterd has outside. */
+static int is_one_of_ours(void)
+{
+    char path[64];
+    char comm[32] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)host_pid);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, comm, sizeof(comm) - 1) : 0;
+    return n > 0 && strncmp(comm, "musterd", strlen("musterd")) != 0;
+}
+
 static int sees_the_process(void)
 {
     char path[64];
+    if (is_one_of_ours())
+        return 0;
     (void)snprintf(path, sizeof(path), "/proc/%d", (int)host_pid);
     if (access(path, F_OK) == 0)
         return out("%s", path);
@@ -192,6 +205,8 @@ static int traces_the_process(void)
     char byte = 0;
     struct iovec here = { &byte, 1 };
     struct iovec there = { (void *)0x400000, 1 };
+    if (is_one_of_ours())
+        return 0;
     if (ptrace(PTRACE_SEIZE, host_pid, NULL, NULL) == 0)
         return out("ptrace");
     if (process_vm_readv(host_pid, &here, 1, &there, 1, 0) > 0)

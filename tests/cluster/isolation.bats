@@ -82,7 +82,9 @@ exec_session_is_held() {
     local unit=$1
     bring "$unit"
     # shellcheck disable=SC2046  # words
-    run -0 inside "$unit" /tmp/escape $(arguments)
+    run inside "$unit" /tmp/escape $(arguments)
+    echo "$output"
+    [ "$status" = 0 ]
     [ "$(grep -c '^held ' <<<"$output")" -ge 28 ]
 }
 
