@@ -6,8 +6,8 @@
 
 #include "scheduler/bits.h"
 
-/* A bitmap is made when it takes no more than this many times the room of the list: from there on it
- * is also the quicker one to unite. */
+/* A bitmap is made when it takes no more than this many times the room of the list: from there on
+ * it is also the quicker one to unite. */
 enum { BITMAP_WORTH = 1, ROOM_MIN = 2 };
 
 void bag_done(struct bag *bag)
