@@ -222,12 +222,14 @@ static void drop_globs(struct container *container)
 static int prepare(const struct work *work, size_t number, struct error *err)
 {
     struct container_mount *mount = &work->container->mounts[number];
+    struct stat st;
     int r = 0;
     if (mount->type == CONTAINER_MOUNT_VOLUME)
         r = prepare_volume(work, mount, number, err);
     else if (mount->type == CONTAINER_MOUNT_IMAGE)
         r = prepare_image(work, mount, number, err);
-    if (r == 0 && mount->type == CONTAINER_MOUNT_BIND && access(mount->source, F_OK) < 0)
+    /* Not access(2), which asks the device rules of the service about a device. */
+    if (r == 0 && mount->type == CONTAINER_MOUNT_BIND && stat(mount->source, &st) < 0)
         r = error_set(err, -ENOENT, "there is no %s on this machine", mount->source);
     if (r == 0 && mount->overlay)
         r = prepare_overlay(work, mount, number, err);

@@ -220,7 +220,7 @@ struct container {
     size_t secret_count;
     /* users */
     enum container_userns userns;
-    int64_t userns_size;        /* auto: ids; 0: by what the image needs, at least 1024 */
+    int64_t userns_size;        /* auto: how many ids; 0: 65536 */
     int64_t keep_uid, keep_gid; /* keep-id: where root's own id appears; 0: at 0 */
     char *sub_uid, *sub_gid;    /* owner of the ranges in /etc/subuid, subgid; NULL: "containers" */
     struct container_id_map *uid_maps;
