@@ -173,7 +173,6 @@ static int open_all(struct unpack *unpack, int fd, struct error *err)
  * a layer could redirect directories. */
 static int keep_attributes(struct archive_entry *entry, struct error *err)
 {
-    autostrv names = NULL;
     const char *name = NULL;
     const void *value = NULL;
     size_t size = 0;

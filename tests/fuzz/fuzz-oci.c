@@ -26,8 +26,10 @@ static void check(const json_t *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct container container = { .image = "i",
-                                   .host_name = "h",
+    char image_name[] = "i";
+    char host_name[] = "h";
+    struct container container = { .image = image_name,
+                                   .host_name = host_name,
                                    .network = CONTAINER_NETWORK_NONE };
     autojson image = NULL;
     autojson config = NULL;

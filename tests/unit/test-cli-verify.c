@@ -49,8 +49,8 @@ static void what_systemd_would_not_load_is_refused_the_rest_is_told(void **state
     };
     static const bool has_lines[] = { true, true, true, true, true, false };
     static const char *const refusals[] = {
-        "bad.service: systemd would refuse it: line 2: Unbalanced quoting, ignoring: "
-        "\"/bin/true \"a\"",
+        ("bad.service: systemd would refuse it: line 2: Unbalanced quoting, ignoring: "
+         "\"/bin/true \"a\""),
         "a.timer: systemd would refuse it: Timer unit lacks value setting. Refusing.",
         "k-.slice: systemd would refuse it",
     };
