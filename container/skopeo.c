@@ -143,6 +143,7 @@ static int auth_file_find(char **ret, struct error *err)
 }
 
 static int run(char *const *environment, const char *const *argv, struct progress *progress,
+               /* NOLINTNEXTLINE(readability-non-const-parameter) */
                char **ret, size_t *ret_length, struct error *err)
 {
     autofree char *auth = NULL;

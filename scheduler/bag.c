@@ -72,7 +72,7 @@ bool bag_add(struct bag *bag, uint32_t machine, size_t words)
     bag->size++;
     if (bag->bits)
         bits_set(bag->bits, machine);
-    else if (bag->size * BITMAP_WORTH >= words)
+    else if ((size_t)bag->size * BITMAP_WORTH >= words)
         make_bits(bag, words);
     return true;
 }
@@ -96,7 +96,7 @@ uint32_t bag_count(const struct bag *bag, uint32_t machine)
 
 void bag_unite(const struct bag *bag, uint64_t *bits, size_t words)
 {
-    if (!bag->bits || bag->size * BITMAP_WORTH < words) {
+    if (!bag->bits || (size_t)bag->size * BITMAP_WORTH < words) {
         bag_unite_from(bag, 1, bits);
         return;
     }

@@ -184,12 +184,12 @@ static int compare_depth(const void *a, const void *b)
 /* What lies below another is mounted after it, however they were said. */
 static int add_own_mounts(json_t *mounts, const struct oci_input *input, struct error *err)
 {
-    autofree const struct oci_mount **sorted = calloc(input->mount_count + 1, sizeof(*sorted));
+    autofree const struct oci_mount **sorted = calloc(input->mount_count + 1, sizeof(void *));
     if (!sorted)
         return error_oom(err);
     for (size_t i = 0; i < input->mount_count; i++)
         sorted[i] = &input->mounts[i];
-    qsort(sorted, input->mount_count, sizeof(*sorted), compare_depth);
+    qsort(sorted, input->mount_count, sizeof(void *), compare_depth);
     for (size_t i = 0; i < input->mount_count; i++) {
         const struct oci_mount *mount = sorted[i];
         json_t *value =

@@ -48,6 +48,7 @@ struct range {
 static bool read_range(const char *text, struct range *ret)
 {
     int end = 0;
+    /* Five digits fit, and what they say is judged below. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(text, "%5u-%5u%n", &ret->first, &ret->last, &end) < 2 || text[end] != '\0') {
         uint64_t port = 0;
         if (text_parse_u64(text, PORT_MAX, &port, NULL) < 0)
