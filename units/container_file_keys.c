@@ -44,6 +44,16 @@ static int mount_add(struct reading *reading, const struct unit_option *option, 
     return 0;
 }
 
+/* *ret NULL: the value is empty, and what the key said before is dropped. */
+static int mount_text(struct reading *reading, const struct unit_option *option, char **ret,
+                      struct error *err)
+{
+    if (*option->value)
+        return take_expanded(reading, option, ret, err);
+    container_clear_mounts(reading->container, option->key);
+    return 0;
+}
+
 /* --- options of volumes and binds --- */
 
 static const char *const plain_options[] = {
@@ -128,13 +138,9 @@ static int take_volume(struct reading *reading, const struct unit_option *option
                        struct error *err)
 {
     (void)field;
-    if (!*option->value) {
-        container_clear_mounts(reading->container, option->key);
-        return 0;
-    }
     autofree char *text = NULL;
-    int r = take_expanded(reading, option, &text, err);
-    if (r < 0)
+    int r = mount_text(reading, option, &text, err);
+    if (r < 0 || !text)
         return r;
     char *rest = text;
     const char *source = strsep(&rest, ":");
@@ -185,13 +191,9 @@ static int take_tmpfs(struct reading *reading, const struct unit_option *option,
                       struct error *err)
 {
     (void)field;
-    if (!*option->value) {
-        container_clear_mounts(reading->container, option->key);
-        return 0;
-    }
     autofree char *text = NULL;
-    int r = take_expanded(reading, option, &text, err);
-    if (r < 0)
+    int r = mount_text(reading, option, &text, err);
+    if (r < 0 || !text)
         return r;
     char *options = text;
     const char *destination = strsep(&options, ":");

@@ -186,12 +186,7 @@ static int take_pairs(struct reading *reading, const struct unit_option *option,
 {
     autostrv words = NULL;
     char ***list = field;
-    if (!*option->value) {
-        strv_free(*list);
-        *list = NULL;
-        return 0;
-    }
-    int r = take_split(reading, option, &words, err);
+    int r = take_list_words(reading, option, list, &words, err);
     for (char **word = words; r >= 0 && word && *word; word++) {
         if (**word == '=' || !strchr(*word, '='))
             return unit_option_error(err, option, "\"%s\" is no NAME=VALUE", *word);
@@ -249,12 +244,7 @@ static int take_capabilities(struct reading *reading, const struct unit_option *
 {
     autostrv words = NULL;
     char ***list = field;
-    if (!*option->value) {
-        strv_free(*list);
-        *list = NULL;
-        return 0;
-    }
-    int r = take_split(reading, option, &words, err);
+    int r = take_list_words(reading, option, list, &words, err);
     for (char **word = words; r >= 0 && word && *word; word++) {
         const char *known = strcasecmp(*word, "all") == 0 ? "ALL" : capability_find(*word);
         if (!known) {
@@ -284,12 +274,7 @@ static int take_paths(struct reading *reading, const struct unit_option *option,
 {
     autostrv words = NULL;
     char ***list = field;
-    if (!*option->value) {
-        strv_free(*list);
-        *list = NULL;
-        return 0;
-    }
-    int r = take_split(reading, option, &words, err);
+    int r = take_list_words(reading, option, list, &words, err);
     for (char **word = words; r >= 0 && word && *word; word++) {
         autostrv paths = NULL;
         r = strv_split(*word, ":", &paths, err);

@@ -262,13 +262,17 @@ static int list_check(char *const *list, const struct unit_option *option, struc
     return 0;
 }
 
+int take_list_words(struct reading *reading, const struct unit_option *option, char ***list,
+                    char ***ret, struct error *err)
+{
+    return *option->value ? take_split(reading, option, ret, err) : list_drop(list);
+}
+
 int take_words(struct reading *reading, const struct unit_option *option, void *field,
                struct error *err)
 {
     autostrv words = NULL;
-    if (!*option->value)
-        return list_drop(field);
-    int r = take_split(reading, option, &words, err);
+    int r = take_list_words(reading, option, field, &words, err);
     for (char **word = words; r >= 0 && word && *word; word++)
         r = strv_add(field, *word, err);
     return r < 0 ? r : list_check(*(char ***)field, option, err);
