@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,28 +11,13 @@
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/verbs.h"
-
-/* "SIGHUP", or "SIGRTMIN+3". */
-static int signal_number(const char *name)
-{
-    static const char real_time[] = "SIGRTMIN+";
-    uint64_t offset = 0;
-    if (text_starts_with(name, real_time) &&
-        text_parse_u64(name + strlen(real_time), 30, &offset, NULL) == 0)
-        return SIGRTMIN + (int)offset;
-    for (int number = 1; number < SIGRTMIN; number++) {
-        const char *abbreviation = sigabbrev_np(number);
-        if (abbreviation && strcmp(abbreviation, name + strlen("SIG")) == 0)
-            return number;
-    }
-    return -EINVAL;
-}
+#include "units/signal_name.h"
 
 static int send_signal(const struct place *place, const char *name, struct error *err)
 {
     autofree char *text = NULL;
     uint64_t pid = 0;
-    int number = signal_number(name);
+    int number = signal_name_number(name);
     if (number < 0)
         return error_set(err, number, "ReloadSignal=%s: this machine has no such signal", name);
     int r = file_read(place->pid, 64, &text, NULL, err);

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +10,7 @@
 #include "base/json.h"
 #include "base/shape.h"
 #include "base/text.h"
+#include "units/signal_name.h"
 #include "units/specifier.h"
 
 /* --- pieces --- */
@@ -141,69 +140,6 @@ int take_parse_size(const char *text, int64_t *ret)
         return -EINVAL;
     *ret = value << shift;
     return 0;
-}
-
-static const struct {
-    int number;
-    const char *name;
-} signals[] = {
-    {SIGHUP,     "SIGHUP"   },
-    { SIGINT,    "SIGINT"   },
-    { SIGQUIT,   "SIGQUIT"  },
-    { SIGILL,    "SIGILL"   },
-    { SIGTRAP,   "SIGTRAP"  },
-    { SIGABRT,   "SIGABRT"  },
-    { SIGBUS,    "SIGBUS"   },
-    { SIGFPE,    "SIGFPE"   },
-    { SIGKILL,   "SIGKILL"  },
-    { SIGUSR1,   "SIGUSR1"  },
-    { SIGSEGV,   "SIGSEGV"  },
-    { SIGUSR2,   "SIGUSR2"  },
-    { SIGPIPE,   "SIGPIPE"  },
-    { SIGALRM,   "SIGALRM"  },
-    { SIGTERM,   "SIGTERM"  },
-    { SIGCHLD,   "SIGCHLD"  },
-    { SIGCONT,   "SIGCONT"  },
-    { SIGSTOP,   "SIGSTOP"  },
-    { SIGTSTP,   "SIGTSTP"  },
-    { SIGTTIN,   "SIGTTIN"  },
-    { SIGTTOU,   "SIGTTOU"  },
-    { SIGURG,    "SIGURG"   },
-    { SIGXCPU,   "SIGXCPU"  },
-    { SIGXFSZ,   "SIGXFSZ"  },
-    { SIGVTALRM, "SIGVTALRM"},
-    { SIGPROF,   "SIGPROF"  },
-    { SIGWINCH,  "SIGWINCH" },
-    { SIGIO,     "SIGIO"    },
-    { SIGPWR,    "SIGPWR"   },
-    { SIGSYS,    "SIGSYS"   },
-};
-
-/* systemd writes real-time signals so; an image may say the numbers. */
-static const char *real_time_signal(const char *text, int64_t number)
-{
-    static char name[sizeof("SIGRTMIN+30")];
-    int64_t offset = number - SIGRTMIN;
-    const char *plus = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
-    if (number == 0) {
-        if (strncasecmp(plus, "RTMIN+", 6) != 0 || take_parse_int(plus + 6, 0, 30, &offset) < 0)
-            return NULL;
-    }
-    if (offset < 0 || offset > 30)
-        return NULL;
-    (void)snprintf(name, sizeof(name), "SIGRTMIN+%d", (int)offset);
-    return name;
-}
-
-const char *take_signal_name(const char *text)
-{
-    int64_t number = 0;
-    (void)take_parse_int(text, 1, SIGRTMIN + 30, &number);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        if (number == signals[i].number || strcasecmp(text, signals[i].name) == 0 ||
-            strcasecmp(text, signals[i].name + 3) == 0)
-            return signals[i].name;
-    return real_time_signal(text, number);
 }
 
 /* --- whole keys --- */
@@ -370,7 +306,7 @@ int take_signal(struct reading *reading, const struct unit_option *option, void 
     int r = take_string(reading, option, &value, err);
     if (r < 0)
         return r;
-    const char *name = value ? take_signal_name(value) : NULL;
+    const char *name = value ? signal_name_find(value) : NULL;
     if (value && !name)
         return unit_option_error(err, option, "there is no such signal; want one such as SIGTERM");
     char *copy = name ? strdup(name) : NULL;

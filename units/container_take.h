@@ -86,10 +86,6 @@ int take_parse_size(const char *text, int64_t *ret);
 /* Decimal, negative where min is. -EINVAL without words. */
 int take_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 
-/* A signal's name as "SIGTERM" of "TERM", "sigterm" or "15", until the next call; NULL: there is
- * none. */
-const char *take_signal_name(const char *text);
-
 /* The words that a key adds to a list, each to be judged by the caller; of an empty value there is
  * none, and the list is dropped. */
 int take_list_words(struct reading *reading, const struct unit_option *option, char ***list,

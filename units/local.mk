@@ -23,6 +23,7 @@ libunits_a_SOURCES = \
 	units/requirements_load.c \
 	units/requirements_parts.h \
 	units/requirements_read.c \
+	units/signal_name.c units/signal_name.h \
 	units/specifier.c units/specifier.h \
 	units/translate.c units/translate.h \
 	units/unit_escape.c units/unit_escape.h \
