@@ -216,6 +216,17 @@ int strv_split(const char *s, const char *separators, char ***ret, struct error 
     return 0;
 }
 
+int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 int text_parse_u64(const char *s, uint64_t max, uint64_t *ret, struct error *err)
 {
     uint64_t value = 0;

@@ -61,6 +61,9 @@ static inline void cleanup_strv(char ***list)
 }
 #define autostrv __attribute__((cleanup(cleanup_strv))) char **
 
+/* What a hexadecimal digit counts, in either case; -1 where it is none. */
+int text_hex_digit(char c);
+
 /* Decimal digits only, the whole string. -EINVAL and the reason otherwise. */
 int text_parse_u64(const char *s, uint64_t max, uint64_t *ret, struct error *err);
 

@@ -51,23 +51,12 @@ int unit_escape_path(const char *path, char **ret, struct error *err)
     return *ret ? 0 : error_oom(err);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The byte of \xNN at s; 0 if there is none. */
 static char escaped_byte(const char *s)
 {
-    if (s[1] != 'x' || hex_digit(s[2]) < 0 || hex_digit(s[3]) < 0)
+    if (s[1] != 'x' || text_hex_digit(s[2]) < 0 || text_hex_digit(s[3]) < 0)
         return '\0';
-    return (char)(hex_digit(s[2]) * 16 + hex_digit(s[3]));
+    return (char)(text_hex_digit(s[2]) * 16 + text_hex_digit(s[3]));
 }
 
 int unit_unescape(const char *escaped, char **ret, struct error *err)

@@ -12,23 +12,12 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Exactly count digits of this base; false if one is none. */
 static bool read_digits(const char *s, int count, int base, uint32_t *ret)
 {
     uint32_t value = 0;
     for (int i = 0; i < count; i++) {
-        int digit = hex_digit(s[i]);
+        int digit = text_hex_digit(s[i]);
         if (digit < 0 || digit >= base)
             return false;
         value = value * (uint32_t)base + (uint32_t)digit;
