@@ -258,25 +258,6 @@ void volumes_done(struct volumes *volumes)
     free(volumes->list);
 }
 
-static const char *type_name(enum container_mount_type type)
-{
-    switch (type) {
-    case CONTAINER_MOUNT_TMPFS:
-        return "tmpfs";
-    case CONTAINER_MOUNT_RAMFS:
-        return "ramfs";
-    case CONTAINER_MOUNT_DEVPTS:
-        return "devpts";
-    case CONTAINER_MOUNT_BIND:
-    case CONTAINER_MOUNT_VOLUME:
-    case CONTAINER_MOUNT_IMAGE:
-    case CONTAINER_MOUNT_GLOB:
-    case CONTAINER_MOUNT_INVALID:
-        break;
-    }
-    return "bind";
-}
-
 int volumes_list(const struct container *container, struct volumes *ret, struct error *err)
 {
     struct volumes volumes = { 0 };
@@ -292,7 +273,7 @@ int volumes_list(const struct container *container, struct volumes *ret, struct 
             r = r < 0 ? r : error_oom(err);
             break;
         }
-        *item = (struct oci_mount){ .type = type_name(mount->type),
+        *item = (struct oci_mount){ .type = oci_mount_type(mount->type),
                                     .source = mount->source,
                                     .destination = mount->destination,
                                     .options = options };

@@ -77,6 +77,10 @@ struct oci_input {
     size_t gid_map_count;
 };
 
+/* What the runtime calls it: what lies on the machine is bound, the rest is the kernel's own type.
+ */
+const char *oci_mount_type(enum container_mount_type type);
+
 /* The options of a mount of the unit for the runtime, in order; caller frees with strv_free(). What
  * the runtime is not asked to do (idmap, U, O) has been done by then. */
 int oci_mount_options(const struct container_mount *mount, char ***ret, struct error *err);

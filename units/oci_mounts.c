@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "units/container_value.h"
 #include "units/oci_parts.h"
 
 enum { OPTIONS_MAX = 8, SHM_DEFAULT_BYTES = 65536 * 1024 };
@@ -206,6 +207,11 @@ static bool is_bound(enum container_mount_type type)
 {
     return type == CONTAINER_MOUNT_BIND || type == CONTAINER_MOUNT_VOLUME ||
            type == CONTAINER_MOUNT_IMAGE || type == CONTAINER_MOUNT_GLOB;
+}
+
+const char *oci_mount_type(enum container_mount_type type)
+{
+    return is_bound(type) ? "bind" : container_mount_words[type];
 }
 
 /* "slave" of "rslave" and the like, and "bind" of "rbind". */

@@ -117,15 +117,9 @@ static void mounts_of(const struct container *container, struct facts *facts)
     assert_true(container->mount_count <= FACTS_MAX);
     for (size_t i = 0; i < container->mount_count; i++) {
         const struct container_mount *mount = &container->mounts[i];
-        bool own_type = mount->type == CONTAINER_MOUNT_TMPFS ||
-                        mount->type == CONTAINER_MOUNT_RAMFS ||
-                        mount->type == CONTAINER_MOUNT_DEVPTS;
         assert_int_equal(oci_mount_options(mount, &facts->options[i], NULL), 0);
         facts->mounts[i] = (struct oci_mount){
-            .type = !own_type                              ? "bind"
-                    : mount->type == CONTAINER_MOUNT_TMPFS ? "tmpfs"
-                    : mount->type == CONTAINER_MOUNT_RAMFS ? "ramfs"
-                                                           : "devpts",
+            .type = oci_mount_type(mount->type),
             .source = source_of(mount),
             .destination = mount->destination,
             .options = facts->options[i],
