@@ -40,7 +40,8 @@ libcontainer_a_SOURCES = \
 EXTRA_DIST += data/container.conf
 
 # As root: bats tests/integration/container.bats
-EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats
+EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats \
+	tests/integration/one-node.sh
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
 	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store \

@@ -4,46 +4,16 @@
 # muster-container under a real systemd: one node, hand-written services, an image of busybox.
 # Needs root, a built muster-container ($top_builddir), and the harness of tests/cluster.
 
-SRC=$(readlink -f "${BATS_TEST_DIRNAME}/../..")
-BUILD=$(readlink -f "${top_builddir:-$SRC/build}")
-HELPER=/usr/lib/muster/muster-container
 IMAGE=oci:/var/lib/muster/images/mcont
 STORE=/var/lib/muster/images/.store
 
 bats_require_minimum_version 1.5.0
+load one-node.sh
 
 setup_file() {
-    local program
-    [ "$(id -u)" = 0 ] || skip "not root"
-    for program in crun skopeo umoci busybox systemd-nspawn script; do
-        command -v "$program" >/dev/null || skip "$program is not installed"
-    done
-    [ -f "$SRC/tests/cluster/lib.sh" ] || skip "the harness of tests/cluster is not there"
-    [ -x "$BUILD/muster-container" ] || skip "muster-container is not built in $BUILD"
-    mkdir -p "$BATS_FILE_TMPDIR/install/usr/lib/muster" "$BATS_FILE_TMPDIR/images"
-    cp "$BUILD/muster-container" "$BUILD/muster-unpack" "$BATS_FILE_TMPDIR/install${HELPER%/*}"
-    make_image "$BATS_FILE_TMPDIR/images/mcont" "$BATS_FILE_TMPDIR/files"
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER_LOG_FD=3 cluster_up 1 --etcd 0 --install "$BATS_FILE_TMPDIR/install" \
-        --images "$BATS_FILE_TMPDIR/images"
-    echo "$CLUSTER" >"$BATS_FILE_TMPDIR/cluster"
-}
-
-teardown_file() {
-    [ -f "$BATS_FILE_TMPDIR/cluster" ] || return 0
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster") cluster_down
-}
-
-setup() {
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster")
-    export CLUSTER
-    . "$SRC/tests/cluster/lib.sh"
-}
-
-# What nspawn's console shows is in the journal of the node too; here the journal is enough.
-teardown() {
-    [ -n "${BATS_TEST_COMPLETED:-}" ] || node_journal node1 --lines=40 >&3 2>&1
+    one_node_prepare skopeo script
+    make_image "$IMAGES/mcont" "$BATS_FILE_TMPDIR/files"
+    one_node_up
 }
 
 make_image() {
@@ -60,10 +30,6 @@ make_image() {
     umoci insert --image "$layout:latest" "$files" / >/dev/null 2>&1
     umoci config --image "$layout:latest" --config.cmd /bin/echo --config.cmd 'the command of the image'
     umoci config --image "$layout:latest" --tag web --config.user web
-}
-
-node() {
-    node_run node1 "$@"
 }
 
 json_strings() {
@@ -105,23 +71,6 @@ END
 
 forever() {
     define "$1" /bin/sh -c 'trap "exit 0" TERM; echo hello from $$; while :; do sleep 1000 & wait $!; done'
-}
-
-property() {
-    node_property node1 "$1" "$2"
-}
-
-lines_of() {
-    node_journal node1 --output=cat --unit="$1"
-}
-
-journal_shows() {
-    node journalctl --sync
-    lines_of "$1" | grep -F -- "$2"
-}
-
-is_dead() {
-    case $(property "$1" ActiveState) in inactive | failed) ;; *) return 1 ;; esac
 }
 
 assert_nothing_left() {

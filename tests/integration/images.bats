@@ -4,54 +4,26 @@
 # Images from everywhere, under a real systemd: one node, in it Debian's docker-registry with TLS and passwords, and
 # hand-written services. Needs root, a built muster-container ($top_builddir), and the harness of tests/cluster.
 
-SRC=$(readlink -f "${BATS_TEST_DIRNAME}/../..")
-BUILD=$(readlink -f "${top_builddir:-$SRC/build}")
-HELPER=/usr/lib/muster/muster-container
 LAYOUT=/var/lib/muster/images/layout
 STORE=/var/lib/muster/images/.store
 REGISTRY=localhost:5000  # in the node's own network namespace
 PASSWORD=not-on-a-command-line
 
 bats_require_minimum_version 1.5.0
+load one-node.sh
 
 setup_file() {
-    local program
-    [ "$(id -u)" = 0 ] || skip "not root"
-    for program in crun skopeo umoci busybox docker-registry htpasswd openssl systemd-nspawn; do
-        command -v "$program" >/dev/null || skip "$program is not installed"
-    done
-    [ -x "$BUILD/muster-container" ] || skip "muster-container is not built in $BUILD"
-    mkdir -p "$BATS_FILE_TMPDIR/install${HELPER%/*}" "$BATS_FILE_TMPDIR/images"
-    cp "$BUILD/muster-container" "$BUILD/muster-unpack" "$BATS_FILE_TMPDIR/install${HELPER%/*}"
-    make_images "$BATS_FILE_TMPDIR/images/layout" "$BATS_FILE_TMPDIR/work"
-    make_registry "$BATS_FILE_TMPDIR/install/etc/registry"
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER_LOG_FD=3 cluster_up 1 --etcd 0 --install "$BATS_FILE_TMPDIR/install" \
-        --images "$BATS_FILE_TMPDIR/images"
-    echo "$CLUSTER" >"$BATS_FILE_TMPDIR/cluster"
+    one_node_prepare skopeo docker-registry htpasswd openssl
+    make_images "$IMAGES/layout" "$BATS_FILE_TMPDIR/work"
+    make_registry "$INSTALL/etc/registry"
+    one_node_up
     registry_start
     push base app/base:v1
     push app app/one:v1
 }
 
-teardown_file() {
-    [ -f "$BATS_FILE_TMPDIR/cluster" ] || return 0
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster") cluster_down
-}
-
-setup() {
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster")
-    export CLUSTER
-    . "$SRC/tests/cluster/lib.sh"
-}
-
 teardown() {
     [ -n "${BATS_TEST_COMPLETED:-}" ] || node_journal node1 --lines=200 2>&1 | grep -v docker-registry | tail -n 25 >&3
-}
-
-node() {
-    node_run node1 "$@"
 }
 
 # base: busybox and some files. app: a second layer, which adds, replaces, removes and hides.
@@ -143,11 +115,6 @@ END
 forget() {
     node umount --quiet "$STORE" || true
     node rm -rf "$STORE"
-}
-
-journal_shows() {
-    node journalctl --sync
-    node_journal node1 --output=cat --unit="$1" | grep -F -- "$2"
 }
 
 # says UNIT TEXT: it starts, and its output has the text.

@@ -5,47 +5,20 @@
 # and what is left of it all. One node, hand-written services, an image of busybox.
 # Needs root, a built muster-container ($top_builddir), and the harness of tests/cluster.
 
-SRC=$(readlink -f "${BATS_TEST_DIRNAME}/../..")
-BUILD=$(readlink -f "${top_builddir:-$SRC/build}")
-HELPER=/usr/lib/muster/muster-container
 IMAGE=oci:/var/lib/muster/images/net
 RUN=/run/muster/containers
 
 bats_require_minimum_version 1.5.0
+load one-node.sh
 
 setup_file() {
-    local program
-    [ "$(id -u)" = 0 ] || skip "not root"
-    for program in crun umoci busybox systemd-nspawn iptables /usr/lib/cni/bridge; do
-        command -v "$program" >/dev/null || skip "$program is not installed"
-    done
-    [ -x "$BUILD/muster-container" ] || skip "muster-container is not built in $BUILD"
-    local install=$BATS_FILE_TMPDIR/install
-    mkdir -p "$install/usr/lib/muster" "$install/usr/share/muster/cni" "$install/etc/cni/net.d" "$BATS_FILE_TMPDIR/images"
-    cp "$BUILD/muster-container" "$BUILD/muster-unpack" "$install${HELPER%/*}"
-    cp "$SRC/data/muster.conflist" "$install/usr/share/muster/cni"
+    one_node_prepare iptables /usr/lib/cni/bridge
+    mkdir -p "$INSTALL/usr/share/muster/cni" "$INSTALL/etc/cni/net.d"
+    cp "$SRC/data/muster.conflist" "$INSTALL/usr/share/muster/cni"
     sed 's/"muster"/"second"/; s/muster0/second0/; s/10\.86\.0/10.96.0/' "$SRC/data/muster.conflist" \
-        >"$install/etc/cni/net.d/50-second.conflist"
-    make_image "$BATS_FILE_TMPDIR/images/net" "$BATS_FILE_TMPDIR/files"
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER_LOG_FD=3 cluster_up 1 --etcd 0 --install "$install" --images "$BATS_FILE_TMPDIR/images"
-    echo "$CLUSTER" >"$BATS_FILE_TMPDIR/cluster"
-}
-
-teardown_file() {
-    [ -f "$BATS_FILE_TMPDIR/cluster" ] || return 0
-    . "$SRC/tests/cluster/lib.sh"
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster") cluster_down
-}
-
-setup() {
-    CLUSTER=$(cat "$BATS_FILE_TMPDIR/cluster")
-    export CLUSTER
-    . "$SRC/tests/cluster/lib.sh"
-}
-
-teardown() {
-    [ -n "${BATS_TEST_COMPLETED:-}" ] || node_journal node1 --lines=40 >&3 2>&1
+        >"$INSTALL/etc/cni/net.d/50-second.conflist"
+    make_image "$IMAGES/net" "$BATS_FILE_TMPDIR/files"
+    one_node_up
 }
 
 make_image() {
@@ -60,10 +33,6 @@ make_image() {
     umoci init --layout "$layout"
     umoci new --image "$layout:latest"
     umoci insert --image "$layout:latest" "$files" / >/dev/null 2>&1
-}
-
-node() {
-    node_run node1 "$@"
 }
 
 # define UNIT COMMAND: the service and the spec.json as musterd would write them; $spec is more of its JSON.
@@ -107,22 +76,9 @@ inside() {
     node "$HELPER" exec "$1" -- sh -c "$2"
 }
 
-lines_of() {
-    node journalctl --sync
-    node_journal node1 --output=cat --unit="$1"
-}
-
-journal_shows() {
-    lines_of "$1" | grep -F -- "$2"
-}
-
 stop() {
     node systemctl stop "$@" || true
     node systemctl reset-failed "$@" 2>/dev/null || true
-}
-
-is_dead() {
-    case $(node_property node1 "$1" ActiveState) in inactive | failed) ;; *) return 1 ;; esac
 }
 
 # Whatever the node has of networks of containers: interfaces, rules that name one, leases, records.
