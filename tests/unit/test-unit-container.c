@@ -3,11 +3,13 @@
 #include "units/container.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "units/signal_name.h"
 #include "units/unit_file.h"
 
 static struct container *read_container(const char *text)
@@ -92,9 +94,34 @@ static void wrong_json_is_refused_by_field(void **state)
     }
 }
 
+static void every_signal_that_has_a_name_has_its_number(void **state)
+{
+    (void)state;
+    const struct {
+        const char *said;
+        int number;
+    } cases[] = {
+        {"TERM",        SIGTERM     },
+        { "sigio",      SIGIO       },
+        { "1",          SIGHUP      },
+        { "SIGRTMIN+3", SIGRTMIN + 3},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *name = signal_name_find(cases[i].said);
+        assert_non_null(name);
+        assert_int_equal(signal_name_number(name), cases[i].number);
+    }
+    autofree char *last = text_format("%d", SIGRTMIN + 30);
+    assert_string_equal(signal_name_find(last), "SIGRTMIN+30");
+    assert_null(signal_name_find("0"));
+    assert_null(signal_name_find("RTMIN+31"));
+    assert_int_equal(signal_name_number("SIGNOTHING"), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_signal_that_has_a_name_has_its_number),
         cmocka_unit_test(no_section_is_no_container),
         cmocka_unit_test(json_brings_back_what_was_read),
         cmocka_unit_test(a_variable_set_twice_has_its_last_value),
