@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "base/text.h"
+#include "units/amount.h"
 
 typedef int (*setter_fn)(struct config *config, const char *value, struct error *err);
 
@@ -153,6 +154,97 @@ static int set_verbosity(struct config *config, const char *value, struct error 
     return r;
 }
 
+/* --- room for units --- */
+
+typedef int (*parse_amount_fn)(const char *text, int64_t *ret, struct error *err);
+
+/* "auto": what the machine has. */
+static int set_amount(int64_t *field, parse_amount_fn parse, const char *value, struct error *err)
+{
+    int64_t amount = 0;
+    if (strcmp(value, "auto") == 0) {
+        *field = -1;
+        return 0;
+    }
+    int r = parse(value, &amount, err);
+    if (r == 0)
+        *field = amount;
+    return r;
+}
+
+static int set_cpu(struct config *config, const char *value, struct error *err)
+{
+    return set_amount(&config->cpu_milli, amount_parse_cpu, value, err);
+}
+
+static int set_memory(struct config *config, const char *value, struct error *err)
+{
+    return set_amount(&config->memory_bytes, amount_parse_bytes, value, err);
+}
+
+static int set_tasks(struct config *config, const char *value, struct error *err)
+{
+    return set_amount(&config->tasks, amount_parse_count, value, err);
+}
+
+static int set_reserve_cpu(struct config *config, const char *value, struct error *err)
+{
+    return amount_parse_cpu(value, &config->reserve_cpu_milli, err);
+}
+
+static int set_reserve_memory(struct config *config, const char *value, struct error *err)
+{
+    return amount_parse_bytes(value, &config->reserve_memory_bytes, err);
+}
+
+static int set_reserve_tasks(struct config *config, const char *value, struct error *err)
+{
+    return amount_parse_count(value, &config->reserve_tasks, err);
+}
+
+static int set_percent(int64_t *field, const char *value, struct error *err)
+{
+    autofree char *digits = strdup(value);
+    uint64_t percent = 0;
+    if (!digits)
+        return error_oom(err);
+    size_t length = strlen(digits);
+    if (length > 1 && digits[length - 1] == '%')
+        digits[length - 1] = '\0';
+    if (text_parse_u64(digits, OVERCOMMIT_MAX, &percent, NULL) < 0 || percent == 0)
+        return error_set(err, -EINVAL, "\"%s\": write per cent, from 1 to %d", value,
+                         OVERCOMMIT_MAX);
+    *field = (int64_t)percent;
+    return 0;
+}
+
+static int set_overcommit_cpu(struct config *config, const char *value, struct error *err)
+{
+    return set_percent(&config->overcommit_cpu, value, err);
+}
+
+static int set_overcommit_memory(struct config *config, const char *value, struct error *err)
+{
+    return set_percent(&config->overcommit_memory, value, err);
+}
+
+static int set_capabilities(struct config *config, const char *value, struct error *err)
+{
+    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "_.-";
+    autostrv words = NULL;
+    int r = strv_split(value, ", \t", &words, err);
+    if (r < 0)
+        return r;
+    for (char **word = words; word && *word; word++)
+        if ((*word)[strspn(*word, letters)])
+            return error_set(err, -EINVAL, "\"%s\" is no capability; write words such as kvm",
+                             *word);
+    strv_free(config->capabilities);
+    config->capabilities = take_ptr(words);
+    return 0;
+}
+
 static int set_socket(struct config *config, const char *value, struct error *err)
 {
     if (value[0] != '/')
@@ -164,23 +256,32 @@ static const struct {
     const char *key;
     setter_fn set;
 } settings[] = {
-    {"etcd_servers",          set_etcd_servers   },
-    { "etcd_cafile",          set_cafile         },
-    { "etcd_certfile",        set_certfile       },
-    { "etcd_keyfile",         set_keyfile        },
-    { "etcd_username",        set_username       },
-    { "etcd_password",        set_password       },
-    { "etcd_password_file",   set_password_file  },
-    { "etcd_key_prefix",      set_key_prefix     },
-    { "etcd_request_timeout", set_request_timeout},
-    { "public_ip",            set_public_ip      },
-    { "metadata",             set_metadata       },
-    { "agent_ttl",            set_ttl            },
-    { "roles",                set_roles          },
-    { "role_priority",        set_role_priority  },
-    { "disable_engine",       set_disable_engine },
-    { "verbosity",            set_verbosity      },
-    { "socket",               set_socket         },
+    {"etcd_servers",          set_etcd_servers     },
+    { "etcd_cafile",          set_cafile           },
+    { "etcd_certfile",        set_certfile         },
+    { "etcd_keyfile",         set_keyfile          },
+    { "etcd_username",        set_username         },
+    { "etcd_password",        set_password         },
+    { "etcd_password_file",   set_password_file    },
+    { "etcd_key_prefix",      set_key_prefix       },
+    { "etcd_request_timeout", set_request_timeout  },
+    { "public_ip",            set_public_ip        },
+    { "metadata",             set_metadata         },
+    { "agent_ttl",            set_ttl              },
+    { "roles",                set_roles            },
+    { "role_priority",        set_role_priority    },
+    { "disable_engine",       set_disable_engine   },
+    { "verbosity",            set_verbosity        },
+    { "cpu",                  set_cpu              },
+    { "memory",               set_memory           },
+    { "tasks",                set_tasks            },
+    { "reserve_cpu",          set_reserve_cpu      },
+    { "reserve_memory",       set_reserve_memory   },
+    { "reserve_tasks",        set_reserve_tasks    },
+    { "overcommit_cpu",       set_overcommit_cpu   },
+    { "overcommit_memory",    set_overcommit_memory},
+    { "capabilities",         set_capabilities     },
+    { "socket",               set_socket           },
 };
 enum { SETTING_COUNT = sizeof(settings) / sizeof(settings[0]) };
 
@@ -222,6 +323,11 @@ int config_new(struct config **ret, struct error *err)
         { "agent_ttl",            "10s"                    },
         { "roles",                ""                       },
         { "role_priority",        ""                       },
+        { "cpu",                  "auto"                   },
+        { "memory",               "auto"                   },
+        { "tasks",                "auto"                   },
+        { "overcommit_cpu",       "100"                    },
+        { "overcommit_memory",    "100"                    },
         { "socket",               "/run/muster/muster.sock"},
     };
     autoptr(config) config = calloc(1, sizeof(*config));
@@ -255,6 +361,7 @@ void config_free(struct config *config)
     metadata_free(config->metadata, config->metadata_count);
     free(config->roles);
     free(config->role_priority);
+    strv_free(config->capabilities);
     free(config->socket_path);
     free(config);
 }

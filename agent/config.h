@@ -35,6 +35,13 @@ struct config {
     char *role_priority; /* role_priority: "db=200,*=0"; "" if none */
     bool may_lead;       /* disable_engine=true makes it false */
     bool verbose;        /* verbosity > 0 */
+    /* What of the machine units may be promised. */
+    int64_t cpu_milli;    /* cpu; -1, the default: what the machine has; 0: not counted */
+    int64_t memory_bytes; /* memory; the same */
+    int64_t tasks;        /* tasks; the same */
+    int64_t reserve_cpu_milli, reserve_memory_bytes, reserve_tasks; /* reserve_…; default 0 */
+    int64_t overcommit_cpu, overcommit_memory; /* overcommit_…, per cent; default 100 */
+    char **capabilities; /* capabilities: words beside those that the machine finds itself */
     char *socket_path;   /* socket; default /run/muster/muster.sock */
 };
 

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "units/amount.h"
 
 /* The source address that the kernel would use towards the world; nothing is sent by connecting a
  * datagram socket. Without a default route: the first address that is not loopback. */
@@ -39,6 +41,48 @@ static void find_address(char *ret, size_t size)
     freeifaddrs(all);
 }
 
+/* --- what it has --- */
+
+static int64_t read_number(const char *path)
+{
+    long long number = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lld", &number) != 1)
+        number = 0;
+    (void)fclose(file);
+    return number;
+}
+
+static void find_resources(struct machine *machine)
+{
+    int64_t pids = read_number("/proc/sys/kernel/pid_max");
+    int64_t threads = read_number("/proc/sys/kernel/threads-max");
+    machine->cpu_milli = (int64_t)sysconf(_SC_NPROCESSORS_ONLN) * CPU_MILLI;
+    machine->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    machine->tasks = pids < threads ? pids : threads;
+}
+
+static void find_capabilities(struct machine *machine)
+{
+    static const struct {
+        const char *word, *path;
+    } devices[] = {
+        {"kvm",       "/dev/kvm"     },
+        { "watchdog", "/dev/watchdog"}
+    };
+    struct utsname kernel;
+    size_t count = 0;
+    if (uname(&kernel) == 0)
+        (void)snprintf(machine->capabilities[count++], sizeof(machine->capabilities[0]), "%.64s",
+                       kernel.machine);
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+        if (access(devices[i].path, F_OK) == 0)
+            (void)snprintf(machine->capabilities[count++], sizeof(machine->capabilities[0]), "%s",
+                           devices[i].word);
+}
+
 int machine_read(struct machine *ret, struct error *err)
 {
     sd_id128_t id;
@@ -57,5 +101,8 @@ int machine_read(struct machine *ret, struct error *err)
     ret->name[sizeof(ret->name) - 1] = '\0';
     ret->address[0] = '\0';
     find_address(ret->address, sizeof(ret->address));
+    memset(ret->capabilities, 0, sizeof(ret->capabilities));
+    find_resources(ret);
+    find_capabilities(ret);
     return 0;
 }

@@ -86,9 +86,34 @@ static void seed_next_role(struct publish *publish)
 
 /* --- the member record --- */
 
+static int64_t or_own(int64_t configured, int64_t own)
+{
+    return configured >= 0 ? configured : own;
+}
+
+/* In one order, so that the same machine always says the same. */
+static int list_capabilities(const struct publish *publish, char ***ret, struct error *err)
+{
+    autostrv words = NULL;
+    int r = strv_copy(publish->config->capabilities, &words, err);
+    for (size_t i = 0; r >= 0 && i < MACHINE_CAPABILITIES_MAX; i++) {
+        const char *own = publish->machine->capabilities[i];
+        if (*own && !strv_contains(words, own))
+            r = strv_add(&words, own, err);
+    }
+    if (r < 0)
+        return r;
+    *ret = take_ptr(words);
+    return 0;
+}
+
 static int member_value(const struct publish *publish, char **ret, struct error *err)
 {
     const struct config *config = publish->config;
+    autostrv capabilities = NULL;
+    int r = list_capabilities(publish, &capabilities, err);
+    if (r < 0)
+        return r;
     const struct record_member record = {
         .name = (char *)publish->machine->name,
         .public_ip = *config->public_ip ? config->public_ip : (char *)publish->machine->address,
@@ -99,6 +124,15 @@ static int member_value(const struct publish *publish, char **ret, struct error 
         .version = (char *)PACKAGE_VERSION,
         .roles = config->roles,
         .role_priority = config->role_priority,
+        .cpu_milli = or_own(config->cpu_milli, publish->machine->cpu_milli),
+        .memory_bytes = or_own(config->memory_bytes, publish->machine->memory_bytes),
+        .tasks = or_own(config->tasks, publish->machine->tasks),
+        .reserve_cpu_milli = config->reserve_cpu_milli,
+        .reserve_memory_bytes = config->reserve_memory_bytes,
+        .reserve_tasks = config->reserve_tasks,
+        .overcommit_cpu = config->overcommit_cpu,
+        .overcommit_memory = config->overcommit_memory,
+        .capabilities = capabilities,
     };
     return record_member_encode(&record, ret, err);
 }

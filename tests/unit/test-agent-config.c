@@ -48,6 +48,27 @@ static void file_is_read_and_environment_wins(void **state)
     assert_string_equal(config->etcd_key_prefix, "/muster/v1/");
 }
 
+static void room_for_units_is_what_the_machine_has_unless_it_is_said(void **state)
+{
+    (void)state;
+    autoptr(config) plain = NULL;
+    autoptr(config) config = NULL;
+    assert_int_equal(read_text("", &plain, NULL), 0);
+    assert_int_equal(plain->memory_bytes, -1);
+    assert_int_equal(plain->overcommit_cpu, 100);
+    assert_int_equal(read_text("cpu = 3.5\nmemory = 2G\ntasks = 0\nreserve_memory = 512M\n"
+                               "overcommit_cpu = 150%\ncapabilities = gpu, fast\n",
+                               &config, NULL),
+                     0);
+    assert_int_equal(config->cpu_milli, 3500);
+    assert_int_equal(config->memory_bytes, INT64_C(2) << 30);
+    assert_int_equal(config->tasks, 0);
+    assert_int_equal(config->reserve_memory_bytes, 512 << 20);
+    assert_int_equal(config->overcommit_cpu, 150);
+    assert_int_equal(config->overcommit_memory, 100);
+    assert_string_equal(config->capabilities[1], "fast");
+}
+
 static void faults_name_line_key_and_cure(void **state)
 {
     static const struct {
@@ -55,14 +76,19 @@ static void faults_name_line_key_and_cure(void **state)
         const char *says;
     } cases[] = {
         {"agent_ttl = 1s\n",
-         "line 1: agent_ttl: 1s is not a whole number of seconds from 2s to 1h"    },
+         "line 1: agent_ttl: 1s is not a whole number of seconds from 2s to 1h"                        },
+        { "memory = lots\n",          "line 1: memory: write an amount of memory: 512M, 1.5G, or bytes"},
+        { "overcommit_cpu = 0\n",
+         "line 1: overcommit_cpu: \"0\": write per cent, from 1 to 10000"                              },
+        { "capabilities = a/b\n",
+         "line 1: capabilities: \"a/b\" is no capability; write words such as kvm"                     },
         { "\n\nagent_tll = 5s\n",
-         "line 3: unknown key \"agent_tll\"; did you mean \"agent_ttl\"?"          },
-        { "etcd_servers = foo:1\n",   "\"foo:1\" is not an http:// or https:// URL"},
-        { "metadata = nope\n",        "metadata"                                   },
-        { "roles = web\n",            "roles"                                      },
-        { "disable_engine = maybe\n", "\"maybe\" is neither true nor false"        },
-        { "just words\n",             "line 1: not KEY = VALUE"                    },
+         "line 3: unknown key \"agent_tll\"; did you mean \"agent_ttl\"?"                              },
+        { "etcd_servers = foo:1\n",   "\"foo:1\" is not an http:// or https:// URL"                    },
+        { "metadata = nope\n",        "metadata"                                                       },
+        { "roles = web\n",            "roles"                                                          },
+        { "disable_engine = maybe\n", "\"maybe\" is neither true nor false"                            },
+        { "just words\n",             "line 1: not KEY = VALUE"                                        },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -131,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_is_read_and_environment_wins),
+        cmocka_unit_test(room_for_units_is_what_the_machine_has_unless_it_is_said),
         cmocka_unit_test(faults_name_line_key_and_cure),
         cmocka_unit_test(no_fault_shows_a_password),
         cmocka_unit_test(user_and_password_come_as_fleet_named_them),
