@@ -206,8 +206,7 @@ static char *cut_address(char **rest)
     return address;
 }
 
-static int port_parse(const struct unit_option *option, char *text, struct container_port *port,
-                      struct error *err)
+int container_port_parse(char *text, struct container_port *port, struct error *err)
 {
     char *slash = strrchr(text, '/');
     const char *protocol = slash ? slash + 1 : "tcp";
@@ -215,10 +214,10 @@ static int port_parse(const struct unit_option *option, char *text, struct conta
         *slash = '\0';
     if (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0 &&
         strcmp(protocol, "sctp") != 0)
-        return unit_option_error(err, option, "\"%s\" is not tcp, udp or sctp", protocol);
+        return error_set(err, -EINVAL, "\"%s\" is not tcp, udp or sctp", protocol);
     const char *address = cut_address(&text);
     if (address && *address && !is_any_address(address))
-        return unit_option_error(err, option, "\"%s\" is no address", address);
+        return error_set(err, -EINVAL, "\"%s\" is no address", address);
     char *inside = strrchr(text, ':');
     const char *outside = inside ? text : NULL;
     if (inside)
@@ -227,12 +226,12 @@ static int port_parse(const struct unit_option *option, char *text, struct conta
     struct range out = { 0 };
     if (range_parse(inside ? inside : text, &in) < 0 ||
         (outside && *outside && strcmp(outside, "0") != 0 && range_parse(outside, &out) < 0))
-        return unit_option_error(err, option,
-                                 "want [[IP:]HOSTPORT:]PORT[/tcp|udp|sctp], ports from 1 to %d, "
-                                 "ranges as 8000-8010",
-                                 PORT_MAX);
+        return error_set(err, -EINVAL,
+                         "want [[IP:]HOSTPORT:]PORT[/tcp|udp|sctp], ports from 1 to %d, "
+                         "ranges as 8000-8010",
+                         PORT_MAX);
     if (out.first && out.count != in.count)
-        return unit_option_error(err, option, "the two ranges are of different length");
+        return error_set(err, -EINVAL, "the two ranges are of different length");
     port->host_port = out.first;
     port->container_port = in.first;
     port->count = in.count;
@@ -258,7 +257,11 @@ static int take_port(struct reading *reading, const struct unit_option *option, 
         return unit_option_error(err, option, "more than %d ports", UNIT_LIST_MAX);
     struct container_port *port =
         shape_list_add(&container->ports, &container->port_count, sizeof(*port));
-    return port ? port_parse(option, value, port, err) : error_oom(err);
+    if (!port)
+        return error_oom(err);
+    struct error reason = { 0 };
+    r = container_port_parse(value, port, &reason);
+    return r < 0 ? take_failed(option, r, &reason, err) : 0;
 }
 
 /* --- addresses and names --- */

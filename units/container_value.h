@@ -22,6 +22,11 @@ void container_clear_mounts(struct container *container, const char *key);
 void container_clear_ports(struct container *container);
 void container_clear_networks(struct container *container);
 
+/* [[IP:]HOST:]CONTAINER[/PROTOCOL], the ports alone or in ranges, into a zeroed port; host_port 0:
+ * the machine may choose. Cuts up the text. What was set stays on failure, for the owner. -EINVAL
+ * with what would be right. */
+int container_port_parse(char *text, struct container_port *port, struct error *err);
+
 /* "web@1.service" gives "web-1". NULL if memory ran out. */
 char *container_default_host_name(const char *unit_name);
 

@@ -6,10 +6,11 @@
 
 #include "base/text.h"
 #include "units/amount.h"
+#include "units/container_value.h"
 #include "units/requirements_parts.h"
 #include "units/specifier.h"
 
-enum { PORT_MAX = 65535, PORTS_MAX = 1024 };
+enum { PORTS_MAX = 1024 };
 
 /* --- limits --- */
 
@@ -41,58 +42,19 @@ static void take_limit(const struct unit_file *file, const struct limit *limit,
 
 /* --- ports --- */
 
-struct range {
-    unsigned int first, last;
-};
-
-static bool read_range(const char *text, struct range *ret)
-{
-    int end = 0;
-    /* Five digits fit, and what they say is judged below. NOLINTNEXTLINE(cert-err34-c) */
-    if (sscanf(text, "%5u-%5u%n", &ret->first, &ret->last, &end) < 2 || text[end] != '\0') {
-        uint64_t port = 0;
-        if (text_parse_u64(text, PORT_MAX, &port, NULL) < 0)
-            return false;
-        ret->first = ret->last = (unsigned int)port;
-    }
-    return ret->first > 0 && ret->first <= ret->last && ret->last <= PORT_MAX;
-}
-
 static bool is_any_address(const char *address)
 {
-    return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0 ||
-           strcmp(address, "*") == 0;
+    return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-/* [[IP:]HOST:]CONTAINER: cuts off the last part, then the port, and what is left is the address, in
- * brackets or not. False: no port of the host is named. */
-static bool split_port(char *text, struct range *ret_ports, const char **ret_address)
+static int add_ports(struct requirements *requirements, const struct container_port *port,
+                     struct error *err)
 {
-    char *inside = strrchr(text, ':');
-    if (!inside || inside == text)
-        return false;
-    *inside = '\0';
-    char *host = strrchr(text, ':');
-    *ret_address = "";
-    if (host) {
-        *host++ = '\0';
-        size_t length = strlen(text);
-        if (*text == '[' && length > 1 && text[length - 1] == ']') {
-            text[length - 1] = '\0';
-            text++;
-        }
-        *ret_address = is_any_address(text) ? "" : text;
-    }
-    return read_range(host ? host : text, ret_ports);
-}
-
-static int add_ports(struct requirements *requirements, const struct range *ports,
-                     const char *address, const char *protocol, struct error *err)
-{
+    const char *address = port->host_ip && !is_any_address(port->host_ip) ? port->host_ip : "";
     int r = 0;
-    for (unsigned int port = ports->first; r >= 0 && port <= ports->last; port++) {
-        struct port_claim claim = { .port = (uint16_t)port };
-        (void)snprintf(claim.protocol, sizeof(claim.protocol), "%s", protocol);
+    for (int64_t i = 0; r >= 0 && i < port->count; i++) {
+        struct port_claim claim = { .port = (uint16_t)(port->host_port + i) };
+        (void)snprintf(claim.protocol, sizeof(claim.protocol), "%s", port->protocol);
         (void)snprintf(claim.address, sizeof(claim.address), "%s", address);
         if (requirements->port_count >= PORTS_MAX)
             return error_set(err, -EINVAL, "[Container]: more than %d published ports", PORTS_MAX);
@@ -101,26 +63,24 @@ static int add_ports(struct requirements *requirements, const struct range *port
     return r;
 }
 
+/* A port that the machine may choose is no claim. */
 static int take_port(struct requirements *requirements, const char *value, const char *unit_name,
                      struct error *err)
 {
     autofree char *text = NULL;
-    struct range ports = { 0 };
-    const char *address = NULL;
+    struct container_port port = { 0 };
     int r = specifier_expand(value, unit_name, &text, NULL);
-    if (r == -ENOMEM)
-        return error_oom(err);
-    if (r < 0)
-        return 0; /* whose key it is says so */
-    char *slash = strchr(text, '/');
-    const char *protocol = "tcp";
-    if (slash) {
-        *slash = '\0';
-        protocol = slash + 1;
-    }
-    if (!split_port(text, &ports, &address))
-        return 0;
-    return add_ports(requirements, &ports, address, protocol, err);
+    if (r == 0)
+        r = container_port_parse(text, &port, NULL);
+    if (r == 0 && port.host_port > 0)
+        r = add_ports(requirements, &port, err);
+    else if (r == -ENOMEM)
+        r = error_oom(err);
+    else
+        r = 0; /* whose key it is says so */
+    free(port.host_ip);
+    free(port.protocol);
+    return r;
 }
 
 static bool shares_the_hosts_network(const struct unit_file *file)
