@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "units/amount.h"
 
 /* The source address that the kernel would use towards the world; nothing is sent by connecting a
@@ -45,14 +47,12 @@ static void find_address(char *ret, size_t size)
 
 static int64_t read_number(const char *path)
 {
-    long long number = 0;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    if (fscanf(file, "%lld", &number) != 1)
-        number = 0;
-    (void)fclose(file);
-    return number;
+    enum { NUMBER_BYTES = 32 };
+    autofree char *text = NULL;
+    uint64_t number = 0;
+    if (file_read(path, NUMBER_BYTES, &text, NULL, NULL) == 0)
+        (void)text_parse_u64(text_trim(text), INT64_MAX, &number, NULL);
+    return (int64_t)number;
 }
 
 static void find_resources(struct machine *machine)
