@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/identity.h"
+#include "agent/notify.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -23,15 +24,19 @@ enum {
     STOP_DEADLINE_MS = 1500,
     BUS_PATIENCE_MS = 2000,
     TRIM_MS = 3000,
+    NOTIFY_AGAIN_MS = 100,
 };
 
 void agent_tell_systemd(struct agent *agent)
 {
     loop_timer_set(agent->trim, TRIM_MS);
-    (void)sd_notifyf(0, "STATUS=%s%s",
-                     agent->foreign ? "the store belongs to another cluster; doing nothing"
-                                    : presence_state_text(agent->presence),
-                     agent->leader ? ", leader" : "");
+    autofree char *status =
+        text_format("STATUS=%s%s",
+                    agent->foreign ? "the store belongs to another cluster; doing nothing"
+                                   : presence_state_text(agent->presence),
+                    agent->leader ? ", leader" : "");
+    /* What did not get through is said again with the next sign of life. */
+    agent->status_untold = status && notify_send(0, status) == -EAGAIN;
 }
 
 /* --- the registration --- */
@@ -191,7 +196,12 @@ static void on_watchdog(struct loop_timer *timer, void *userdata)
     int64_t stall_ms = loop_take_stall_ms(agent->loop, &culprit);
     if (stall_ms > agent->watchdog_ms)
         log_warning("loop: stalled for %" PRId64 " ms in \"%s\"", stall_ms, culprit);
-    (void)sd_notify(0, "WATCHDOG=1");
+    if (notify_send(0, "WATCHDOG=1") == -EAGAIN) {
+        loop_timer_set(timer, NOTIFY_AGAIN_MS);
+        return;
+    }
+    if (agent->status_untold)
+        agent_tell_systemd(agent);
     loop_timer_set(timer, agent->watchdog_ms);
 }
 
@@ -276,7 +286,7 @@ void agent_stop(struct agent *agent)
         return;
     agent->stopping = true;
     log_info("machine %s: musterd stops; units run on", agent->machine.id);
-    (void)sd_notify(0, "STOPPING=1");
+    (void)notify_send(0, "STOPPING=1");
     loop_timer_set(agent->stop_deadline, STOP_DEADLINE_MS);
     leader_free(take_ptr(agent->leader));
     if (!election_resign(agent->election, on_resigned))

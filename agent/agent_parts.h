@@ -61,6 +61,7 @@ struct agent {
     struct loop_timer *watchdog;
     struct loop_timer *trim;
     int64_t watchdog_ms;
+    bool status_untold; /* systemd had too much to read to take our status */
 };
 
 /* Systemd's STATUS= of musterd, after each change of part. */

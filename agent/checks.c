@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #include "agent/health_note.h"
+#include "agent/notify.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -277,7 +277,7 @@ static void say_ready(const struct check *check)
 {
     if (!check->rules->awaited || !is_activating(check))
         return;
-    int r = sd_pid_notify((pid_t)check->rules->pid, 0, "READY=1");
+    int r = notify_send((pid_t)check->rules->pid, "READY=1");
     if (r <= 0)
         log_unit(LOG_LEVEL_WARNING, check->unit,
                  "is healthy, but systemd cannot be told (%s): trying again",

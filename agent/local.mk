@@ -12,6 +12,7 @@ libagent_a_SOURCES = \
 	agent/identity.c agent/identity.h \
 	agent/leader.c agent/leader.h \
 	agent/machine.c agent/machine.h \
+	agent/notify.c agent/notify.h \
 	agent/presence.c agent/presence.h \
 	agent/publish.c agent/publish.h \
 	agent/reconcile.c agent/reconcile.h \
@@ -47,6 +48,9 @@ test_agent_health_SOURCES = tests/unit/test-agent-health.c tests/unit/harness.h
 test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \
 	test-agent-runner test-agent-systemd
+check_PROGRAMS += test-agent-notify
+test_agent_notify_SOURCES = tests/unit/test-agent-notify.c tests/unit/harness.h
+test_agent_notify_LDADD = libagent.a $(BASE_LIBS) $(TEST_LIBS)
 test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
 test_agent_config_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/harness.h
