@@ -56,6 +56,7 @@ static const char *assignment_value(const struct commit_context *context, struct
         .epoch = context->epoch,
         .reason = reason,
         .cause = (char *)move_cause_name(action->cause),
+        .restart_revision = action->restart_revision,
     };
     char *value = NULL;
     return !reason || record_assignment_encode(&record, &value, NULL) < 0 ? NULL

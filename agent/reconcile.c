@@ -66,6 +66,13 @@ static enum unit_step step_loaded(const struct unit_facts *facts)
     return step == UNIT_STEP_NOTHING ? UNIT_STEP_NOTE_STARTED : step;
 }
 
+/* It was started, and what runs is from before the order to start it anew. */
+static bool is_restart_due(const struct unit_facts *facts)
+{
+    return facts->started_revision > 0 && facts->started_revision < facts->restart_revision &&
+           (facts->activity == ACTIVITY_ACTIVE || facts->activity == ACTIVITY_CHANGING);
+}
+
 static enum unit_step step_run(const struct unit_facts *facts)
 {
     if (facts->refused || facts->activity == ACTIVITY_UNKNOWN)
@@ -73,6 +80,8 @@ static enum unit_step step_run(const struct unit_facts *facts)
     enum unit_step step = bring_up_to_date(facts);
     if (step != UNIT_STEP_NOTHING || facts->started_revision == facts->assignment_revision)
         return step;
+    if (is_restart_due(facts))
+        return UNIT_STEP_STOP;
     if (facts->activity == ACTIVITY_FAILED)
         return UNIT_STEP_RESET; /* with it goes the start limit that it may have run into */
     return facts->activity == ACTIVITY_ACTIVE ? UNIT_STEP_NOTE_STARTED : UNIT_STEP_START;

@@ -9,7 +9,8 @@
  *   LEAVE    not assigned here, but the store may not be believed: touch nothing
  *   LOADED   its file installed, and stopped once per assignment; from then on it is for systemd to
  *            run it or not, for a timer or a socket
- *   RUN      installed and started once per assignment; from then on it is systemd's to supervise
+ *   RUN      installed and started once per assignment, if it does not run (or is to be started
+ *            anew, restart_revision); from then on it is systemd's to supervise
  *   RELEASE  stop it, remove it, and say so
  */
 #ifndef AGENT_RECONCILE_H
@@ -63,6 +64,8 @@ struct unit_facts {
     int64_t assignment_revision;
     int64_t started_revision; /* the assignment that was last carried out here, by a start, or by
                                  being down where only loaded is wanted; 0: none */
+    int64_t restart_revision; /* started for an older assignment than this, it is to be started
+                                 anew; 0: nothing of the kind */
 };
 
 enum unit_step reconcile_step(const struct unit_facts *facts);

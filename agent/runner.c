@@ -575,6 +575,7 @@ static void advance(struct entry *entry)
         .activity = activity_of(entry),
         .assignment_revision = entry->assignment_revision,
         .started_revision = entry->started_revision,
+        .restart_revision = entry->assignment.restart_revision,
     };
     enum unit_step step = reconcile_step(&facts);
     if (step == UNIT_STEP_RELEASED && entry->released_revision == entry->assignment_revision)

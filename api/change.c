@@ -173,6 +173,7 @@ int change_plan(const struct view *view, struct change *change, struct error *er
     free(take_ptr(change->template_name));
     change->action = CHANGE_ACTION_INVALID;
     change->guard_mod = unit ? unit->mod : 0;
+    change->restart_revision = unit ? unit->record.unit.restart_revision : 0;
     change->template_mod = 0;
     switch (change->kind) {
     case CHANGE_SUBMIT:

@@ -41,6 +41,7 @@ struct change {
     int64_t template_mod; /* must still be */
     char blob[65];
     enum desired new_desired;
+    int64_t restart_revision; /* kept as it is */
     bool global;
     bool written;
     int64_t revision;

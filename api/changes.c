@@ -94,7 +94,9 @@ static int add_put(struct batch *batch, const struct call *call, const struct ch
 {
     char blob[sizeof(change->blob)];
     memcpy(blob, change->blob, sizeof(blob));
-    const struct record_unit record = { .blob = blob, .desired = change->new_desired };
+    const struct record_unit record = { .blob = blob,
+                                        .desired = change->new_desired,
+                                        .restart_revision = change->restart_revision };
     char *value = NULL;
     int r = record_unit_encode(&record, &value, err);
     if (r < 0)

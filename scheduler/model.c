@@ -248,11 +248,13 @@ static void index_unit(struct model *model, const struct unit *unit,
             change(model, p);
 }
 
-static int set_problem(struct unit *unit, const char *problem, struct error *err)
+static int set_trouble(struct unit *unit, const char *problem, int64_t restart_revision,
+                       struct error *err)
 {
     char *copy = problem ? strdup(problem) : NULL;
-    struct trouble *trouble = copy ? model_trouble_get(unit) : unit->trouble;
-    if (problem && (!copy || !trouble)) {
+    bool wanted = copy || restart_revision > 0;
+    struct trouble *trouble = wanted ? model_trouble_get(unit) : unit->trouble;
+    if ((problem && !copy) || (wanted && !trouble)) {
         free(copy);
         return error_oom(err);
     }
@@ -260,6 +262,7 @@ static int set_problem(struct unit *unit, const char *problem, struct error *err
         return 0;
     free(trouble->problem);
     trouble->problem = copy;
+    trouble->restart_revision = restart_revision;
     model_trouble_trim(unit);
     return 0;
 }
@@ -306,7 +309,7 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     int r = unit_parts_make(model, u, unit->blob, requirements, &parts, err);
     if (r < 0)
         return r;
-    r = set_problem(u, problem, err);
+    r = set_trouble(u, problem, unit->restart_revision, err);
     if (r < 0) {
         unit_parts_drop(model, &parts);
         return r;

@@ -79,7 +79,7 @@ struct follow_set {
     struct follow links[];
 };
 
-/* Few units are in trouble. */
+/* Few units are in trouble, or have ever been started anew by order. */
 struct trouble {
     char *problem;       /* why there are no requirements; else NULL */
     int64_t verdict_mod; /* 0: there is no verdict */
@@ -88,9 +88,10 @@ struct trouble {
     enum verdict_kind verdict_kind;
     int64_t attempts; /* failing: on how many machines */
     char *tried;
-    bool lacks_machine; /* it failed, and nobody else may try */
-    char *failure;      /* what the last failure was; NULL: it has not failed */
-    int64_t due_ms;     /* when something is to be done about it; 0: not reckoned yet */
+    bool lacks_machine;       /* it failed, and nobody else may try */
+    char *failure;            /* what the last failure was; NULL: it has not failed */
+    int64_t due_ms;           /* when something is to be done about it; 0: not reckoned yet */
+    int64_t restart_revision; /* as of record_unit */
 };
 
 /* There may be a million of them: 128 bytes with a name of 24. */
@@ -256,6 +257,11 @@ static inline const struct requirements *unit_rules(const struct unit *unit)
 static inline int64_t unit_verdict_mod(const struct unit *unit)
 {
     return unit->trouble ? unit->trouble->verdict_mod : 0;
+}
+
+static inline int64_t unit_restart_revision(const struct unit *unit)
+{
+    return unit->trouble ? unit->trouble->restart_revision : 0;
 }
 
 /* Why its requirements are not known. */

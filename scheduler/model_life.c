@@ -113,7 +113,7 @@ struct trouble *model_trouble_get(struct unit *unit)
 void model_trouble_trim(struct unit *unit)
 {
     if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
-        unit->trouble->verdict_mod > 0)
+        unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0)
         return;
     trouble_free(unit->trouble);
     unit->trouble = NULL;

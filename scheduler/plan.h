@@ -51,6 +51,7 @@ struct action {
     int64_t unit_revision;
     enum failover failover;
     enum move_cause cause;     /* of a release */
+    int64_t restart_revision;  /* ASSIGN, MOVE */
     struct record_drain drain; /* DRAIN */
     enum verdict_kind verdict; /* VERDICT */
     int64_t attempts;

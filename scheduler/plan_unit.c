@@ -130,6 +130,7 @@ static void fill_assignment(struct action *action, const struct unit *unit,
     action->blob = unit->blob;
     action->want = want_of(unit);
     action->unit_revision = unit->mod;
+    action->restart_revision = unit_restart_revision(unit);
     action->failover = unit_rules(unit)->failover;
     action->unit_mod = unit->mod;
     action->assignment_mod = 0;

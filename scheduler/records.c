@@ -32,6 +32,7 @@ struct field {
     size_t count_offset; /* FIELD_METADATA */
     int64_t maximum;     /* of counts; 0: none */
     int64_t fallback;    /* FIELD_COUNT_OR */
+    bool sparse;         /* the same: not written where it is the fallback */
 };
 
 static void *at(void *record, size_t offset)
@@ -115,11 +116,18 @@ static json_t *field_json(const struct field *field, const void *record)
     return NULL;
 }
 
+static bool is_left_out(const struct field *field, const void *record)
+{
+    return field->sparse && *(const int64_t *)at_const(record, field->offset) == field->fallback;
+}
+
 static int fields_encode(const struct field *fields, const void *record, char **ret,
                          struct error *err)
 {
     autojson object = json_object();
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
+        if (is_left_out(f, record))
+            continue;
         json_t *value = field_json(f, record);
         if (!value)
             return error_set(err, -EINVAL, "field \"%s\" has a value that cannot be written",
@@ -306,6 +314,7 @@ static const struct field presence_fields[] = {
 static const struct field unit_fields[] = {
     FIELD(unit, blob, FIELD_TEXT),
     FIELD(unit, desired, FIELD_DESIRED),
+    FIELD(unit, restart_revision, FIELD_COUNT_OR, .sparse = true),
     { 0 },
 };
 
@@ -318,6 +327,7 @@ static const struct field assignment_fields[] = {
     FIELD(assignment, epoch, FIELD_COUNT),
     FIELD(assignment, reason, FIELD_NOTE),
     FIELD(assignment, cause, FIELD_NOTE),
+    FIELD(assignment, restart_revision, FIELD_COUNT_OR, .sparse = true),
     { 0 },
 };
 

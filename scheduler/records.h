@@ -98,6 +98,9 @@ enum desired { DESIRED_INVALID = 0, DESIRED_INACTIVE, DESIRED_LOADED, DESIRED_LA
 struct record_unit {
     char *blob; /* sha256 of the text */
     enum desired desired;
+    /* Order to start it anew though it runs: whoever started it last for an assignment older than
+     * this stops it first. 0: none. It stays; once it is carried out it asks for nothing. */
+    int64_t restart_revision;
 };
 
 enum want { WANT_INVALID = 0, WANT_RUN, WANT_LOADED, WANT_RELEASE };
@@ -111,6 +114,7 @@ struct record_assignment {
     int64_t epoch;
     char *reason; /* why here, or why released */
     char *cause;  /* release: "drain", "failing" …, what the move is for; "" otherwise */
+    int64_t restart_revision; /* of the unit */
 };
 
 struct record_state {

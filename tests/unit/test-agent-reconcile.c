@@ -57,6 +57,33 @@ static void a_newer_assignment_of_a_running_unit_restarts_nothing(void **state)
     assert_step(facts, UNIT_STEP_START);
 }
 
+static void what_is_to_be_started_anew_is_stopped_once(void **state)
+{
+    (void)state;
+    struct unit_facts facts = installed(WANTED_RUN, ACTIVITY_ACTIVE);
+    facts.assignment_revision = 9;
+    facts.restart_revision = 8;
+    assert_step(facts, UNIT_STEP_STOP);
+    facts.activity = ACTIVITY_INACTIVE;
+    assert_step(facts, UNIT_STEP_START);
+    facts.started_revision = 9;
+    facts.activity = ACTIVITY_ACTIVE;
+    assert_step(facts, UNIT_STEP_NOTHING);
+    facts.assignment_revision = 11; /* another order, and the old wish is still written there */
+    assert_step(facts, UNIT_STEP_NOTE_STARTED);
+}
+
+static void what_is_to_be_started_anew_and_lies_still_is_started(void **state)
+{
+    (void)state;
+    struct unit_facts facts = installed(WANTED_RUN, ACTIVITY_FAILED);
+    facts.assignment_revision = 9;
+    facts.restart_revision = 8;
+    assert_step(facts, UNIT_STEP_RESET);
+    facts.activity = ACTIVITY_INACTIVE;
+    assert_step(facts, UNIT_STEP_START);
+}
+
 static void a_changed_text_stops_before_it_is_replaced(void **state)
 {
     (void)state;
@@ -157,6 +184,8 @@ int main(void)
         cmocka_unit_test(a_new_assignment_is_fetched_installed_and_started),
         cmocka_unit_test(what_was_started_is_left_to_systemd),
         cmocka_unit_test(a_newer_assignment_of_a_running_unit_restarts_nothing),
+        cmocka_unit_test(what_is_to_be_started_anew_is_stopped_once),
+        cmocka_unit_test(what_is_to_be_started_anew_and_lies_still_is_started),
         cmocka_unit_test(a_changed_text_stops_before_it_is_replaced),
         cmocka_unit_test(a_release_is_acknowledged_only_when_nothing_is_left),
         cmocka_unit_test(what_is_unlisted_in_a_doubtful_store_is_left_alone),

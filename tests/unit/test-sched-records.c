@@ -124,6 +124,7 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(presence, "{\"address\":\"a\",\"boot_id\":\"b\",\"nonce\":\"n\","
                                 "\"not_ready_reason\":\"disk full\",\"ready\":false}");
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\"}");
+    ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\",\"restart_revision\":7}");
     ASSERT_ROUND_TRIP(
         assignment,
         "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
