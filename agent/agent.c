@@ -391,8 +391,9 @@ static int make_units(struct agent *agent, struct error *err)
         .loop = agent->loop,
         .kv = agent->kv,
         .prefix = agent->config->etcd_key_prefix,
-        .helper = agent->paths->helper,
-        .dirs = {.run = agent->paths->run, .links = agent->paths->links},
+        .host = {.helper = agent->paths->helper,
+                 .machine = { .host_name = agent->machine.name, .id = agent->machine.id }},
+        .dirs = { .run = agent->paths->run,      .links = agent->paths->links            },
         .reports = agent->reports,
     };
     r = runner_new(&runner, &agent->runner, err);

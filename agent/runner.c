@@ -249,7 +249,7 @@ static void translate(struct entry *entry, const struct text_blob *blob)
     entry->translated_blob = strdup(blob->digest);
     if (!entry->translated_blob)
         return;
-    if (unit_translate(entry->name, blob->text, blob->length, runner->config.helper,
+    if (unit_translate(entry->name, blob->text, blob->length, &runner->config.host,
                        &entry->translation, &err) < 0) {
         refuse(entry, err.text);
         return;
@@ -762,7 +762,7 @@ int runner_new(const struct runner_config *config, struct runner **ret, struct e
         return error_oom(err);
     runner->config = *config;
     const struct checks_config checks = { .loop = config->loop,
-                                          .helper = config->helper,
+                                          .helper = config->host.helper,
                                           .run = config->dirs.run,
                                           .on_change = on_health,
                                           .userdata = runner };

@@ -17,7 +17,7 @@ struct runner_config {
     struct loop *loop; /* all borrowed */
     struct kv *kv;
     const char *prefix;
-    const char *helper; /* path of muster-container */
+    struct unit_host host;
     struct unit_dirs dirs;
     struct reports *reports;
 };

@@ -97,7 +97,7 @@ static char *describe(const struct unit_file *file, const char *unit)
 {
     const char *written = find_description(file);
     char *expanded = NULL;
-    if (unit_name_is_template(unit) || specifier_expand(written, unit, &expanded, NULL) < 0)
+    if (unit_name_is_template(unit) || specifier_expand(written, unit, NULL, &expanded, NULL) < 0)
         return strdup(written);
     return expanded;
 }

@@ -16,7 +16,10 @@
 #include "units/unit_file.h"
 #include "units/unit_name.h"
 
-#define HELPER PKGLIBDIR "/muster-container"
+static const struct unit_host host = {
+    .helper = PKGLIBDIR "/muster-container",
+    .machine = {.host_name = "machine", .id = "00000000000000000000000000000000"},
+};
 
 enum {
     TIMEOUT_S = 30,
@@ -179,7 +182,7 @@ static int text_to_verify(const struct verify_unit *unit, char **ret, bool *ret_
     autofree char *name = verified_name(unit->name);
     if (!name)
         return error_oom(err);
-    r = unit_translate(name, unit->text, strlen(unit->text), HELPER, &translation, err);
+    r = unit_translate(name, unit->text, strlen(unit->text), &host, &translation, err);
     if (r == 0)
         *ret = take_ptr(translation->unit_text);
     return r;

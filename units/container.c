@@ -224,18 +224,36 @@ void container_clear_mounts(struct container *container, const char *key)
     container->mount_count = kept;
 }
 
+static void clear_list(const struct shape *shape, void *array, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        shape_clear(shape, (char *)array + i * shape->size);
+    *count = 0;
+}
+
 void container_clear_ports(struct container *container)
 {
-    for (size_t i = 0; i < container->port_count; i++)
-        shape_clear(&port_shape, &container->ports[i]);
-    container->port_count = 0;
+    clear_list(&port_shape, container->ports, &container->port_count);
 }
 
 void container_clear_networks(struct container *container)
 {
-    for (size_t i = 0; i < container->network_count; i++)
-        shape_clear(&network_shape, &container->networks[i]);
-    container->network_count = 0;
+    clear_list(&network_shape, container->networks, &container->network_count);
+}
+
+void container_clear_devices(struct container *container)
+{
+    clear_list(&device_shape, container->devices, &container->device_count);
+}
+
+void container_clear_secrets(struct container *container)
+{
+    clear_list(&secret_shape, container->secrets, &container->secret_count);
+}
+
+void container_clear_ulimits(struct container *container)
+{
+    clear_list(&ulimit_shape, container->ulimits, &container->ulimit_count);
 }
 
 void container_set_defaults(struct container *c)

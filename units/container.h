@@ -18,6 +18,7 @@
 #include "base/error.h"
 
 struct unit_file;
+struct specifier_machine;
 
 /* --- words of keys; the second of each, but for mounts, is what holds where nothing is said --- */
 
@@ -260,9 +261,10 @@ struct container {
 
 /* *ret NULL if the file has no [Container]. -EINVAL with line, key, value and what would be right.
  * Keys that muster cannot honour are refused with the reason; unknown ones with the nearest known.
- * Words are split and unquoted, specifiers expanded; in Exec= "$$" is "$" as in Quadlet, and no
- * variable is. */
-int container_read(const struct unit_file *file, const char *unit_name, struct container **ret,
+ * Words are split and unquoted, specifiers expanded (specifier.h); in Exec= "$$" is "$" as in
+ * Quadlet, and no variable is. */
+int container_read(const struct unit_file *file, const char *unit_name,
+                   const struct specifier_machine *machine, struct container **ret,
                    struct error *err);
 void container_free(struct container *container);
 DEFINE_AUTOPTR(container);

@@ -451,6 +451,10 @@ static int take_secret(struct reading *reading, const struct unit_option *option
     autostrv words = NULL;
     autostrv pairs = NULL;
     (void)field;
+    if (!*option->value) {
+        container_clear_secrets(container);
+        return 0;
+    }
     int r = take_split(reading, option, &words, err);
     if (r >= 0 && strv_length(words) != 1)
         return unit_option_error(err, option, "want one word, NAME[,type=…,target=…]");
@@ -518,6 +522,10 @@ static int take_devices(struct reading *reading, const struct unit_option *optio
 {
     autostrv words = NULL;
     (void)field;
+    if (!*option->value) {
+        container_clear_devices(reading->container);
+        return 0;
+    }
     int r = take_split(reading, option, &words, err);
     for (char **word = words; r >= 0 && word && *word; word++)
         r = take_device_word(reading, option, *word, err);

@@ -58,8 +58,12 @@ static int take_ulimit(struct reading *reading, const struct unit_option *option
     struct container *container = reading->container;
     autofree char *value = NULL;
     (void)field;
+    if (!*option->value) {
+        container_clear_ulimits(container);
+        return 0;
+    }
     int r = take_expanded(reading, option, &value, err);
-    if (r < 0 || !*value)
+    if (r < 0)
         return r;
     struct container_ulimit *limit =
         shape_list_add(&container->ulimits, &container->ulimit_count, sizeof(*limit));

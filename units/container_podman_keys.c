@@ -168,11 +168,24 @@ static int take_argument(struct reading *reading, const struct unit_option *opti
     return argument->take(reading, option, value, err);
 }
 
+static void drop_arguments(struct container *container)
+{
+    container->cpu_permille = 0;
+    container->memory_swap_bytes = 0;
+    container->privileged = false;
+    strv_free(take_ptr(container->device_rules));
+    free(take_ptr(container->slice));
+    free(take_ptr(container->mac));
+    container->host_ipc = container->host_pid = container->host_uts = false;
+}
+
 static int take_podman_args(struct reading *reading, const struct unit_option *option, void *field,
                             struct error *err)
 {
     autostrv words = NULL;
     (void)field;
+    if (!*option->value)
+        drop_arguments(reading->container);
     int r = take_split(reading, option, &words, err);
     for (char **word = words; r >= 0 && word && *word;)
         r = take_argument(reading, option, &word, err);

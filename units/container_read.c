@@ -183,7 +183,8 @@ static int read_section(struct reading *reading, const struct unit_file *file, s
     return settle(reading, file, err);
 }
 
-int container_read(const struct unit_file *file, const char *unit_name, struct container **ret,
+int container_read(const struct unit_file *file, const char *unit_name,
+                   const struct specifier_machine *machine, struct container **ret,
                    struct error *err)
 {
     if (!unit_file_has_section(file, "Container")) {
@@ -193,7 +194,7 @@ int container_read(const struct unit_file *file, const char *unit_name, struct c
     autoptr(container) container = calloc(1, sizeof(*container));
     if (!container)
         return error_oom(err);
-    struct reading reading = { .container = container, .unit_name = unit_name };
+    struct reading reading = { .container = container, .unit_name = unit_name, .machine = machine };
     int r = read_section(&reading, file, err);
     free(reading.user);
     free(reading.group);

@@ -27,7 +27,7 @@ int take_expanded(const struct reading *reading, const struct unit_option *optio
                   struct error *err)
 {
     struct error reason = { 0 };
-    int r = specifier_expand(option->value, reading->unit_name, ret, &reason);
+    int r = specifier_expand(option->value, reading->unit_name, reading->machine, ret, &reason);
     return r < 0 ? take_failed(option, r, &reason, err) : 0;
 }
 
@@ -39,7 +39,7 @@ int take_split(const struct reading *reading, const struct unit_option *option, 
     struct error reason = { 0 };
     int r = unit_words_split(option->value, &words, &reason);
     if (r >= 0)
-        r = specifier_expand_all(words, reading->unit_name, &reason);
+        r = specifier_expand_all(words, reading->unit_name, reading->machine, &reason);
     if (r < 0)
         return take_failed(option, r, &reason, err);
     for (char **word = words; word && *word; word++)

@@ -18,6 +18,7 @@
 struct reading {
     struct container *container;
     const char *unit_name;
+    const struct specifier_machine *machine;
     /* What several keys say together; settled when all are read. */
     char *user, *group;
     char *remap_users;

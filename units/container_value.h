@@ -21,6 +21,9 @@ extern const char *const container_auto_update_words[];
 void container_clear_mounts(struct container *container, const char *key);
 void container_clear_ports(struct container *container);
 void container_clear_networks(struct container *container);
+void container_clear_devices(struct container *container);
+void container_clear_secrets(struct container *container);
+void container_clear_ulimits(struct container *container);
 
 /* [[IP:]HOST:]CONTAINER[/PROTOCOL], the ports alone or in ranges, into a zeroed port; host_port 0:
  * the machine may choose. Cuts up the text. What was set stays on failure, for the owner. -EINVAL

@@ -69,7 +69,7 @@ static int take_port(struct requirements *requirements, const char *value, const
 {
     autofree char *text = NULL;
     struct container_port port = { 0 };
-    int r = specifier_expand(value, unit_name, &text, NULL);
+    int r = specifier_expand(value, unit_name, NULL, &text, NULL);
     if (r == 0)
         r = container_port_parse(text, &port, NULL);
     if (r == 0 && port.host_port > 0)

@@ -78,7 +78,7 @@ static int read_pieces(const struct reading *reading, const struct unit_option *
     struct error reason = { 0 };
     int r = split_pieces(option->value, &pieces, &reason);
     if (r >= 0)
-        r = specifier_expand_all(pieces, reading->unit_name, &reason);
+        r = specifier_expand_all(pieces, reading->unit_name, NULL, &reason);
     if (r == -EINVAL)
         return unit_option_error(err, option, "%s", reason.text);
     if (r < 0)

@@ -9,8 +9,15 @@
 #include "base/text.h"
 #include "units/unit_escape.h"
 
-/* The pieces of a unit's name. */
+const struct specifier_machine specifier_any_machine = {
+    .host_name = "machine",
+    .id = "00000000000000000000000000000000",
+};
+
+/* The pieces of a unit's name, and whose unit it is. */
 struct name_parts {
+    const char *name;                        /* borrowed */
+    const struct specifier_machine *machine; /* borrowed; NULL: any */
     char *prefix;
     char *instance;   /* "" if there is none */
     const char *tail; /* of the prefix, borrowed */
@@ -24,8 +31,9 @@ static void name_parts_done(struct name_parts *parts)
     free(parts->stem);
 }
 
-static int name_parts_init(struct name_parts *parts, const char *name, struct error *err)
+static int name_parts_init(struct name_parts *parts, struct error *err)
 {
+    const char *name = parts->name;
     const char *dot = strrchr(name, '.');
     size_t end = dot ? (size_t)(dot - name) : strlen(name);
     const char *at = memchr(name, '@', end);
@@ -85,22 +93,35 @@ static int add_path(struct text *t, const struct name_parts *parts, struct error
     return r;
 }
 
+static int add_of_machine(struct text *t, char c, const struct specifier_machine *machine,
+                          struct error *err)
+{
+    if (!machine)
+        return error_set(err, -EINVAL, "%%%c is not the same on every machine, and this has to be",
+                         c);
+    if (c == 'm')
+        text_add(t, machine->id);
+    else
+        text_add_bytes(t, machine->host_name,
+                       c == 'l' ? strcspn(machine->host_name, ".") : strlen(machine->host_name));
+    return 0;
+}
+
 static int unknown(char c, struct error *err)
 {
     return error_set(err, -EINVAL,
-                     "%%%c is not expanded here; %%n, %%N, %%p, %%P, %%i, %%I, %%j, %%J and %%f "
-                     "are, and what is the same on every machine (%%t, %%S, %%h …); %%%% is a "
-                     "percent sign",
+                     "%%%c is not expanded here; %%n, %%N, %%p, %%P, %%i, %%I, %%j, %%J, "
+                     "%%f, %%H, %%l and %%m are, and what is the same on every machine (%%t, %%S, "
+                     "%%h …); %%%% is a percent sign",
                      c > ' ' && c < 0x7f ? c : '?');
 }
 
-static int add_expansion(struct text *t, char c, const char *name, const struct name_parts *parts,
-                         struct error *err)
+static int add_expansion(struct text *t, char c, const struct name_parts *parts, struct error *err)
 {
     const char *fixed = constant(c);
     switch (c) {
     case 'n':
-        fixed = name;
+        fixed = parts->name;
         break;
     case 'N':
         fixed = parts->stem;
@@ -122,6 +143,10 @@ static int add_expansion(struct text *t, char c, const char *name, const struct 
         return add_unescaped(t, parts->tail, err);
     case 'f':
         return add_path(t, parts, err);
+    case 'H':
+    case 'l':
+    case 'm':
+        return add_of_machine(t, c, parts->machine, err);
     default:
         break;
     }
@@ -131,16 +156,18 @@ static int add_expansion(struct text *t, char c, const char *name, const struct 
     return 0;
 }
 
-int specifier_expand(const char *value, const char *unit_name, char **ret, struct error *err)
+int specifier_expand(const char *value, const char *unit_name,
+                     const struct specifier_machine *machine, char **ret, struct error *err)
 {
-    __attribute__((cleanup(name_parts_done))) struct name_parts parts = { 0 };
+    __attribute__((cleanup(name_parts_done))) struct name_parts parts = { .name = unit_name,
+                                                                          .machine = machine };
     autotext t = { 0 };
-    int r = name_parts_init(&parts, unit_name, err);
+    int r = name_parts_init(&parts, err);
     for (const char *p = value; r == 0 && *p; p++) {
         if (*p != '%')
             text_add_bytes(&t, p, 1);
         else if (*++p)
-            r = add_expansion(&t, *p, unit_name, &parts, err);
+            r = add_expansion(&t, *p, &parts, err);
         else
             return error_set(err, -EINVAL, "a single %% at the end; write %%%% for a percent sign");
     }
@@ -150,11 +177,12 @@ int specifier_expand(const char *value, const char *unit_name, char **ret, struc
     return *ret ? 0 : error_oom(err);
 }
 
-int specifier_expand_all(char **list, const char *unit_name, struct error *err)
+int specifier_expand_all(char **list, const char *unit_name,
+                         const struct specifier_machine *machine, struct error *err)
 {
     for (; list && *list; list++) {
         char *expanded = NULL;
-        int r = specifier_expand(*list, unit_name, &expanded, err);
+        int r = specifier_expand(*list, unit_name, machine, &expanded, err);
         if (r < 0)
             return r;
         free(*list);

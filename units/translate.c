@@ -35,19 +35,27 @@ static int read_beside_container(struct unit_file *file, const char *name, struc
     return r < 0 ? r : quadlet_translate(file, err);
 }
 
+struct source {
+    const char *name;
+    const char *text;
+    size_t length;
+    const struct specifier_machine *machine;
+};
+
 /* Checks all that concerns running the unit. *ret_container NULL: it has no [Container]. */
-static int read_unit(const char *name, const char *text, size_t length, struct unit_file **ret_file,
+static int read_unit(const struct source *source, struct unit_file **ret_file,
                      struct container **ret_container, struct error *err)
 {
+    const char *name = source->name;
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
     int r = unit_rules_check_name(name, err);
     if (r >= 0)
-        r = unit_file_parse(text, length, &file, err);
+        r = unit_file_parse(source->text, source->length, &file, err);
     if (r >= 0)
         r = unit_rules_check_sections(file, name, err);
     if (r >= 0)
-        r = container_read(file, name, &container, err);
+        r = container_read(file, name, source->machine, &container, err);
     if (r >= 0)
         r = container ? read_beside_container(file, name, err)
                       : unit_rules_check_runs(file, name, err);
@@ -79,7 +87,8 @@ int unit_check(const char *name, const char *text, size_t length, struct error *
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
     autoptr(requirements) requirements = NULL;
-    r = read_unit(subject, text, length, &file, &container, err);
+    const struct source source = { subject, text, length, &specifier_any_machine };
+    r = read_unit(&source, &file, &container, err);
     return r < 0 ? r : requirements_read(file, subject, &requirements, err);
 }
 
@@ -90,7 +99,8 @@ int unit_warnings(const char *name, const char *text, size_t length, char ***ret
         return error_oom(err);
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
-    int r = read_unit(subject, text, length, &file, &container, err);
+    const struct source source = { subject, text, length, &specifier_any_machine };
+    int r = read_unit(&source, &file, &container, err);
     if (r == 0 && container)
         *ret = take_ptr(container->warnings);
     return r;
@@ -240,14 +250,15 @@ static int write_container_json(const struct container *container, char **ret, s
     return r < 0 ? r : json_write(json, ret, err);
 }
 
-int unit_translate(const char *name, const char *text, size_t length, const char *helper,
+int unit_translate(const char *name, const char *text, size_t length, const struct unit_host *host,
                    struct translation **ret, struct error *err)
 {
     if (unit_name_is_template(name))
         return error_set(err, -EINVAL, "%s is a template; only its instances run", name);
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
-    int r = read_unit(name, text, length, &file, &container, err);
+    const struct source source = { name, text, length, &host->machine };
+    int r = read_unit(&source, &file, &container, err);
     if (r < 0)
         return r;
     autoptr(translation) translation = calloc(1, sizeof(*translation));
@@ -255,7 +266,7 @@ int unit_translate(const char *name, const char *text, size_t length, const char
         return error_oom(err);
     autotext t = { 0 };
     if (container) {
-        r = add_container(&t, file, container, name, helper, err);
+        r = add_container(&t, file, container, name, host->helper, err);
         if (r >= 0)
             r = write_container_json(container, &translation->container_json, err);
         if (r < 0)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "units/specifier.h"
 
 struct translation {
     char *unit_text;      /* what goes to /run/muster/units/<name> */
@@ -28,10 +29,16 @@ int unit_check(const char *name, const char *text, size_t length, struct error *
 int unit_warnings(const char *name, const char *text, size_t length, char ***ret,
                   struct error *err);
 
+/* Where a unit is to run. */
+struct unit_host {
+    const char *helper; /* absolute path of muster-container */
+    struct specifier_machine machine;
+};
+
 /* For the agent, on its way to systemd: checks all of the above but [X-Fleet], which is the
- * leader's. helper: absolute path of muster-container. Defaults that the user may override stand
+ * leader's. Defaults that the user may override stand
  * before his lines, what the helper relies on after them. -EINVAL; a template is refused. */
-int unit_translate(const char *name, const char *text, size_t length, const char *helper,
+int unit_translate(const char *name, const char *text, size_t length, const struct unit_host *host,
                    struct translation **ret, struct error *err);
 void translation_free(struct translation *translation);
 DEFINE_AUTOPTR(translation);

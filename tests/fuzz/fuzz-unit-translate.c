@@ -45,7 +45,8 @@ static void check_container(const struct translation *translation, const struct 
 static void check_translation(const char *name, const char *text, size_t length)
 {
     autoptr(translation) translation = NULL;
-    check(unit_translate(name, text, length, "/h", &translation, NULL) == 0);
+    const struct unit_host host = { "/h", specifier_any_machine };
+    check(unit_translate(name, text, length, &host, &translation, NULL) == 0);
     autoptr(unit_file) unit = NULL;
     const char *generated = translation->unit_text;
     /* A text of the full size has no room left for what is put before it. */

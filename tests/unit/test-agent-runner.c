@@ -99,8 +99,8 @@ static void start_musterd(struct world *world)
         .loop = world->loop,
         .kv = world->kv,
         .prefix = PREFIX,
-        .helper = "/helper",
-        .dirs = {.run = world->run, .links = world->links},
+        .host = {.helper = "/helper", .machine = { .host_name = "n1", .id = "0" }},
+        .dirs = { .run = world->run,  .links = world->links                      },
         .reports = world->reports
     };
     assert_int_equal(runner_new(&runner, &world->runner, NULL), 0);

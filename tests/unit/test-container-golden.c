@@ -22,7 +22,10 @@
 enum { FILE_MAX_BYTES = 1 << 20, FACTS_MAX = 16, SHORT_LIST = 10 };
 
 static const char unit_name[] = "web@1.service";
-static const char helper[] = "/usr/lib/muster/muster-container";
+static const struct unit_host host = {
+    .helper = "/usr/lib/muster/muster-container",
+    .machine = {.host_name = "n1.example.org", .id = "1e93a2c45f6b4d07a8b9c0d1e2f30415"},
+};
 static const char image_text[] =
     "{\"Entrypoint\":[\"/entry\"],\"Cmd\":[\"image-command\"],\"Env\":[\"FROM_IMAGE=1\"],"
     "\"WorkingDir\":\"/srv\"}";
@@ -203,7 +206,7 @@ static void add_warnings(char ***lines, const char *text, size_t length)
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
     assert_int_equal(unit_file_parse(text, length, &file, NULL), 0);
-    assert_int_equal(container_read(file, unit_name, &container, NULL), 0);
+    assert_int_equal(container_read(file, unit_name, &host.machine, &container, NULL), 0);
     for (char **warning = container->warnings; warning && *warning; warning++)
         add_line(lines, "warning", "", *warning);
 }
@@ -219,7 +222,7 @@ static char **lines_of(const char *name)
     char **lines = NULL;
     if (file_read(path, FILE_MAX_BYTES, &text, &length, &err) < 0)
         fail_msg("%s", err.text);
-    if (unit_translate(unit_name, text, length, helper, &translation, &err) < 0) {
+    if (unit_translate(unit_name, text, length, &host, &translation, &err) < 0) {
         add_line(&lines, "error", "", err.text);
         return lines;
     }

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "tests/unit/harness.h"
 #include "units/signal_name.h"
+#include "units/specifier.h"
 #include "units/unit_file.h"
 
 static struct container *read_container(const char *text)
@@ -18,7 +19,7 @@ static struct container *read_container(const char *text)
     struct container *container = NULL;
     struct error err = { 0 };
     assert_int_equal(unit_file_parse(text, strlen(text), &file, NULL), 0);
-    if (container_read(file, "a@1.service", &container, &err) < 0)
+    if (container_read(file, "a@1.service", &specifier_any_machine, &container, &err) < 0)
         fail_msg("%s", err.text);
     return container;
 }

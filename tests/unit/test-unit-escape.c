@@ -82,24 +82,29 @@ static void specifiers_are_systemds(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         autofree char *expanded = NULL;
-        assert_int_equal(specifier_expand(every, cases[i][0], &expanded, NULL), 0);
+        assert_int_equal(specifier_expand(every, cases[i][0], NULL, &expanded, NULL), 0);
         assert_string_equal(expanded, cases[i][1]);
     }
     autofree char *manager = NULL;
     assert_int_equal(
-        specifier_expand("%t %S %C %L %E %T %V %u %U %g %G %h", "a.service", &manager, NULL), 0);
+        specifier_expand("%t %S %C %L %E %T %V %u %U %g %G %h", "a.service", NULL, &manager, NULL),
+        0);
     assert_string_equal(manager, "/run /var/lib /var/cache /var/log /etc /tmp /var/tmp root 0 root "
                                  "0 /root");
 }
 
-static void what_depends_on_the_machine_is_refused(void **state)
+static void what_depends_on_the_machine_needs_one(void **state)
 {
-    static const char *const bad[] = { "%H", "%m", "%b", "%v", "%", "%f" };
+    static const struct specifier_machine machine = { "n1.example.org", "1e93" };
+    static const char *const bad[] = { "%H", "%m", "%l", "%b", "%v", "%", "%f" };
+    autofree char *of_machine = NULL;
+    assert_int_equal(specifier_expand("%H %l %m", "a.service", &machine, &of_machine, NULL), 0);
+    assert_string_equal(of_machine, "n1.example.org n1 1e93");
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *none = NULL;
         struct error err = { 0 };
-        assert_int_equal(specifier_expand(bad[i], "a@-b.service", &none, &err), -EINVAL);
+        assert_int_equal(specifier_expand(bad[i], "a@-b.service", NULL, &none, &err), -EINVAL);
         assert_true(*err.text);
     }
 }
@@ -111,7 +116,7 @@ int main(void)
         cmocka_unit_test(paths_lose_their_outer_slashes),
         cmocka_unit_test(only_what_is_escaped_is_unescaped),
         cmocka_unit_test(specifiers_are_systemds),
-        cmocka_unit_test(what_depends_on_the_machine_is_refused),
+        cmocka_unit_test(what_depends_on_the_machine_needs_one),
     };
     return cmocka_run_group_tests_name("units/unit_escape and specifier", tests, NULL, NULL);
 }

@@ -17,7 +17,10 @@
 
 enum { CASES_AT_LEAST = 25, FILE_MAX = 2 * 1024 * 1024 };
 
-static const char helper[] = "/usr/lib/muster/muster-container";
+static const struct unit_host host = {
+    .helper = "/usr/lib/muster/muster-container",
+    .machine = {.host_name = "n1.example.org", .id = "1e93a2c45f6b4d07a8b9c0d1e2f30415"},
+};
 
 struct outcome {
     char *error; /* or NULL */
@@ -56,7 +59,7 @@ static struct outcome run_case(const char *folder)
     const char *unit = name ? name : "input.service";
     int r = unit_check(unit, input, length, &err);
     if (r >= 0)
-        r = unit_translate(unit, input, length, helper, &outcome.translation, &err);
+        r = unit_translate(unit, input, length, &host, &outcome.translation, &err);
     if (r < 0)
         outcome.error = text_format("%s\n", err.text);
     return outcome;
@@ -130,8 +133,8 @@ static void translation_is_repeatable(void **state)
         "[Container]\nImage=oci:/i\nEnvironment=B=2 A=1\n[Service]\nRestart=no";
     autoptr(translation) first = NULL;
     autoptr(translation) second = NULL;
-    assert_int_equal(unit_translate("a.service", text, strlen(text), helper, &first, NULL), 0);
-    assert_int_equal(unit_translate("a.service", text, strlen(text), helper, &second, NULL), 0);
+    assert_int_equal(unit_translate("a.service", text, strlen(text), &host, &first, NULL), 0);
+    assert_int_equal(unit_translate("a.service", text, strlen(text), &host, &second, NULL), 0);
     assert_string_equal(first->unit_text, second->unit_text);
     assert_string_equal(first->container_json, second->container_json);
 }
@@ -142,10 +145,11 @@ static void odd_helper_paths_are_quoted(void **state)
     static const char text[] = "[Container]\nImage=oci:/i\n";
     autoptr(translation) t = NULL;
     struct error err = { 0 };
-    assert_int_equal(unit_translate("a.service", text, strlen(text), "/o pt/100%/\"h\\", &t, &err),
-                     0);
+    const struct unit_host odd = { "/o pt/100%/\"h\\", host.machine };
+    const struct unit_host relative = { "helper", host.machine };
+    assert_int_equal(unit_translate("a.service", text, strlen(text), &odd, &t, &err), 0);
     assert_non_null(strstr(t->unit_text, "\nExecStart=\"/o pt/100%%/\\\"h\\\\\" start %n\n"));
-    assert_int_equal(unit_translate("a.service", text, strlen(text), "helper", &t, &err), -EINVAL);
+    assert_int_equal(unit_translate("a.service", text, strlen(text), &relative, &t, &err), -EINVAL);
     assert_string_equal(err.text, "the helper's path \"helper\" is not absolute");
 }
 
@@ -157,7 +161,7 @@ static void templates_are_checked_but_not_translated(void **state)
     autoptr(translation) t = NULL;
     struct error err = { 0 };
     assert_int_equal(unit_check("a@.service", text, strlen(text), &err), 0);
-    assert_int_equal(unit_translate("a@.service", text, strlen(text), helper, &t, &err), -EINVAL);
+    assert_int_equal(unit_translate("a@.service", text, strlen(text), &host, &t, &err), -EINVAL);
     assert_null(t);
 }
 
