@@ -23,7 +23,8 @@ libscheduler_a_SOURCES = \
 	scheduler/record_keys.c \
 	scheduler/record_values.c \
 	scheduler/records.c scheduler/records.h \
-	scheduler/roles.c scheduler/roles.h \
+	scheduler/role_choice.c scheduler/role_choice.h \
+	scheduler/roles.c \
 	scheduler/step.h \
 	scheduler/table.c scheduler/table.h \
 	scheduler/shared.c scheduler/shared.h

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scheduler/role_choice.h"
 #include "units/amount.h"
 
 static const struct refusal fits = { REFUSAL_NONE, NULL, 0 };
@@ -36,7 +37,7 @@ const char *machine_role_word(const struct role *role, const struct machine *mac
         return NULL;
     if (role_is_held_by(role, machine))
         return "active";
-    return machine_role_priority(machine, role->name) > 0 ? "standby" : NULL;
+    return role_suits(role, machine) ? "standby" : NULL;
 }
 
 const char *machine_metadata(const struct model *model, const struct machine *machine,

@@ -80,6 +80,7 @@ enum role_status {
     ROLE_STATUS_OK,
     ROLE_STATUS_SHORT,
     ROLE_STATUS_CRITICAL,
+    ROLE_STATUS_STOPPED, /* too few for when_short=stop */
     ROLE_STATUS_EMPTY,
     ROLE_STATUS_OFF,
 };

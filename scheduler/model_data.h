@@ -37,6 +37,8 @@ struct machine {
     bool ready;
     char *not_ready_reason;
     int64_t absent_since_ms; /* -1: not seen absent yet */
+    int64_t up_registration; /* the one that roles.c has known since up_since_ms */
+    int64_t up_since_ms;
     bool cordoned;
     int64_t drain_mod; /* of ops/drain/<id>; 0: none */
     struct record_drain drain;
@@ -167,12 +169,13 @@ struct role {
     char name[64];
     bool defined;
     int64_t mod;
-    struct record_role def;
+    struct record_role def; /* its own */
     struct slot *slots;
     bool was_held; /* it has or had a holder: not its first boot */
     /* First boot: which machines may hold it, and since when these. */
     uint64_t candidates_digest;
     int64_t candidates_since_ms;
+    int64_t promoted_ms; /* when a lost holder was last replaced; -1: not by this leader */
     UT_hash_handle hh;
 };
 

@@ -252,6 +252,7 @@ void model_free_role(struct model *model, struct role *role)
     struct slot *next = NULL;
     DL_FOREACH_SAFE(role->slots, slot, next)
         free(slot);
+    record_role_done(&role->def);
     HASH_DEL(model->roles, role);
     free(role);
 }

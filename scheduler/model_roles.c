@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Roles and their slots: facts in, marks on what they touch. */
+#include <errno.h>
 #include <string.h>
 
 #include "scheduler/model.h"
@@ -24,11 +25,12 @@ static struct role *role_get(struct model *model, const char *name, struct error
     }
     memcpy(role->name, name, strnlen(name, sizeof(role->name) - 1));
     role->candidates_since_ms = -1;
+    role->promoted_ms = -1;
     HASH_ADD_STR(model->roles, name, role);
     return role;
 }
 
-/* A role that comes or goes changes what every machine is for MachineMetadata=. */
+/* A role that comes, changes or goes changes what every machine is for MachineMetadata=. */
 static void mark_all_machines(struct model *model)
 {
     struct machine *m = NULL;
@@ -40,19 +42,27 @@ static void mark_all_machines(struct model *model)
     model->roles_marked = true;
 }
 
+static int role_copy(const struct record_role *from, struct record_role *to, struct error *err)
+{
+    autofree char *text = NULL;
+    int r = record_role_encode(from, &text, err);
+    return r < 0 ? r : record_role_decode(text, strlen(text), to, err);
+}
+
 int model_put_role(struct model *model, const char *role, int64_t mod,
                    const struct record_role *def, struct error *err)
 {
-    struct role *r = role_get(model, role, err);
+    autorecord(role) copy = { 0 };
+    int failed = role_copy(def, &copy, err);
+    struct role *r = failed < 0 ? NULL : role_get(model, role, err);
     if (!r)
-        return -ENOMEM;
-    bool is_new = !r->defined;
+        return failed < 0 ? failed : -ENOMEM;
+    record_role_done(&r->def);
     r->defined = true;
     r->mod = mod;
-    r->def = *def;
-    if (is_new)
-        mark_all_machines(model);
-    model->roles_marked = true;
+    r->def = copy;
+    copy = (struct record_role){ 0 };
+    mark_all_machines(model);
     return 0;
 }
 
@@ -64,7 +74,7 @@ void model_drop_role(struct model *model, const char *role)
     r->defined = false;
     r->was_held = false;
     r->mod = 0;
-    r->def = (struct record_role){ 0 };
+    record_role_done(&r->def);
     mark_all_machines(model);
 }
 

@@ -4,6 +4,7 @@
 
 #include "scheduler/match.h"
 #include "scheduler/model.h"
+#include "scheduler/role_choice.h"
 #include "scheduler/step.h"
 
 /* --- why --- */
@@ -112,6 +113,7 @@ static const char *const status_names[] = {
     [ROLE_STATUS_OK] = "ok",
     [ROLE_STATUS_SHORT] = "short",
     [ROLE_STATUS_CRITICAL] = "critical",
+    [ROLE_STATUS_STOPPED] = "stopped",
     [ROLE_STATUS_EMPTY] = "empty",
     [ROLE_STATUS_OFF] = "off",
 };
@@ -128,24 +130,17 @@ void role_views_free(struct role_view *views, size_t count)
     free(views);
 }
 
-static enum role_status status_of(const struct role_view *view)
+static enum role_status status_of(const struct role_view *view, enum role_short when_short)
 {
     if (view->want == 0)
         return ROLE_STATUS_OFF;
+    if (when_short == ROLE_SHORT_STOP && view->have + view->spare < view->min)
+        return ROLE_STATUS_STOPPED;
     if (view->have == 0)
         return ROLE_STATUS_EMPTY;
     if (view->have < view->min)
         return ROLE_STATUS_CRITICAL;
     return view->have < view->want ? ROLE_STATUS_SHORT : ROLE_STATUS_OK;
-}
-
-static unsigned int count_spares(const struct model *model, const struct role *role)
-{
-    unsigned int count = 0;
-    for (size_t i = 0; i < model->machine_count; i++)
-        count += role_may_take(role, model->machines_by_id[i]) &&
-                 !role_is_held_by(role, model->machines_by_id[i]);
-    return count;
 }
 
 /* A holder counts while it is registered: what is absent does not do the role's work. */
@@ -158,14 +153,14 @@ static int view_role(const struct model *model, const struct role *role, struct 
     memcpy(ret->role, role->name, sizeof(ret->role));
     ret->want = (unsigned int)role->def.nodes;
     ret->min = (unsigned int)role->def.min_nodes;
-    ret->spare = count_spares(model, role);
+    ret->spare = role_count_spares(model, role);
     ret->holders = calloc(slots + 1, sizeof(*ret->holders));
     if (!ret->holders)
         return error_oom(err);
     DL_FOREACH(role->slots, slot)
         if (slot->machine->registration > 0)
             memcpy(ret->holders[ret->have++], slot->machine->id, sizeof(slot->machine->id));
-    ret->status = status_of(ret);
+    ret->status = status_of(ret, role_short_from_name(role->def.when_short));
     return 0;
 }
 

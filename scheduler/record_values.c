@@ -57,6 +57,25 @@ enum move_cause move_cause_from_name(const char *name)
     return MOVE_CAUSE_NONE;
 }
 
+static const char *const short_words[] = {
+    [ROLE_SHORT_RUN] = "run",
+    [ROLE_SHORT_HOLD] = "hold",
+    [ROLE_SHORT_STOP] = "stop",
+};
+
+const char *role_short_name(enum role_short when)
+{
+    return when >= ROLE_SHORT_RUN && when <= ROLE_SHORT_STOP ? short_words[when] : NULL;
+}
+
+enum role_short role_short_from_name(const char *name)
+{
+    for (enum role_short i = ROLE_SHORT_RUN; i <= ROLE_SHORT_STOP; i++)
+        if (text_equal(name, short_words[i]))
+            return i;
+    return ROLE_SHORT_RUN;
+}
+
 const char *desired_name(enum desired desired)
 {
     return desired >= DESIRED_INACTIVE && desired <= DESIRED_LAUNCHED ? desired_words[desired]

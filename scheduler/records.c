@@ -381,6 +381,13 @@ static const struct field role_fields[] = {
     FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
     FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
     FIELD(role, generation, FIELD_COUNT_OR, .fallback = 1),
+    FIELD(role, require, FIELD_WORDS),
+    FIELD(role, spread, FIELD_NOTE),
+    FIELD(role, conflicts, FIELD_WORDS),
+    FIELD(role, when_short, FIELD_NOTE),
+    FIELD(role, fail_back, FIELD_FLAG),
+    FIELD(role, fail_back_after_ms, FIELD_COUNT_OR, .fallback = ROLE_FAIL_BACK_AFTER_MS),
+    FIELD(role, promote_after_ms, FIELD_COUNT_OR),
     { 0 },
 };
 

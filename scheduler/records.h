@@ -19,7 +19,8 @@
 #include "units/metadata.h"
 #include "units/requirements.h"
 
-enum { ROLE_NODES_MAX = 1024 };  /* slots of one role */
+enum { ROLE_NODES_MAX = 1024 }; /* slots of one role */
+enum { ROLE_FAIL_BACK_AFTER_MS = 60000 };
 enum { OVERCOMMIT_MAX = 10000 }; /* per cent */
 
 /* --- keys --- */
@@ -168,6 +169,20 @@ struct record_role {
     int64_t nodes;
     int64_t min_nodes;
     int64_t generation;
+    char **require;   /* "disk=ssd" …: all keys, any of a key's values; of the own metadata */
+    char *spread;     /* a metadata key: holders differ in it if they can; "" if none */
+    char **conflicts; /* roles that no holder of this one holds */
+    char *when_short; /* role_short_name(): what fewer than min_nodes candidates mean */
+    bool fail_back;   /* a better machine takes the slot of a holder */
+    int64_t fail_back_after_ms; /* once it has been up so long */
+    int64_t promote_after_ms;   /* patience with a holder that is lost */
+};
+
+/* With fewer machines than min_nodes that could hold a role … */
+enum role_short {
+    ROLE_SHORT_RUN = 0, /* those that are there hold it */
+    ROLE_SHORT_HOLD,    /* holders go on, nobody else is promoted */
+    ROLE_SHORT_STOP,    /* nobody holds it: for software that needs a quorum */
 };
 
 struct record_slot {
@@ -228,6 +243,8 @@ enum move_cause {
 
 const char *move_cause_name(enum move_cause cause);     /* "", "drain", "failing" */
 enum move_cause move_cause_from_name(const char *name); /* MOVE_CAUSE_NONE if it is none */
+const char *role_short_name(enum role_short when);      /* "run", "hold", "stop" */
+enum role_short role_short_from_name(const char *name); /* ROLE_SHORT_RUN if it is none */
 const char *desired_name(enum desired desired);         /* "inactive", "loaded", "launched" */
 enum desired desired_from_name(const char *name);
 const char *want_name(enum want want); /* "run", "loaded", "release" */

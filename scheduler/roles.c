@@ -1,99 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Slots of roles. A holder keeps its slot until it is lost, forgotten or told never to hold it; a
+ * Slots of roles. A holder keeps its slot until it is lost, forgotten or must not hold it; a
  * machine that is merely cordoned or not ready gets no new slot but keeps the one it has, as it
  * keeps its units.
  */
-#include "scheduler/roles.h"
-
 #include <string.h>
 
 #include "scheduler/match.h"
+#include "scheduler/role_choice.h"
 #include "scheduler/step.h"
 
 /* First boot: else the first machine up would take every role, and priorities would mean nothing.
  */
 enum { SETTLE_ENOUGH_MS = 1000, SETTLE_SHORT_MS = 10000 };
 
-/* --- the choice --- */
-
-int role_candidate_compare(const struct role_candidate *a, const struct role_candidate *b)
+/* Look at the roles again then. */
+static void wake_for_roles(struct step *step, int64_t at_ms)
 {
-    if (a->priority != b->priority)
-        return a->priority > b->priority ? -1 : 1;
-    if (a->other_roles != b->other_roles)
-        return a->other_roles < b->other_roles ? -1 : 1;
-    if (a->registration != b->registration)
-        return a->registration < b->registration ? -1 : 1;
-    return strcmp(a->machine, b->machine);
-}
-
-int role_surplus_compare(const struct role_candidate *a, const struct role_candidate *b)
-{
-    if (a->priority != b->priority)
-        return a->priority < b->priority ? -1 : 1;
-    if (a->slot_mod != b->slot_mod)
-        return a->slot_mod > b->slot_mod ? -1 : 1;
-    return strcmp(b->machine, a->machine);
-}
-
-bool role_may_take(const struct role *role, const struct machine *machine)
-{
-    return machine->is_member && machine->registration > 0 && machine->ready &&
-           !machine->cordoned && machine_role_priority(machine, role->name) > 0;
-}
-
-static unsigned int count_other_roles(const struct model *model, const struct role *role,
-                                      const struct machine *machine)
-{
-    unsigned int count = 0;
-    for (const struct role *r = model->roles; r; r = r->hh.next)
-        count += r != role && role_is_held_by(r, machine);
-    return count;
-}
-
-static struct role_candidate candidate_of(const struct model *model, const struct role *role,
-                                          const struct machine *machine)
-{
-    return (struct role_candidate){
-        .machine = machine->id,
-        .priority = machine_role_priority(machine, role->name),
-        .other_roles = count_other_roles(model, role, machine),
-        .registration = machine->registration,
-    };
-}
-
-static struct machine *best_spare(const struct model *model, const struct role *role)
-{
-    struct machine *best = NULL;
-    struct role_candidate best_candidate = { 0 };
-    for (size_t i = 0; i < model->machine_count; i++) {
-        struct machine *m = model->machines_by_id[i];
-        if (!role_may_take(role, m) || role_is_held_by(role, m))
-            continue;
-        const struct role_candidate candidate = candidate_of(model, role, m);
-        if (!best || role_candidate_compare(&candidate, &best_candidate) < 0) {
-            best = m;
-            best_candidate = candidate;
-        }
-    }
-    return best;
+    step_wake_at(step, at_ms);
+    step->model->roles_revisit = true;
 }
 
 /* --- holders --- */
+
+/* Lost, and the role has no patience with it any more. A person who has forgotten a machine has
+ * none either. */
+static bool is_given_up(struct step *step, const struct role *role, struct machine *holder)
+{
+    if (step_machine_status(step, holder) != MACHINE_LOST)
+        return false;
+    int64_t at_ms = holder->absent_since_ms + role->def.promote_after_ms;
+    if (!holder->is_member || at_ms <= step->clock->now_ms)
+        return true;
+    wake_for_roles(step, at_ms);
+    return false;
+}
+
+/* Of two roles that do not go together the first by name stays. */
+static const struct role *stronger_in_the_way(const struct step *step, const struct role *role,
+                                              const struct machine *holder)
+{
+    const struct role *other = role_in_the_way(step->model, role, holder);
+    return other && strcmp(other->name, role->name) < 0 ? other : NULL;
+}
 
 /* Is the slot in good hands? A holder that is absent but not yet lost is. */
 static bool is_kept(struct step *step, const struct role *role, const struct slot *slot)
 {
     struct machine *holder = slot_holder(slot);
-    return holder && machine_role_priority(holder, role->name) > 0 &&
-           step_machine_status(step, holder) != MACHINE_LOST;
+    return holder && role_suits(role, holder) && !stronger_in_the_way(step, role, holder) &&
+           !is_given_up(step, role, holder);
 }
 
-static bool is_lost(struct step *step, const struct slot *slot)
+static bool is_lost(struct step *step, const struct role *role, const struct slot *slot)
 {
     struct machine *holder = slot_holder(slot);
-    return holder && step_machine_status(step, holder) == MACHINE_LOST;
+    return holder && is_given_up(step, role, holder);
+}
+
+static unsigned int count_lost(struct step *step, const struct role *role)
+{
+    unsigned int lost = 0;
+    const struct slot *slot = NULL;
+    DL_FOREACH(role->slots, slot)
+        lost += is_lost(step, role, slot);
+    return lost;
 }
 
 static unsigned int count_kept(struct step *step, const struct role *role)
@@ -121,7 +92,7 @@ static void plan_slot(struct step *step, const struct slot *slot, struct machine
     change_holder(step, holder);
 }
 
-static void give_slot(struct step *step, const struct role *role, struct slot *slot,
+static void give_slot(struct step *step, struct role *role, struct slot *slot,
                       struct machine *holder)
 {
     autotext reason = { 0 };
@@ -145,6 +116,8 @@ static void give_slot(struct step *step, const struct role *role, struct slot *s
     action->from_registration = lost ? 0 : -1;
     slot->has_plan = true;
     slot->planned = holder;
+    if (lost)
+        role->promoted_ms = step->clock->now_ms;
     plan_slot(step, slot, holder);
 }
 
@@ -165,42 +138,21 @@ static void clear_slot(struct step *step, const struct role *role, struct slot *
 
 /* --- those that gave it up --- */
 
-static bool asks_for_active(const struct unit *unit, const struct role *role)
-{
-    const struct requirements *rules = unit_rules(unit);
-    for (size_t i = 0; rules && i < rules->metadata_count; i++) {
-        const struct metadata_rule *rule = &rules->metadata[i];
-        if (text_starts_with(rule->key, "role.") && text_equal(rule->key + 5, role->name) &&
-            text_equal(rule->value, "active"))
-            return true;
-    }
-    return false;
-}
-
-static bool is_leaving(const struct role *role, const struct machine *machine)
-{
-    const struct placement *p = NULL;
-    if (machine->registration == 0 || role_is_held_by(role, machine))
-        return false;
-    DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->assignment_mod > 0 && p->want == WANT_RELEASE && asks_for_active(p->key.unit, role))
-            return true;
-    return false;
-}
-
 /* Machines that gave a slot up and still stop its units: they count as holders, or more than
  * "nodes" of them would run. */
 static unsigned int count_leaving(const struct model *model, const struct role *role)
 {
     unsigned int count = 0;
     for (size_t i = 0; i < model->machine_count; i++)
-        count += is_leaving(role, model->machines_by_id[i]);
+        count += role_is_leaving(role, model->machines_by_id[i]);
     return count;
 }
 
 /* --- taking away --- */
 
-static struct slot *most_dispensable(struct step *step, const struct role *role)
+/* ret_candidate: what speaks for it, or NULL. */
+static struct slot *most_dispensable(struct step *step, const struct role *role,
+                                     struct role_candidate *ret_candidate)
 {
     struct slot *worst = NULL;
     struct role_candidate worst_candidate = { 0 };
@@ -208,13 +160,16 @@ static struct slot *most_dispensable(struct step *step, const struct role *role)
     DL_FOREACH(role->slots, slot) {
         if (!is_kept(step, role, slot))
             continue;
-        struct role_candidate candidate = candidate_of(step->model, role, slot->machine);
+        struct role_candidate candidate =
+            role_candidate_of(step->model, role, slot_holder(slot), NULL);
         candidate.slot_mod = slot->mod;
         if (!worst || role_surplus_compare(&candidate, &worst_candidate) < 0) {
             worst = slot;
             worst_candidate = candidate;
         }
     }
+    if (ret_candidate)
+        *ret_candidate = worst_candidate;
     return worst;
 }
 
@@ -222,7 +177,20 @@ static void demote_surplus(struct step *step, const struct role *role, unsigned 
 {
     autofree char *why = text_format("the role wants %u nodes", nodes);
     for (unsigned int kept = count_kept(step, role); kept > nodes && !step->failed; kept--)
-        clear_slot(step, role, most_dispensable(step, role), why ? why : "surplus");
+        clear_slot(step, role, most_dispensable(step, role, NULL), why ? why : "surplus");
+}
+
+static char *unwilling_words(const struct step *step, const struct role *role,
+                             const struct machine *holder)
+{
+    const char *lacks = role_lacks(role, holder);
+    const struct role *other = stronger_in_the_way(step, role, holder);
+    if (machine_role_priority(holder, role->name) == 0)
+        return text_format("its machine has priority 0 for the role");
+    if (lacks)
+        return text_format("its machine has no metadata %s", lacks);
+    return text_format("its machine holds the role \"%s\", which this one conflicts with",
+                       other ? other->name : "");
 }
 
 /* Of a live holder that must not hold it any more: first the slot goes and its units are released;
@@ -230,9 +198,13 @@ static void demote_surplus(struct step *step, const struct role *role, unsigned 
 static void demote_unwilling(struct step *step, const struct role *role)
 {
     struct slot *slot = NULL;
-    DL_FOREACH(role->slots, slot)
-        if (slot_holder(slot) && !is_kept(step, role, slot) && !is_lost(step, slot))
-            clear_slot(step, role, slot, "its machine has priority 0 for the role");
+    DL_FOREACH(role->slots, slot) {
+        const struct machine *holder = slot_holder(slot);
+        if (!holder || is_kept(step, role, slot) || is_lost(step, role, slot))
+            continue;
+        autofree char *why = unwilling_words(step, role, holder);
+        clear_slot(step, role, slot, why ? why : "its machine must not hold the role");
+    }
 }
 
 /* Off a machine that is being emptied, if somebody else can take it: one at a time, since between
@@ -240,7 +212,7 @@ static void demote_unwilling(struct step *step, const struct role *role)
 static void demote_draining(struct step *step, const struct role *role)
 {
     struct slot *slot = NULL;
-    if (!best_spare(step->model, role) || count_leaving(step->model, role) > 0)
+    if (!role_best_spare(step->model, role, NULL).machine || count_leaving(step->model, role) > 0)
         return;
     DL_FOREACH(role->slots, slot) {
         const struct machine *holder = slot_holder(slot);
@@ -252,6 +224,27 @@ static void demote_draining(struct step *step, const struct role *role)
 }
 
 /* --- giving --- */
+
+/*
+ * More than half of the holders have gone: more likely than that they have died is that something
+ * else is wrong. What the role can do with is promoted at once, and one machine more each TTL.
+ */
+static bool is_damped(struct step *step, const struct role *role)
+{
+    unsigned int kept = count_kept(step, role);
+    unsigned int lost = count_lost(step, role);
+    int64_t ttl_ms = 0;
+    const struct slot *slot = NULL;
+    if (kept < role->def.min_nodes || 2 * lost <= kept + lost || role->promoted_ms < 0)
+        return false;
+    DL_FOREACH(role->slots, slot)
+        if (is_lost(step, role, slot) && slot_holder(slot)->member.ttl_ms > ttl_ms)
+            ttl_ms = slot_holder(slot)->member.ttl_ms;
+    if (step->clock->now_ms >= role->promoted_ms + ttl_ms)
+        return false;
+    wake_for_roles(step, role->promoted_ms + ttl_ms);
+    return true;
+}
 
 /* Given up within this step: its machine has not even begun to stop the role's units. */
 static unsigned int count_just_cleared(const struct role *role)
@@ -289,7 +282,7 @@ static struct slot *vacant_slot(struct step *step, struct role *role)
 {
     struct slot *slot = NULL;
     DL_FOREACH(role->slots, slot)
-        if (is_lost(step, slot))
+        if (is_lost(step, role, slot))
             return slot;
     return free_slot(step, role);
 }
@@ -299,8 +292,8 @@ static void fill(struct step *step, struct role *role, unsigned int nodes)
     unsigned int taken =
         count_kept(step, role) + count_just_cleared(role) + count_leaving(step->model, role);
     for (; taken < nodes && !step->failed; taken++) {
-        struct machine *spare = best_spare(step->model, role);
-        struct slot *slot = spare ? vacant_slot(step, role) : NULL;
+        struct machine *spare = role_best_spare(step->model, role, NULL).machine;
+        struct slot *slot = spare && !is_damped(step, role) ? vacant_slot(step, role) : NULL;
         if (!slot)
             return;
         give_slot(step, role, slot, spare);
@@ -313,8 +306,65 @@ static void drop_lost_surplus(struct step *step, const struct role *role, unsign
     unsigned int left = count_kept(step, role);
     struct slot *slot = NULL;
     DL_FOREACH(role->slots, slot)
-        if (is_lost(step, slot) && ++left > nodes)
+        if (is_lost(step, role, slot) && ++left > nodes)
             clear_slot(step, role, slot, "its machine is lost and the role has enough others");
+}
+
+/* --- a better one is there --- */
+
+/* How long a machine has been up is counted by this leader: a new one begins anew. */
+static int64_t up_since(const struct step *step, struct machine *machine)
+{
+    if (machine->up_registration != machine->registration)
+        machine->up_since_ms = step->clock->now_ms;
+    machine->up_registration = machine->registration;
+    return machine->up_since_ms;
+}
+
+static bool is_changing_hands(const struct model *model, const struct role *role)
+{
+    const struct slot *slot = NULL;
+    DL_FOREACH(role->slots, slot)
+        if (slot->has_plan)
+            return true;
+    return count_leaving(model, role) > 0;
+}
+
+/* One at a time, since between the stop there and the start here the role has one holder less. */
+static void fail_back(struct step *step, const struct role *role)
+{
+    struct role_candidate worst = { 0 };
+    struct slot *slot = role->def.fail_back && !is_changing_hands(step->model, role)
+                            ? most_dispensable(step, role, &worst)
+                            : NULL;
+    struct role_candidate best =
+        slot ? role_best_spare(step->model, role, slot->machine) : (struct role_candidate){ 0 };
+    if (!best.machine || !role_candidate_is_better(&best, &worst))
+        return;
+    int64_t at_ms = up_since(step, best.machine) + role->def.fail_back_after_ms;
+    if (at_ms > step->clock->now_ms) {
+        wake_for_roles(step, at_ms);
+        return;
+    }
+    autotext why = { 0 };
+    machine_words(best.machine, &why);
+    if (best.alike != worst.alike)
+        text_addf(&why, " shares its %s with fewer holders", role->def.spread);
+    else
+        text_addf(&why, " has priority %u, not %u", best.priority, worst.priority);
+    autofree char *words = text_take(&why);
+    clear_slot(step, role, slot, words ? words : "a better machine is there");
+}
+
+/* --- too few --- */
+
+/* Fewer machines than the role can do with hold it or could: is that an end to filling? */
+static bool is_halted(struct step *step, const struct role *role)
+{
+    enum role_short when = role_short_from_name(role->def.when_short);
+    if (when == ROLE_SHORT_RUN)
+        return false;
+    return count_kept(step, role) + role_count_spares(step->model, role) < role->def.min_nodes;
 }
 
 /* --- first boot --- */
@@ -352,8 +402,7 @@ static bool has_settled(struct step *step, struct role *role)
         ((int64_t)count >= role->def.nodes ? SETTLE_ENOUGH_MS : SETTLE_SHORT_MS);
     if (step->clock->now_ms >= settled_at_ms)
         return true;
-    step_wake_at(step, settled_at_ms);
-    step->model->roles_revisit = true;
+    wake_for_roles(step, settled_at_ms);
     return false;
 }
 
@@ -365,6 +414,13 @@ static void clear_all(struct step *step, const struct role *role, const char *wh
     DL_FOREACH(role->slots, slot)
         if (!slot->has_plan)
             clear_slot(step, role, slot, why);
+}
+
+static void stop_short(struct step *step, const struct role *role)
+{
+    autofree char *why =
+        text_format("fewer than %d machines could hold the role", (int)role->def.min_nodes);
+    clear_all(step, role, why ? why : "too few machines could hold the role");
 }
 
 static void decide_role(struct step *step, struct role *role)
@@ -380,8 +436,12 @@ static void decide_role(struct step *step, struct role *role)
     demote_surplus(step, role, nodes);
     if (step->model->drain_count > 0)
         demote_draining(step, role);
-    fill(step, role, nodes);
+    if (!is_halted(step, role))
+        fill(step, role, nodes);
+    else if (role_short_from_name(role->def.when_short) == ROLE_SHORT_STOP)
+        stop_short(step, role);
     drop_lost_surplus(step, role, nodes);
+    fail_back(step, role);
 }
 
 struct role_turn {

@@ -62,7 +62,4 @@ bool step_is_released(const struct placement *placement);
 void step_release(struct step *step, struct placement *placement, enum move_cause cause,
                   char *reason);
 
-/* roles.c, for the questions: registered, ready, not cordoned, and not told never to. */
-bool role_may_take(const struct role *role, const struct machine *machine);
-
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "scheduler/roles.h"
+#include "scheduler/role_choice.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
@@ -25,14 +25,16 @@ static size_t step(struct model *model, int64_t now_ms, int64_t *ret_wake_ms)
     return plan->count;
 }
 
-static void spare_is_chosen_by_priority_then_roles_then_age_then_id(void **state)
+static void spare_is_chosen_by_spread_then_priority_then_roles_then_age_then_id(void **state)
 {
     (void)state;
-    const struct role_candidate base = { "b", 100, 0, 10, 0 };
-    const struct role_candidate higher = { "z", 200, 5, 99, 0 };
-    const struct role_candidate busier = { "a", 100, 1, 1, 0 };
-    const struct role_candidate younger = { "a", 100, 0, 11, 0 };
-    const struct role_candidate twin = { "c", 100, 0, 10, 0 };
+    const struct role_candidate base = { NULL, "b", 0, 100, 0, 10, 0 };
+    const struct role_candidate higher = { NULL, "z", 0, 200, 5, 99, 0 };
+    const struct role_candidate crowded = { NULL, "a", 1, 255, 0, 1, 0 };
+    const struct role_candidate busier = { NULL, "a", 0, 100, 1, 1, 0 };
+    const struct role_candidate younger = { NULL, "a", 0, 100, 0, 11, 0 };
+    const struct role_candidate twin = { NULL, "c", 0, 100, 0, 10, 0 };
+    assert_true(role_candidate_compare(&base, &crowded) < 0);
     assert_true(role_candidate_compare(&higher, &base) < 0);
     assert_true(role_candidate_compare(&base, &busier) < 0);
     assert_true(role_candidate_compare(&base, &younger) < 0);
@@ -40,13 +42,28 @@ static void spare_is_chosen_by_priority_then_roles_then_age_then_id(void **state
     assert_true(role_candidate_compare(&twin, &base) > 0);
 }
 
-static void surplus_goes_by_priority_then_tenure_then_id(void **state)
+static void only_spread_and_priority_are_worth_a_change_of_hands(void **state)
 {
     (void)state;
-    const struct role_candidate base = { "b", 100, 0, 0, 10 };
-    const struct role_candidate lower = { "a", 50, 0, 0, 1 };
-    const struct role_candidate younger = { "a", 100, 0, 0, 11 };
-    const struct role_candidate twin = { "c", 100, 0, 0, 10 };
+    const struct role_candidate holder = { NULL, "b", 1, 100, 3, 99, 9 };
+    const struct role_candidate alone = { NULL, "a", 0, 50, 0, 1, 0 };
+    const struct role_candidate higher = { NULL, "a", 1, 101, 0, 1, 0 };
+    const struct role_candidate older = { NULL, "a", 1, 100, 0, 1, 0 };
+    assert_true(role_candidate_is_better(&alone, &holder));
+    assert_true(role_candidate_is_better(&higher, &holder));
+    assert_false(role_candidate_is_better(&older, &holder));
+    assert_false(role_candidate_is_better(&holder, &alone));
+}
+
+static void surplus_goes_by_spread_then_priority_then_tenure_then_id(void **state)
+{
+    (void)state;
+    const struct role_candidate base = { NULL, "b", 0, 100, 0, 0, 10 };
+    const struct role_candidate lower = { NULL, "a", 0, 50, 0, 0, 1 };
+    const struct role_candidate crowded = { NULL, "a", 1, 200, 0, 0, 1 };
+    const struct role_candidate younger = { NULL, "a", 0, 100, 0, 0, 11 };
+    const struct role_candidate twin = { NULL, "c", 0, 100, 0, 0, 10 };
+    assert_true(role_surplus_compare(&crowded, &lower) < 0);
     assert_true(role_surplus_compare(&lower, &base) < 0);
     assert_true(role_surplus_compare(&younger, &base) < 0);
     assert_true(role_surplus_compare(&twin, &base) < 0);
@@ -151,8 +168,9 @@ static void every_kind_and_status_has_a_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spare_is_chosen_by_priority_then_roles_then_age_then_id),
-        cmocka_unit_test(surplus_goes_by_priority_then_tenure_then_id),
+        cmocka_unit_test(spare_is_chosen_by_spread_then_priority_then_roles_then_age_then_id),
+        cmocka_unit_test(only_spread_and_priority_are_worth_a_change_of_hands),
+        cmocka_unit_test(surplus_goes_by_spread_then_priority_then_tenure_then_id),
         cmocka_unit_test(empty_model_wants_nothing),
         cmocka_unit_test(drops_of_unknown_things_do_nothing),
         cmocka_unit_test(questions_about_unknown_things_say_so),

@@ -142,7 +142,11 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(drain, "{\"drained\":false,\"expired\":true,\"problem\":\"p\",\"since_ms\":1,"
                              "\"timeout_ms\":5000}");
     ASSERT_ROUND_TRIP(brake, "{\"hold\":true,\"since_ms\":1}");
-    ASSERT_ROUND_TRIP(role, "{\"generation\":2,\"min_nodes\":1,\"nodes\":3}");
+    ASSERT_ROUND_TRIP(role,
+                      "{\"conflicts\":[\"lb\"],\"fail_back\":true,\"fail_back_after_ms\":5000,"
+                      "\"generation\":2,\"min_nodes\":1,\"nodes\":3,"
+                      "\"promote_after_ms\":15000,\"require\":[\"disk=ssd\"],"
+                      "\"spread\":\"rack\",\"when_short\":\"stop\"}");
     ASSERT_ROUND_TRIP(slot, "{\"machine\":\"" MACHINE "\",\"since_ms\":5}");
     ASSERT_ROUND_TRIP(leader, "{\"machine\":\"" MACHINE "\",\"nonce\":\"n\"}");
 }
@@ -150,7 +154,7 @@ static void records_survive_a_round_trip(void **state)
 static void unknown_fields_are_skipped_and_absent_ones_have_defaults(void **state)
 {
     (void)state;
-    static const char role[] = "{\"nodes\":3,\"when_short\":\"hold\"}";
+    static const char role[] = "{\"nodes\":3,\"who_knows\":\"hold\"}";
     static const char assignment[] =
         "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}";
     autorecord(role) r = { 0 };
