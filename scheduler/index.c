@@ -269,7 +269,7 @@ static void forget_bags(struct index *index)
             bag_done(&((struct port_set *)index->ports.slots[i])->taken);
 }
 
-static bool renew_sets(struct index *index)
+static bool renew_sets(struct index *index, size_t machine_count)
 {
     uint64_t **const sets[] = { &index->open, &index->avoid, &index->shun, &index->mates,
                                 &index->mates2 };
@@ -279,8 +279,12 @@ static bool renew_sets(struct index *index)
         if (!*sets[i])
             return false;
     }
+    free(index->tied);
+    free(index->others);
+    index->tied = calloc(machine_count + 1, sizeof(*index->tied));
+    index->others = calloc(machine_count + 1, sizeof(*index->others));
     index->open_count = 0;
-    return true;
+    return index->tied && index->others;
 }
 
 static bool renew_classes(struct model *model)
@@ -369,8 +373,8 @@ int index_refresh(struct model *model, struct error *err)
     index->words = bits_words(model->machine_count) + 1;
     forget_levels(index);
     forget_bags(index);
-    if (!number_machines(model) || !renew_sets(index) || !renew_classes(model) ||
-        !renew_spreads(model))
+    if (!number_machines(model) || !renew_sets(index, model->machine_count) ||
+        !renew_classes(model) || !renew_spreads(model))
         return error_oom(err);
     index->stale = false;
     index->changes++;
@@ -389,6 +393,8 @@ void index_done(struct model *model)
     free(index->shun);
     free(index->mates);
     free(index->mates2);
+    free(index->tied);
+    free(index->others);
     free(index->by_number);
     free(index->globs);
     free(index->matched);

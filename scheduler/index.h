@@ -95,6 +95,7 @@ struct tally {
 
 struct family {
     size_t groups;
+    bool is_template; /* what makes it a family are instances */
     struct tally **tallies;
     size_t tally_count;
     struct bag here;
@@ -117,6 +118,7 @@ struct group {
     struct port_set **shut;  /* those that others must not have taken */
     size_t port_count, shut_count;
     struct tally *tally; /* NULL: it spreads over nothing */
+    bool asks_room;      /* of some resource */
     size_t units;
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
     uint64_t hash;
@@ -151,6 +153,7 @@ struct index {
     uint64_t changes; /* grows when machines open, close or change their class */
     uint64_t easings; /* grows when something may be possible that was not */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
+    uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
 };
 
 void index_done(struct model *model);

@@ -425,6 +425,7 @@ static struct family *family_new(struct index *index, const char *name)
         return NULL;
     memcpy(family->name, name, strlen(name));
     family->hash = table_hash_text(name);
+    family->is_template = unit_name_is_template(name);
     if (!family_find_patterns(index, family) ||
         !table_add(&index->families, &family_kind, family)) {
         family_free(family);
@@ -595,6 +596,14 @@ static bool group_spread(struct model *model, struct group *group)
     return !key || group->tally;
 }
 
+static bool asks_room(const struct requirements *rules)
+{
+    for (size_t i = 0; i < RESOURCES; i++)
+        if (rules->requests[i] > 0)
+            return true;
+    return false;
+}
+
 static bool group_fill(struct model *model, struct group *group, const char *family,
                        const struct requirements *requirements)
 {
@@ -602,6 +611,7 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
     if (!group->family || !requirements)
         return group->family != NULL;
     group->class = class_get(model, requirements);
+    group->asks_room = asks_room(requirements);
     return group->class && requirements_copy(requirements, &group->requirements, NULL) == 0 &&
            get_patterns(model, requirements->conflicts, &group->conflicts,
                         &group->conflict_count) &&

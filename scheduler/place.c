@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "scheduler/bits.h"
-#include "units/unit_name.h"
 
 enum { REFUSALS_SHOWN = 8 };
 
@@ -221,9 +220,8 @@ static size_t count_eligible(struct index *index, struct machine_class *class,
 
 /* What is looked for. Sets may be NULL. */
 struct search {
-    const struct model *model;
+    struct model *model;
     const struct group *group;
-    bool asks_room;
     const uint64_t *wanted, *preferred;
     const struct domain *domain;
 };
@@ -247,7 +245,7 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
     for (; word; word &= word - 1) {
         struct machine *machine =
             search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
-        if (!search->asks_room || match_room(search->group, machine) == RESOURCES)
+        if (!search->group->asks_room || match_room(search->group, machine) == RESOURCES)
             return machine;
     }
     return NULL;
@@ -281,50 +279,95 @@ static struct machine *find_least_loaded(const struct search *search, const uint
     return machine;
 }
 
-static bool is_before(const struct machine *a, const struct machine *b)
+/* The first by number, of the tied domains. Those of the key that numbers machines follow each
+ * other. */
+static struct machine *first_in_domains(struct search *search, struct level *level, size_t tied,
+                                        const uint64_t *avoided)
 {
-    return !b || a->level < b->level || (a->level == b->level && a->number < b->number);
-}
-
-/* Of the domains with this many of the template. */
-static struct machine *find_in_domains(struct search *search, const struct unit *unit,
-                                       uint32_t count, const uint64_t *avoided)
-{
-    const struct spread *spread = unit->group->tally->spread;
+    const struct index *index = &search->model->index;
+    const struct spread *spread = search->group->tally->spread;
+    bool in_order = spread == index->primary;
     struct machine *best = NULL;
-    for (uint32_t i = 0; i < spread->domain_count; i++) {
-        if (count_in_domain(unit, i) != count)
+    for (size_t i = 0; i < tied && !(best && in_order); i++) {
+        search->domain = &spread->domains[index->tied[i]];
+        if (best && search->domain->first > best->number / BITS_PER_WORD)
             continue;
-        search->domain = &spread->domains[i];
-        struct machine *machine = find_least_loaded(search, avoided);
-        if (machine && is_before(machine, best))
+        struct machine *machine = first_of(search, level, avoided);
+        if (machine && (!best || machine->number < best->number))
             best = machine;
     }
     search->domain = NULL;
     return best;
 }
 
-/* The smallest count of a domain that is above this one; UINT32_MAX: none. */
-static uint32_t next_count(const struct unit *unit, int64_t above)
+/* Level by level: most often the first domain in the lowest has one, and the others are not
+ * asked. */
+static struct machine *find_in_domains(struct search *search, size_t tied, const uint64_t *avoided)
 {
-    uint32_t next = UINT32_MAX;
-    for (uint32_t i = 0; i < unit->group->tally->spread->domain_count; i++) {
-        uint32_t count = count_in_domain(unit, i);
-        if ((int64_t)count > above && count < next)
-            next = count;
-    }
-    return next;
+    const struct index *index = &search->model->index;
+    struct machine *machine = NULL;
+    for (size_t i = index->lowest; i < index->top && !machine; i++)
+        if (index->levels[i].count > 0)
+            machine = first_in_domains(search, &index->levels[i], tied, avoided);
+    return machine;
 }
 
+/* How many others of its template each domain has; borrowed until the next call. */
+static const uint32_t *count_others(struct index *index, const struct unit *unit)
+{
+    const struct tally *tally = unit->group->tally;
+    const struct placement *p = NULL;
+    if (!unit->placements)
+        return tally->counts;
+    memcpy(index->others, tally->counts, tally->spread->domain_count * sizeof(*index->others));
+    LL_FOREACH2(unit->placements, p, unit_next)
+        if (placement_occupies(p))
+            index->others[tally->spread->domain_of[p->key.machine->number]]--;
+    return index->others;
+}
+
+/* The smallest count that is not below minimum; UINT32_MAX: there is none. */
+static uint32_t smallest_count(const uint32_t *counts, size_t count, uint32_t minimum)
+{
+    uint32_t smallest = UINT32_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (counts[i] >= minimum && counts[i] < smallest)
+            smallest = counts[i];
+    return smallest;
+}
+
+/* Lists in index->tied the domains with the smallest count that is not below this one, which it
+ * becomes. 0: there are none. */
+static size_t list_tied(struct index *index, const uint32_t *counts, size_t domain_count,
+                        uint32_t *count)
+{
+    size_t tied = 0;
+    *count = smallest_count(counts, domain_count, *count);
+    for (size_t i = 0; i < domain_count; i++)
+        if (counts[i] == *count)
+            index->tied[tied++] = (uint32_t)i;
+    return tied;
+}
+
+/* The domains with the fewest of its template first. */
 static struct machine *find_spread(struct search *search, const struct unit *unit,
                                    const uint64_t *const *tiers, size_t tier_count)
 {
+    struct index *index = &search->model->index;
+    size_t domain_count = unit->group->tally->spread->domain_count;
+    const uint32_t *counts = count_others(index, unit);
     struct machine *machine = NULL;
-    for (uint32_t count = next_count(unit, -1); count != UINT32_MAX && !machine;
-         count = next_count(unit, count))
+    uint32_t count = 0;
+    size_t tied = list_tied(index, counts, domain_count, &count);
+    while (tied > 0) {
         for (size_t i = 0; i < tier_count && !machine; i++)
-            machine = find_in_domains(search, unit, count, tiers[i]);
-    return machine;
+            machine = find_in_domains(search, tied, tiers[i]);
+        if (machine)
+            return machine;
+        count++;
+        tied = list_tied(index, counts, domain_count, &count);
+    }
+    return NULL;
 }
 
 static struct machine *find_among(struct search *search, const struct unit *unit,
@@ -338,14 +381,6 @@ static struct machine *find_among(struct search *search, const struct unit *unit
     return machine;
 }
 
-static bool asks_room(const struct requirements *rules)
-{
-    for (size_t i = 0; i < RESOURCES; i++)
-        if (rules->requests[i] > 0)
-            return true;
-    return false;
-}
-
 static struct machine *find_best(struct model *model, const struct unit *unit,
                                  const uint64_t *avoided)
 {
@@ -354,7 +389,6 @@ static struct machine *find_best(struct model *model, const struct unit *unit,
     size_t tier_count = gather_tiers(model, group, avoided, tiers);
     struct search search = { .model = model,
                              .group = group,
-                             .asks_room = asks_room(group->requirements),
                              .wanted = asks_nothing(group->class) ? NULL : group->class->bits };
     struct machine *machine = NULL;
     if (group->preferred) {
@@ -373,8 +407,7 @@ static unsigned int wishes_of(const struct group *group, const struct machine *m
         wishes |= PLACE_PREFERRED;
     if (group->tally)
         wishes |= PLACE_SPREAD;
-    if (unit_name_is_template(group->family->name) && here->size > 0 &&
-        bag_count(here, machine->number) == 0)
+    if (group->family->is_template && here->size > 0 && bag_count(here, machine->number) == 0)
         wishes |= PLACE_APART;
     return wishes;
 }
