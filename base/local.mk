@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	base/chance.c base/chance.h \
 	base/cleanup.h \
 	base/clock.c base/clock.h \
 	base/digest.c base/digest.h \
@@ -31,3 +32,7 @@ test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-base-http
 test_base_http_SOURCES = tests/unit/test-base-http.c tests/unit/harness.h
 test_base_http_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-base-loop-fake
+test_base_loop_fake_SOURCES = tests/unit/test-base-loop-fake.c base/loop_fake.c base/loop_fake.h \
+	tests/unit/harness.h
+test_base_loop_fake_LDADD = $(BASE_LIBS) $(TEST_LIBS)

@@ -16,6 +16,8 @@ enum { LOG_LINE_MAX = 2048 };
 
 static enum log_level level_max = LOG_LEVEL_INFO;
 static bool by_stream;
+static log_sink_fn sink;
+static void *sink_userdata;
 
 void log_set_level(enum log_level level)
 {
@@ -25,6 +27,12 @@ void log_set_level(enum log_level level)
 void log_use_stream(void)
 {
     by_stream = true;
+}
+
+void log_set_sink(log_sink_fn fn, void *userdata)
+{
+    sink = fn;
+    sink_userdata = userdata;
 }
 
 /* systemd names device and inode of the journal's stream in JOURNAL_STREAM; if stderr is something
@@ -81,7 +89,9 @@ void log_write(enum log_level level, const struct log_fields *fields, const char
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    if (stderr_is_journal() && !by_stream)
+    if (sink)
+        sink(line, sink_userdata);
+    else if (stderr_is_journal() && !by_stream)
         write_journal(level, fields, line);
     else if (stderr_is_journal())
         (void)fprintf(stderr, "<%d>%s\n", (int)level, line); /* sd-daemon(3)'s prefix */

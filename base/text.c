@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include "base/chance.h"
 
 static bool make_room(struct text *t, size_t more)
 {
@@ -340,8 +341,7 @@ void text_random_hex(size_t n, char *ret)
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < n; i++) {
         unsigned char byte = 0;
-        while (getrandom(&byte, 1, 0) != 1)
-            ;
+        chance_bytes(&byte, 1);
         ret[2 * i] = digits[byte >> 4];
         ret[2 * i + 1] = digits[byte & 15];
     }

@@ -2,7 +2,8 @@
 #include "kvclient/backoff.h"
 
 #include <stdint.h>
-#include <sys/random.h>
+
+#include "base/chance.h"
 
 int backoff_next_ms(struct backoff *backoff)
 {
@@ -11,8 +12,7 @@ int backoff_next_ms(struct backoff *backoff)
     if (bound > backoff->max_ms)
         bound = backoff->max_ms;
     backoff->bound_ms = bound > backoff->max_ms / 2 ? backoff->max_ms : bound * 2;
-    if (getrandom(&dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
-        return bound;
+    chance_bytes(&dice, sizeof(dice));
     return (int)(dice % ((uint32_t)bound + 1));
 }
 

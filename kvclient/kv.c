@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/chance.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -113,8 +113,7 @@ int64_t kv_lease_new_id(void)
 {
     int64_t id = 0;
     while (id <= 0) {
-        if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
-            id = 0;
+        chance_bytes(&id, sizeof(id));
         id &= INT64_MAX;
     }
     return id;
