@@ -36,6 +36,7 @@ void kv_memory_free(struct kv_memory *store)
         DL_DELETE(store->leases, lease);
         free(lease);
     }
+    kv_memory_late_clear(store);
     kv_pairs_done(&store->pairs);
     kv_pairs_done(&store->base);
     kv_memory_history_clear(&store->history);
@@ -45,12 +46,17 @@ void kv_memory_free(struct kv_memory *store)
 
 /* Requests. */
 
-static void answer_free(struct answer *answer)
+void kv_memory_answer_done(struct answer *answer)
 {
-    DL_DELETE(answer->connection->store->answers, answer);
     for (size_t i = 0; i < answer->result_count; i++)
         kv_pair_array_free(answer->results[i].pairs, answer->results[i].pair_count);
     free(answer->results);
+}
+
+static void answer_free(struct answer *answer)
+{
+    DL_DELETE(answer->connection->store->answers, answer);
+    kv_memory_answer_done(answer);
     free(answer);
 }
 
@@ -66,6 +72,7 @@ static struct answer *answer_new(struct kv *kv, enum answer_kind kind, void *use
     *answer = (struct answer){
         .connection = connection,
         .kind = kind,
+        .number = connection->store->answers_made++,
         .userdata = userdata,
         .sent_boot_ms = clock_boot_ms(),
     };
@@ -105,6 +112,12 @@ static int memory_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, voi
     answer->is_read = is_read(txn);
     if (answer->code < 0)
         return 0;
+    if (connection->late > 0 && !answer->is_read) {
+        connection->late--;
+        lose(answer);
+        (void)kv_memory_late_add(connection->store, txn, connection->late_ms);
+        return 0;
+    }
     bool lost = connection->lose > 0;
     connection->lose -= lost;
     if (!lost || connection->lose_applied)
@@ -414,21 +427,23 @@ static void call_back(const struct answer *answer)
     }
 }
 
+static void hand_out(struct kv_memory *store, struct answer *answer)
+{
+    struct answer *own = answer;
+    DL_DELETE(store->answers, answer);
+    /* It was sent before the cut: the answer is what is lost. */
+    if (own->connection->cut && own->code == 0)
+        lose(own);
+    call_back(own);
+    DL_PREPEND(store->answers, own); /* for answer_free(), which takes it out */
+    answer_free(own);
+}
+
 static size_t deliver_answers(struct kv_memory *store)
 {
     size_t ran = 0;
-    while (store->answers) {
-        struct answer *answer = store->answers;
-        struct answer *own = answer;
-        DL_DELETE(store->answers, answer);
-        /* It was sent before the cut: the answer is what is lost. */
-        if (own->connection->cut && own->code == 0)
-            lose(own);
-        call_back(own);
-        DL_PREPEND(store->answers, own); /* for answer_free(), which takes it out */
-        answer_free(own);
-        ran++;
-    }
+    for (; store->answers; ran++)
+        hand_out(store, store->answers);
     return ran;
 }
 
@@ -437,11 +452,38 @@ size_t kv_memory_deliver(struct kv_memory *store)
     size_t ran = 0;
     for (;;) {
         size_t now = deliver_answers(store);
-        now += kv_memory_deliver_watches(store);
+        now += kv_memory_deliver_watches(store, NULL);
         if (now == 0)
             return ran;
         ran += now;
     }
+}
+
+static struct answer *find_answer(const struct connection *connection, uint64_t before)
+{
+    struct answer *answer = connection->store->answers;
+    while (answer && (answer->connection != connection || answer->number >= before))
+        answer = answer->next;
+    return answer;
+}
+
+size_t kv_memory_deliver_to(struct kv *kv, bool answers, bool watches)
+{
+    struct connection *connection = (struct connection *)kv;
+    uint64_t before = connection->store->answers_made;
+    struct answer *answer = NULL;
+    size_t ran = 0;
+    for (; answers && (answer = find_answer(connection, before)); ran++)
+        hand_out(connection->store, answer);
+    if (watches)
+        ran += kv_memory_deliver_watches(connection->store, connection);
+    return ran;
+}
+
+bool kv_memory_is_due(struct kv *kv)
+{
+    const struct connection *connection = (struct connection *)kv;
+    return find_answer(connection, UINT64_MAX) || kv_memory_watches_are_due(connection);
 }
 
 /* Connections. */
@@ -503,4 +545,11 @@ void kv_memory_lose_answers(struct kv *kv, unsigned int n, bool applied)
     struct connection *connection = (struct connection *)kv;
     connection->lose = n;
     connection->lose_applied = applied;
+}
+
+void kv_memory_land_late(struct kv *kv, unsigned int n, int64_t delay_ms)
+{
+    struct connection *connection = (struct connection *)kv;
+    connection->late = n;
+    connection->late_ms = delay_ms;
 }

@@ -24,8 +24,16 @@ int kv_memory_connect(struct kv_memory *store, struct kv **ret, struct error *er
  * callbacks ran. Time for leases is base/clock's boot clock. */
 size_t kv_memory_deliver(struct kv_memory *store);
 
-/* Deletes what has expired by now. Call when the fake clock moved. */
+/* One connection's share of that, for a simulator that decides who hears what when: the answers
+ * that are there, the events that its watches have not seen, or both. What a callback asks for is
+ * answered by the next call. is_due: whether there is anything to hand out. */
+size_t kv_memory_deliver_to(struct kv *kv, bool answers, bool watches);
+bool kv_memory_is_due(struct kv *kv);
+
+/* Deletes what has expired by now, and carries out what lands late. Call when the fake clock moved.
+ * next_ms: when there will be something to do, on the boot clock; INT64_MAX: never. */
 void kv_memory_expire(struct kv_memory *store);
+int64_t kv_memory_next_ms(const struct kv_memory *store);
 
 /* Faults of one connection. Cut: requests end with -EAGAIN (never sent), and one that was sent but
  * not answered before the cut with -ETIMEDOUT (a read: -EAGAIN); watches are silent until healed,
@@ -34,6 +42,9 @@ void kv_memory_cut(struct kv *kv, bool cut);
 /* The next n transactions of this connection are applied (or, with applied false, dropped), and
  * answered -ETIMEDOUT either way. */
 void kv_memory_lose_answers(struct kv *kv, unsigned int n, bool applied);
+/* The next n writing transactions of this connection are answered -ETIMEDOUT, and carried out
+ * delay_ms later, whether the connection is still there or not. */
+void kv_memory_land_late(struct kv *kv, unsigned int n, int64_t delay_ms);
 
 /* Faults of the store. Revoke every lease now (a frozen etcd that wakes); forget history below the
  * present revision (watches behind it end with -ERANGE). */

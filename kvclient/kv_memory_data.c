@@ -37,6 +37,20 @@ int kv_memory_history_add(struct history *history, const struct kv_pair *pair, b
     return r;
 }
 
+size_t kv_memory_history_seek(const struct history *history, int64_t revision)
+{
+    size_t low = 0;
+    size_t high = history->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (history->events[middle].pair.mod_revision < revision)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct lease *kv_memory_find_lease(const struct kv_memory *store, int64_t id)
 {
     struct lease *lease = NULL;
@@ -235,10 +249,22 @@ void kv_memory_expire(struct kv_memory *store)
 {
     struct lease *lease = NULL;
     struct lease *next = NULL;
+    kv_memory_late_land(store);
     DL_FOREACH_SAFE(store->leases, lease, next) {
         if (clock_boot_ms() >= lease->expires_boot_ms)
             kv_memory_drop_lease(store, lease);
     }
+}
+
+int64_t kv_memory_next_ms(const struct kv_memory *store)
+{
+    int64_t next_ms = kv_memory_late_next_ms(store);
+    const struct lease *lease = NULL;
+    DL_FOREACH(store->leases, lease) {
+        if (lease->expires_boot_ms < next_ms)
+            next_ms = lease->expires_boot_ms;
+    }
+    return next_ms;
 }
 
 void kv_memory_revoke_all(struct kv_memory *store)

@@ -67,10 +67,10 @@ static size_t tell_events(struct memory_watch *watch)
 {
     const struct kv_memory *store = watch->connection->store;
     struct history due = { 0 };
-    for (size_t i = 0; i < store->history.count; i++) {
+    for (size_t i = kv_memory_history_seek(&store->history, watch->next_revision);
+         i < store->history.count; i++) {
         const struct kv_event *event = &store->history.events[i];
-        if (event->pair.mod_revision >= watch->next_revision &&
-            kv_memory_matches(event->pair.key, watch->key, watch->prefix))
+        if (kv_memory_matches(event->pair.key, watch->key, watch->prefix))
             (void)kv_memory_history_add(&due, &event->pair, event->deleted);
     }
     if (store->revision >= watch->next_revision)
@@ -101,13 +101,18 @@ static size_t deliver_watch(struct memory_watch *watch)
     return ran + tell_events(watch);
 }
 
-size_t kv_memory_deliver_watches(struct kv_memory *store)
+static bool is_among(const struct memory_watch *watch, const struct connection *only)
+{
+    return !only || watch->connection == only;
+}
+
+size_t kv_memory_deliver_watches(struct kv_memory *store, const struct connection *only)
 {
     size_t ran = 0;
     struct memory_watch *watch = NULL;
     struct memory_watch *next = NULL;
     DL_FOREACH(store->watches, watch) {
-        watch->busy++;
+        watch->busy += is_among(watch, only);
     }
     DL_FOREACH(store->watches, watch) {
         /* One that was made during this loop is served by the next. */
@@ -120,4 +125,32 @@ size_t kv_memory_deliver_watches(struct kv_memory *store)
             kv_memory_watch_free(watch);
     }
     return ran;
+}
+
+/* What does not concern the watch is passed over here, so that it is not looked at again. */
+static bool has_missed(struct memory_watch *watch)
+{
+    const struct kv_memory *store = watch->connection->store;
+    if (watch->standing == watch->connection->cut || watch->next_revision <= store->compacted ||
+        watch->next_revision > store->revision + 1)
+        return true;
+    if (watch->connection->cut)
+        return false;
+    for (size_t i = kv_memory_history_seek(&store->history, watch->next_revision);
+         i < store->history.count; i++)
+        if (kv_memory_matches(store->history.events[i].pair.key, watch->key, watch->prefix))
+            return true;
+    watch->next_revision = store->revision + 1;
+    return false;
+}
+
+bool kv_memory_watches_are_due(const struct connection *connection)
+{
+    struct memory_watch *watch = NULL;
+    DL_FOREACH(connection->store->watches, watch) {
+        if (watch->connection == connection && !watch->ended && !watch->stopped &&
+            has_missed(watch))
+            return true;
+    }
+    return false;
 }

@@ -71,6 +71,20 @@ static void a_lost_answer_may_or_may_not_have_been_done(void **state)
     assert_null(kv_memory_peek(fixture->store, "not"));
 }
 
+static void what_lands_late_is_done_when_its_client_has_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    kv_memory_land_late(fixture->contract.kv, 1, 500);
+    assert_int_equal(contract_op(*state, kv_op_put("late", "1")).code, -ETIMEDOUT);
+    assert_null(kv_memory_peek(fixture->store, "late"));
+    assert_int_equal(kv_memory_next_ms(fixture->store), fixture->now_ms + 500);
+    pass_memory(*state, 499);
+    assert_null(kv_memory_peek(fixture->store, "late"));
+    pass_memory(*state, 1);
+    assert_string_equal(kv_memory_peek(fixture->store, "late")->value, "1");
+    assert_int_equal(kv_memory_next_ms(fixture->store), INT64_MAX);
+}
+
 struct seen {
     int events;
     int code;
@@ -116,11 +130,49 @@ static void a_watch_resumes_after_a_cut_and_ends_behind_compaction(void **state)
     kv_free(other);
 }
 
+static void on_answer(const struct kv_txn_result *result, void *userdata)
+{
+    (void)result;
+    ++*(int *)userdata;
+}
+
+static void one_connection_is_served_without_the_others(void **state)
+{
+    static const struct kv_watch_callbacks callbacks = { .on_events = on_events,
+                                                         .on_lost = on_lost };
+    struct fixture *fixture = *state;
+    const struct kv_op op = kv_op_put("x", "1");
+    const struct kv_txn txn = { .success = &op, .success_count = 1 };
+    struct kv *other = NULL;
+    struct kv_watch *watch = NULL;
+    struct seen seen = { 0 };
+    int answers = 0;
+    assert_int_equal(kv_memory_connect(fixture->store, &other, NULL), 0);
+    assert_int_equal(kv_watch(other, "", true, 2, &callbacks, &seen, &watch, NULL), 0);
+    assert_int_equal(kv_txn(fixture->contract.kv, &txn, on_answer, &answers, NULL), 0);
+    assert_int_equal(kv_txn(other, &txn, on_answer, &answers, NULL), 0);
+    (void)kv_memory_deliver_to(other, true, false);
+    assert_int_equal(answers, 1);
+    assert_int_equal(seen.events, 0);
+    assert_true(kv_memory_is_due(other));
+    (void)kv_memory_deliver_to(other, false, true);
+    assert_int_equal(answers, 1);
+    assert_int_equal(seen.events, 2);
+    assert_false(kv_memory_is_due(other));
+    assert_true(kv_memory_is_due(fixture->contract.kv));
+    kv_watch_stop(other, watch);
+    kv_free(other);
+    (void)kv_memory_deliver(fixture->store);
+    assert_int_equal(answers, 2);
+}
+
 int main(void)
 {
     static const struct CMUnitTest own[] = {
         cmocka_unit_test(a_cut_connection_reaches_nothing),
         cmocka_unit_test(a_lost_answer_may_or_may_not_have_been_done),
+        cmocka_unit_test(what_lands_late_is_done_when_its_client_has_given_up),
+        cmocka_unit_test(one_connection_is_served_without_the_others),
         cmocka_unit_test(a_watch_resumes_after_a_cut_and_ends_behind_compaction),
     };
     static struct CMUnitTest tests[64];
