@@ -29,7 +29,8 @@ enum {
 
 void agent_tell_systemd(struct agent *agent)
 {
-    loop_timer_set(agent->trim, TRIM_MS);
+    if (!agent->world->machine) /* or the process is others', too */
+        loop_timer_set(agent->trim, TRIM_MS);
     autofree char *status =
         text_format("STATUS=%s%s",
                     agent->foreign ? "the store belongs to another cluster; doing nothing"
@@ -226,7 +227,7 @@ static void arm_watchdog(struct agent *agent)
 static int take_lock(struct agent *agent, struct error *err)
 {
     char path[AGENT_PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "%s/lock", agent->paths->run);
+    (void)snprintf(path, sizeof(path), "%s/lock", agent->world->run);
     agent->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (agent->lock_fd < 0)
         return error_errno(err, -errno, "%s", path);
@@ -300,11 +301,11 @@ void agent_stop(struct agent *agent)
 static int make_disk(struct agent *agent, struct error *err)
 {
     (void)snprintf(agent->identity_path, sizeof(agent->identity_path), "%s/cluster",
-                   agent->paths->state);
-    (void)snprintf(agent->lease_path, sizeof(agent->lease_path), "%s/lease", agent->paths->run);
-    int r = file_make_dirs(agent->paths->run, 0755, err);
+                   agent->world->state);
+    (void)snprintf(agent->lease_path, sizeof(agent->lease_path), "%s/lease", agent->world->run);
+    int r = file_make_dirs(agent->world->run, 0755, err);
     if (r == 0)
-        r = file_make_dirs(agent->paths->state, 0755, err);
+        r = file_make_dirs(agent->world->state, 0755, err);
     if (r == 0)
         r = take_lock(agent, err);
     return r < 0 ? r : identity_load(agent->identity_path, &agent->uuid, err);
@@ -350,7 +351,10 @@ static int make_store(struct agent *agent, struct error *err)
         .password_file = text_or_null(config->etcd_password_file),
     };
     agent->own_prefix = text_format("%snodes/%s/", config->etcd_key_prefix, agent->machine.id);
-    return agent->own_prefix ? kv_etcd_new(agent->loop, &store, &agent->kv, err) : error_oom(err);
+    if (!agent->own_prefix)
+        return error_oom(err);
+    agent->kv = agent->world->kv;
+    return agent->kv ? 0 : kv_etcd_new(agent->loop, &store, &agent->kv, err);
 }
 
 static int make_presence(struct agent *agent, struct error *err)
@@ -391,14 +395,16 @@ static int make_units(struct agent *agent, struct error *err)
         .loop = agent->loop,
         .kv = agent->kv,
         .prefix = agent->config->etcd_key_prefix,
-        .host = {.helper = agent->paths->helper,
+        .host = {.helper = agent->world->helper,
                  .machine = { .host_name = agent->machine.name, .id = agent->machine.id }},
-        .dirs = { .run = agent->paths->run,      .links = agent->paths->links            },
+        .dirs = { .run = agent->world->run,      .links = agent->world->links            },
         .reports = agent->reports,
     };
     r = runner_new(&runner, &agent->runner, err);
     if (r == 0)
-        r = systemd_bus_new(agent->loop, &callbacks, agent, &agent->systemd, err);
+        r = agent->world->systemd_new
+                ? agent->world->systemd_new(agent->loop, &callbacks, agent, &agent->systemd, err)
+                : systemd_bus_new(agent->loop, &callbacks, agent, &agent->systemd, err);
     if (r == 0)
         runner_set_systemd(agent->runner, agent->systemd);
     return r;
@@ -415,7 +421,7 @@ static int make_api(struct agent *agent, struct error *err)
         .daemon_status = daemon_status,
         .userdata = agent,
     };
-    return api_new(agent->loop, &api, &agent->api, err);
+    return *api.socket_path ? api_new(agent->loop, &api, &agent->api, err) : 0;
 }
 
 static int make_publish(struct agent *agent, struct error *err)
@@ -424,7 +430,7 @@ static int make_publish(struct agent *agent, struct error *err)
                        err);
 }
 
-int agent_new(struct loop *loop, const struct config *config, const struct agent_paths *paths,
+int agent_new(struct loop *loop, const struct config *config, const struct agent_world *world,
               struct agent **ret, struct error *err)
 {
     static int (*const makers[])(struct agent *, struct error *) = {
@@ -436,9 +442,11 @@ int agent_new(struct loop *loop, const struct config *config, const struct agent
         return error_oom(err);
     agent->loop = loop;
     agent->config = config;
-    agent->paths = paths;
+    agent->world = world;
     agent->lock_fd = -1;
-    int r = machine_read(&agent->machine, err);
+    if (world->machine)
+        agent->machine = *world->machine;
+    int r = world->machine ? 0 : machine_read(&agent->machine, err);
     for (size_t i = 0; r == 0 && i < sizeof(makers) / sizeof(makers[0]); i++)
         r = makers[i](agent, err);
     if (r < 0)
@@ -465,7 +473,8 @@ void agent_free(struct agent *agent)
     runner_free(agent->runner);
     reports_free(agent->reports);
     presence_free(agent->presence);
-    kv_free(agent->kv);
+    if (!agent->world->kv)
+        kv_free(agent->kv);
     loop_timer_free(agent->identify);
     loop_timer_free(agent->absence);
     loop_timer_free(agent->bus_patience);

@@ -12,20 +12,28 @@
 #define AGENT_AGENT_H
 
 #include "agent/config.h"
+#include "agent/machine.h"
+#include "agent/systemd.h"
 #include "base/loop.h"
+#include "kvclient/kv.h"
 
 struct agent;
 
-struct agent_paths {
-    const char *run;    /* /run/muster */
-    const char *state;  /* /var/lib/muster */
-    const char *links;  /* /run/systemd/system */
-    const char *helper; /* muster-container */
+/* What is around it. A program in which many agents live gives each a machine of its own. */
+struct agent_world {
+    const char *run;               /* /run/muster */
+    const char *state;             /* /var/lib/muster */
+    const char *links;             /* /run/systemd/system */
+    const char *helper;            /* muster-container */
+    const struct machine *machine; /* NULL: this one */
+    struct kv *kv;                 /* shared with others; NULL: a client of the agent's own */
+    int (*systemd_new)(struct loop *loop, const struct systemd_callbacks *callbacks, void *userdata,
+                       struct systemd **ret, struct error *err); /* NULL: over the system bus */
 };
 
 /* Everything borrowed. Begins at once; the caller runs the loop. -EBUSY: another musterd runs here.
  */
-int agent_new(struct loop *loop, const struct config *config, const struct agent_paths *paths,
+int agent_new(struct loop *loop, const struct config *config, const struct agent_world *world,
               struct agent **ret, struct error *err);
 void agent_free(struct agent *agent);
 DEFINE_AUTOPTR(agent);

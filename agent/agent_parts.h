@@ -11,11 +11,9 @@
 
 #include "agent/agent.h"
 #include "agent/leader.h"
-#include "agent/machine.h"
 #include "agent/presence.h"
 #include "agent/publish.h"
 #include "agent/runner.h"
-#include "agent/systemd.h"
 #include "api/api.h"
 #include "kvclient/election.h"
 #include "kvclient/kv_mirror.h"
@@ -25,13 +23,13 @@ enum { AGENT_PATH_SIZE = 512 };
 struct agent {
     struct loop *loop; /* borrowed, as the next two */
     const struct config *config;
-    const struct agent_paths *paths;
+    const struct agent_world *world;
     struct machine machine;
     char identity_path[AGENT_PATH_SIZE];
     char lease_path[AGENT_PATH_SIZE];
     char *own_prefix; /* nodes/<id>/ */
     int lock_fd;
-    struct kv *kv;
+    struct kv *kv; /* the world's, or our own */
     struct reports *reports;
     struct runner *runner;
     struct systemd *systemd;

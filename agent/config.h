@@ -42,7 +42,7 @@ struct config {
     int64_t reserve_cpu_milli, reserve_memory_bytes, reserve_tasks; /* reserve_…; default 0 */
     int64_t overcommit_cpu, overcommit_memory; /* overcommit_…, per cent; default 100 */
     char **capabilities; /* capabilities: words beside those that the machine finds itself */
-    char *socket_path;   /* socket; default /run/muster/muster.sock */
+    char *socket_path;   /* socket; default /run/muster/muster.sock; "", in tests: no API */
 };
 
 /* path NULL: the default file, which may be absent. -EINVAL: file, line or variable, and what would

@@ -77,7 +77,7 @@ static void on_terminate(struct loop_signal *signal, void *userdata)
 
 static int run(const struct config *config, struct error *err)
 {
-    static const struct agent_paths paths = {
+    static const struct agent_world world = {
         .run = "/run/muster",
         .state = "/var/lib/muster",
         .links = "/run/systemd/system",
@@ -89,7 +89,7 @@ static int run(const struct config *config, struct error *err)
     autoptr(loop_signal) interrupt = NULL;
     int r = loop_new(&loop, err);
     if (r == 0)
-        r = agent_new(loop, config, &paths, &agent, err);
+        r = agent_new(loop, config, &world, &agent, err);
     if (r == 0)
         r = loop_signal_new(loop, SIGTERM, on_terminate, agent, &terminate, err);
     if (r == 0)

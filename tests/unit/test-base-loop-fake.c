@@ -68,6 +68,7 @@ static void a_timer_that_sets_itself_waits_for_the_next_turn(void **state)
 {
     char a[] = "a";
     autoptr(loop_timer) timer = timer_new(*state, on_again, a, 0);
+    assert_true(loop_timer_is_set(timer));
     assert_int_equal(loop_fake_run_due(*state), 1);
     assert_int_equal(loop_fake_run_due(*state), 1);
     assert_string_equal(told.data, "a a ");
