@@ -176,17 +176,6 @@ static int wishes_read(struct wishes *wishes, const struct container *container,
     return r;
 }
 
-static int check_names(const struct cni_network *network, const struct wishes *wishes,
-                       struct error *err)
-{
-    if (!wishes->aliases || cni_network_can(network, "aliases"))
-        return 0;
-    return error_set(err, -EINVAL,
-                     "NetworkAlias=%s: network %s has no name service; one with the plugin dnsname "
-                     "has (Debian's package golang-github-containernetworking-plugin-dnsname)",
-                     wishes->aliases[0], network->name);
-}
-
 /* *ports goes to the first network that can publish them, and is NULL then. */
 static int request_build(const struct cni_network *network, const struct container *container,
                          size_t index, json_t **ports, json_t **ret, struct error *err)
@@ -195,8 +184,6 @@ static int request_build(const struct cni_network *network, const struct contain
     __attribute__((cleanup(wishes_done))) struct wishes wishes = { 0 };
     (void)snprintf(number, sizeof(number), "eth%zu", index);
     int r = wishes_read(&wishes, container, index, err);
-    if (r == 0)
-        r = check_names(network, &wishes, err);
     if (r < 0)
         return r;
     bool publishes = cni_network_can(network, "portMappings");

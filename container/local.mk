@@ -131,7 +131,7 @@ libcontainer_a_SOURCES += \
 	container/cni_plugin.c container/cni_plugin.h \
 	container/name_files.c container/name_files.h \
 	container/netns.c container/netns.h \
-	container/network.c container/network.h \
+	container/neighbours.c container/neighbours.h container/network.c container/network.h \
 	container/ports.c container/ports.h
 
 check_PROGRAMS += test-container-cni test-container-network

@@ -160,6 +160,21 @@ static bool ends_in_newline(const char *text)
     return !*text || text[strlen(text) - 1] == '\n';
 }
 
+static const char others_begin[] = "# Others in the same networks:\n";
+
+size_t name_files_own_length(const char *hosts)
+{
+    const char *others = strstr(hosts, others_begin);
+    return others ? (size_t)(others - hosts) : strlen(hosts);
+}
+
+int name_files_with_others(const char *hosts, const char *lines, char **ret, struct error *err)
+{
+    *ret = text_format("%.*s%s%s", (int)name_files_own_length(hosts), hosts,
+                       *lines ? others_begin : "", lines);
+    return *ret ? 0 : error_oom(err);
+}
+
 int name_files_hosts(const struct name_files_hosts *hosts, char **ret, struct error *err)
 {
     static const char localhost[] = "127.0.0.1\tlocalhost\n"

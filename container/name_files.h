@@ -34,6 +34,12 @@ struct name_files_hosts {
     const char *fallback;   /* address of its host name where it has none; NULL: left out */
 };
 
+/* A hosts file with the lines of other containers (name_files_with_others()) as it was without. */
+size_t name_files_own_length(const char *hosts);
+
+/* The same with these lines of others in place of those that it has. Caller frees *ret. */
+int name_files_with_others(const char *hosts, const char *lines, char **ret, struct error *err);
+
 /* AddHost= goes first, for the first line counts. -EINVAL: host-gateway, and there is none. */
 int name_files_hosts(const struct name_files_hosts *hosts, char **ret, struct error *err);
 

@@ -14,6 +14,7 @@
 #include "container/attachments.h"
 #include "container/cni.h"
 #include "container/name_files.h"
+#include "container/neighbours.h"
 #include "container/netns.h"
 #include "container/ports.h"
 #include "container/tree.h"
@@ -206,8 +207,8 @@ static int hosts_text(const struct container *container, const struct place *tar
 {
     autofree char *base = NULL;
     const char *path = target ? target->hosts : is_own(container) ? NULL : "/etc/hosts";
-    if (path)
-        (void)file_read(path, FILE_MAX_BYTES, &base, NULL, NULL);
+    if (path && file_read(path, FILE_MAX_BYTES, &base, NULL, NULL) == 0)
+        base[name_files_own_length(base)] = '\0';
     const struct name_files_hosts hosts = {
         .container = container,
         .base = base,
@@ -342,35 +343,46 @@ static json_t *plain_addresses(char *const *addresses)
 }
 
 /* Whoever joins another is reached as that one is. */
-static json_t *addresses_of_target(const struct container *container)
+static json_t *addresses_of(const struct place *target)
 {
-    autoptr(place) target = NULL;
     autojson summary = NULL;
-    if (container->network != CONTAINER_NETWORK_UNIT ||
-        place_new(container->network_target, &target, NULL) < 0 ||
-        summary_read(target->network, &summary, NULL) < 0)
+    if (summary_read(target->network, &summary, NULL) < 0)
         return NULL;
     return json_incref(json_object_get(summary, "addresses"));
 }
 
-static int summary_write(const struct place *place, const struct container *container, pid_t pid,
-                         const struct findings *findings, struct error *err)
+static int summary_write(const struct place *place, const char *identity, json_t *networks,
+                         const struct findings *findings, json_t *joined, struct error *err)
+{
+    autofree char *text = NULL;
+    autojson summary =
+        json_pack("{s:s, s:o, s:o, s:O*}", "namespace", identity, "addresses",
+                  joined ? json_incref(joined) : plain_addresses(findings->addresses), "ports",
+                  json_from_strv(findings->ports), "networks", networks);
+    if (!summary)
+        return error_oom(err);
+    int r = json_write(summary, &text, err);
+    return r < 0 ? r : file_write(place->network, text, strlen(text), 0644, err);
+}
+
+/* What others are to know. */
+static int tell(const struct place *place, const struct container *container, const json_t *record,
+                const struct findings *findings, pid_t pid, struct error *err)
 {
     char path[NETNS_PATH_SIZE];
     autofree char *identity = NULL;
-    autofree char *text = NULL;
+    autojson networks = NULL;
+    autoptr(place) target = NULL;
     netns_path(pid, path);
     int r = netns_identity(path, &identity, err);
-    if (r < 0)
-        return r;
-    json_t *joined = addresses_of_target(container);
-    autojson summary = json_pack("{s:s, s:o, s:o}", "namespace", identity, "addresses",
-                                 joined ? joined : plain_addresses(findings->addresses), "ports",
-                                 json_from_strv(findings->ports));
-    if (!summary)
-        return error_oom(err);
-    r = json_write(summary, &text, err);
-    return r < 0 ? r : file_write(place->network, text, strlen(text), 0644, err);
+    if (r == 0 && container->network == CONTAINER_NETWORK_UNIT)
+        r = target_find(container, &target, err);
+    autojson joined = target ? addresses_of(target) : NULL;
+    if (r == 0)
+        r = neighbours_networks(container, record, target, &networks, err);
+    if (r == 0)
+        r = summary_write(place, identity, networks, findings, joined, err);
+    return r < 0 ? r : neighbours_meet(place, err);
 }
 
 int network_attach(const struct place *place, const struct container *container,
@@ -386,7 +398,7 @@ int network_attach(const struct place *place, const struct container *container,
         if (r == 0)
             r = files_complete(place, container, network, &findings, err);
     }
-    return r < 0 ? r : summary_write(place, container, pid, &findings, err);
+    return r < 0 ? r : tell(place, container, record, &findings, pid, err);
 }
 
 int network_detach(const struct place *place, struct error *err)
@@ -399,5 +411,6 @@ int network_detach(const struct place *place, struct error *err)
         if (r == 0)
             r = failed;
     }
-    return r;
+    int left = neighbours_leave(place, r < 0 ? NULL : err);
+    return r < 0 ? r : left;
 }

@@ -7,6 +7,7 @@
  * What is left for others to read, containers/UNIT/network.json:
  *   addresses  the container's, as plain addresses (those of whom it has joined)
  *   ports      what it publishes, "[IP:]HOST:CONTAINER/PROTOCOL"
+ *   networks   of each network that it is in, its addresses and names (neighbours.h)
  *   namespace  tells its network namespace from another's
  */
 #ifndef CONTAINER_NETWORK_H

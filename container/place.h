@@ -17,7 +17,7 @@
  *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
  *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
- *   cni/                          leases of addresses, locks of networks
+ *   cni/                          leases of addresses, locks of networks, who has names
  */
 #ifndef CONTAINER_PLACE_H
 #define CONTAINER_PLACE_H

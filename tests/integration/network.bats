@@ -212,6 +212,30 @@ nothing_is_left() {
     wait_for 5 "nothing is left" nothing_is_left
 }
 
+@test "names of containers are known to those in the same network, to newcomers and to those that run" {
+    spec=$(bridge) define old.service "$WAIT"
+    spec='"network": "unit", "networkTarget": "old.service"' define guest.service "$WAIT"
+    spec='"network": "bridge", "networks": [{"name": "second"}]' define far.service "$WAIT"
+    spec=$(bridge '"networkAliases": ["db", "store"], "name": "pg"') define named.service "$SERVE"
+    node systemctl start old.service far.service
+    node systemctl start guest.service named.service
+    spec=$(bridge) define new.service "$WAIT"
+    node systemctl start new.service
+    local unit
+    for unit in old guest new named; do
+        [ "$(inside $unit.service 'wget -qO- http://db/page; grep -c "store pg$" /etc/hosts')" = $'it is served\n1' ]
+    done
+    run ! inside far.service 'grep -w db /etc/hosts'
+    stop named.service
+    for unit in old guest new; do
+        run ! inside $unit.service 'grep -w db /etc/hosts'
+        inside $unit.service "grep -q '10.86.*[[:space:]]old$' /etc/hosts" || [ $unit = new ]
+    done
+    stop guest.service old.service new.service far.service
+    wait_for 5 "nothing is left" nothing_is_left
+    [ -z "$(node ls /run/muster/cni/named)" ]
+}
+
 @test "the machine's network, and none" {
     spec='"network": "host"' define host.service "$WAIT"
     spec='"network": "none"' define none.service "$WAIT"

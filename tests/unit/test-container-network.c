@@ -189,6 +189,22 @@ static void what_is_no_range_is_refused(void **state)
     assert_int_equal(ports_choose(&container, NULL, 0, &ports, NULL), -EPROTO);
 }
 
+static void lines_of_others_replace_those_that_were_there(void **state)
+{
+    (void)state;
+    static const char own[] = "127.0.0.1\tlocalhost\n";
+    autofree char *one = NULL;
+    autofree char *two = NULL;
+    autofree char *none = NULL;
+    assert_int_equal(name_files_with_others(own, "10.0.0.3\tdb\n", &one, NULL), 0);
+    assert_non_null(strstr(one, "\n10.0.0.3\tdb\n"));
+    assert_int_equal(name_files_own_length(one), strlen(own));
+    assert_int_equal(name_files_with_others(one, "10.0.0.4\tweb\n", &two, NULL), 0);
+    assert_null(strstr(two, "10.0.0.3"));
+    assert_int_equal(name_files_with_others(two, "", &none, NULL), 0);
+    assert_string_equal(none, own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_unit_goes_before_the_network_and_that_before_the_machine),
         cmocka_unit_test(only_loopback_is_seen),
         cmocka_unit_test(hosts_begin_with_what_was_said_and_end_with_its_own),
+        cmocka_unit_test(lines_of_others_replace_those_that_were_there),
         cmocka_unit_test(a_port_with_a_listener_is_taken),
         cmocka_unit_test(a_port_of_another_unit_is_told_with_its_holder),
         cmocka_unit_test(a_free_range_is_chosen_and_told),

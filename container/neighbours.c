@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/neighbours.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "container/cni.h"
+#include "container/lock.h"
+#include "container/name_files.h"
+
+enum { FILE_MAX_BYTES = 1024 * 1024 };
+
+static const char named[] = PLACE_CNI "/named";
+static const char names_lock[] = PLACE_CNI "/.names.lock";
+
+/* --- network.json --- */
+
+static int networks_read(const struct place *place, json_t **ret, struct error *err)
+{
+    autofree char *text = NULL;
+    autojson summary = NULL;
+    size_t length = 0;
+    int r = file_read(place->network, FILE_MAX_BYTES, &text, &length, err);
+    if (r == 0)
+        r = json_read(text, length, &summary, err);
+    if (r == 0)
+        *ret = json_incref(json_object_get(summary, "networks"));
+    return r;
+}
+
+static int add_name(json_t *network, const char *name, struct error *err)
+{
+    json_t *names = json_object_get(network, "names");
+    if (!names && json_object_set_new(network, "names", names = json_array()) < 0)
+        return error_oom(err);
+    return json_array_append_new(names, json_string(name)) < 0 ? error_oom(err) : 0;
+}
+
+static int network_of(const json_t *attachment, json_t *networks, struct error *err)
+{
+    const char *name = NULL;
+    autostrv addresses = NULL;
+    int r = json_field_string(json_object_get(attachment, "network"), "name", &name, err);
+    if (r == 0)
+        r = cni_result_addresses(json_object_get(attachment, "result"), &addresses, err);
+    if (r < 0)
+        return r;
+    for (char **address = addresses; address && *address; address++)
+        (*address)[strcspn(*address, "/")] = '\0';
+    const json_t *request = json_object_get(attachment, "request");
+    json_t *network = json_pack("{s:o, s:o*}", "addresses", json_from_strv(addresses), "names",
+                                json_deep_copy(json_object_get(request, "aliases")));
+    return json_object_set_new(networks, name, network) < 0 ? error_oom(err) : 0;
+}
+
+static int networks_of_record(const json_t *record, json_t *networks, struct error *err)
+{
+    int r = 0;
+    size_t i = 0;
+    const json_t *attachment = NULL;
+    json_array_foreach(json_object_get(record, "attachments"), i, attachment)
+        if (r == 0)
+            r = network_of(attachment, networks, err);
+    return r;
+}
+
+/* Addresses as they are; names are each container's own. */
+static int networks_of_target(const struct place *target, json_t *networks, struct error *err)
+{
+    autojson theirs = NULL;
+    const char *name = NULL;
+    json_t *network = NULL;
+    int r = networks_read(target, &theirs, err);
+    json_object_foreach(theirs, name, network) {
+        json_t *ours = json_pack("{s:O}", "addresses", json_object_get(network, "addresses"));
+        if (r == 0 && json_object_set_new(networks, name, ours) < 0)
+            r = error_oom(err);
+    }
+    return r;
+}
+
+int neighbours_networks(const struct container *container, const json_t *record,
+                        const struct place *target, json_t **ret, struct error *err)
+{
+    autojson networks = json_object();
+    const char *name = NULL;
+    json_t *network = NULL;
+    if (!networks)
+        return error_oom(err);
+    int r = record   ? networks_of_record(record, networks, err)
+            : target ? networks_of_target(target, networks, err)
+                     : 0;
+    json_object_foreach(networks, name, network)
+        if (r == 0 && container->name)
+            r = add_name(network, container->name, err);
+    if (r == 0)
+        *ret = json_object_size(networks) ? take_ptr(networks) : NULL;
+    return r;
+}
+
+static bool has_names(json_t *networks)
+{
+    const char *name = NULL;
+    json_t *network = NULL;
+    json_object_foreach(networks, name, network)
+        if (json_object_get(network, "names"))
+            return true;
+    return false;
+}
+
+/* --- the hosts files --- */
+
+/* Of the machine's containers, those that a pattern of files names: ".../UNIT" after cut. */
+static int units_of(const char *pattern, const char *after, char ***ret, struct error *err)
+{
+    glob_t paths = { 0 };
+    int r = glob(pattern, 0, NULL, &paths) == GLOB_NOSPACE ? error_oom(err) : 0;
+    for (size_t i = 0; r == 0 && i < paths.gl_pathc; i++) {
+        char *path = paths.gl_pathv[i];
+        path[strlen(path) - strlen(after)] = '\0';
+        r = strv_add(ret, strrchr(path, '/') + 1, err);
+    }
+    globfree(&paths);
+    return r;
+}
+
+static void add_lines(struct text *t, const json_t *theirs)
+{
+    size_t i = 0;
+    size_t j = 0;
+    const json_t *address = NULL;
+    const json_t *name = NULL;
+    const json_t *names = json_object_get(theirs, "names");
+    if (!json_array_size(names))
+        return;
+    json_array_foreach(json_object_get(theirs, "addresses"), i, address) {
+        text_addf(t, "%s\t", json_string_value(address));
+        json_array_foreach(names, j, name)
+            text_addf(t, "%s%s", j ? " " : "", json_string_value(name));
+        text_add(t, "\n");
+    }
+}
+
+/* What one who is in these networks knows of a unit; of one that has just gone nothing. */
+static int add_unit(struct text *t, json_t *ours, const char *unit, struct error *err)
+{
+    autoptr(place) place = NULL;
+    autojson theirs = NULL;
+    const char *name = NULL;
+    const json_t *network = NULL;
+    int r = place_new(unit, &place, err);
+    if (r < 0 || networks_read(place, &theirs, NULL) < 0)
+        return r;
+    json_object_foreach(theirs, name, network)
+        if (json_object_get(ours, name))
+            add_lines(t, network);
+    return 0;
+}
+
+/* In place, for the runtime has bound this very file; and never shorter than it will be, for
+ * somebody may be reading. */
+static int rewrite(const char *path, const char *text, struct error *err)
+{
+    autoclose int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t length = strlen(text);
+    if (fd < 0)
+        return error_errno(err, -errno, "%s", path);
+    ssize_t written = pwrite(fd, text, length, 0);
+    if (written < 0 || ftruncate(fd, (off_t)length) < 0)
+        return error_errno(err, -errno, "%s", path);
+    return (size_t)written == length ? 0 : error_set(err, -ENOSPC, "%s: no room", path);
+}
+
+static int complete(const struct place *place, char *const *units, struct error *err)
+{
+    autojson networks = NULL;
+    autofree char *old = NULL;
+    autofree char *lines = NULL;
+    autofree char *new = NULL;
+    autotext t = { 0 };
+    int r = 0;
+    if (networks_read(place, &networks, NULL) < 0 || !networks ||
+        file_read(place->hosts, FILE_MAX_BYTES, &old, NULL, NULL) < 0)
+        return 0;
+    for (; r == 0 && units && *units; units++)
+        r = add_unit(&t, networks, *units, err);
+    if (r < 0)
+        return r;
+    lines = text_take(&t);
+    if (!lines)
+        return error_oom(err);
+    r = name_files_with_others(old, lines, &new, err);
+    return r < 0 || strcmp(old, new) == 0 ? r : rewrite(place->hosts, new, err);
+}
+
+/* One whose files go while we write is no failure of ours. */
+static int complete_all(char *const *units, struct error *err)
+{
+    autostrv containers = NULL;
+    int r = units_of(PLACE_RUN_DIRECTORY "/containers/*/network.json", "/network.json", &containers,
+                     err);
+    for (char **unit = containers; r == 0 && unit && *unit; unit++) {
+        autoptr(place) place = NULL;
+        r = place_new(*unit, &place, err);
+        if (r == 0)
+            r = complete(place, units, err);
+        if (r == -ENOENT)
+            r = 0;
+    }
+    return r;
+}
+
+static char *flag_of(const struct place *place)
+{
+    return text_format("%s/%s", named, place->unit);
+}
+
+static int begin(const struct place *place, char **ret_flag, int *ret_lock, struct error *err)
+{
+    autofree char *flag = flag_of(place);
+    int r = flag ? file_make_dirs(named, 0700, err) : error_oom(err);
+    if (r == 0)
+        r = lock_take(names_lock, NULL, err);
+    if (r < 0)
+        return r;
+    *ret_lock = r;
+    *ret_flag = take_ptr(flag);
+    return 0;
+}
+
+int neighbours_meet(const struct place *place, struct error *err)
+{
+    autojson networks = NULL;
+    autofree char *flag = NULL;
+    autostrv units = NULL;
+    autoclose int lock = -1;
+    int r = networks_read(place, &networks, err);
+    if (r < 0 || !networks)
+        return r;
+    r = begin(place, &flag, &lock, err);
+    bool speaks = has_names(networks);
+    if (r == 0 && speaks)
+        r = file_write(flag, "", 0, 0600, err);
+    if (r == 0)
+        r = units_of(PLACE_CNI "/named/*", "", &units, err);
+    if (r < 0)
+        return r;
+    return speaks ? complete_all(units, err) : complete(place, units, err);
+}
+
+int neighbours_leave(const struct place *place, struct error *err)
+{
+    autofree char *flag = flag_of(place);
+    autostrv units = NULL;
+    if (!flag)
+        return error_oom(err);
+    if (access(flag, F_OK) < 0)
+        return 0;
+    autoclose int lock = lock_take(names_lock, NULL, err);
+    int r = lock < 0 ? lock : units_of(PLACE_CNI "/named/*", "", &units, err);
+    if (r == 0)
+        r = complete_all(units, err);
+    return r < 0 ? r : file_remove(flag, err);
+}
