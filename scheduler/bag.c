@@ -6,107 +6,198 @@
 
 #include "scheduler/bits.h"
 
-/* A bitmap is made when it takes no more than this many times the room of the list: from there on
- * it is also the quicker one to unite. */
-enum { BITMAP_WORTH = 1, ROOM_MIN = 2 };
+/* A bitmap is made when the list has a number for each of its words. Counts are made when the list
+ * has a number for each fourth machine: it takes as much memory then, within a factor of four, and
+ * is slow to search. */
+enum { COUNTS_WORTH = BITS_PER_WORD / 4, ROOM_MIN = 2 };
 
 void bag_done(struct bag *bag)
 {
-    free(bag->entries);
+    free(bag->list);
+    free(bag->counts);
     free(bag->bits);
     *bag = (struct bag){ 0 };
 }
 
-/* The place of the machine, or where it would have to be. */
-static uint32_t find(const struct bag *bag, uint32_t machine)
-{
-    uint32_t low = 0;
-    uint32_t high = bag->size;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (bag->entries[middle].machine < machine)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_at(const struct bag *bag, uint32_t at, uint32_t machine)
-{
-    return at < bag->size && bag->entries[at].machine == machine;
-}
+/* --- what it is made of --- */
 
 static bool grow(struct bag *bag)
 {
     if (bag->size < bag->room)
         return true;
     uint32_t room = bag->room ? bag->room + bag->room / 2 + 1 : ROOM_MIN;
-    struct bag_entry *grown = realloc(bag->entries, room * sizeof(*grown));
+    uint32_t *grown = realloc(bag->list, room * sizeof(*grown));
     if (!grown)
         return false;
-    bag->entries = grown;
+    bag->list = grown;
     bag->room = room;
     return true;
+}
+
+static void count_bit(struct bag *bag, uint32_t machine)
+{
+    bag->repeats += bits_test(bag->bits, machine);
+    bits_set(bag->bits, machine);
 }
 
 /* Without memory for it the list alone does. */
 static void make_bits(struct bag *bag, size_t words)
 {
     bag->bits = calloc(words, sizeof(*bag->bits));
+    bag->repeats = 0;
     for (uint32_t i = 0; bag->bits && i < bag->size; i++)
-        bits_set(bag->bits, bag->entries[i].machine);
+        count_bit(bag, bag->list[i]);
 }
+
+/* The same. */
+static void make_counts(struct bag *bag, size_t words)
+{
+    bag->counts = calloc(words * BITS_PER_WORD, sizeof(*bag->counts));
+    if (!bag->counts)
+        return;
+    for (uint32_t i = 0; i < bag->size; i++)
+        bag->counts[bag->list[i]]++;
+    free(bag->list);
+    bag->list = NULL;
+    bag->room = 0;
+}
+
+static void reshape(struct bag *bag, size_t words)
+{
+    if (!bag->bits && bag->size >= words)
+        make_bits(bag, words);
+    if (bag->bits && !bag->counts && bag->size >= words * COUNTS_WORTH)
+        make_counts(bag, words);
+}
+
+/* --- one more, one less --- */
 
 bool bag_add(struct bag *bag, uint32_t machine, size_t words)
 {
-    uint32_t at = find(bag, machine);
-    if (is_at(bag, at, machine)) {
-        bag->entries[at].count++;
-        return true;
-    }
-    if (!grow(bag))
+    if (bag->counts)
+        bag->counts[machine]++;
+    else if (grow(bag))
+        bag->list[bag->size] = machine;
+    else
         return false;
-    memmove(&bag->entries[at + 1], &bag->entries[at], (bag->size - at) * sizeof(*bag->entries));
-    bag->entries[at] = (struct bag_entry){ machine, 1 };
     bag->size++;
     if (bag->bits)
-        bits_set(bag->bits, machine);
-    else if ((size_t)bag->size * BITMAP_WORTH >= words)
-        make_bits(bag, words);
+        count_bit(bag, machine);
+    reshape(bag, words);
     return true;
+}
+
+/* Where it is in the list before `end`, the last first; end: it is not. */
+static uint32_t find_before(const struct bag *bag, uint32_t end, uint32_t machine)
+{
+    for (uint32_t i = end; i > 0; i--)
+        if (bag->list[i - 1] == machine)
+            return i - 1;
+    return end;
+}
+
+static bool take_from_list(struct bag *bag, uint32_t machine)
+{
+    uint32_t at = find_before(bag, bag->size, machine);
+    if (at == bag->size)
+        return false;
+    bag->list[at] = bag->list[--bag->size];
+    return true;
+}
+
+static bool take_from_counts(struct bag *bag, uint32_t machine)
+{
+    if (bag->counts[machine] == 0)
+        return false;
+    bag->counts[machine]--;
+    bag->size--;
+    return true;
+}
+
+/* One of the machine has been taken out. */
+static void uncount_bit(struct bag *bag, uint32_t machine)
+{
+    if (bag->repeats > 0 && bag_count(bag, machine) > 0)
+        bag->repeats--;
+    else
+        bits_clear(bag->bits, machine);
 }
 
 void bag_remove(struct bag *bag, uint32_t machine)
 {
-    uint32_t at = find(bag, machine);
-    if (!is_at(bag, at, machine) || --bag->entries[at].count > 0)
-        return;
-    bag->size--;
-    memmove(&bag->entries[at], &bag->entries[at + 1], (bag->size - at) * sizeof(*bag->entries));
-    if (bag->bits)
-        bits_clear(bag->bits, machine);
+    if (bag->counts ? take_from_counts(bag, machine) : take_from_list(bag, machine)) {
+        if (bag->bits)
+            uncount_bit(bag, machine);
+        if (bag->counts && bag->size == 0)
+            bag_done(bag);
+    }
 }
+
+/* --- questions --- */
 
 uint32_t bag_count(const struct bag *bag, uint32_t machine)
 {
-    uint32_t at = find(bag, machine);
-    return is_at(bag, at, machine) ? bag->entries[at].count : 0;
+    uint32_t count = 0;
+    if (bag->counts)
+        return bag->counts[machine];
+    for (uint32_t i = 0; i < bag->size; i++)
+        count += bag->list[i] == machine;
+    return count;
+}
+
+bool bag_has(const struct bag *bag, uint32_t machine)
+{
+    return bag->bits ? bits_test(bag->bits, machine)
+                     : find_before(bag, bag->size, machine) < bag->size;
+}
+
+bool bag_has_all(const struct bag *bag, size_t machines)
+{
+    return bag->bits ? bag->size - bag->repeats >= machines : machines == 0;
 }
 
 void bag_unite(const struct bag *bag, uint64_t *bits, size_t words)
 {
-    if (!bag->bits || (size_t)bag->size * BITMAP_WORTH < words) {
-        bag_unite_from(bag, 1, bits);
-        return;
-    }
-    for (size_t i = 0; i < words; i++)
+    for (size_t i = 0; bag->bits && i < words; i++)
         bits[i] |= bag->bits[i];
+    for (uint32_t i = 0; !bag->bits && i < bag->size; i++)
+        bits_set(bits, bag->list[i]);
 }
 
-void bag_unite_from(const struct bag *bag, uint32_t minimum, uint64_t *bits)
+static void unite_listed(const struct bag *bag, uint32_t minimum, uint64_t *bits, uint32_t *zeros)
 {
     for (uint32_t i = 0; i < bag->size; i++)
-        if (bag->entries[i].count >= minimum)
-            bits_set(bits, bag->entries[i].machine);
+        if (++zeros[bag->list[i]] == minimum)
+            bits_set(bits, bag->list[i]);
+    for (uint32_t i = 0; i < bag->size; i++)
+        zeros[bag->list[i]] = 0;
+}
+
+void bag_unite_from(const struct bag *bag, uint32_t minimum, uint64_t *bits, size_t words,
+                    uint32_t *zeros)
+{
+    if (minimum <= 1)
+        bag_unite(bag, bits, words);
+    else if (!bag->counts)
+        unite_listed(bag, minimum, bits, zeros);
+    for (size_t i = 0; minimum > 1 && bag->counts && i < words * BITS_PER_WORD; i++)
+        if (bag->counts[i] >= minimum)
+            bits_set(bits, i);
+}
+
+bool bag_next(const struct bag *bag, struct bag_walk *walk)
+{
+    if (walk->passed == bag->size)
+        return false;
+    if (!bag->counts) {
+        walk->machine = bag->list[walk->passed++];
+        return true;
+    }
+    while (walk->passed_of == bag->counts[walk->machine]) {
+        walk->machine++;
+        walk->passed_of = 0;
+    }
+    walk->passed_of++;
+    walk->passed++;
+    return true;
 }

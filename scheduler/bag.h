@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A bag of machine numbers: which machines have how many of something (units of a template, units
- * that match a pattern, holders of a port). Small ones are a sorted list; those that are worth it
- * have a bitmap beside it.
+ * that match a pattern, holders of a port). It is made of what it costs least to be: a list with a
+ * number for each unit, the youngest last; with a bitmap beside it when the list is as long as one;
+ * or a count for each machine when a good part of them are in it.
+ *
+ * Adding, and taking back what was added last, takes no search: a step that decides a million
+ * placements and takes them all back, the last first, does so at no cost.
  */
 #ifndef SCHEDULER_BAG_H
 #define SCHEDULER_BAG_H
@@ -11,16 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct bag_entry {
-    uint32_t machine;
-    uint32_t count;
-};
-
 /* Zero-initialise. */
 struct bag {
-    struct bag_entry *entries; /* sorted by machine; counts are above 0 */
-    uint32_t size, room;       /* distinct machines */
-    uint64_t *bits;            /* or NULL */
+    uint32_t *list;   /* a machine for each unit, in no order; or NULL */
+    uint32_t *counts; /* or NULL: of each machine, in place of the list */
+    uint64_t *bits;   /* or NULL: there is none beside the list */
+    uint32_t size;    /* units */
+    uint32_t room;    /* of the list */
+    uint32_t repeats; /* units that have another of their machine; known if there are bits */
 };
 
 void bag_done(struct bag *bag);
@@ -30,10 +32,24 @@ bool bag_add(struct bag *bag, uint32_t machine, size_t words);
 /* Something that is not there may be taken away: nothing happens. */
 void bag_remove(struct bag *bag, uint32_t machine);
 uint32_t bag_count(const struct bag *bag, uint32_t machine);
+bool bag_has(const struct bag *bag, uint32_t machine);
+/* True only if every one of so many machines is in it; false may also mean that nobody counted. */
+bool bag_has_all(const struct bag *bag, size_t machines);
 
 /* Adds the bag's machines to a set. */
 void bag_unite(const struct bag *bag, uint64_t *bits, size_t words);
-/* The same for those that have at least minimum. */
-void bag_unite_from(const struct bag *bag, uint32_t minimum, uint64_t *bits);
+/* The same for those that have at least minimum, which is above 0. zeros: one for each machine,
+ * before and after. */
+void bag_unite_from(const struct bag *bag, uint32_t minimum, uint64_t *bits, size_t words,
+                    uint32_t *zeros);
+
+/* Goes through its units. Zero-initialise; machine is that of the unit come to. False: that was the
+ * last. */
+struct bag_walk {
+    uint32_t machine;
+    uint32_t passed;    /* units */
+    uint32_t passed_of; /* the machine, if there are counts */
+};
+bool bag_next(const struct bag *bag, struct bag_walk *walk);
 
 #endif

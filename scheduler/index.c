@@ -219,13 +219,12 @@ void index_occupy(struct model *model, const struct placement *placement)
     change_level(index, machine);
 }
 
-void index_vacate(struct model *model, const struct placement *placement)
+void index_take_back(struct model *model, const struct placement *placement)
 {
     struct index *index = &model->index;
     struct machine *machine = placement->key.machine;
     const struct unit *unit = placement->key.unit;
     struct pattern **matched = NULL;
-    index->easings++;
     if (!is_live(model))
         return;
     bag_remove(&unit->group->family->here, machine->number);
@@ -236,7 +235,19 @@ void index_vacate(struct model *model, const struct placement *placement)
     if (unit_is_strange(unit))
         bag_remove(&index->strange, machine->number);
     count_load(machine, unit->group, -1);
-    change_level(index, machine);
+}
+
+void index_settle(struct model *model, struct machine *machine)
+{
+    model->index.easings++;
+    if (is_live(model))
+        change_level(&model->index, machine);
+}
+
+void index_vacate(struct model *model, const struct placement *placement)
+{
+    index_take_back(model, placement);
+    index_settle(model, placement->key.machine);
 }
 
 /* --- anew --- */
@@ -281,10 +292,12 @@ static bool renew_sets(struct index *index, size_t machine_count)
     }
     free(index->tied);
     free(index->others);
+    free(index->zeros);
     index->tied = calloc(machine_count + 1, sizeof(*index->tied));
     index->others = calloc(machine_count + 1, sizeof(*index->others));
+    index->zeros = calloc(machine_count + 1, sizeof(*index->zeros));
     index->open_count = 0;
-    return index->tied && index->others;
+    return index->tied && index->others && index->zeros;
 }
 
 static bool renew_classes(struct model *model)
@@ -395,6 +408,7 @@ void index_done(struct model *model)
     free(index->mates2);
     free(index->tied);
     free(index->others);
+    free(index->zeros);
     free(index->by_number);
     free(index->globs);
     free(index->matched);
@@ -419,7 +433,7 @@ static bool is_among(struct pattern *const *patterns, size_t count, const struct
 /* Of what is in the bag on this machine, is any not the unit's own? */
 static bool holds_other(const struct bag *bag, const struct machine *machine, bool own)
 {
-    return bag_count(bag, machine->number) > (own ? 1U : 0U);
+    return own ? bag_count(bag, machine->number) > 1 : bag_has(bag, machine->number);
 }
 
 static bool are_taken(const struct group *group, const struct machine *machine, bool here)

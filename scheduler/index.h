@@ -154,6 +154,7 @@ struct index {
     uint64_t easings; /* grows when something may be possible that was not */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
     uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
+    uint32_t *zeros;                         /* scratch, one for each machine; zeros between uses */
 };
 
 void index_done(struct model *model);
@@ -176,6 +177,10 @@ void index_reclass(struct model *model, struct machine *machine, bool roles_only
 /* The placement has begun to occupy its machine, or is about to cease. */
 void index_occupy(struct model *model, const struct placement *placement);
 void index_vacate(struct model *model, const struct placement *placement);
+/* The same for what a step decided and takes back, in whatever order, but the levels of machines;
+ * and then those, once for each. */
+void index_take_back(struct model *model, const struct placement *placement);
+void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
  * that is more. */
 size_t index_level(const struct machine *machine);

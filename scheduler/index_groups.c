@@ -252,10 +252,10 @@ static void note_units(struct model *model, struct pattern *pattern)
 
 static void note_family(struct model *model, struct pattern *pattern, const struct family *family)
 {
-    for (uint32_t i = 0; i < family->here.size; i++)
-        for (uint32_t n = 0; n < family->here.entries[i].count; n++)
-            if (!bag_add(&pattern->matching, family->here.entries[i].machine, model->index.words))
-                model->index.stale = true;
+    struct bag_walk walk = { 0 };
+    while (bag_next(&family->here, &walk))
+        if (!bag_add(&pattern->matching, walk.machine, model->index.words))
+            model->index.stale = true;
 }
 
 static bool link_families(struct model *model, struct pattern *pattern)

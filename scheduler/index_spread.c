@@ -187,9 +187,9 @@ static bool count_family(struct tally *tally, const struct family *family)
 {
     if (!index_tally_renew(tally))
         return false;
-    for (uint32_t i = 0; i < family->here.size; i++)
-        tally->counts[tally->spread->domain_of[family->here.entries[i].machine]] +=
-            family->here.entries[i].count;
+    struct bag_walk walk = { 0 };
+    while (bag_next(&family->here, &walk))
+        tally->counts[tally->spread->domain_of[walk.machine]]++;
     return true;
 }
 

@@ -33,7 +33,7 @@ static uint32_t count_in_domain(const struct unit *unit, uint32_t domain)
 static bool drives_away(const struct group *group, const struct machine *machine)
 {
     for (size_t i = 0; i < group->replace_count; i++)
-        if (bag_count(&group->replaces[i]->matching, machine->number) > 0)
+        if (bag_has(&group->replaces[i]->matching, machine->number))
             return true;
     return false;
 }
@@ -48,7 +48,7 @@ struct merit place_merit(struct model *model, const struct unit *unit,
                        match_class(model, group->preferred->rules, machine).kind != REFUSAL_NONE,
         .domain = spread ? count_in_domain(unit, spread->domain_of[machine->number]) : 0,
         .drives_away = drives_away(group, machine),
-        .has_mates = bag_count(&group->family->here, machine->number) > 0,
+        .has_mates = bag_has(&group->family->here, machine->number),
         .level = (unsigned int)index_level(machine),
         .number = machine->number,
     };
@@ -145,7 +145,7 @@ static const uint64_t *gather_avoided(struct model *model, const struct unit *un
     for (size_t i = 0; i < group->shut_count; i++)
         bag_unite(&group->shut[i]->taken, index->avoid, index->words);
     if (max > 0)
-        bag_unite_from(&group->family->here, max, index->avoid);
+        bag_unite_from(&group->family->here, max, index->avoid, index->words, index->zeros);
     bag_unite(&index->strange, index->avoid, index->words);
     return index->avoid;
 }
@@ -175,7 +175,7 @@ static size_t gather_tiers(struct model *model, const struct group *group, const
             bag_unite(&group->replaces[i]->matching, index->shun, index->words);
         base = index->shun;
     }
-    if (here->size > 0 && here->size < model->machine_count) {
+    if (here->size > 0 && !bag_has_all(here, model->machine_count)) {
         begin_with(index->mates, base, index->words);
         bag_unite(here, index->mates, index->words);
         tiers[count++] = index->mates;
@@ -407,7 +407,7 @@ static unsigned int wishes_of(const struct group *group, const struct machine *m
         wishes |= PLACE_PREFERRED;
     if (group->tally)
         wishes |= PLACE_SPREAD;
-    if (group->family->is_template && here->size > 0 && bag_count(here, machine->number) == 0)
+    if (group->family->is_template && here->size > 0 && !bag_has(here, machine->number))
         wishes |= PLACE_APART;
     return wishes;
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "scheduler/bits.h"
 #include "scheduler/model_data.h"
 #include "scheduler/place.h"
 #include "tests/unit/harness.h"
@@ -174,8 +175,8 @@ static void dump_bag(const char *what, const char *name, const struct bag *bag, 
 {
     autotext line = { 0 };
     text_addf(&line, "%s %s:", what, name);
-    for (uint32_t i = 0; i < bag->size; i++)
-        text_addf(&line, " %u*%u", bag->entries[i].machine, bag->entries[i].count);
+    for (uint32_t i = 0; i < MACHINES; i++)
+        text_addf(&line, " %u", bag_count(bag, i));
     assert_int_equal(strv_add(lines, line.data, NULL), 0);
 }
 
@@ -316,6 +317,52 @@ static uint64_t number_from(const char *name)
     return number;
 }
 
+/* In as many machines as make it pass through everything that it can be made of. */
+enum { BAG_WORDS = 3, BAG_MACHINES = BAG_WORDS * BITS_PER_WORD, BAG_EVENTS = 4000 };
+
+static void check_bag(const struct bag *bag, const uint32_t *counts)
+{
+    uint64_t once[BAG_WORDS] = { 0 };
+    uint64_t twice[BAG_WORDS] = { 0 };
+    uint32_t walked[BAG_MACHINES] = { 0 };
+    uint32_t zeros[BAG_MACHINES] = { 0 };
+    struct bag_walk walk = { 0 };
+    bag_unite(bag, once, BAG_WORDS);
+    bag_unite_from(bag, 2, twice, BAG_WORDS, zeros);
+    while (bag_next(bag, &walk))
+        walked[walk.machine]++;
+    for (uint32_t i = 0; i < BAG_MACHINES; i++) {
+        assert_int_equal(bag_count(bag, i), counts[i]);
+        assert_int_equal(bag_has(bag, i), counts[i] > 0);
+        assert_int_equal(bits_test(once, i), counts[i] > 0);
+        assert_int_equal(bits_test(twice, i), counts[i] > 1);
+        assert_int_equal(walked[i], counts[i]);
+        assert_int_equal(zeros[i], 0);
+    }
+}
+
+static void a_bag_counts_whatever_it_is_made_of(void **state)
+{
+    struct world world = { .random = 77 };
+    struct bag bag = { 0 };
+    uint32_t counts[BAG_MACHINES] = { 0 };
+    (void)state;
+    for (unsigned int i = 0; i < BAG_EVENTS; i++) {
+        uint32_t machine = dice(&world, BAG_MACHINES);
+        bool is_rising = i / 500 % 2 == 0; /* it grows large, and empties again */
+        if (dice(&world, 10) < (is_rising ? 8U : 2U)) {
+            assert_true(bag_add(&bag, machine, BAG_WORDS));
+            counts[machine]++;
+        } else {
+            bag_remove(&bag, machine);
+            counts[machine] -= counts[machine] > 0;
+        }
+        if (i % 8 == 0)
+            check_bag(&bag, counts);
+    }
+    bag_done(&bag);
+}
+
 static void index_is_what_its_definition_says(void **state)
 {
     (void)state;
@@ -332,6 +379,7 @@ static void index_is_what_its_definition_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bag_counts_whatever_it_is_made_of),
         cmocka_unit_test(index_is_what_its_definition_says),
     };
     return cmocka_run_group_tests_name("scheduler/index", tests, NULL, NULL);
