@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,6 +42,17 @@ static int give_back_object(struct dl_phdr_info *object, size_t size, void *page
             (void)madvise((void *)from, to - from, MADV_DONTNEED);
     }
     return 0;
+}
+
+void *memory_reserve(size_t bytes)
+{
+    enum { LARGE = 16 << 20, LARGE_PAGE = 2 << 20 };
+    char *memory = malloc(bytes);
+    if (!memory || bytes < LARGE)
+        return memory;
+    size_t skipped = LARGE_PAGE - (uintptr_t)memory % LARGE_PAGE;
+    (void)madvise(memory + skipped, bytes - skipped, MADV_HUGEPAGE);
+    return memory;
 }
 
 void memory_give_back(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Giving memory back that only a program's start needed. */
+/* Memory, as the kernel sees it: giving back what only a program's start needed, and taking a lot.
+ */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
+
+#include <stddef.h>
 
 /* Unmaps the pages of code, symbol tables and constants of the program and its libraries, which are
  * all backed by their files: what is still in use comes back at its next touch from the page cache,
@@ -9,5 +12,10 @@
  * the end of its heap. For a process that then idles for long: most of a small daemon's resident
  * set is such pages. Never changes what the program sees. */
 void memory_give_back(void);
+
+/* malloc() for what is written once from its beginning, as far as need be: what is not written
+ * costs nothing, and what is very large asks the kernel for large pages, since each small one costs
+ * as much as a hundred words of work. NULL if there is none. Caller frees. */
+void *memory_reserve(size_t bytes);
 
 #endif

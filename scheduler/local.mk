@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
+	scheduler/arrivals.c scheduler/arrivals.h \
 	scheduler/bag.c scheduler/bag.h \
 	scheduler/bits.c scheduler/bits.h \
 	scheduler/brake.c scheduler/brake.h \

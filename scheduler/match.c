@@ -204,27 +204,36 @@ static struct refusal conflict_with(const struct unit *unit, const struct unit *
     return refusal;
 }
 
+/* Of a list and of what was found before, the first by name: the words do not depend on who came
+ * first. */
+static const struct unit *first_yielded(const struct unit *unit, const struct placement *list,
+                                        enum match_mode mode, const struct unit *first)
+{
+    const struct placement *p = NULL;
+    LL_FOREACH2(list, p, machine_next)
+        if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
+            first = p->key.unit;
+    return first;
+}
+
 static struct refusal match_conflicts(struct model *model, const struct unit *unit,
                                       const struct machine *machine, enum match_mode mode)
 {
     if (!index_may_conflict(model, unit, machine))
         return fits;
-    const struct unit *first = NULL; /* by name: the words do not depend on who came first */
-    const struct placement *p = NULL;
-    DL_FOREACH2(machine->placements, p, machine_next)
-        if (yields_to(unit, p, mode) && (!first || strcmp(p->key.unit->name, first->name) < 0))
-            first = p->key.unit;
+    const struct unit *first = first_yielded(unit, machine->placements, mode, NULL);
+    first = first_yielded(unit, machine->arrivals, mode, first);
     return first ? conflict_with(unit, first) : fits;
 }
 
 /* --- how many, how much --- */
 
-static size_t count_mates(const struct unit *unit, const struct machine *machine,
+static size_t count_mates(const struct unit *unit, const struct placement *list,
                           enum match_mode mode)
 {
     const struct placement *p = NULL;
     size_t count = 0;
-    DL_FOREACH2(machine->placements, p, machine_next) {
+    LL_FOREACH2(list, p, machine_next) {
         const struct unit *other = p->key.unit;
         if (other == unit || !other->group || other->group->family != unit->group->family)
             continue;
@@ -238,7 +247,9 @@ static struct refusal match_mates(const struct unit *unit, const struct machine 
                                   enum match_mode mode)
 {
     unsigned int max = unit_rules(unit)->max_per_machine;
-    if (max == 0 || count_mates(unit, machine, mode) < max)
+    if (max == 0 ||
+        count_mates(unit, machine->placements, mode) + count_mates(unit, machine->arrivals, mode) <
+            max)
         return fits;
     return (struct refusal){ REFUSAL_CROWDED, unit->group->family->name, max };
 }

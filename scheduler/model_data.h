@@ -28,12 +28,22 @@ struct strike {
 enum { STRIKES = 3 };
 
 struct machine {
+    /* What each placing looks at stands together. */
+    int64_t registration;        /* 0: absent */
+    int64_t capacity[RESOURCES]; /* what may be promised to units; 0: not declared */
+    int64_t used[RESOURCES];     /* what is, as long as the index is not stale */
+    size_t load;                 /* placements that the store has an assignment for */
+    size_t planned;              /* within a step: placements decided on top of load */
+    struct placement *arrivals;  /* within a step: newcomers, linked by machine_next alone */
+    struct machine *arrived_next;
+    uint32_t number; /* in the index, unless that is stale */
+    uint32_t level;  /* the one that it is in there, if it is open */
+
     char id[33];
     bool is_member;
     struct record_member member;
     struct role_number *priorities; /* member.role_priority, read */
     size_t priority_count;
-    int64_t registration; /* 0: absent */
     bool ready;
     char *not_ready_reason;
     int64_t absent_since_ms; /* -1: not seen absent yet */
@@ -49,21 +59,12 @@ struct machine {
 
     struct placement *placements;
     size_t placement_count;
-    size_t load; /* placements that the store has an assignment for */
-
-    int64_t capacity[RESOURCES]; /* what may be promised to units; 0: not declared */
-    int64_t used[RESOURCES];     /* what is, as long as the index is not stale */
-
-    uint32_t number; /* in the index, unless that is stale */
-    uint32_t level;  /* the one that it is in there, if it is open */
 
     bool marked;
     struct machine *mark_prev, *mark_next;
     UT_hash_handle hh;
 
-    /* within a step */
-    size_t planned; /* placements decided on top of load */
-    bool revisit;   /* absent, not yet lost: the next step must look again */
+    bool revisit; /* within a step: absent, not yet lost: the next must look again */
 };
 
 /* "unit follows peer": one line of MachineOf=. Owned by the follower. */

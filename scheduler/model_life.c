@@ -202,6 +202,8 @@ struct placement *model_placement(const struct model *model, const struct machin
 {
     struct placement *p = NULL;
     (void)model;
+    if (!unit->placements)
+        return NULL;
     if (unit->placement_count <= machine->placement_count) {
         for (p = unit->placements; p; p = p->unit_next)
             if (p->key.machine == machine)
@@ -209,6 +211,9 @@ struct placement *model_placement(const struct model *model, const struct machin
         return NULL;
     }
     DL_FOREACH2(machine->placements, p, machine_next)
+        if (p->key.unit == unit)
+            return p;
+    LL_FOREACH2(machine->arrivals, p, machine_next)
         if (p->key.unit == unit)
             return p;
     return NULL;

@@ -161,7 +161,9 @@ void step_plan_leaving(struct step *step, struct placement *placement)
 
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit)
 {
-    struct placement *p = model_placement_get(step->model, machine, unit);
+    struct placement *p = model_placement(step->model, machine, unit);
+    if (!p)
+        p = arrivals_add(&step->arrivals, machine, unit);
     if (!p)
         step->failed = true;
     return p;
@@ -211,6 +213,7 @@ static void forget_plans(struct step *step)
     for (size_t i = 0; i < step->touched_count; i++)
         forget_placement(step, step->touched[i]);
     free(step->touched);
+    arrivals_forget(&step->arrivals, step->model);
     for (struct role *r = step->model->roles; r; r = r->hh.next)
         forget_slot_plans(step, r);
 }
@@ -382,6 +385,7 @@ static int decide(struct step *step, struct error *err)
     r = take_turns(step, &turns, &count, err);
     if (r < 0)
         return r;
+    step->arrivals.expected = count;
     for (size_t i = 0; i < count && !step->failed; i++)
         step_unit(step, turns[i].unit);
     if (!step->failed)

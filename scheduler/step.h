@@ -4,6 +4,7 @@
 #define SCHEDULER_STEP_H
 
 #include "base/text.h"
+#include "scheduler/arrivals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/place.h"
 #include "scheduler/plan.h"
@@ -12,7 +13,8 @@ struct step {
     struct model *model;
     const struct plan_clock *clock;
     struct plan *plan;
-    struct placement **touched; /* whose step fields must be cleared */
+    struct arrivals arrivals;   /* placements made in this step */
+    struct placement **touched; /* others whose step fields must be cleared */
     size_t touched_count, touched_room;
     bool failed; /* memory ran out: the plan is worth nothing */
 };
