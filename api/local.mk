@@ -11,7 +11,7 @@ libapi_a_SOURCES = \
 	api/machines.c \
 	api/operations.c \
 	api/plan.c \
-	api/roles.c \
+	api/roles.c api/roles.h \
 	api/route.c api/route.h \
 	api/states.c \
 	api/status.c \

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people order of machines and of the brake: cordon, uncordon, drain; release, hold. Each is
- * one guarded transaction; the leader does the rest, and writes into ops/drain/<id> how far it is.
+ * What people order of machines, the brake and roles: cordon, uncordon, drain; release, hold; set,
+ * remove. Each is one guarded transaction; the leader does the rest, and writes into ops/drain/<id>
+ * how far it is.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "api/machine_json.h"
+#include "api/roles.h"
 #include "api/route.h"
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "scheduler/role_settings.h"
 
 enum { TIMEOUT_MAX_MS = 7 * 24 * 3600 * 1000, OPS_MAX = 2 };
 
@@ -21,6 +24,7 @@ struct order {
     char *values[OPS_MAX];
     struct kv_op ops[OPS_MAX];
     size_t count;
+    const char *refused; /* what it means if the guard failed */
     void (*answer)(struct call *call, const struct view *view);
 };
 
@@ -72,24 +76,20 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
     if (result->code < 0)
         call_fail_code(call, result->code, result->reason);
     else if (!result->succeeded)
-        call_fail(call, 409, "the machine was forgotten meanwhile");
+        call_fail(call, 409, "%s", order->refused);
     else
         call_with_view(call, order->answer);
 }
 
-/* Writes what was added; of a machine only while it is a member. */
-static void send(struct call *call, const char *machine)
+/* Writes what was added, if the guard holds (NULL: in any case); refused says what it means if not.
+ */
+static void send(struct call *call, const struct kv_compare *guard, const char *refused)
 {
-    const struct order *order = call->work;
-    autofree char *member = machine ? key_of(call, STORE_KEY_MEMBER, machine) : NULL;
+    struct order *order = call->work;
     struct error err;
-    if (machine && !member) {
-        call_fail(call, 500, "out of memory");
-        return;
-    }
-    const struct kv_compare exists = kv_if_exists(member);
-    const struct kv_txn txn = { .compares = &exists,
-                                .compare_count = member ? 1 : 0,
+    order->refused = refused;
+    const struct kv_txn txn = { .compares = guard,
+                                .compare_count = guard ? 1 : 0,
                                 .success = order->ops,
                                 .success_count = order->count };
     int r = kv_txn(call->api->kv, &txn, on_written, call, &err);
@@ -98,6 +98,17 @@ static void send(struct call *call, const char *machine)
 }
 
 /* --- machines --- */
+
+static void send_while_member(struct call *call, const char *machine)
+{
+    autofree char *member = key_of(call, STORE_KEY_MEMBER, machine);
+    if (!member) {
+        call_fail(call, 500, "out of memory");
+        return;
+    }
+    const struct kv_compare exists = kv_if_exists(member);
+    send(call, &exists, "the machine was forgotten meanwhile");
+}
 
 static void answer_machine(struct call *call, const struct view *view)
 {
@@ -192,7 +203,7 @@ static void order_of_machine(struct call *call, const struct view *view, plan_fn
     if (r < 0)
         call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
     else
-        send(call, member->machine);
+        send_while_member(call, member->machine);
 }
 
 static void on_cordon_view(struct call *call, const struct view *view)
@@ -300,5 +311,88 @@ void operations_set_brake(struct call *call)
     if (r < 0)
         call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
     else
-        send(call, NULL);
+        send(call, NULL, "");
+}
+
+/* --- roles --- */
+
+static void answer_role(struct call *call, const struct view *view)
+{
+    json_t *role = NULL;
+    struct error err;
+    int r = role_show(view, call->name, &role, &err);
+    if (r < 0)
+        call_fail_code(call, r, err.text);
+    else
+        call_reply(call, 200, role);
+}
+
+static void answer_removed(struct call *call, const struct view *view)
+{
+    (void)view;
+    call_reply(call, 204, NULL);
+}
+
+static void send_unless_changed(struct call *call, const struct view_entry *role)
+{
+    const struct order *order = call->work;
+    const struct kv_compare unchanged = kv_if_mod(order->keys[0], role ? role->mod : 0);
+    send(call, &unchanged, "somebody else has changed the role meanwhile: look, and try again");
+}
+
+static char *role_key(const struct call *call)
+{
+    return store_key(call->api->prefix, STORE_KEY_ROLE, NULL, call->name, 0);
+}
+
+/* {"settings": ["nodes=3", …]} */
+static int plan_role(const struct call *call, struct order *order, const struct view_entry *known,
+                     struct error *err)
+{
+    autostrv settings = NULL;
+    autorecord(role) role = { 0 };
+    char *value = NULL;
+    int r = json_field_strv(order->input, "settings", &settings, err);
+    if (r == 0 && known)
+        r = record_role_copy(&known->record.role, &role, err);
+    if (r == 0)
+        r = role_settings_apply(&role, call->name, settings, err);
+    if (r == 0)
+        r = record_role_encode(&role, &value, err);
+    return r < 0 ? r : add(order, role_key(call), value, err);
+}
+
+static void on_role_view(struct call *call, const struct view *view)
+{
+    struct error err;
+    const struct view_entry *known = view_find(view, STORE_KEY_ROLE, "", call->name);
+    int r = plan_role(call, call->work, known, &err);
+    if (r < 0)
+        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+    else
+        send_unless_changed(call, known);
+}
+
+static void on_remove_role_view(struct call *call, const struct view *view)
+{
+    struct error err;
+    const struct view_entry *known = view_find(view, STORE_KEY_ROLE, "", call->name);
+    int r = known ? add(call->work, role_key(call), NULL, &err)
+                  : error_set(&err, -ENOENT, "there is no role %s", call->name);
+    if (r < 0)
+        call_fail_code(call, r, err.text);
+    else
+        send_unless_changed(call, known);
+}
+
+void operations_set_role(struct call *call)
+{
+    if (begin(call, answer_role))
+        call_with_view(call, on_role_view);
+}
+
+void operations_remove_role(struct call *call)
+{
+    if (begin(call, answer_removed))
+        call_with_view(call, on_remove_role_view);
 }

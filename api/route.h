@@ -22,6 +22,8 @@ void operations_uncordon(struct call *call);
 void operations_drain(struct call *call);
 void operations_brake(struct call *call);
 void operations_set_brake(struct call *call);
+void operations_set_role(struct call *call);
+void operations_remove_role(struct call *call);
 void units_list(struct call *call);
 void units_show(struct call *call);
 void units_why(struct call *call);

@@ -69,6 +69,7 @@ int verb_list_roles(struct cli *cli);
 int verb_list_unit_files(struct cli *cli);
 int verb_list_units(struct cli *cli);
 int verb_load(struct cli *cli);
+int verb_role(struct cli *cli);
 int verb_start(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_stop(struct cli *cli);

@@ -27,6 +27,7 @@ libcli_a_SOURCES = \
 	cli/verb-unload.c \
 	cli/verb-version.c \
 	cli/verb-plan.c \
+	cli/verb-role.c \
 	cli/verb-why.c \
 	cli/verbs.c \
 	cli/verify.c cli/verify.h

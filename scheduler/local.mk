@@ -25,12 +25,17 @@ libscheduler_a_SOURCES = \
 	scheduler/record_values.c \
 	scheduler/records.c scheduler/records.h \
 	scheduler/role_choice.c scheduler/role_choice.h \
+	scheduler/role_settings.c scheduler/role_settings.h \
 	scheduler/roles.c \
 	scheduler/step.h \
 	scheduler/table.c scheduler/table.h \
 	scheduler/shared.c scheduler/shared.h
 
 SCHED_LIBS = libscheduler.a libunits.a $(BASE_LIBS)
+
+check_PROGRAMS += test-role-settings
+test_role_settings_SOURCES = tests/unit/test-role-settings.c tests/unit/harness.h
+test_role_settings_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-records
 test_sched_records_SOURCES = tests/unit/test-sched-records.c tests/unit/harness.h

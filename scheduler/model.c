@@ -11,14 +11,6 @@ enum { PRIORITY_MAX = 255, PRIORITY_DEFAULT = 100 };
 
 /* --- machines --- */
 
-static int member_copy(const struct record_member *from, struct record_member *to,
-                       struct error *err)
-{
-    autofree char *text = NULL;
-    int r = record_member_encode(from, &text, err);
-    return r < 0 ? r : record_member_decode(text, strlen(text), to, err);
-}
-
 /* Without what the machine keeps for itself, at the rate at which it may be promised. */
 static int64_t capacity_of(int64_t total, int64_t reserve, int64_t percent)
 {
@@ -48,7 +40,7 @@ int model_put_member(struct model *model, const char *machine, const struct reco
     autorecord(member) copy = { 0 };
     autofree struct role_number *priorities = NULL;
     size_t priority_count = 0;
-    int r = member_copy(member, &copy, err);
+    int r = record_member_copy(member, &copy, err);
     if (r < 0)
         return r;
     /* An agent checks this before it writes it. Should it be nonsense, the machine has the default

@@ -42,18 +42,11 @@ static void mark_all_machines(struct model *model)
     model->roles_marked = true;
 }
 
-static int role_copy(const struct record_role *from, struct record_role *to, struct error *err)
-{
-    autofree char *text = NULL;
-    int r = record_role_encode(from, &text, err);
-    return r < 0 ? r : record_role_decode(text, strlen(text), to, err);
-}
-
 int model_put_role(struct model *model, const char *role, int64_t mod,
                    const struct record_role *def, struct error *err)
 {
     autorecord(role) copy = { 0 };
-    int failed = role_copy(def, &copy, err);
+    int failed = record_role_copy(def, &copy, err);
     struct role *r = failed < 0 ? NULL : role_get(model, role, err);
     if (!r)
         return failed < 0 ? failed : -ENOMEM;

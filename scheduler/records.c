@@ -269,6 +269,14 @@ static int fields_decode(const struct field *fields, const char *text, size_t le
     return r;
 }
 
+static int fields_copy(const struct field *fields, const void *from, void *to, size_t size,
+                       struct error *err)
+{
+    autofree char *text = NULL;
+    int r = fields_encode(fields, from, &text, err);
+    return r < 0 ? r : fields_decode(fields, text, strlen(text), to, size, err);
+}
+
 /* --- the records --- */
 
 #define FIELD(type, member, kind_, ...)                                                   \
@@ -412,6 +420,11 @@ static const struct field leader_fields[] = {
                                struct error *err)                                                 \
     {                                                                                             \
         return fields_decode(type##_fields, text, length, ret, sizeof(*ret), err);                \
+    }                                                                                             \
+    int record_##type##_copy(const struct record_##type *from, struct record_##type *ret,         \
+                             struct error *err)                                                   \
+    {                                                                                             \
+        return fields_copy(type##_fields, from, ret, sizeof(*ret), err);                          \
     }                                                                                             \
     void record_##type##_done(struct record_##type *record)                                       \
     {                                                                                             \

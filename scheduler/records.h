@@ -195,11 +195,14 @@ struct record_leader {
     char *nonce;
 };
 
-/* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. */
+/* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. copy: *ret
+ * is the caller's. */
 #define DECLARE_RECORD(type)                                                                       \
     int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err); \
     int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,         \
                                struct error *err);                                                 \
+    int record_##type##_copy(const struct record_##type *from, struct record_##type *ret,          \
+                             struct error *err);                                                   \
     void record_##type##_done(struct record_##type *record);                                       \
     static inline void cleanup_record_##type(struct record_##type *record)                         \
     {                                                                                              \

@@ -111,6 +111,27 @@ field() {
     [ -z "$(etcdctl get --prefix --keys-only $P/)" ]
 }
 
+@test "a role is set, changed in part, listed and removed" {
+    join
+    ctl role set db nodes=3 min-nodes=2 spread=rack
+    [ "$status" -eq 0 ]
+    [ "$output" = "Role db wants 3 machines (at least 2), 0 hold it, 1 could besides" ]
+    ctl role set db require=disk=ssd
+    [ "$output" = "Role db wants 3 machines (at least 2), 0 hold it, 0 could besides" ]
+    [ "$(etcdctl get --print-value-only $P/roles/db | jq -c '[.nodes, .min_nodes, .spread, .require]')" = '[3,2,"rack",["disk=ssd"]]' ]
+    ctl list-roles --json
+    [ "$(jq -c '.[0] | [.role, .want, .definition.require]' <<<"$output")" = '["db",3,["disk=ssd"]]' ]
+    ctl role set db min-nodes=4
+    [ "$status" -eq 1 ]
+    [ "$output" = 'musterctl: role "db": min-nodes 4 is more than nodes 3' ]
+    ctl role remove db
+    [ "$status" -eq 0 ]
+    ctl role remove db
+    [ "$status" -eq 1 ]
+    [ "$output" = "musterctl: there is no role db" ]
+    [ -z "$(etcdctl get --keys-only $P/roles/db)" ]
+}
+
 @test "a file that is not there is one clear line" {
     ctl start nope.service
     [ "$status" -eq 1 ]
