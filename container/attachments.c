@@ -223,8 +223,8 @@ static int record_plan(const struct container *container, json_t *ports, json_t 
         r = attachment_plan(container, i, &unpublished, attachments, err);
     if (r == 0 && unpublished)
         r = error_set(err, -EINVAL,
-                      "PublishPort=: network %s has no plugin portmap that could publish ports",
-                      container->networks[0].name);
+                      "PublishPort=: no network of the unit has the plugin portmap, which could "
+                      "publish ports");
     if (r < 0)
         return r;
     *ret = json_pack("{s:O*, s:O}", "ports", ports, "attachments", attachments);

@@ -140,6 +140,21 @@ static int check_rest(const struct container *c, struct error *err)
     return 0;
 }
 
+/* What only a bridge can give is wish enough for one: the default network. */
+static int join_default_network(struct container *c, struct error *err)
+{
+    if (c->network != CONTAINER_NETWORK_INVALID || !(c->port_count || c->ip || c->ip6))
+        return 0;
+    struct container_network *network =
+        shape_list_add(&c->networks, &c->network_count, sizeof(*network));
+    if (network)
+        network->name = strdup("bridge");
+    if (!network || !network->name)
+        return error_oom(err);
+    c->network = CONTAINER_NETWORK_BRIDGE;
+    return 0;
+}
+
 static int set_rest(struct container *c, const struct unit_file *file, const char *unit_name,
                     struct error *err)
 {
@@ -149,11 +164,10 @@ static int set_rest(struct container *c, const struct unit_file *file, const cha
         c->host_name = container_default_host_name(unit_name);
     if (!c->host_name)
         return error_oom(err);
-    /* What only a bridge can give is wish enough for one. */
-    if (c->network == CONTAINER_NETWORK_INVALID && (c->port_count || c->ip || c->ip6))
-        c->network = CONTAINER_NETWORK_BRIDGE;
-    container_set_defaults(c);
-    return 0;
+    int r = join_default_network(c, err);
+    if (r == 0)
+        container_set_defaults(c);
+    return r;
 }
 
 static int settle(struct reading *reading, const struct unit_file *file, struct error *err)
