@@ -20,19 +20,19 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "container/cgroup.h"
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/verbs.h"
 #include "units/health_check.h"
 
-#define CGROUP_ROOT  "/sys/fs/cgroup"
 #define PROBE_CGROUP "muster-probe"
 
 /* How long the end of a container may take to be seen, once it has taken the check along. */
 enum { END_MS = 200 };
 
-enum { CHECK_MAX_BYTES = 256 * 1024, TAIL_BYTES = 512, CGROUP_MAX_BYTES = 8192 };
+enum { CHECK_MAX_BYTES = 256 * 1024, TAIL_BYTES = 512 };
 
 struct probe {
     const struct place *place;
@@ -79,50 +79,28 @@ static int container_find(struct probe *probe, pid_t pid, struct error *err)
     return probe->container < 0 ? error_errno(err, -errno, "pidfd_open") : 0;
 }
 
-static int cgroup_find(struct probe *probe, int64_t pid, struct error *err)
+static int group_find(struct probe *probe, pid_t pid, struct error *err)
 {
-    autofree char *path = text_format("/proc/%lld/cgroup", (long long)pid);
-    autofree char *text = NULL;
-    if (!path)
-        return error_oom(err);
-    int r = file_read(path, CGROUP_MAX_BYTES, &text, NULL, err);
+    int r = cgroup_of(pid, &probe->cgroup, err);
     if (r < 0)
         return r;
-    char *line = text_starts_with(text, "0::") ? text : strstr(text, "\n0::");
-    if (!line)
-        return error_set(err, -EINVAL, "health checks need cgroup v2, which this machine has not");
-    line = strchr(line, '/');
-    char *end = line ? strchr(line, '\n') : NULL;
-    if (!end)
-        return error_set(err, -EPROTO, "%s has no cgroup in it", path);
-    *end = '\0';
-    probe->cgroup = text_format(CGROUP_ROOT "%s", line);
-    probe->group = text_format(CGROUP_ROOT "%s/" PROBE_CGROUP, line);
-    return probe->cgroup && probe->group ? 0 : error_oom(err);
-}
-
-static int cgroup_write(const char *cgroup, const char *file, const char *value, struct error *err)
-{
-    autofree char *path = text_format("%s/%s", cgroup, file);
-    if (!path)
-        return error_oom(err);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    int r = fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return r < 0 ? error_errno(err, r, "%s", path) : 0;
+    probe->group = text_format("%s/" PROBE_CGROUP, probe->cgroup);
+    return probe->group ? 0 : error_oom(err);
 }
 
 /* What an earlier probe left, whom somebody killed before it could, goes first. */
-static int cgroup_enter(const struct probe *probe, struct error *err)
+static int group_make(const struct probe *probe, struct error *err)
 {
-    int r = cgroup_write(probe->cgroup, "cgroup.procs", "0", err);
+    autofree char *path = text_format(CGROUP_ROOT "%s", probe->group);
+    if (!path)
+        return error_oom(err);
+    int r = cgroup_enter(probe->cgroup, err);
     if (r < 0)
         return r;
-    if (mkdir(probe->group, 0755) == 0)
+    if (mkdir(path, 0755) == 0)
         return 0;
     if (errno != EEXIST)
-        return error_errno(err, -errno, "%s", probe->group);
+        return error_errno(err, -errno, "%s", path);
     return cgroup_write(probe->group, "cgroup.kill", "1", err);
 }
 
@@ -157,7 +135,7 @@ static void become_check(const struct probe *probe, char *const *command, int ou
 {
     struct error err = { 0 };
     (void)sigprocmask(SIG_SETMASK, &probe->mask, NULL);
-    int r = cgroup_write(probe->group, "cgroup.procs", "0", &err);
+    int r = cgroup_enter(probe->group, &err);
     if (r == 0 && (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0))
         r = error_errno(&err, -errno, "dup2");
     if (r == 0)
@@ -247,7 +225,10 @@ static void check_end(struct probe *probe)
     while (read_output(probe))
         ;
     (void)cgroup_write(probe->group, "cgroup.kill", "1", NULL);
-    (void)rmdir(probe->group); /* or the next probe's, or systemd's at the unit's end */
+    /* If it cannot go yet, the next probe removes it, or systemd at the end of the unit. */
+    autofree char *path = text_format(CGROUP_ROOT "%s", probe->group);
+    if (path)
+        (void)rmdir(path);
 }
 
 /* With the container's first process all others of it are killed, and the check is reaped before
@@ -285,9 +266,9 @@ static int probe_run(struct probe *probe, const struct health_check *check, char
     if (r == 0)
         r = container_find(probe, (pid_t)check->pid, err);
     if (r == 0)
-        r = cgroup_find(probe, check->pid, err);
+        r = group_find(probe, (pid_t)check->pid, err);
     if (r == 0)
-        r = cgroup_enter(probe, err);
+        r = group_make(probe, err);
     if (r == 0)
         r = rootfs_isolate(err);
     if (r == 0)

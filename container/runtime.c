@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "container/cgroup.h"
 #include "container/process.h"
 #include "container/tree.h"
 
@@ -160,20 +161,13 @@ int runtime_delete(const struct place *place, char *const *environment, struct e
 
 int runtime_cgroup(const struct place *place, char **ret, struct error *err)
 {
-    enum { LINES_MAX_BYTES = 64 * 1024 };
-    autofree char *text = NULL;
+    autofree char *cgroup = NULL;
     *ret = NULL;
     if (place->runtime == CONTAINER_RUNTIME_CRUN)
         return 0;
-    int r = file_read("/proc/self/cgroup", LINES_MAX_BYTES, &text, NULL, err);
+    int r = cgroup_of(0, &cgroup, err);
     if (r < 0)
-        return r;
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        if (!text_starts_with(line, "0::/"))
-            continue;
-        *ret = text_format("%s/container", line + strlen("0::"));
-        return *ret ? 0 : error_oom(err);
-    }
-    return error_set(err, -EINVAL, "runc takes a machine with cgroup v2, and this has none");
+        return error_prefix(err, r, "runc");
+    *ret = text_format("%s/container", cgroup);
+    return *ret ? 0 : error_oom(err);
 }

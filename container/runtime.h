@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The OCI runtime, crun or runc as place->runtime says. crun is told to leave cgroups alone: the
- * container stays in the cgroup of whoever calls, which is the service's. runc cannot, and makes
+ * container stays in the cgroup of whoever calls: the service's, or a scope. runc cannot, and makes
  * one below, which its config.json names (runtime_cgroup()).
  */
 #ifndef CONTAINER_RUNTIME_H
@@ -35,8 +35,8 @@ int runtime_delete(const struct place *place, char *const *environment, struct e
 int runtime_line(const struct place *place, const char *const *words, char ***ret,
                  struct error *err);
 
-/* The cgroup that config.json has to name, from the hierarchy's root on; *ret NULL: none. Caller
- * frees. */
+/* The cgroup that config.json has to name if runtime_create() is to be called in the one that we
+ * are in now, from the hierarchy's root on; *ret NULL: none. Caller frees. */
 int runtime_cgroup(const struct place *place, char **ret, struct error *err);
 
 #endif
