@@ -8,6 +8,7 @@
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
+#include "container/scope.h"
 #include "container/store.h"
 #include "container/tree.h"
 #include "container/verbs.h"
@@ -23,12 +24,15 @@ int verb_clean(const char *unit, struct error *err)
     r = rootfs_isolate(err);
     if (r == 0)
         r = runtime_delete(place, environ, err);
+    int ended = scope_end(place, r < 0 ? NULL : err);
+    if (r == 0)
+        r = ended;
     int detached = network_detach(place, r < 0 ? NULL : err);
     if (r == 0)
         r = detached;
-    const char *const leftovers[] = { place->root,  place->layer,   place->fallback,
-                                      place->stage, place->secrets, place->config,
-                                      place->pid,   place->log,     place->health };
+    const char *const leftovers[] = { place->root,    place->layer,  place->fallback, place->stage,
+                                      place->secrets, place->config, place->pid,      place->log,
+                                      place->scope,   place->health };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
         int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
         if (r == 0)

@@ -29,6 +29,7 @@ libcontainer_a_SOURCES = \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
 	container/seccomp.c container/seccomp.h container/seccomp_tighten.c \
+	container/scope.c container/scope.h \
 	container/secrets.c container/secrets.h \
 	container/settings.c container/settings.h \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
@@ -47,7 +48,9 @@ EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats \
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
 	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store \
 	test-container-id-claims test-container-id-ranges
-check_PROGRAMS += test-container-variables
+check_PROGRAMS += test-container-scope test-container-variables
+test_container_scope_SOURCES = tests/unit/test-container-scope.c tests/unit/harness.h
+test_container_scope_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_variables_SOURCES = tests/unit/test-container-variables.c tests/unit/harness.h
 test_container_variables_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h

@@ -32,6 +32,7 @@ void place_free(struct place *place)
     free(place->secrets);
     free(place->pid);
     free(place->log);
+    free(place->scope);
     free(place->runtime_root);
     free(place->network);
     free(place->cni);
@@ -102,6 +103,7 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->secrets = text_format(PLACE_RUN_DIRECTORY "/containers/%s/secrets", unit);
     p->pid = text_format(PLACE_RUN_DIRECTORY "/containers/%s/pid", unit);
     p->log = text_format(PLACE_RUN_DIRECTORY "/containers/%s/runtime.log", unit);
+    p->scope = text_format(PLACE_RUN_DIRECTORY "/containers/%s/scope", unit);
     p->network = text_format(PLACE_RUN_DIRECTORY "/containers/%s/network.json", unit);
     p->cni = text_format(PLACE_RUN_DIRECTORY "/containers/%s/cni.json", unit);
     p->resolv_conf = text_format(PLACE_RUN_DIRECTORY "/containers/%s/resolv.conf", unit);
@@ -109,7 +111,7 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->host_name = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hostname", unit);
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->health || !p->root ||
         !p->images || !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets ||
-        !p->pid || !p->log || !p->network || !p->cni || !p->resolv_conf || !p->hosts ||
+        !p->pid || !p->log || !p->scope || !p->network || !p->cni || !p->resolv_conf || !p->hosts ||
         !p->host_name)
         return error_oom(err);
     r = find_runtime(p, err);

@@ -10,6 +10,7 @@
  *                                 the run directory cannot carry an overlay)
  *   containers/UNIT/images/       pins on its images (store.h)
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
+ *   containers/UNIT/scope         the cgroup of its scope, if it has one (scope.h)
  *   containers/UNIT/secrets/      files of its secrets
  *   containers/UNIT/network.json  its addresses and ports (network.h)
  *   containers/UNIT/cni.json      what to undo of its network (attachments.h)
@@ -53,6 +54,7 @@ struct place {
     char *secrets;
     char *pid;
     char *log;
+    char *scope;
     char *network;
     char *cni;
     char *resolv_conf;

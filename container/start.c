@@ -18,6 +18,7 @@
 #include "container/place.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
+#include "container/scope.h"
 #include "container/seccomp.h"
 #include "container/secrets.h"
 #include "container/settings.h"
@@ -325,7 +326,7 @@ static int runtime_choose(struct place *place, struct error *err)
     return r < 0 ? r : place_use_runtime(place, settings->runtime, err);
 }
 
-/* Everything up to a bundle that the runtime can create from. */
+/* Everything up to a bundle that the runtime can create from, but for its config.json. */
 static int bundle_prepare(struct start *start, struct error *err)
 {
     if (uname(&start->machine) < 0)
@@ -344,7 +345,27 @@ static int bundle_prepare(struct start *start, struct error *err)
         r = root_make(start, err);
     if (r == 0)
         r = network_prepare(start->place, start->container, &start->network, err);
-    return r < 0 ? r : config_write(start, err);
+    return r;
+}
+
+static int create_here(const struct start *start, pid_t *ret, struct error *err)
+{
+    int r = config_write(start, err);
+    return r < 0 ? r : runtime_create(start->place, start->environment, ret, err);
+}
+
+/* The container begins in the cgroup that we are in: the service's, unless it has a scope. */
+static int container_create(const struct start *start, pid_t *ret, struct error *err)
+{
+    autofree char *home = NULL;
+    if (start->container->cgroups != CONTAINER_CGROUPS_ENABLED)
+        return create_here(start, ret, err);
+    int r = scope_enter(start->place, &home, err);
+    if (r < 0)
+        return r;
+    r = create_here(start, ret, err);
+    int left = scope_leave(home, r < 0 ? NULL : err);
+    return r < 0 ? r : left;
 }
 
 /* One message, so that systemd never sees a ready service with us as its main process; and it must
@@ -398,7 +419,7 @@ static int container_run(struct start *start, int *ret_status, struct error *err
     if (oneshot && prctl(PR_SET_CHILD_SUBREAPER, 1L) < 0)
         r = error_errno(err, -errno, "adopting the container");
     if (r == 0)
-        r = runtime_create(start->place, start->environment, &pid, err);
+        r = container_create(start, &pid, err);
     if (r == 0)
         r = network_attach(start->place, start->container, &start->network, pid, err);
     if (r == 0 && !oneshot)

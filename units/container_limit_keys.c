@@ -135,22 +135,21 @@ static int take_stop_timeout(struct reading *reading, const struct unit_option *
     return r;
 }
 
-/* "no-conmon" and "disabled" are about a process that is not there, or leave the cgroup as it is:
- * the service's own. */
+/* "no-conmon" leaves Podman's own supervisor out of the scope, and there is none here; "disabled"
+ * leaves the container in the cgroup that it began in, which is the service's. */
 static int take_cgroups(struct reading *reading, const struct unit_option *option, void *field,
                         struct error *err)
 {
-    if (strcmp(option->value, "disabled") == 0 || strcmp(option->value, "no-conmon") == 0) {
-        *(enum container_cgroups *)field = CONTAINER_CGROUPS_SPLIT;
-        return 0;
-    }
-    int r = take_word_of(container_cgroups_words, reading, option, field, err);
-    return r == 0 && strcmp(option->value, "enabled") == 0
-               ? take_warning(reading, option,
-                              "there are no scopes for containers yet; it stays in the cgroup of "
-                              "its service",
-                              err)
-               : r;
+    static const char *const words[] = { NULL, "split", "enabled", "disabled", "no-conmon", NULL };
+    static const enum container_cgroups meanings[] = {
+        CONTAINER_CGROUPS_INVALID, CONTAINER_CGROUPS_SPLIT,   CONTAINER_CGROUPS_ENABLED,
+        CONTAINER_CGROUPS_SPLIT,   CONTAINER_CGROUPS_ENABLED,
+    };
+    int word = 0;
+    int r = take_word_of(words, reading, option, &word, err);
+    if (r == 0)
+        *(enum container_cgroups *)field = meanings[word];
+    return r;
 }
 
 const struct container_key container_limit_keys[] = {

@@ -44,13 +44,15 @@ leftovers() {
     # shellcheck disable=SC2016  # the node's shell expands it
     node sh -c '
         cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -E " /run/muster/(containers|crun|runc)/" | sed "s/^/mount: /" | sort -u
-        ls /sys/fs/cgroup/muster.slice | grep -E "\.(service|scope)$" | sed "s/^/cgroup: /"
+        find /sys/fs/cgroup/muster.slice -type d | grep -E "\.(service|scope)$" | sed "s/^/cgroup: /"
+        ls /run/systemd/transient 2>/dev/null | sed "s/^/transient: /"
         find /run/muster/containers -mindepth 2 ! -name spec.json | sed "s/^/file: /"
         find /run/muster/crun /run/muster/runc -mindepth 1 -maxdepth 1 2>/dev/null | sed "s/^/state: /"
         find /run/muster/ids -name "*.service" 2>/dev/null | sed "s/^/ids: /"
         find /var/lib/muster/containers -mindepth 1 2>/dev/null | sed "s/^/layer: /"
-        find /var/lib/cni/networks -type f 2>/dev/null | grep -E "/[0-9.]+$" | sed "s/^/lease: /"
-        ip -o link | grep -E " (veth|muster)[^ ]*@" | sed "s/^/link: /"
+        ls /run/muster/cni/leases/*/[0-9]* 2>/dev/null | sed "s/^/lease: /"
+        ip -o link show type veth | grep -v host0 | sed "s/^/link: /"
+        iptables-save | grep -E "muster-|CNI-(DN-)?[0-9a-f]{8}" | sed "s/^/rule: /"
         ls /run/netns 2>/dev/null | sed "s/^/netns: /"
         systemctl list-units --plain --no-legend --state=active "*.scope" | grep muster | sed "s/^/scope: /"
         ps -eo comm= | grep -E "^(crun|runc|muster-contain|muster-unpack)" | sed "s/^/process: /"'
@@ -192,6 +194,74 @@ END
     [ "$(wc -w <<<"$pids")" -ge 7 ]
     node systemctl stop family.service
     for pid in $pids; do run ! node test -e "/proc/$pid"; done
+}
+
+# --- a scope of its own ---
+
+SLICE=/sys/fs/cgroup/muster.slice
+SCOPED='muster-scoped\x401.scope'
+
+@test "CgroupsMode=enabled: a scope in the slice of the unit, with its limits, and the life is the service's" {
+    local main before i
+    container scoped@1.service "sh -c \"trap 'exit 3' TERM; while :; do sleep 1000 & wait; done\"" CgroupsMode=enabled \
+        '[Service]' Slice=muster-own.slice MemoryMax=100M CPUQuota=50% 'DeviceAllow=/dev/fuse rw'
+    node musterctl start scoped@1.service
+    main=$(property scoped@1.service MainPID)
+    node grep -Fx "0::/muster.slice/muster-own.slice/$SCOPED" "/proc/$main/cgroup"
+    [ -z "$(node cat "$SLICE/muster-own.slice/scoped@1.service/cgroup.procs")" ]
+    [ "$(node sh -c 'cat "$1"/comm' comms "/proc/$main")" = sh ]
+    [ "$(property "$SCOPED" MemoryMax)" = 104857600 ]
+    [ "$(property "$SCOPED" CPUQuotaPerSecUSec)" = 500ms ]
+    [ "$(property "$SCOPED" TasksMax)" = 2048 ]
+    [ "$(property "$SCOPED" DevicePolicy)" = closed ]
+    [ "$(property "$SCOPED" DeviceAllow)" = '/dev/fuse rw' ]
+    [ "$(node musterctl exec scoped@1.service -- cat /proc/1/comm)" = sh ]
+    for i in 1 2 3; do
+        before=$(property scoped@1.service MainPID)
+        node systemctl restart scoped@1.service
+        [ "$(property scoped@1.service MainPID)" != "$before" ]
+    done
+    node systemctl stop scoped@1.service
+    [ "$(fate scoped@1.service)" = 'exit-code 1 3 0' ]
+    wait_for 5 'nothing is left' nothing_is_left
+}
+
+@test "a oneshot in a scope: its status is the service's" {
+    container scoped-once.service "sh -c \"exit 7\"" CgroupsMode=enabled '[Service]' Type=oneshot
+    run ! node timeout 30 musterctl start scoped-once.service
+    [ "$(fate scoped-once.service)" = 'exit-code 1 7 0' ]
+    wait_for 5 'nothing is left' nothing_is_left
+}
+
+# stray UNIT [LINE OF SERVICE]: without a namespace for processes nothing ends by itself with the main process.
+stray() {
+    container "$1" "sh -c \"setsid sh -c 'trap : TERM HUP INT; while :; do sleep 1; done' & trap 'exit 0' TERM; while :; do sleep 1000 & wait; done\"" \
+        CgroupsMode=enabled PodmanArgs=--pid=host '[Service]' "${@:2}"
+    node musterctl start "$1"
+}
+
+# all_end_with UNIT: what was in its scope.
+all_end_with() {
+    local pids pid
+    pids=$(node cat "$SLICE/muster-${1%.service}.scope/cgroup.procs")
+    [ "$(wc -w <<<"$pids")" -ge 3 ]
+    node systemctl stop "$1"
+    for pid in $pids; do
+        wait_for 5 "process $pid is gone" node test ! -e "/proc/$pid"
+    done
+}
+
+@test "the stop ends all of a scope; where there was no clean-up, systemd does" {
+    stray stray.service
+    all_end_with stray.service
+    wait_for 5 'nothing is left' nothing_is_left
+    # What fails before it keeps systemd from running ours.
+    stray unswept.service ExecStopPost=/bin/false
+    all_end_with unswept.service
+    wait_for 5 'the scope has gone' node test ! -e "$SLICE/muster-unswept.scope"
+    node test -e /run/muster/containers/unswept.service/scope
+    node /usr/lib/muster/muster-container clean unswept.service
+    wait_for 5 'nothing is left' nothing_is_left
 }
 
 # --- kill -9 ---

@@ -47,6 +47,7 @@ write_units() {
     local gate=Volume=/run/gate:/gate once=Volume=/run/once:/once machine=Volume=/dev:/machine devices
     local lines=$'CPUQuota=150%\nCPUWeight=250\nIOWeight=300\nAllowedCPUs=1\nMemoryMax=64M\nTasksMax=32'
     container limited.service "$lines" '' 'exec sleep 1000'
+    container scoped.service "$lines" CgroupsMode=enabled 'exec sleep 1000'
     container child-hog.service MemoryMax=16M '' 'tail /dev/zero; exec sleep 1000'
     container main-hog.service $'MemoryMax=16M\nRestart=on-failure' "$once" \
         'mkdir /once/hog && exec tail /dev/zero; exec sleep 1000'
@@ -119,15 +120,24 @@ open_gate() {
     done
 }
 
+# holds_limits UNIT CGROUP: the values are those that write_units asks for, and the main process is in there.
+holds_limits() {
+    wait_for 120 "$1 is active" is_active "$1" || return
+    [ "$(cgroup_value "$2/cpu.max")" = '150000 100000' ] &&
+        [ "$(cgroup_value "$2/cpu.weight")" = 250 ] &&
+        [ "$(cgroup_value "$2/io.weight")" = 'default 300' ] &&
+        [ "$(cgroup_value "$2/cpuset.cpus.effective")" = 1 ] &&
+        [ "$(cgroup_value "$2/memory.max")" = $((64 * 1024 * 1024)) ] &&
+        [ "$(cgroup_value "$2/pids.max")" = 32 ] &&
+        vm_run grep -qx "$(property "$1" MainPID)" "$CGROUPS/$2/cgroup.procs"
+}
+
 @test "limits of the unit are values of the container's cgroup" {
-    wait_for 120 'limited.service is active' is_active limited.service
-    [ "$(cgroup_value limited.service/cpu.max)" = '150000 100000' ]
-    [ "$(cgroup_value limited.service/cpu.weight)" = 250 ]
-    [ "$(cgroup_value limited.service/io.weight)" = 'default 300' ]
-    [ "$(cgroup_value limited.service/cpuset.cpus.effective)" = 1 ]
-    [ "$(cgroup_value limited.service/memory.max)" = $((64 * 1024 * 1024)) ]
-    [ "$(cgroup_value limited.service/pids.max)" = 32 ]
-    vm_run grep -qx "$(property limited.service MainPID)" "$CGROUPS/limited.service/cgroup.procs"
+    holds_limits limited.service limited.service
+}
+
+@test "limits of a unit with a scope are the scope's" {
+    holds_limits scoped.service muster-scoped.scope
 }
 
 @test "a container sees its own cgroup, and cannot write to it" {
