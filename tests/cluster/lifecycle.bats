@@ -281,33 +281,38 @@ all_end_with() {
     wait_for 10 'nothing is left' nothing_is_left
 }
 
-# killed_at SEED: one start (and the stop that follows), in which one process dies at a moment drawn from the seed.
+# Two to be killed: one in the service's cgroup, one in a scope.
+VICTIMS=(victim.service scoped-victim.service)
+
+# killed_at SEED UNIT: one start (and the stop before or after it), in which one process dies at a moment drawn from the seed.
 killed_at() {
-    local names=(muster-contain crun sh '(sd-' muster-unpack) name delay
+    local names=(muster-contain crun sh 'muster-container clean') name delay
     RANDOM=$1
-    name=${names[RANDOM % 3]}
+    name=${names[RANDOM % 4]}
     delay=$((RANDOM % 30000))
-    echo "seed $1: $name after $delay µs"
-    node /tmp/kill-at "/sys/fs/cgroup/muster.slice/victim.service" "$name" "$delay" &
-    node systemctl restart victim.service >/dev/null 2>&1 || true
-    [ $((RANDOM % 2)) = 0 ] || node systemctl stop victim.service || true
+    echo "seed $1, $2: $name after $delay µs"
+    node /tmp/kill-at "$name" "$delay" "$SLICE/$2" "$SLICE/muster-${2%.service}.scope" &
+    node systemctl restart "$2" >/dev/null 2>&1 || true
+    [ $((RANDOM % 2)) = 0 ] || node systemctl stop "$2" || true
     wait || true
-    node systemctl stop victim.service >/dev/null 2>&1 || true
-    node systemctl reset-failed victim.service 2>/dev/null || true
+    node systemctl stop "$2" >/dev/null 2>&1 || true
+    node systemctl reset-failed "$2" 2>/dev/null || true
 }
 
 @test "kill -9 of any part at any moment, and after the next start and stop nothing is left" {
-    local seed
-    container victim.service "sh -c \"trap 'exit 0' TERM; while :; do sleep 1000 & wait; done\"" UserNS=auto
-    node musterctl start victim.service
-    node systemctl stop victim.service
+    local seed unit trap="sh -c \"trap 'exit 0' TERM; while :; do sleep 1000 & wait; done\""
+    container "${VICTIMS[0]}" "$trap" UserNS=auto PublishPort=8180:80
+    container "${VICTIMS[1]}" "$trap" CgroupsMode=enabled PublishPort=8181:80
+    node musterctl start "${VICTIMS[@]}"
+    node systemctl stop "${VICTIMS[@]}"
     for seed in $(seq "${KILL_SEED:-1}" $((${KILL_SEED:-1} + ${KILL_ROUNDS:-40}))); do
-        killed_at "$seed"
+        unit=${VICTIMS[seed % 2]}
+        killed_at "$seed" "$unit"
         # What ExecStopPost was killed in is for the next start, which is whole.
         if [ -n "$(leftovers)" ]; then
             echo "  left: $(leftovers | head -3)"
-            wait_for 5 'it starts again' node systemctl start victim.service
-            node systemctl stop victim.service
+            wait_for 5 'it starts again' node systemctl start "$unit"
+            node systemctl stop "$unit"
             wait_for 5 "after seed $seed nothing is left" nothing_is_left
         fi
     done
