@@ -38,10 +38,10 @@ static void late_free(struct late *late)
  */
 static int copy_value(const char *value, size_t length, const char **ret)
 {
-    size_t bytes = kv_value_length(value, length);
-    char *copy = value ? calloc(1, bytes + 1) : NULL;
     if (!value)
         return 0;
+    size_t bytes = kv_value_length(value, length);
+    char *copy = calloc(1, bytes + 1);
     if (!copy)
         return -ENOMEM;
     memcpy(copy, value, bytes);
