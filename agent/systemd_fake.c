@@ -8,12 +8,17 @@
 #include <uthash.h>
 #include <utlist.h>
 
+enum fake_job { JOB_NONE = 0, JOB_START, JOB_STOP };
+
 struct fake_unit {
     char name[257];
     struct systemd_status status;
     bool watched;
     bool fail_start;
     bool hold_start;
+    enum fake_job job;
+    systemd_done_fn job_fn;
+    void *job_userdata;
     systemd_done_fn held; /* of a start that goes on until it is stopped or let go */
     void *held_userdata;
     bool ignore_start;
@@ -40,7 +45,10 @@ struct fake {
     struct systemd_callbacks callbacks;
     void *userdata;
     bool connected;
+    bool slow;
+    bool outlives;
     unsigned int invocations;
+    uint64_t changes;
     struct fake_unit *units;
     struct news *news;
     unsigned int reloads;
@@ -82,6 +90,7 @@ static void add_news(struct systemd *systemd, const char *unit, int code, system
     news->fn = fn;
     news->userdata = userdata;
     DL_APPEND(fake->news, news);
+    fake->changes++;
 }
 
 static int fake_watch(struct systemd *systemd, const char *unit, struct error *err)
@@ -102,6 +111,28 @@ static int check_connected(const struct systemd *systemd, struct error *err)
     return ((const struct fake *)systemd)->connected ? 0 : error_set(err, -EAGAIN, "no bus");
 }
 
+/* Its end is told later; one that is under way is superseded by it. */
+static int begin_job(struct systemd *systemd, struct fake_unit *unit, enum fake_job job,
+                     systemd_done_fn fn, void *userdata)
+{
+    bool there = strcmp(unit->status.active, job == JOB_START ? "active" : "inactive") == 0;
+    if (unit->job_fn)
+        add_news(systemd, unit->name, -EAGAIN, unit->job_fn, unit->job_userdata);
+    unit->job = there ? JOB_NONE : job;
+    unit->job_fn = there ? NULL : fn;
+    unit->job_userdata = userdata;
+    if (there) {
+        add_news(systemd, unit->name, 0, fn, userdata);
+        return 0;
+    }
+    if (job == JOB_START)
+        set_words(&unit->status, "activating", "start");
+    else
+        set_words(&unit->status, "deactivating", "stop-sigterm");
+    add_news(systemd, unit->name, 0, NULL, NULL);
+    return 0;
+}
+
 static int fake_start(struct systemd *systemd, const char *name, systemd_done_fn fn, void *userdata,
                       struct error *err)
 {
@@ -110,6 +141,8 @@ static int fake_start(struct systemd *systemd, const char *name, systemd_done_fn
     if (r < 0)
         return r;
     unit->starts++;
+    if (((struct fake *)systemd)->slow)
+        return begin_job(systemd, unit, JOB_START, fn, userdata);
     if (unit->hold_start) {
         unit->held = fn;
         unit->held_userdata = userdata;
@@ -138,6 +171,8 @@ static int fake_stop(struct systemd *systemd, const char *name, systemd_done_fn 
     if (r < 0)
         return r;
     unit->stops++;
+    if (((struct fake *)systemd)->slow)
+        return begin_job(systemd, unit, JOB_STOP, fn, userdata);
     set_words(&unit->status, "inactive", "dead");
     if (unit->held)
         add_news(systemd, name, -EAGAIN, unit->held, unit->held_userdata);
@@ -206,21 +241,47 @@ static int fake_is_stopping(struct systemd *systemd, systemd_done_fn fn, void *u
     return r;
 }
 
-static void fake_free(struct systemd *systemd)
+/* Whoever was to be told is not there any more. */
+static void drop_news(struct fake *fake)
 {
-    struct fake *fake = (struct fake *)systemd;
     struct fake_unit *unit = NULL;
     struct fake_unit *next_unit = NULL;
     struct news *news = NULL;
     struct news *next_news = NULL;
     HASH_ITER(hh, fake->units, unit, next_unit) {
+        unit->watched = false;
+        unit->job_fn = NULL;
+    }
+    DL_FOREACH_SAFE(fake->news, news, next_news) {
+        DL_DELETE(fake->news, news);
+        free(news);
+    }
+}
+
+void systemd_fake_destroy(struct systemd *systemd)
+{
+    struct fake *fake = (struct fake *)systemd;
+    struct fake_unit *unit = NULL;
+    struct fake_unit *next_unit = NULL;
+    if (!fake)
+        return;
+    drop_news(fake);
+    HASH_ITER(hh, fake->units, unit, next_unit) {
         HASH_DEL(fake->units, unit);
         free(unit);
     }
-    DL_FOREACH_SAFE(fake->news, news, next_news) {
-        free(news);
-    }
     free(fake);
+}
+
+static void fake_free(struct systemd *systemd)
+{
+    struct fake *fake = (struct fake *)systemd;
+    if (!fake->outlives) {
+        systemd_fake_destroy(systemd);
+        return;
+    }
+    drop_news(fake);
+    fake->connected = false;
 }
 
 static const struct systemd_vtable fake_vtable = {
@@ -248,6 +309,60 @@ int systemd_fake_new(const struct systemd_callbacks *callbacks, void *userdata,
                            .connected = true };
     *ret = &fake->base;
     return 0;
+}
+
+void systemd_fake_outlive(struct systemd *systemd)
+{
+    ((struct fake *)systemd)->outlives = true;
+}
+
+void systemd_fake_reconnect(struct systemd *systemd, const struct systemd_callbacks *callbacks,
+                            void *userdata)
+{
+    struct fake *fake = (struct fake *)systemd;
+    fake->callbacks = *callbacks;
+    fake->userdata = userdata;
+}
+
+void systemd_fake_set_slow(struct systemd *systemd)
+{
+    ((struct fake *)systemd)->slow = true;
+}
+
+bool systemd_fake_has_job(const struct systemd *systemd, const char *unit)
+{
+    return get(systemd, unit)->job != JOB_NONE;
+}
+
+void systemd_fake_finish(struct systemd *systemd, const char *name)
+{
+    struct fake *fake = (struct fake *)systemd;
+    struct fake_unit *unit = get(systemd, name);
+    bool fails = unit->job == JOB_START && unit->fail_start;
+    if (unit->job == JOB_STOP)
+        set_words(&unit->status, "inactive", "dead");
+    else
+        set_words(&unit->status, fails ? "failed" : "active", fails ? "failed" : "running");
+    if (unit->job == JOB_START)
+        (void)snprintf(unit->status.invocation, sizeof(unit->status.invocation), "%032u",
+                       ++fake->invocations);
+    unit->fail_start = unit->fail_start && !fails;
+    add_news(systemd, name, 0, NULL, NULL);
+    if (unit->job_fn)
+        add_news(systemd, name, fails ? -EIO : 0, unit->job_fn, unit->job_userdata);
+    unit->job = JOB_NONE;
+    unit->job_fn = NULL;
+}
+
+bool systemd_fake_is_due(const struct systemd *systemd)
+{
+    const struct fake *fake = (const struct fake *)systemd;
+    return fake->connected && fake->news;
+}
+
+uint64_t systemd_fake_changes(const struct systemd *systemd)
+{
+    return ((const struct fake *)systemd)->changes;
 }
 
 size_t systemd_fake_deliver(struct systemd *systemd)
@@ -339,11 +454,42 @@ void systemd_fake_ignore_start(struct systemd *systemd, const char *unit, int co
     get(systemd, unit)->ignore_code = code;
 }
 
+/* As a bus that comes back: what every watched unit is now. */
+static void tell_all(struct systemd *systemd)
+{
+    const struct fake *fake = (const struct fake *)systemd;
+    for (const struct fake_unit *unit = fake->units; unit; unit = unit->hh.next)
+        if (unit->watched)
+            add_news(systemd, unit->name, 0, NULL, NULL);
+}
+
+/* As a bus that is lost: whether an order was carried out is not known, and no signal comes. */
+static void lose_jobs(struct systemd *systemd)
+{
+    struct fake *fake = (struct fake *)systemd;
+    for (struct fake_unit *unit = fake->units; unit; unit = unit->hh.next) {
+        if (unit->job_fn)
+            add_news(systemd, unit->name, 0, unit->job_fn, unit->job_userdata);
+        unit->job_fn = NULL;
+    }
+    while (fake->news) {
+        struct news *news = fake->news;
+        DL_DELETE(fake->news, news);
+        if (news->fn)
+            news->fn(news->unit, -EAGAIN, "the connection was lost", news->userdata);
+        free(news);
+    }
+}
+
 void systemd_fake_connect(struct systemd *systemd, bool connected)
 {
     struct fake *fake = (struct fake *)systemd;
     fake->connected = connected;
+    if (fake->slow && connected)
+        tell_all(systemd);
     fake->callbacks.on_connected(connected, fake->userdata);
+    if (fake->slow && !connected)
+        lose_jobs(systemd);
 }
 
 unsigned int systemd_fake_starts(const struct systemd *systemd, const char *unit)

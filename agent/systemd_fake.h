@@ -34,6 +34,24 @@ void systemd_fake_let_go(struct systemd *systemd, const char *name);
 /* The next start of the unit changes nothing and ends with code: 0 as if a condition of the unit
  * did not hold, -EIO as if something that it needs were missing. */
 void systemd_fake_ignore_start(struct systemd *systemd, const char *unit, int code);
+/* From now on jobs take their time: a unit is activating or deactivating until the test says
+ * finish. A start that is to fail then does. A job that is ordered meanwhile supersedes it. A bus
+ * that is lost takes the answers with it, and when it is back statuses are told anew. */
+void systemd_fake_set_slow(struct systemd *systemd);
+bool systemd_fake_has_job(const struct systemd *systemd, const char *unit);
+void systemd_fake_finish(struct systemd *systemd, const char *name);
+
+/* It outlives its connections: systemd_free() ends one, whose jobs go on and tell nobody;
+ * reconnect makes the next, for a musterd that was started anew; destroy is the machine's end. */
+void systemd_fake_outlive(struct systemd *systemd);
+void systemd_fake_reconnect(struct systemd *systemd, const struct systemd_callbacks *callbacks,
+                            void *userdata);
+void systemd_fake_destroy(struct systemd *systemd);
+
+/* Whether there is something to deliver; and a number that grows whenever a job or a unit's state
+ * changes. */
+bool systemd_fake_is_due(const struct systemd *systemd);
+uint64_t systemd_fake_changes(const struct systemd *systemd);
 void systemd_fake_connect(struct systemd *systemd, bool connected);
 
 /* How often it was started and stopped. */
