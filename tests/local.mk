@@ -53,15 +53,19 @@ soak: kv-driver
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} top_builddir='$(top_builddir)' \
 		bats $(srcdir)/tests/integration/kv-faults.bats
 
-# The scheduler's simulator: SEEDS=n runs so many, SEED=n that one; a seed that fails prints its story.
-sim: test-sched-sim
+# The simulators, of the scheduler alone and of whole clusters: SEEDS=n runs so many, SEED=n that one; a seed that
+# fails prints its story.
+sim: sim-sched sim-cluster
+sim-sched: test-sched-sim
 	SEEDS=$${SEEDS:-1000} top_srcdir='$(top_srcdir)' ./test-sched-sim
+sim-cluster: test-cluster-sim
+	SEEDS=$${SEEDS:-1000} top_srcdir='$(top_srcdir)' ./test-cluster-sim
 
 # As root, with an installed build in MUSTER_BUILD: 300 containers on one machine, started and stopped so often.
 churn:
 	CHURN_ROUNDS=$${CHURN_ROUNDS:-200} bats --filter 'hundreds' $(srcdir)/tests/cluster/lifecycle.bats
 
-.PHONY: lint fmt soak sim churn
+.PHONY: lint fmt soak sim sim-sched sim-cluster churn
 lint:
 	$(srcdir)/tests/lint/all.sh .
 
