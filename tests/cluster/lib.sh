@@ -43,8 +43,8 @@ now_ms() {
 }
 
 # wait_for SECONDS DESCRIPTION COMMAND…: until COMMAND succeeds. The command is a condition: it must
-# be cheap, and its output is shown only when the time is up. A condition that hangs is cut at the deadline
-# only if it is a program; keep shell functions quick.
+# be cheap, or WAIT_PAUSE longer than the usual 50 ms. Its output is shown only when the time is up. A condition
+# that hangs is cut at the deadline only if it is a program; keep shell functions quick.
 wait_for() {
     local deadline description=$2 output
     deadline=$(($(now_ms) + $1 * 1000))
@@ -55,7 +55,7 @@ wait_for() {
             [ -z "$output" ] || cluster_log "  last answer of '$*': $output"
             return 1
         fi
-        sleep 0.05
+        sleep "${WAIT_PAUSE:-0.05}"
     done
 }
 

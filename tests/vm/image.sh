@@ -11,10 +11,14 @@
 VM_KERNEL_PACKAGE=linux-image-cloud-amd64
 # What runs in the guest, with all that it depends on; libraries of muster's programs are found by ldd.
 VM_GUEST_PACKAGES='systemd systemd-sysv dbus bash coreutils grep sed util-linux mount kmod busybox-static
-    etcd-server crun golang-github-containers-common'
-# In the initramfs in this order, dependencies first: what the root disk takes. In the guest: what is loaded later.
-VM_BOOT_MODULES='virtio_pci virtio_blk'
-VM_GUEST_MODULES='overlay bfq'
+    crun golang-github-containers-common'
+# In the initramfs in this order, dependencies first: what the root disk and the cable to etcd take. In the guest:
+# what is loaded later.
+VM_BOOT_MODULES='virtio_pci virtio_blk virtio_net'
+VM_GUEST_MODULES='overlay bfq autofs4'
+# Where qemu shows the loopback of the namespace that it is in, and an address beside it.
+VM_STORE=10.0.2.2
+VM_ADDRESS=10.0.2.15
 VM_DISK_FREE_MB=256
 
 # --- kernel ---
@@ -60,7 +64,7 @@ vm_modules() {
         awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
 }
 
-# --- initramfs: the disk's driver, then the disk ---
+# --- initramfs: drivers, the cable, then the disk ---
 
 vm_initramfs_root() {
     local kernel=$1 root=$2 file
@@ -74,6 +78,9 @@ vm_initramfs_root() {
             cp "$file" "$root/modules/" || return
             echo "/bin/busybox insmod /modules/$(basename "$file")"
         done
+        echo '/bin/busybox ip link set lo up'
+        echo "/bin/busybox ip addr add $VM_ADDRESS/24 dev eth0"
+        echo '/bin/busybox ip link set eth0 up'
         echo '/bin/busybox mount -t ext4 /dev/vda /root'
         echo '/bin/busybox mount --move /dev /root/dev'
         echo 'exec /bin/busybox switch_root /root /sbin/init'
@@ -162,27 +169,26 @@ vm_guest_mask() {
     local unit
     mkdir -p "$1/etc/systemd/system" || return
     for unit in $NODE_MASKS $VM_MASKS; do
-        [ "$unit" = etcd.service ] || ln -sfn /dev/null "$1/etc/systemd/system/$unit" || return
+        ln -sfn /dev/null "$1/etc/systemd/system/$unit" || return
     done
 }
 # Beside what nodes do without: no terminal but the serial line, nothing to fetch, nothing to keep.
 VM_MASKS='systemd-remount-fs.service systemd-random-seed.service systemd-rfkill.socket
     e2scrub_reap.service fstrim.timer e2scrub_all.timer systemd-tmpfiles-clean.timer
-    dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
+    systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-initctl.socket
+    systemd-journald-audit.socket dev-mqueue.mount dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
     sys-kernel-config.mount systemd-sysctl.service systemd-modules-load.service systemd-user-sessions.service'
 
-# One machine, its own store.
 vm_guest_configure() {
     local root=$1
     echo vm >"$root/etc/hostname"
     echo '127.0.0.1 localhost vm' >"$root/etc/hosts"
     echo 5eed5eed5eed5eed5eed5eed5eed5eed >"$root/etc/machine-id"
     : >"$root/etc/fstab"
-    mkdir -p "$root/etc/muster" "$root/etc/systemd/journald.conf.d" "$root/etc/systemd/system/etcd.service.d" || return
-    printf 'public_ip = 127.0.0.1\nagent_ttl = 60s\netcd_request_timeout = 10\n' >"$root/etc/muster/musterd.conf"
+    mkdir -p "$root/etc/muster" "$root/etc/systemd/journald.conf.d" || return
+    printf 'public_ip = %s\netcd_servers = http://%s:2379\nagent_ttl = 60s\netcd_request_timeout = 10\n' \
+        "$VM_ADDRESS" "$VM_STORE" >"$root/etc/muster/musterd.conf"
     printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\n' >"$root/etc/systemd/journald.conf.d/vm.conf"
-    printf '[Service]\nRuntimeDirectory=etcd\nEnvironment=ETCD_DATA_DIR=/run/etcd/data ETCD_UNSAFE_NO_FSYNC=true\n' \
-        >"$root/etc/systemd/system/etcd.service.d/vm.conf"
     ln -s /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
     # They look for disks, terminals and scripts that are not there, and take seconds of an emulated boot.
     rm -f "$root"/usr/lib/systemd/system-generators/*
@@ -192,8 +198,7 @@ vm_guest_services() {
     local root=$1 here=$2
     install -D -m 0755 "$here/control.sh" "$root/usr/lib/vm/control" || return
     install -m 0644 "$here"/vm-*.service "$root/usr/lib/systemd/system/" || return
-    vm_guest_enable "$root" /usr/lib/systemd/system/etcd.service &&
-        vm_guest_enable "$root" /usr/lib/systemd/system/musterd.service &&
+    vm_guest_enable "$root" /usr/lib/systemd/system/musterd.service &&
         vm_guest_enable "$root" /usr/lib/systemd/system/vm-control.service &&
         vm_guest_enable "$root" /usr/lib/systemd/system/vm-shell.service
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A root shell on this terminal in the machine of the VM tests, with etcd and musterd running in it. The machine
-# ends with the shell. As root: tests/vm/shell.sh [BUILD], by default what ./check or else ./demo has built.
+# A root shell on this terminal in the machine of the VM tests, with musterd running in it. The machine ends
+# with the shell. As root: tests/vm/shell.sh [BUILD], by default what ./check or else ./demo has built.
 set -u -o pipefail
 # shellcheck source=tests/vm/vm.sh
 . "$(dirname "$(readlink -f "$0")")/vm.sh"
@@ -20,9 +20,11 @@ main() {
     local build image status=0
     build=${1:-$(find_build)} || exit
     image=$(vm_image "$build" "$VM_CACHE") || exit
+    vm_state_new || exit
     echo 'booting; "exit" ends the machine, and so does Ctrl-A X'
-    vm_qemu "$image" 'quiet vm.shell'
-    "${VM_QEMU[@]}" -serial mon:stdio || status=$?
+    vm_command "$image" 'quiet vm.shell'
+    "${VM_COMMAND[@]}" -serial mon:stdio || status=$?
+    vm_down
     return "$status"
 }
 

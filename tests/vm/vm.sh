@@ -3,14 +3,17 @@
 #
 # One whole machine, with a kernel of its own, for what a node of tests/cluster cannot show: cgroup v2 with
 # every controller, device rules, a kernel that kills. qemu emulates it in software, so it needs no /dev/kvm;
-# it boots to a running systemd with etcd and musterd in about 15 s.
+# it boots to a running systemd with musterd in a few seconds. What is not tested is not emulated: etcd runs
+# outside.
 #
 #   vm_up BUILD                  makes the image if need be, boots, waits until all runs
 #   vm_run musterctl list-units  runs something inside: its output, its exit status
 #   vm_down                      nothing of it is left
 #
-# It has no network and no disk that outlives it. It never outlives the process that called vm_up ($$), however
-# that ends: qemu is the child of a keeper who waits for that process, and the kernel kills qemu with the keeper.
+# It has no disk that outlives it, and no network but a cable to the namespace that it and its etcd are in: etcd
+# listens on that namespace's loopback, which qemu shows as 10.0.2.2. Neither outlives the process that called
+# vm_up ($$), however that ends: they are children of a keeper who waits for that process, and the kernel kills
+# them with the keeper.
 #
 # Variables: CLUSTER (state directory, as for tests/cluster, whose record and waits are used). VM_CACHE (where
 # images are kept, default build/vm).
@@ -23,7 +26,7 @@ VM_LIB=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 
 : "${VM_CACHE:=$(readlink -m "$VM_LIB/../../build/vm")}"
 VM_BOOT_SECONDS=120
-VM_ANSWER_SECONDS=60
+VM_ANSWER_SECONDS=120
 
 vm_state_new() {
     local base=${MUSTER_CLUSTER_DIR:-/var/tmp}
@@ -33,31 +36,40 @@ vm_state_new() {
     : >"$CLUSTER/record"
 }
 
-# vm_qemu IMAGE KERNEL-ARGUMENTS: the command, in the array VM_QEMU. Its serial lines are for the caller to add.
-vm_qemu() {
-    local image=$1 arguments="console=ttyS0 root=/dev/vda rw mitigations=off tsc=reliable $2"
-    VM_QEMU=(qemu-system-x86_64 -machine pc -accel "tcg,thread=multi" -cpu max -smp 2 -m 768 -no-user-config
-        -nodefaults -display none -no-reboot -kernel "$image/vmlinuz" -initrd "$image/initramfs"
-        -append "$arguments" -drive "if=virtio,format=raw,file=$image/disk,snapshot=on,cache=unsafe")
-}
+# Defences and self-tests take seconds of an emulated boot, and are not what is tested.
+VM_KERNEL_ARGUMENTS='mitigations=off tsc=reliable cryptomgr.notests init_on_alloc=0 audit=0 apparmor=0 nowatchdog'
 
-# Arguments: the process not to outlive, where to write qemu's pid, qemu's command.
+# Arguments: the process not to outlive, where etcd keeps things and qemu's pid goes, qemu's command.
 # shellcheck disable=SC2016  # expanded by the shell that runs it
 VM_KEEPER='
-    owner=$1 pid_file=$2
+    owner=$1 directory=$2
     shift 2
-    setpriv --pdeathsig KILL "$@" &
-    echo $! >"$pid_file"
+    ip link set lo up
+    setpriv --pdeathsig KILL etcd --data-dir "$directory/etcd" --unsafe-no-fsync --logger zap \
+        --log-outputs "$directory/etcd.log" &
+    setpriv --pdeathsig KILL "$@" <&0 &
+    echo $! >"$directory/qemu.pid"
     setpriv --pdeathsig KILL tail --pid="$owner" --follow /dev/null &
     wait -n'
 
+# vm_command IMAGE KERNEL-ARGUMENTS: the machine with its keeper, in the array VM_COMMAND. Its serial lines are for
+# the caller to add.
+vm_command() {
+    local image=$1 arguments="console=ttyS0 root=/dev/vda rw $VM_KERNEL_ARGUMENTS $2"
+    VM_COMMAND=(unshare --net bash -c "$VM_KEEPER" keeper $$ "$CLUSTER"
+        qemu-system-x86_64 -machine pc -accel "tcg,thread=multi" -cpu max -smp 2 -m 768 -no-user-config
+        -nodefaults -display none -no-reboot -kernel "$image/vmlinuz" -initrd "$image/initramfs"
+        -append "$arguments" -drive "if=virtio,format=raw,file=$image/disk,snapshot=on,cache=unsafe"
+        -nic "user,model=virtio-net-pci,ipv6=off")
+}
+
 vm_launch() {
     local image=$1 keeper
-    vm_qemu "$image" quiet
+    vm_command "$image" quiet
     mkfifo "$CLUSTER/control.in" "$CLUSTER/control.out" || return
-    setsid bash -c "$VM_KEEPER" keeper $$ "$CLUSTER/qemu.pid" "${VM_QEMU[@]}" \
-        -serial "file:$CLUSTER/console" -chardev "pipe,id=control,path=$CLUSTER/control" \
-        -serial chardev:control </dev/null >>"$CLUSTER/qemu.log" 2>&1 3>&- 4>&- &
+    setsid "${VM_COMMAND[@]}" -serial "file:$CLUSTER/console" \
+        -chardev "pipe,id=control,path=$CLUSTER/control" -serial chardev:control \
+        </dev/null >>"$CLUSTER/qemu.log" 2>&1 3>&- 4>&- &
     keeper=$!
     disown "$keeper"
     record_pid "$keeper"
@@ -84,14 +96,17 @@ vm_read_line() {
     VM_LINE+=$part
 }
 
-# What answers an order that somebody stopped waiting for is passed over.
+# What an order prints is between two lines of its own, "ID" and "ID STATUS"; what comes before is of an order that
+# somebody stopped waiting for.
 vm_answer() {
-    local id=$1 seconds=$2 got status output
+    local id=$1 seconds=$2 output=''
+    VM_LINE=''
+    until [ "$VM_LINE" = "$id" ]; do
+        vm_read_line "$seconds" || return 255
+    done
     while vm_read_line "$seconds"; do
-        read -r got status output <<<"$VM_LINE"
-        [ "$got" = "$id" ] || continue
-        base64 -d <<<"$output"
-        return "$status"
+        [[ "$VM_LINE" != "$id "* ]] || { printf '%s' "${output%$'\n'}"; return "${VM_LINE#* }"; }
+        output+=$VM_LINE$'\n'
     done
     return 255
 }
@@ -102,7 +117,7 @@ vm_ask() {
     id=$(printf '%s-%s' "$BASHPID" "$(now_ms)")
     (
         flock 9
-        printf '%s %s\n' "$id" "$(base64 -w 0 <<<"$1")" >&7
+        printf '%s %s\n' "$id" "$1" >&7
         vm_answer "$id" "$VM_ANSWER_SECONDS"
     ) 7<>"$CLUSTER/control.in" 8<>"$CLUSTER/control.out" 9>"$CLUSTER/control.lock"
 }
@@ -148,6 +163,6 @@ vm_collect() {
     mkdir -p "$1" || return
     vm_run journalctl --sync || true
     vm_run journalctl --no-pager --output=short-monotonic >"$1/journal" 2>&1 || true
-    cp "$CLUSTER/console" "$CLUSTER/qemu.log" "$1/" || true
+    cp "$CLUSTER/console" "$CLUSTER/qemu.log" "$CLUSTER/etcd.log" "$1/" || true
     cluster_log "journal and console are in $1"
 }
