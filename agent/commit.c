@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -198,6 +199,36 @@ static bool add_cordon(const struct commit_context *context, struct commit *comm
     return true;
 }
 
+static bool add_update(const struct commit_context *context, struct commit *commit,
+                       const struct action *action)
+{
+    const struct record_unit record = { .blob = (char *)action->blob,
+                                        .desired = action->desired,
+                                        .restart_revision = action->restart_revision };
+    char *text = NULL;
+    const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
+    const char *rollout = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
+    const char *value = record_unit_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    if (!unit || !rollout || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
+    guard(commit, KV_TARGET_MOD, rollout, action->op_mod);
+    commit->ops[commit->op_count++] = kv_op_put(unit, value);
+    return true;
+}
+
+static bool add_rollout(const struct commit_context *context, struct commit *commit,
+                        const struct action *action)
+{
+    const char *key = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
+    const char *value = keep(commit, strdup(action->record));
+    if (!key || !value)
+        return false;
+    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    return true;
+}
+
 static bool add(const struct commit_context *context, struct commit *commit,
                 const struct action *action)
 {
@@ -226,6 +257,10 @@ static bool add(const struct commit_context *context, struct commit *commit,
         return add_clear_brake(context, commit, action);
     case ACTION_CORDON:
         return add_cordon(context, commit, action);
+    case ACTION_UPDATE:
+        return add_update(context, commit, action);
+    case ACTION_ROLLOUT:
+        return add_rollout(context, commit, action);
     case ACTION_INVALID:
         break;
     }
@@ -241,7 +276,9 @@ int commit_add(const struct commit_context *context, struct commit *commit,
     if (!add(context, commit, action))
         return error_set(err, -EINVAL, "action %s for %s cannot be written",
                          action_kind_name(action->kind),
-                         action->unit ? action->unit : action->role);
+                         action->unit      ? action->unit
+                         : action->rollout ? action->rollout
+                                           : action->role);
     return 0;
 }
 

@@ -170,6 +170,8 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
         FOLD(drain, model_put_drain(model, machine, mod, &record, err));
     case STORE_KEY_BRAKE:
         return fold_brake(fold, pair, mod);
+    case STORE_KEY_ROLLOUT:
+        FOLD(rollout, model_put_rollout(model, name, mod, &record, err));
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision
@@ -217,6 +219,9 @@ static void fold_delete(struct fold *fold, const struct store_key_parts *parts, 
         break;
     case STORE_KEY_BRAKE:
         model_drop_brake(model);
+        break;
+    case STORE_KEY_ROLLOUT:
+        model_drop_rollout(model, parts->name);
         break;
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:

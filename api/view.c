@@ -61,6 +61,9 @@ static void entry_done(enum store_key_kind kind, struct view_entry *entry)
     case STORE_KEY_BRAKE:
         record_brake_done(&entry->record.brake);
         break;
+    case STORE_KEY_ROLLOUT:
+        record_rollout_done(&entry->record.rollout);
+        break;
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_BLOB:
@@ -104,6 +107,8 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
         return record_drain_decode(text, length, &entry->record.drain, err);
     case STORE_KEY_BRAKE:
         return record_brake_decode(text, length, &entry->record.brake, err);
+    case STORE_KEY_ROLLOUT:
+        return record_rollout_decode(text, length, &entry->record.rollout, err);
     case STORE_KEY_BLOB:
         entry->text = malloc(length + 1);
         if (!entry->text)
@@ -362,6 +367,8 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
     case STORE_KEY_BRAKE:
         model_put_brake(model, entry->mod, &entry->record.brake);
         return 0;
+    case STORE_KEY_ROLLOUT:
+        return model_put_rollout(model, entry->name, entry->mod, &entry->record.rollout, err);
     case STORE_KEY_UNIT:
         return put_unit(view, model, entry, err);
     case STORE_KEY_ASSIGNMENT:

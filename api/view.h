@@ -37,6 +37,7 @@ struct view_entry {
         struct record_cordon cordon; /* zeroed where the value says nothing */
         struct record_drain drain;
         struct record_brake brake;
+        struct record_rollout rollout;
     } record; /* as the list's kind says */
 };
 

@@ -69,13 +69,19 @@ void budget_count(struct model *model)
             count_unit(model, model->units.slots[i]);
 }
 
-static bool family_allows(const struct model *model, const struct unit *unit, struct text *why)
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool family_allows(const struct model *model, const struct unit *unit, size_t at_a_time,
+                          struct text *why)
 {
     const struct family *family = unit->group ? unit->group->family : NULL;
     if (!family || family->budget_round != model->budget_round || !unit_is_wanted(unit))
         return true;
     size_t others_down = family->down - !unit_is_up(unit);
-    size_t allowed = at_least_one(family->wanted / TEMPLATE_SHARE);
+    size_t allowed = larger(at_least_one(family->wanted / TEMPLATE_SHARE), at_a_time);
     if (others_down < allowed)
         return true;
     if (why)
@@ -84,18 +90,24 @@ static bool family_allows(const struct model *model, const struct unit *unit, st
     return false;
 }
 
-bool budget_allows(const struct model *model, const struct unit *unit, struct text *why)
+bool budget_allows_of(const struct model *model, const struct unit *unit, size_t at_a_time,
+                      struct text *why)
 {
     if (unit_has_failed(unit))
         return true;
-    size_t allowed = at_least_one(model->wanted_count / CLUSTER_SHARE);
+    size_t allowed = larger(at_least_one(model->wanted_count / CLUSTER_SHARE), at_a_time);
     if (model->moving_count >= allowed) {
         if (why)
             text_addf(why, "%zu units are on the move already, and no more than %zu may be",
                       model->moving_count, allowed);
         return false;
     }
-    return family_allows(model, unit, why);
+    return family_allows(model, unit, at_a_time, why);
+}
+
+bool budget_allows(const struct model *model, const struct unit *unit, struct text *why)
+{
+    return budget_allows_of(model, unit, 1, why);
 }
 
 void budget_take(struct model *model, const struct unit *unit)

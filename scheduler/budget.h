@@ -22,7 +22,10 @@ void budget_count(struct model *model);
 /* May the unit be taken down now? One that has failed costs nobody anything. If not, why (unless
  * NULL) gets the words. */
 bool budget_allows(const struct model *model, const struct unit *unit, struct text *why);
-/* It is. */
+/* The same where a person has said how many of its template may be down at a time. */
+bool budget_allows_of(const struct model *model, const struct unit *unit, size_t at_a_time,
+                      struct text *why);
+/* It is, or is about to be: it counts as down and on the move. */
 void budget_take(struct model *model, const struct unit *unit);
 
 #endif

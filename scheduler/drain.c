@@ -189,6 +189,8 @@ static void drain(struct step *step, struct machine *machine)
     bool quiet = goes_on(step, machine, &look);
     if (look.problem.data && !quiet)
         text_add(&problem, look.problem.data);
+    else if (quiet && look.going == 0) /* not for long, as far as this leader has seen */
+        text_add(&problem, machine->drain.problem);
     if (look.more > 0 && !quiet)
         text_addf(&problem, "; and %zu more", look.more);
     text_done(&look.problem);
@@ -202,8 +204,6 @@ static void drain(struct step *step, struct machine *machine)
 
 void step_drains(struct step *step)
 {
-    if (step->model->drain_count > 0)
-        budget_count(step->model);
     for (size_t i = 0; step->model->drain_count > 0 && i < step->model->machine_count; i++) {
         struct machine *m = step->model->machines_by_id[i];
         if (machine_is_draining(m) && !m->drain.drained && !step->failed)

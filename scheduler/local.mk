@@ -22,11 +22,13 @@ libscheduler_a_SOURCES = \
 	scheduler/plan.c scheduler/plan.h \
 	scheduler/plan_unit.c \
 	scheduler/record_keys.c \
+	scheduler/record_rollout.c \
 	scheduler/record_values.c \
 	scheduler/records.c scheduler/records.h \
 	scheduler/role_choice.c scheduler/role_choice.h \
 	scheduler/role_settings.c scheduler/role_settings.h \
 	scheduler/roles.c \
+	scheduler/rollout.c scheduler/rollout.h \
 	scheduler/step.h \
 	scheduler/table.c scheduler/table.h \
 	scheduler/shared.c scheduler/shared.h

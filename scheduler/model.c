@@ -410,6 +410,19 @@ static enum copy_health health_of(const struct record_state *state)
     return COPY_UNKNOWN;
 }
 
+static enum check_health check_of(const struct record_state *state)
+{
+    static const char *const words[] = {
+        [CHECK_STARTING] = "starting",
+        [CHECK_HEALTHY] = "healthy",
+        [CHECK_UNHEALTHY] = "unhealthy",
+    };
+    for (enum check_health i = CHECK_STARTING; i <= CHECK_UNHEALTHY; i++)
+        if (text_equal(state->health, words[i]))
+            return i;
+    return CHECK_NONE;
+}
+
 /* Keeps what the failure was while it lasts. */
 static int set_health(struct placement *p, const struct record_state *state)
 {
@@ -442,6 +455,8 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->state_registration = state->registration;
     p->released_revision = state->released_revision;
     p->answered_revision = state->assignment_revision;
+    p->check = check_of(state);
+    p->run = (uint16_t)table_hash_text(state->invocation ? state->invocation : "");
     if (set_health(p, state) < 0)
         return error_oom(err);
     if (p->key.unit->trouble && p->want != WANT_INVALID)
@@ -460,7 +475,69 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->state_registration = 0;
     p->released_revision = 0;
     p->health = COPY_UNKNOWN;
+    p->check = CHECK_NONE;
     model_mark_unit(model, p->key.unit);
+}
+
+/* --- rollouts --- */
+
+static struct rollout *rollout_named(const struct model *model, const char *name)
+{
+    struct rollout *rollout = NULL;
+    HASH_FIND_STR(model->rollouts, name, rollout);
+    return rollout;
+}
+
+static struct rollout *rollout_make(struct model *model, const char *name)
+{
+    struct rollout *rollout = calloc(1, sizeof(*rollout));
+    if (!rollout)
+        return NULL;
+    memcpy(rollout->name, name, strnlen(name, sizeof(rollout->name) - 1));
+    rollout->stuck_since_ms = -1;
+    HASH_ADD_STR(model->rollouts, name, rollout);
+    return rollout;
+}
+
+static int rollout_copy(const struct record_rollout *from, struct record_rollout *to,
+                        struct error *err)
+{
+    autofree char *text = NULL;
+    int r = record_rollout_encode(from, &text, err);
+    return r < 0 ? r : record_rollout_decode(text, strlen(text), to, err);
+}
+
+/* What has been seen under an order says nothing of the next one. */
+static bool is_other_order(const struct record_rollout *a, const struct record_rollout *b)
+{
+    return a->state != b->state || a->back != b->back || a->retry_revision != b->retry_revision ||
+           !text_equal(a->blob, b->blob);
+}
+
+int model_put_rollout(struct model *model, const char *name, int64_t mod,
+                      const struct record_rollout *rollout, struct error *err)
+{
+    autorecord(rollout) copy = { 0 };
+    struct rollout *known = rollout_named(model, name);
+    int r = rollout_copy(rollout, &copy, err);
+    if (r < 0)
+        return r;
+    if (!known && !(known = rollout_make(model, name)))
+        return error_oom(err);
+    if (is_other_order(&known->record, &copy))
+        rollout_forget_watches(known);
+    record_rollout_done(&known->record);
+    known->record = copy;
+    copy = (struct record_rollout){ 0 };
+    known->mod = mod;
+    return 0;
+}
+
+void model_drop_rollout(struct model *model, const char *name)
+{
+    struct rollout *rollout = rollout_named(model, name);
+    if (rollout)
+        model_free_rollout(model, rollout);
 }
 
 /* --- verdicts --- */

@@ -32,6 +32,9 @@ int model_put_drain(struct model *model, const char *machine, int64_t mod,
 void model_drop_drain(struct model *model, const char *machine);
 void model_put_brake(struct model *model, int64_t mod, const struct record_brake *brake);
 void model_drop_brake(struct model *model);
+int model_put_rollout(struct model *model, const char *name, int64_t mod,
+                      const struct record_rollout *rollout, struct error *err);
+void model_drop_rollout(struct model *model, const char *name);
 
 /* requirements NULL: the unit's text is missing or unreadable; problem says so (else NULL), and
  * becomes its verdict. */

@@ -121,6 +121,25 @@ struct unit {
     char name[];
 };
 
+/* An instance that has had its turn in a rollout, as this leader has seen it. */
+struct rollout_watch {
+    int64_t begun_ms;    /* since when it may take its time to come up */
+    int64_t up_since_ms; /* -1: it is not up */
+    uint16_t run;        /* the one that is up */
+    unsigned int relapses;
+    UT_hash_handle hh;
+    char name[];
+};
+
+struct rollout {
+    char name[257];
+    int64_t mod;
+    struct record_rollout record;
+    struct rollout_watch *watches;
+    int64_t stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
+    UT_hash_handle hh;
+};
+
 struct placement_key {
     struct machine *machine;
     struct unit *unit;
@@ -131,6 +150,14 @@ enum copy_health {
     COPY_UNKNOWN = 0, /* nothing was said yet, or it is on its way */
     COPY_UP,          /* active, or it ran to its end and all was well */
     COPY_FAILED,      /* failed, or the machine could not do what it was to do */
+};
+
+/* What it says of the health of its container. */
+enum check_health {
+    CHECK_NONE = 0, /* nothing is checked */
+    CHECK_STARTING,
+    CHECK_HEALTHY,
+    CHECK_UNHEALTHY,
 };
 
 struct placement {
@@ -153,6 +180,8 @@ struct placement {
     bool planned : 1; /* decided: it will be assigned here */
     bool leaving : 1; /* decided: released, dropped or moved away */
     bool touched : 1;
+    enum check_health check : 2;
+    uint16_t run; /* of systemd's invocation id: another run has another, as a rule */
 };
 
 struct slot {
@@ -188,6 +217,7 @@ struct model {
     struct table units;
     struct shared blobs;
     struct role *roles;
+    struct rollout *rollouts;
     struct index index;
 
     size_t wanted_count; /* units that should be on some machine */
@@ -232,6 +262,8 @@ void model_free_machine(struct model *model, struct machine *machine);
 void model_free_unit(struct model *model, struct unit *unit);
 void model_free_placement(struct model *model, struct placement *placement);
 void model_free_role(struct model *model, struct role *role);
+void model_free_rollout(struct model *model, struct rollout *rollout);
+void rollout_forget_watches(struct rollout *rollout);
 
 /* machines_by_id made fresh. -ENOMEM. */
 int model_sort_machines(struct model *model, struct error *err);

@@ -262,6 +262,26 @@ void model_free_role(struct model *model, struct role *role)
     free(role);
 }
 
+/* --- rollouts --- */
+
+void rollout_forget_watches(struct rollout *rollout)
+{
+    struct rollout_watch *watch = NULL;
+    struct rollout_watch *next = NULL;
+    HASH_ITER(hh, rollout->watches, watch, next) {
+        HASH_DEL(rollout->watches, watch);
+        free(watch);
+    }
+}
+
+void model_free_rollout(struct model *model, struct rollout *rollout)
+{
+    HASH_DEL(model->rollouts, rollout);
+    rollout_forget_watches(rollout);
+    record_rollout_done(&rollout->record);
+    free(rollout);
+}
+
 /* --- all of it --- */
 
 int model_new(struct model **ret, struct error *err)
@@ -309,6 +329,8 @@ void model_free(struct model *model)
     struct role *r_next = NULL;
     struct machine *m = NULL;
     struct machine *m_next = NULL;
+    while (model->rollouts)
+        model_free_rollout(model, model->rollouts);
     free_units(model);
     HASH_ITER(hh, model->roles, r, r_next)
         model_free_role(model, r);

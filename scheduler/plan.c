@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "scheduler/budget.h"
 #include "scheduler/step.h"
 
 /* Of a chain of MachineOf= longer than this the rest takes further steps. */
@@ -20,11 +21,13 @@ static const char *const kind_names[] = {
     [ACTION_DRAIN] = "drain",
     [ACTION_CLEAR_BRAKE] = "clear-brake",
     [ACTION_CORDON] = "cordon",
+    [ACTION_UPDATE] = "update",
+    [ACTION_ROLLOUT] = "rollout",
 };
 
 const char *action_kind_name(enum action_kind kind)
 {
-    return kind >= ACTION_ASSIGN && kind <= ACTION_CORDON ? kind_names[kind] : NULL;
+    return kind >= ACTION_ASSIGN && kind <= ACTION_ROLLOUT ? kind_names[kind] : NULL;
 }
 
 /* --- actions --- */
@@ -34,6 +37,7 @@ void plan_free(struct plan *plan)
     for (size_t i = 0; plan && i < plan->count; i++) {
         free(plan->actions[i].words);
         free(plan->actions[i].tried);
+        free(plan->actions[i].record);
         record_drain_done(&plan->actions[i].drain);
     }
     if (plan)
@@ -157,6 +161,13 @@ void step_plan_leaving(struct step *step, struct placement *placement)
 {
     if (touch(step, placement))
         placement->leaving = true;
+}
+
+void step_plan_change(struct step *step, struct unit *unit)
+{
+    struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        (void)touch(step, p);
 }
 
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit)
@@ -369,6 +380,15 @@ static void spread_marks(struct step *step)
         model_mark_pending(model);
 }
 
+/* All that must be is decided; what may be has one budget. */
+static void step_moves(struct step *step)
+{
+    if (step->model->drain_count > 0 || step->model->rollouts)
+        budget_count(step->model);
+    step_rollouts(step);
+    step_drains(step);
+}
+
 static int decide(struct step *step, struct error *err)
 {
     autofree struct turn *turns = NULL;
@@ -389,7 +409,7 @@ static int decide(struct step *step, struct error *err)
     for (size_t i = 0; i < count && !step->failed; i++)
         step_unit(step, turns[i].unit);
     if (!step->failed)
-        step_drains(step);
+        step_moves(step);
     return step->failed ? error_oom(err) : 0;
 }
 

@@ -28,6 +28,8 @@ enum action_kind {
     ACTION_DRAIN,         /* put ops/drain/<machine>: how far it is */
     ACTION_CLEAR_BRAKE,   /* delete ops/brake */
     ACTION_CORDON,        /* put cordons/<machine>, which is absent */
+    ACTION_UPDATE,        /* put units/<unit>: its turn in a rollout */
+    ACTION_ROLLOUT,       /* put ops/rollout/<rollout>: how far it is; after its updates */
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
@@ -39,6 +41,7 @@ struct action {
     const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
     const char *role;         /* slots */
     unsigned int index;       /* slots */
+    const char *rollout;      /* UPDATE, ROLLOUT */
 
     /* action_reason() makes words of these. */
     char *words;           /* or NULL */
@@ -51,7 +54,9 @@ struct action {
     int64_t unit_revision;
     enum failover failover;
     enum move_cause cause;     /* of a release */
-    int64_t restart_revision;  /* ASSIGN, MOVE */
+    int64_t restart_revision;  /* ASSIGN, MOVE, UPDATE */
+    enum desired desired;      /* UPDATE */
+    char *record;              /* ROLLOUT: the value */
     struct record_drain drain; /* DRAIN */
     enum verdict_kind verdict; /* VERDICT */
     int64_t attempts;

@@ -17,6 +17,13 @@ static const char *const want_words[] = {
     [WANT_RELEASE] = "release",
 };
 
+static const char *const rollout_words[] = {
+    [ROLLOUT_RUNNING] = "running",
+    [ROLLOUT_PAUSED] = "paused",
+    [ROLLOUT_DONE] = "done",
+    [ROLLOUT_ROLLED_BACK] = "rolled-back",
+};
+
 static const char *const verdict_words[] = {
     [VERDICT_UNKNOWN] = "",      [VERDICT_NOWHERE] = "nowhere",       [VERDICT_HELD] = "held",
     [VERDICT_NEVER] = "never",   [VERDICT_UNREADABLE] = "unreadable", [VERDICT_FAILING] = "failing",
@@ -74,6 +81,19 @@ enum role_short role_short_from_name(const char *name)
         if (text_equal(name, short_words[i]))
             return i;
     return ROLE_SHORT_RUN;
+}
+
+const char *rollout_state_name(enum rollout_state state)
+{
+    return state >= ROLLOUT_RUNNING && state <= ROLLOUT_ROLLED_BACK ? rollout_words[state] : NULL;
+}
+
+enum rollout_state rollout_state_from_name(const char *name)
+{
+    for (enum rollout_state i = ROLLOUT_RUNNING; i <= ROLLOUT_ROLLED_BACK; i++)
+        if (text_equal(name, rollout_words[i]))
+            return i;
+    return ROLLOUT_INVALID;
 }
 
 const char *desired_name(enum desired desired)

@@ -23,13 +23,15 @@ enum field_kind {
     FIELD_FAILOVER, /* at-least-once where absent */
     FIELD_WORDS,    /* char **; empty where absent */
     FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is the next field's business */
+    FIELD_ROLLOUT_STATE,
+    FIELD_VERSIONS, /* [{…}]; count_offset as FIELD_METADATA */
 };
 
 struct field {
     const char *name;
     enum field_kind kind;
     size_t offset;
-    size_t count_offset; /* FIELD_METADATA */
+    size_t count_offset; /* FIELD_METADATA, FIELD_VERSIONS */
     int64_t maximum;     /* of counts; 0: none */
     int64_t fallback;    /* FIELD_COUNT_OR */
     bool sparse;         /* the same: not written where it is the fallback */
@@ -57,6 +59,15 @@ static bool holds_text(const struct field *field)
     return field->kind == FIELD_TEXT || field->kind == FIELD_NOTE;
 }
 
+static void versions_free(struct rollout_version *versions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(versions[i].blob);
+        free(versions[i].how);
+    }
+    free(versions);
+}
+
 static void fields_done(const struct field *fields, void *record, size_t size)
 {
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
@@ -66,6 +77,9 @@ static void fields_done(const struct field *fields, void *record, size_t size)
             strv_free(*(char ***)at(record, f->offset));
         else if (f->kind == FIELD_METADATA)
             metadata_free(*(struct metadata_rule **)at(record, f->offset),
+                          *(size_t *)at(record, f->count_offset));
+        else if (f->kind == FIELD_VERSIONS)
+            versions_free(*(struct rollout_version **)at(record, f->offset),
                           *(size_t *)at(record, f->count_offset));
     }
     memset(record, 0, size);
@@ -80,6 +94,20 @@ static json_t *metadata_json(const struct metadata_rule *rules, size_t count)
         if (json_object_set_new(object, rules[i].key, json_string(rules[i].value)) < 0)
             return NULL;
     return take_ptr(object);
+}
+
+static json_t *versions_json(const struct rollout_version *versions, size_t count)
+{
+    autojson list = json_array();
+    for (size_t i = 0; list && i < count; i++) {
+        const struct rollout_version *v = &versions[i];
+        if (json_array_append_new(list, json_pack("{s:I, s:s, s:I, s:s, s:b}", "version",
+                                                  (json_int_t)v->version, "blob", v->blob,
+                                                  "since_ms", (json_int_t)v->since_ms, "how",
+                                                  v->how, "good", v->good ? 1 : 0)) < 0)
+            return NULL;
+    }
+    return take_ptr(list);
 }
 
 static json_t *word_json(const char *word)
@@ -109,6 +137,11 @@ static json_t *field_json(const struct field *field, const void *record)
         return json_from_strv(*(char **const *)value);
     case FIELD_METADATA:
         return metadata_json(*(struct metadata_rule *const *)value,
+                             *(const size_t *)at_const(record, field->count_offset));
+    case FIELD_ROLLOUT_STATE:
+        return word_json(rollout_state_name(*(const enum rollout_state *)value));
+    case FIELD_VERSIONS:
+        return versions_json(*(struct rollout_version *const *)value,
                              *(const size_t *)at_const(record, field->count_offset));
     case FIELD_END:
         break;
@@ -223,6 +256,59 @@ static int decode_metadata(const json_t *object, const char *name, struct metada
     return 0;
 }
 
+static int decode_rollout_state(const json_t *object, const char *name, enum rollout_state *ret,
+                                struct error *err)
+{
+    const char *word = NULL;
+    int r = json_field_string(object, name, &word, err);
+    if (r < 0)
+        return r;
+    *ret = rollout_state_from_name(word);
+    return *ret == ROLLOUT_INVALID ? unknown_word(name, word, err) : 0;
+}
+
+static int decode_version(const json_t *object, struct rollout_version *ret, struct error *err)
+{
+    const char *blob = NULL;
+    const char *how = NULL;
+    int r = json_field_int(object, "version", &ret->version, err);
+    if (r == 0)
+        r = json_field_string(object, "blob", &blob, err);
+    if (r == 0)
+        r = json_field_string_or(object, "how", "", &how, err);
+    if (r == 0)
+        r = json_field_int_or(object, "since_ms", 0, &ret->since_ms, err);
+    if (r == 0)
+        r = json_field_bool_or(object, "good", false, &ret->good, err);
+    if (r < 0)
+        return r;
+    ret->blob = strdup(blob);
+    ret->how = strdup(how);
+    return ret->blob && ret->how ? 0 : error_oom(err);
+}
+
+/* The count grows with what there is to free. */
+static int decode_versions(const json_t *object, const char *name, struct rollout_version **ret,
+                           size_t *ret_count, struct error *err)
+{
+    json_t *list = NULL;
+    int r = json_field_array_or_null(object, name, &list, err);
+    size_t count = json_array_size(list);
+    if (r < 0 || count == 0)
+        return r;
+    *ret = calloc(count, sizeof(**ret));
+    if (!*ret)
+        return error_oom(err);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const json_t *item = json_array_get(list, i);
+        (*ret_count)++;
+        r = json_is_object(item)
+                ? decode_version(item, &(*ret)[i], err)
+                : error_set(err, -EPROTO, "field \"%s\" has what is no object", name);
+    }
+    return r;
+}
+
 static int field_decode(const struct field *f, const json_t *object, void *record,
                         struct error *err)
 {
@@ -246,6 +332,10 @@ static int field_decode(const struct field *f, const json_t *object, void *recor
         return json_field_strv(object, f->name, value, err);
     case FIELD_METADATA:
         return decode_metadata(object, f->name, value, at(record, f->count_offset), err);
+    case FIELD_ROLLOUT_STATE:
+        return decode_rollout_state(object, f->name, value, err);
+    case FIELD_VERSIONS:
+        return decode_versions(object, f->name, value, at(record, f->count_offset), err);
     case FIELD_END:
         break;
     }
@@ -385,6 +475,28 @@ static const struct field brake_fields[] = {
     { 0 },
 };
 
+static const struct field rollout_fields[] = {
+    FIELD(rollout, state, FIELD_ROLLOUT_STATE),
+    FIELD(rollout, restart, FIELD_FLAG),
+    FIELD(rollout, back, FIELD_FLAG),
+    FIELD(rollout, roll_back, FIELD_FLAG),
+    FIELD(rollout, blob, FIELD_TEXT),
+    FIELD(rollout, previous, FIELD_NOTE),
+    FIELD(rollout, version, FIELD_COUNT),
+    FIELD(rollout, parallel, FIELD_COUNT_OR),
+    FIELD(rollout, percent, FIELD_COUNT_OR, .maximum = 100),
+    FIELD(rollout, wait_ms, FIELD_COUNT_OR),
+    FIELD(rollout, timeout_ms, FIELD_COUNT_OR),
+    FIELD(rollout, reason, FIELD_NOTE),
+    FIELD(rollout, changing, FIELD_WORDS),
+    FIELD(rollout, since_ms, FIELD_COUNT_OR),
+    FIELD(rollout, since_revision, FIELD_COUNT_OR),
+    FIELD(rollout, retry_revision, FIELD_COUNT_OR),
+    FIELD(rollout, versions, FIELD_VERSIONS,
+          .count_offset = offsetof(struct record_rollout, version_count)),
+    { 0 },
+};
+
 static const struct field role_fields[] = {
     FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
     FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
@@ -445,3 +557,4 @@ DEFINE_RECORD(leader);
 DEFINE_RECORD(cordon);
 DEFINE_RECORD(drain);
 DEFINE_RECORD(brake);
+DEFINE_RECORD(rollout);

@@ -43,7 +43,8 @@ enum store_key_kind {
     STORE_KEY_CORDON,      /* cordons/<machine> */
     STORE_KEY_DRAIN,       /* ops/drain/<machine> */
     STORE_KEY_BRAKE,       /* ops/brake */
-    STORE_KEY_LAST = STORE_KEY_BRAKE,
+    STORE_KEY_ROLLOUT,     /* ops/rollout/<name = template, or a unit that is no instance> */
+    STORE_KEY_LAST = STORE_KEY_ROLLOUT,
 };
 
 /* The key of a thing; machine, name and index as the kind wants them, else NULL and 0. Caller
@@ -165,6 +166,58 @@ struct record_brake {
     int64_t since_ms;
 };
 
+enum rollout_state {
+    ROLLOUT_INVALID = 0,
+    ROLLOUT_RUNNING,
+    ROLLOUT_PAUSED,
+    ROLLOUT_DONE,
+    ROLLOUT_ROLLED_BACK,
+};
+
+/* A text that the units of a rollout have had. Its blob is kept as long as this speaks of it. */
+struct rollout_version {
+    int64_t version; /* counts up from 1 */
+    char *blob;
+    int64_t since_ms; /* wall clock */
+    char *how;        /* "start", "undo to 2", "rollback of 3", "found" */
+    bool good;        /* all units have had it, and were up with it */
+};
+enum { ROLLOUT_VERSIONS_MAX = 10 };
+
+/* A change that goes from instance to instance; rollout.h says how. */
+struct record_rollout {
+    enum rollout_state state;
+    bool restart;   /* every instance keeps its text, and is started anew */
+    bool back;      /* it goes back to what was before, after a failure */
+    bool roll_back; /* on a failure: go back; else pause */
+    char *blob;     /* where to */
+    char *previous; /* where back to; "" nowhere */
+    int64_t version;
+    int64_t parallel;       /* instances at a time; 0: percent says */
+    int64_t percent;        /* of those that are to run, at least one */
+    int64_t wait_ms;        /* each has to stay up for so long */
+    int64_t timeout_ms;     /* and come up within that */
+    char *reason;           /* why it is paused, has gone back or does not go on; "" otherwise */
+    char **changing;        /* instances that have had their turn and are not up for long enough */
+    int64_t since_ms;       /* wall clock */
+    int64_t since_revision; /* restart: an instance that was ordered to before has its turn to come
+                             */
+    int64_t retry_revision; /* what went wrong before that is tried again */
+    struct rollout_version *versions;
+    size_t version_count;
+};
+/* Has this unit had its turn? */
+bool rollout_has_reached(const struct record_rollout *rollout, const struct record_unit *unit);
+/* A version more, the oldest goes if there are too many; all texts are copied. It is the one that
+ * the rollout now goes to. */
+int rollout_add_version(struct record_rollout *rollout, const char *blob, const char *how,
+                        int64_t since_ms, struct error *err);
+/* The entry of this number, NULL if it is not remembered; borrowed. */
+struct rollout_version *rollout_version_find(const struct record_rollout *rollout, int64_t version);
+/* The youngest that all units were up with, other than this text; NULL: there is none. */
+const struct rollout_version *rollout_last_good(const struct record_rollout *rollout,
+                                                const char *other_than);
+
 struct record_role {
     int64_t nodes;
     int64_t min_nodes;
@@ -222,6 +275,7 @@ DECLARE_RECORD(leader);
 DECLARE_RECORD(cordon);
 DECLARE_RECORD(drain);
 DECLARE_RECORD(brake);
+DECLARE_RECORD(rollout);
 #define autorecord(type) __attribute__((cleanup(cleanup_record_##type))) struct record_##type
 
 enum verdict_kind {
@@ -244,11 +298,13 @@ enum move_cause {
     MOVE_CAUSE_FAILING,
 };
 
-const char *move_cause_name(enum move_cause cause);     /* "", "drain", "failing" */
-enum move_cause move_cause_from_name(const char *name); /* MOVE_CAUSE_NONE if it is none */
-const char *role_short_name(enum role_short when);      /* "run", "hold", "stop" */
-enum role_short role_short_from_name(const char *name); /* ROLE_SHORT_RUN if it is none */
-const char *desired_name(enum desired desired);         /* "inactive", "loaded", "launched" */
+const char *move_cause_name(enum move_cause cause);       /* "", "drain", "failing" */
+enum move_cause move_cause_from_name(const char *name);   /* MOVE_CAUSE_NONE if it is none */
+const char *role_short_name(enum role_short when);        /* "run", "hold", "stop" */
+enum role_short role_short_from_name(const char *name);   /* ROLE_SHORT_RUN if it is none */
+const char *rollout_state_name(enum rollout_state state); /* "running", "paused" … */
+enum rollout_state rollout_state_from_name(const char *name);
+const char *desired_name(enum desired desired); /* "inactive", "loaded", "launched" */
 enum desired desired_from_name(const char *name);
 const char *want_name(enum want want); /* "run", "loaded", "release" */
 enum want want_from_name(const char *name);

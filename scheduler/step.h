@@ -41,6 +41,8 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
 
 void step_plan_arrival(struct step *step, struct placement *placement);
 void step_plan_leaving(struct step *step, struct placement *placement);
+/* The unit is rewritten in this step: nothing else is decided of its copies. */
+void step_plan_change(struct step *step, struct unit *unit);
 /* The placement of a pair, made if need be; NULL when memory ran out (then step->failed). */
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit);
 
@@ -56,7 +58,8 @@ bool step_brake_concerns(const struct machine *machine);
 /* "held by the brake: 2 of 3 machines are lost; …" */
 char *step_brake_words(const struct step *step, const struct machine *machine);
 
-/* drain.c: after all that must be: what may be, within the budget. */
+/* rollout.c and drain.c: after all that must be: what may be, within the budget. */
+void step_rollouts(struct step *step);
 void step_drains(struct step *step);
 /* The agent has stopped it, says so for this very release, and is the one that is registered. */
 bool step_is_released(const struct placement *placement);

@@ -57,6 +57,54 @@ static void try_role(const char *text, size_t length)
     TRY(role);
 }
 
+static void try_rollout(const char *text, size_t length)
+{
+    struct error err;
+    TRY(rollout);
+}
+
+static void try_verdict(const char *text, size_t length)
+{
+    struct error err;
+    TRY(verdict);
+}
+
+static void try_drain(const char *text, size_t length)
+{
+    struct error err;
+    TRY(drain);
+}
+
+static void try_cordon(const char *text, size_t length)
+{
+    struct error err;
+    TRY(cordon);
+}
+
+static void try_brake(const char *text, size_t length)
+{
+    struct error err;
+    TRY(brake);
+}
+
+static void try_slot(const char *text, size_t length)
+{
+    struct error err;
+    TRY(slot);
+}
+
+static void try_leader(const char *text, size_t length)
+{
+    struct error err;
+    TRY(leader);
+}
+
+static void try_cluster(const char *text, size_t length)
+{
+    struct error err;
+    TRY(cluster);
+}
+
 /* A key that is ours is spelt in one way only. */
 static void try_key(const char *text, size_t length)
 {
@@ -89,8 +137,11 @@ static void try_texts(const char *text, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    /* Sixteen, so that those of the corpus begin with a digit. */
     static void (*const tries[])(const char *, size_t) = {
-        try_member, try_presence, try_unit, try_assignment, try_state, try_role, try_key, try_texts,
+        try_member, try_presence, try_unit,    try_assignment, try_state, try_role,
+        try_key,    try_texts,    try_rollout, try_verdict,    try_drain, try_cordon,
+        try_brake,  try_slot,     try_leader,  try_cluster,
     };
     if (size > 0)
         tries[data[0] % (sizeof(tries) / sizeof(tries[0]))]((const char *)data + 1, size - 1);

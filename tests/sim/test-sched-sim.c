@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A leader that plans over a toy store, agents that acknowledge late, and a random world: machines
- * die, return, are cordoned, drained and relabelled, units are submitted, stopped and destroyed,
+ * die, return, are cordoned, drained and relabelled, units are submitted, stopped, destroyed and
+ * rolled out,
  * writes meet guards that have changed, leaders are replaced in the middle of a plan. After each
  * write:
  *
@@ -10,9 +11,11 @@
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
  *   - of what runs no more is taken down for drains than the budget has
+ *   - a rollout takes down no instance while another is down
  *
  * and when the world calms down everything that fits somewhere has a place, what does not has a
- * verdict, and an idle leader writes nothing.
+ * verdict, a rollout has ended with one text everywhere or says why it does not go on, and an idle
+ * leader writes nothing.
  *
  * SEEDS=n runs n seeds, SEED=n that one; a failing seed prints its story.
  */
@@ -24,7 +27,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
-enum { MACHINES = 5, UNITS = 9, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 12, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -69,6 +72,9 @@ static const struct sort {
     { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false},
     { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false},
     { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false},
+    { "t@1.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
+    { "t@2.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
+    { "t@3.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
 };
 
 /* --- story and chance --- */
@@ -254,13 +260,95 @@ static void put_presence(struct sim *sim, char m, bool ready)
     putf(sim, record("{s:s,s:b}", "nonce", "n", "ready", ready), "nodes/%c/presence", m);
 }
 
+#define TEMPLATE "t@.service"
+
+static bool is_instance(const char *unit)
+{
+    return text_starts_with(unit, "t@");
+}
+
+static const char *field_of(const struct entry *entry, const char *name)
+{
+    const char *text = entry ? json_string_value(json_object_get(entry->value, name)) : NULL;
+    return text ? text : "";
+}
+
+static int64_t number_of(const struct entry *entry, const char *name)
+{
+    return entry ? json_integer_value(json_object_get(entry->value, name)) : 0;
+}
+
+/* Instances come with the text that their template has. */
 static void put_unit(struct sim *sim, const struct sort *sort, const char *desired)
 {
     json_t *x_fleet = json_loads(sort->x_fleet, 0, NULL);
+    const struct entry *rollout = find(sim, "ops/rollout/" TEMPLATE);
+    const char *blob = dice(sim, 2) ? "b1" : "b2";
+    if (is_instance(sort->name))
+        blob = rollout ? field_of(rollout, "blob") : "b0";
     putf(sim,
-         record("{s:s,s:s,s:o}", "blob", dice(sim, 2) ? "b1" : "b2", "desired", desired, "x-fleet",
-                x_fleet),
+         record("{s:s,s:s,s:I,s:o}", "blob", blob, "desired", desired, "restart_revision",
+                (json_int_t)number_of(findf(sim, "units/%s", sort->name), "restart_revision"),
+                "x-fleet", x_fleet),
          "units/%s", sort->name);
+}
+
+/* --- rollouts: what the API does --- */
+
+static void read_rollout(struct sim *sim, struct record_rollout *ret)
+{
+    const struct entry *entry = find(sim, "ops/rollout/" TEMPLATE);
+    autofree char *text = entry ? json_dumps(entry->value, 0) : NULL;
+    if (text)
+        assert_int_equal(record_rollout_decode(text, strlen(text), ret, NULL), 0);
+}
+
+static void put_rollout(struct sim *sim, const struct record_rollout *rollout)
+{
+    autofree char *text = NULL;
+    assert_int_equal(record_rollout_encode(rollout, &text, NULL), 0);
+    putf(sim, json_loads(text, 0, NULL), "ops/rollout/" TEMPLATE);
+    tell(sim, "%s", text);
+}
+
+static void start_rollout(struct sim *sim, struct record_rollout *rollout)
+{
+    autofree char *blob = text_format("v%" PRId64, sim->revision);
+    const struct rollout_version *good = NULL;
+    if (rollout->version_count == 0) {
+        assert_int_equal(rollout_add_version(rollout, "b0", "found", 1, NULL), 0);
+        rollout->versions[0].good = true;
+    }
+    rollout->restart = dice(sim, 3) == 0;
+    if (!rollout->restart)
+        assert_int_equal(rollout_add_version(rollout, blob, "start", 1, NULL), 0);
+    good = rollout_last_good(rollout, rollout->blob);
+    free(rollout->previous);
+    rollout->previous = strdup(good && !rollout->restart ? good->blob : "");
+    rollout->back = false;
+    rollout->roll_back = !rollout->restart && dice(sim, 2);
+    rollout->parallel = 1;
+    rollout->wait_ms = (int64_t)dice(sim, 2) * 1000;
+    rollout->timeout_ms = 20000;
+    rollout->since_revision = sim->revision;
+}
+
+static void disturb_rollout(struct sim *sim)
+{
+    autorecord(rollout) rollout = { 0 };
+    read_rollout(sim, &rollout);
+    if (rollout.state == ROLLOUT_RUNNING) {
+        rollout.state = ROLLOUT_PAUSED;
+        put_rollout(sim, &rollout);
+        return;
+    }
+    if (rollout.state != ROLLOUT_PAUSED || dice(sim, 3) == 0)
+        start_rollout(sim, &rollout);
+    rollout.state = ROLLOUT_RUNNING;
+    rollout.retry_revision = sim->revision;
+    free(rollout.reason);
+    rollout.reason = strdup("");
+    put_rollout(sim, &rollout);
 }
 
 static void disturb_drain(struct sim *sim, char m)
@@ -322,6 +410,8 @@ static void disturb(struct sim *sim)
 {
     if (dice(sim, 60) == 0)
         putf(sim, record("{s:b}", "hold", 0), "ops/brake");
+    if (dice(sim, 12) == 0)
+        disturb_rollout(sim);
     if (dice(sim, 2))
         disturb_machine(sim);
     else
@@ -348,7 +438,7 @@ static bool agents(struct sim *sim, bool hurry)
             continue;
         bool release = strcmp(json_string_value(json_object_get(e->value, "want")), "release") == 0;
         putf(sim,
-             record("{s:s,s:I,s:I,s:I}", "active",
+             record("{s:s,s:s,s:I,s:I,s:I}", "invocation", dice(sim, 5) ? "i" : "j", "active",
                     release        ? "inactive"
                     : dice(sim, 8) ? "active"
                                    : "failed",
@@ -435,15 +525,57 @@ static bool has_failed(struct sim *sim, char m, const char *unit)
            strcmp(json_string_value(json_object_get(state->value, "active")), "failed") == 0;
 }
 
+static bool is_to_run(struct sim *sim, const char *unit)
+{
+    return text_equal(field_of(findf(sim, "units/%s", unit), "desired"), "launched");
+}
+
+/* A machine that is there says so of the very assignment. */
+static bool is_up(struct sim *sim, const char *unit)
+{
+    for (size_t i = 0; i < MACHINES; i++) {
+        const struct entry *presence = findf(sim, "nodes/%c/presence", letter(i));
+        const struct entry *assignment = findf(sim, "nodes/%c/units/%s", letter(i), unit);
+        const struct entry *state = findf(sim, "states/%c/%s", letter(i), unit);
+        if (presence && assignment && text_equal(field_of(assignment, "want"), "run") &&
+            text_equal(field_of(state, "active"), "active") &&
+            number_of(state, "assignment_revision") == assignment->mod &&
+            number_of(state, "registration") == presence->create)
+            return true;
+    }
+    return false;
+}
+
+static bool is_another_down(struct sim *sim, const char *unit)
+{
+    for (size_t i = 0; is_instance(unit) && i < UNITS; i++)
+        if (is_instance(sorts[i].name) && !text_equal(sorts[i].name, unit) &&
+            is_to_run(sim, sorts[i].name) && !is_up(sim, sorts[i].name))
+            return true;
+    return false;
+}
+
+/* The rollout takes this one down although it runs: then all the others do. */
+static bool takes_down(struct sim *sim, const struct action *a)
+{
+    if (a->kind != ACTION_UPDATE || !is_to_run(sim, a->unit) || !is_up(sim, a->unit))
+        return false;
+    require(sim, !is_another_down(sim, a->unit), "a rollout takes one down while another is down",
+            a->unit);
+    return true;
+}
+
 /* Before anything changes under it. */
 static void check_plan(struct sim *sim, const struct plan *plan)
 {
     size_t moves = 0;
+    size_t updates = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
         require(sim, reason && *reason, "an action without a reason", action_kind_name(a->kind));
         moves += a->cause == MOVE_CAUSE_DRAIN && !has_failed(sim, a->machine[0], a->unit);
+        updates += takes_down(sim, a);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         require(sim, !arrives || takes_newcomers(sim, a->machine[0]),
@@ -451,6 +583,7 @@ static void check_plan(struct sim *sim, const struct plan *plan)
     }
     require(sim, moves == 0 || (moves == 1 && count_moving(sim) == 0),
             "too many planned moves at a time", "");
+    require(sim, updates <= 1, "a rollout takes several down at a time", TEMPLATE);
 }
 
 /* --- writes of the leader --- */
@@ -471,6 +604,8 @@ static bool guard(struct sim *sim, int64_t want, bool create, const char *format
 
 static bool op_is_as_seen(struct sim *sim, const struct action *a)
 {
+    if (a->rollout)
+        return guard(sim, a->op_mod, false, "ops/rollout/%s", a->rollout);
     if (a->kind == ACTION_CORDON)
         return guard(sim, a->op_mod, false, "cordons/%c", a->machine[0]);
     return a->kind == ACTION_CLEAR_BRAKE
@@ -515,6 +650,16 @@ static void write_assignment(struct sim *sim, const struct action *a)
                 a->blob, "want", want_name(a->want), "unit_revision", (json_int_t)a->unit_revision,
                 "failover", failover_name(a->failover), "epoch", 1, "reason", reason),
          "nodes/%c/units/%s", a->machine[0], a->unit);
+}
+
+static void update_unit(struct sim *sim, const struct action *a)
+{
+    const struct entry *unit = findf(sim, "units/%s", a->unit);
+    putf(sim,
+         record("{s:s,s:s,s:I,s:O}", "blob", a->blob, "desired", desired_name(a->desired),
+                "restart_revision", (json_int_t)a->restart_revision, "x-fleet",
+                json_object_get(unit->value, "x-fleet")),
+         "units/%s", a->unit);
 }
 
 static void leave(struct sim *sim, char m, const char *unit)
@@ -568,6 +713,13 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_CLEAR_BRAKE:
         delf(sim, "ops/brake");
+        return;
+    case ACTION_UPDATE:
+        update_unit(sim, a);
+        return;
+    case ACTION_ROLLOUT:
+        tell(sim, "%s", a->record);
+        putf(sim, json_loads(a->record, 0, NULL), "ops/rollout/%s", a->rollout);
         return;
     case ACTION_INVALID:
         broken(sim, "an action of no kind", reason);
@@ -641,13 +793,14 @@ static bool is_wanted(struct sim *sim, const struct sort *sort)
            strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
 }
 
-/* What a drained machine still has is what nobody else takes. */
+/* What a drained machine still has is what nobody else takes, or what waits for another instance to
+ * be up again. */
 static void check_drained(struct sim *sim, const struct sort *sort, char home)
 {
     const struct entry *drain = findf(sim, "ops/drain/%c", home);
     if (!drain || json_is_true(json_object_get(drain->value, "expired")))
         return;
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; !is_another_down(sim, sort->name) && i < MACHINES; i++)
         require(sim, !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)),
                 "a drain leaves a unit that another machine takes", sort->name);
     require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
@@ -673,6 +826,29 @@ static void check_unit_at_rest(struct sim *sim, const struct sort *sort)
                 "a unit waits though a machine would do", sort->name);
 }
 
+static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, const char *unit)
+{
+    const struct entry *e = findf(sim, "units/%s", unit);
+    if (!e || !is_instance(unit))
+        return true;
+    if (rollout->restart) /* or somebody has started it since */
+        return e->mod > rollout->since_revision || !is_to_run(sim, unit);
+    return text_equal(field_of(e, "blob"), rollout->blob);
+}
+
+/* What it left is one text, if nobody came between; what does not go on says why. */
+static void check_rollout_at_rest(struct sim *sim)
+{
+    autorecord(rollout) rollout = { 0 };
+    read_rollout(sim, &rollout);
+    bool ended = rollout.state == ROLLOUT_DONE || rollout.state == ROLLOUT_ROLLED_BACK;
+    require(sim, rollout.state != ROLLOUT_RUNNING || *rollout.reason,
+            "a rollout neither ends nor says why", TEMPLATE);
+    for (size_t i = 0; ended && i < UNITS; i++)
+        require(sim, has_the_text(sim, &rollout, sorts[i].name),
+                "a rollout leaves a unit as it was", sorts[i].name);
+}
+
 static void calm_down(struct sim *sim)
 {
     int64_t wake_ms = -1;
@@ -685,6 +861,7 @@ static void calm_down(struct sim *sim)
     }
     for (size_t i = 0; i < UNITS; i++)
         check_unit_at_rest(sim, &sorts[i]);
+    check_rollout_at_rest(sim);
     model_touch_all(sim->model);
     require(sim, !lead(sim, true, &wake_ms), "an idle leader writes", "");
     new_leader(sim);

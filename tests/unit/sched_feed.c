@@ -189,6 +189,9 @@ static void put(struct model *model, const char *key, const struct store_key_par
     } else if (p->kind == STORE_KEY_BRAKE) {
         DECODE(brake);
         model_put_brake(model, mod, &record);
+    } else if (p->kind == STORE_KEY_ROLLOUT) {
+        DECODE(rollout);
+        check(model_put_rollout(model, p->name, mod, &record, &err), key, &err);
     } else if (p->kind == STORE_KEY_DRAIN) {
         DECODE(drain);
         check(model_put_drain(model, p->machine, mod, &record, &err), key, &err);
@@ -222,6 +225,8 @@ static void drop(struct model *model, const char *key, const struct store_key_pa
         model_drop_brake(model);
     else if (p->kind == STORE_KEY_DRAIN)
         model_drop_drain(model, p->machine);
+    else if (p->kind == STORE_KEY_ROLLOUT)
+        model_drop_rollout(model, p->name);
     else
         die(key, "not a key of the scheduler");
 }
@@ -252,6 +257,22 @@ static void print_guard(const char *name, int64_t value, struct text *text)
         text_addf(text, " %s=%" PRId64, name, value);
 }
 
+static void print_rollout(const struct action *a, struct text *text)
+{
+    autorecord(rollout) record = { 0 };
+    struct error err = { 0 };
+    check(record_rollout_decode(a->record, strlen(a->record), &record, &err), a->rollout, &err);
+    text_addf(text, " %s %s%s to version %" PRId64 " %s, before %s; changing", a->rollout,
+              rollout_state_name(record.state), record.back ? " back" : "", record.version,
+              record.blob, *record.previous ? record.previous : "-");
+    for (char **name = record.changing; name && *name; name++)
+        text_addf(text, " %s", *name);
+    text_add(text, "; history");
+    for (size_t i = 0; i < record.version_count; i++)
+        text_addf(text, " %" PRId64 "=%s%s", record.versions[i].version, record.versions[i].blob,
+                  record.versions[i].good ? "" : "?");
+}
+
 static void print_action(const struct action *a, struct text *text)
 {
     text_add(text, action_kind_name(a->kind));
@@ -272,6 +293,12 @@ static void print_action(const struct action *a, struct text *text)
                   a->unit_revision, failover_name(a->failover));
     if (a->cause)
         text_addf(text, " for %s", move_cause_name(a->cause));
+    if (a->kind == ACTION_UPDATE)
+        text_addf(text, " %s %s", desired_name(a->desired), a->blob);
+    if (a->restart_revision)
+        text_addf(text, " restart %" PRId64, a->restart_revision);
+    if (a->kind == ACTION_ROLLOUT)
+        print_rollout(a, text);
     if (a->kind == ACTION_DRAIN)
         text_addf(text, "%s%s", a->drain.drained ? " drained" : "",
                   a->drain.expired ? " expired" : "");

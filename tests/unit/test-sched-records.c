@@ -33,6 +33,7 @@ static void every_kind_of_key_is_read_back(void **state)
         { STORE_KEY_CORDON,     MACHINE, NULL,           0,  "/m/cordons/" MACHINE            },
         { STORE_KEY_DRAIN,      MACHINE, NULL,           0,  "/m/ops/drain/" MACHINE          },
         { STORE_KEY_BRAKE,      NULL,    NULL,           0,  "/m/ops/brake"                   },
+        { STORE_KEY_ROLLOUT,    NULL,    "a@.service",   0,  "/m/ops/rollout/a@.service"      },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct store_key_parts parts;
@@ -73,6 +74,8 @@ static void foreign_and_malformed_keys_are_ignored(void **state)
         "/m/ops/drains/" MACHINE,
         "/m/ops/" MACHINE,
         "/m/ops/brake/x",
+        "/m/ops/rollout",
+        "/m/ops/rollout/a/b",
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         struct store_key_parts parts;
@@ -123,6 +126,16 @@ static void records_survive_a_round_trip(void **state)
         "\"ttl_ms\":10000,\"version\":\"0.1\"}");
     ASSERT_ROUND_TRIP(presence, "{\"address\":\"a\",\"boot_id\":\"b\",\"nonce\":\"n\","
                                 "\"not_ready_reason\":\"disk full\",\"ready\":false}");
+    ASSERT_ROUND_TRIP(rollout,
+                      "{\"back\":true,\"blob\":\"b1\",\"changing\":[\"a@1.service\"],\"parallel\":"
+                      "0,\"percent\":25,"
+                      "\"previous\":\"b0\",\"reason\":\"r\",\"restart\":false,\"retry_revision\":9,"
+                      "\"roll_back\":true,\"since_ms\":5,\"since_revision\":8,\"state\":\"paused\","
+                      "\"timeout_ms\":7,\"version\":2,\"versions\":[{\"blob\":\"b0\",\"good\":true,"
+                      "\"how\":\"found\","
+                      "\"since_ms\":1,\"version\":1},{\"blob\":\"b1\",\"good\":false,\"how\":"
+                      "\"start\",\"since_ms\":2,"
+                      "\"version\":2}],\"wait_ms\":6}");
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\"}");
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\",\"restart_revision\":7}");
     ASSERT_ROUND_TRIP(
@@ -295,6 +308,41 @@ static void role_names_follow_the_grammar(void **state)
         role_name_is_valid("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234"));
 }
 
+static void a_history_forgets_the_oldest_but_not_the_last_good_one(void **state)
+{
+    (void)state;
+    autorecord(rollout) rollout = { 0 };
+    assert_int_equal(rollout_add_version(&rollout, "good", "found", 1, NULL), 0);
+    rollout.versions[0].good = true;
+    for (int i = 0; i < 3 * ROLLOUT_VERSIONS_MAX; i++)
+        assert_int_equal(rollout_add_version(&rollout, i % 2 ? "odd" : "even", "start", 2, NULL),
+                         0);
+    assert_int_equal(rollout.version_count, ROLLOUT_VERSIONS_MAX);
+    assert_int_equal(rollout.version, 3 * ROLLOUT_VERSIONS_MAX + 1);
+    assert_string_equal(rollout.blob, "odd");
+    assert_string_equal(rollout_last_good(&rollout, "odd")->blob, "good");
+    assert_null(rollout_last_good(&rollout, "good"));
+    assert_non_null(rollout_version_find(&rollout, 1));
+    assert_null(rollout_version_find(&rollout, 2));
+    assert_non_null(rollout_version_find(&rollout, rollout.version));
+}
+
+static void a_rollout_is_read_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"blob\":\"b\",\"version\":1}",
+        "{\"state\":\"walking\",\"blob\":\"b\",\"version\":1}",
+        "{\"state\":\"running\",\"blob\":\"b\",\"version\":1,\"percent\":101}",
+        "{\"state\":\"running\",\"blob\":\"b\",\"version\":1,\"versions\":[1]}",
+        "{\"state\":\"done\",\"blob\":\"b\",\"version\":1,\"versions\":[{\"version\":2}]}",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        autorecord(rollout) record = { 0 };
+        assert_int_equal(record_rollout_decode(texts[i], strlen(texts[i]), &record, NULL), -EPROTO);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +350,8 @@ int main(void)
         cmocka_unit_test(foreign_and_malformed_keys_are_ignored),
         cmocka_unit_test(name_of_257_letters_is_not_ours),
         cmocka_unit_test(records_survive_a_round_trip),
+        cmocka_unit_test(a_history_forgets_the_oldest_but_not_the_last_good_one),
+        cmocka_unit_test(a_rollout_is_read_whole_or_not_at_all),
         cmocka_unit_test(unknown_fields_are_skipped_and_absent_ones_have_defaults),
         cmocka_unit_test(bad_values_are_refused_by_field),
         cmocka_unit_test(value_without_a_word_is_not_written),
