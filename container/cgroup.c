@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "container/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -46,6 +47,42 @@ int cgroup_write(const char *cgroup, const char *file, const char *value, struct
 int cgroup_enter(const char *cgroup, struct error *err)
 {
     return cgroup_write(cgroup, "cgroup.procs", "0", err);
+}
+
+static bool has_others(const char *path)
+{
+    autofree char *procs = text_format("%s/cgroup.procs", path);
+    autofree char *ours = text_format("%d\n", (int)getpid());
+    autofree char *text = NULL;
+    if (!procs || !ours || file_read(procs, LINES_MAX_BYTES, &text, NULL, NULL) < 0)
+        return true;
+    return *text && strcmp(text, ours) != 0;
+}
+
+static bool is_self_or_parent(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool tree_has_others(const char *path)
+{
+    DIR *directory = has_others(path) ? NULL : opendir(path);
+    bool others = !directory;
+    for (const struct dirent *entry; !others && (entry = readdir(directory));) {
+        if (entry->d_type != DT_DIR || is_self_or_parent(entry->d_name))
+            continue;
+        autofree char *below = text_format("%s/%s", path, entry->d_name);
+        others = !below || tree_has_others(below);
+    }
+    if (directory)
+        (void)closedir(directory);
+    return others;
+}
+
+bool cgroup_is_ours_alone(const char *cgroup)
+{
+    autofree char *path = text_format(CGROUP_ROOT "%s", cgroup);
+    return path && !tree_has_others(path);
 }
 
 static bool is_gone(int code)

@@ -6,6 +6,7 @@
 #ifndef CONTAINER_CGROUP_H
 #define CONTAINER_CGROUP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -21,6 +22,9 @@ int cgroup_write(const char *cgroup, const char *file, const char *value, struct
 
 /* Moves this process there. */
 int cgroup_enter(const char *cgroup, struct error *err);
+
+/* Nobody is in it, and below it, but this process. False if that cannot be seen. */
+bool cgroup_is_ours_alone(const char *cgroup);
 
 /* Kills all that is in it and below, and returns when nothing is left. That it is gone is success.
  */

@@ -21,12 +21,14 @@ int verb_clean(const char *unit, struct error *err)
     int r = place_new(unit, &place, err);
     if (r < 0)
         return r;
-    r = rootfs_isolate(err);
-    if (r == 0)
-        r = runtime_delete(place, environ, err);
+    int isolated = rootfs_isolate(err);
+    r = isolated;
     int ended = scope_end(place, r < 0 ? NULL : err);
     if (r == 0)
         r = ended;
+    int deleted = isolated < 0 ? 0 : runtime_delete(place, environ, r < 0 ? NULL : err);
+    if (r == 0)
+        r = deleted;
     int detached = network_detach(place, r < 0 ? NULL : err);
     if (r == 0)
         r = detached;

@@ -28,7 +28,8 @@ bool runtime_is_started(const struct place *place);
 int runtime_exec(const struct place *place, const char *below, char *const *command,
                  struct error *err);
 
-/* Kills what still runs. That there is no container is success. */
+/* Kills what still runs of it, and removes its state. A scope of the container's has ended before.
+ * That there is no container is success. */
 int runtime_delete(const struct place *place, char *const *environment, struct error *err);
 
 /* What runs the runtime with these words (end with NULL); caller frees with strv_free(). */

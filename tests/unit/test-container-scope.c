@@ -43,12 +43,19 @@ static void a_process_that_is_not_there_has_no_cgroup(void **state)
     assert_null(cgroup);
 }
 
+static void a_cgroup_that_is_not_there_is_not_ours(void **state)
+{
+    (void)state;
+    assert_false(cgroup_is_ours_alone("/no-such.slice"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scope_is_called_as_its_unit_and_has_no_at_sign),
         cmocka_unit_test(two_units_never_share_a_name),
         cmocka_unit_test(killing_a_cgroup_that_is_gone_is_success),
+        cmocka_unit_test(a_cgroup_that_is_not_there_is_not_ours),
         cmocka_unit_test(a_process_that_is_not_there_has_no_cgroup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
