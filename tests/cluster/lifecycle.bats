@@ -264,6 +264,43 @@ all_end_with() {
     wait_for 5 'nothing is left' nothing_is_left
 }
 
+# --- the other runtime ---
+
+health_is() {
+    [ "$(node musterctl list-units --no-legend --fields=unit,health | awk -v unit="$1" '$1 == unit { print $2 }')" = "$2" ]
+}
+
+# A second one is in a scope, a third a oneshot.
+@test "runc: start, exec, health, exit status, stop as with crun, and nothing is left" {
+    local trap="sh -c \"trap 'exit 3' TERM; touch /ok; while :; do sleep 1000 & wait; done\"" main status=0
+    echo 'runtime = runc' | node_write node1 /etc/muster/container.conf
+    container other.service "$trap" 'HealthCmd=test -e /ok' HealthInterval=200ms HealthRetries=1 Network=bridge
+    container other-scoped.service "$trap" CgroupsMode=enabled
+    container other-once.service "sh -c \"exit 7\"" '[Service]' Type=oneshot
+    node musterctl start other.service other-scoped.service
+    run ! node timeout 30 musterctl start other-once.service
+    [ "$(fate other-once.service)" = 'exit-code 1 7 0' ]
+    main=$(property other.service MainPID)
+    node grep -Fx '0::/muster.slice/other.service/container' "/proc/$main/cgroup"
+    node grep -Fx '0::/muster.slice/muster-other-scoped.scope/container' "/proc/$(property other-scoped.service MainPID)/cgroup"
+    [ "$(node cat /sys/fs/cgroup/muster.slice/other.service/container/cgroup.procs)" ]
+    node test -e /run/muster/runc/other.service
+    node musterctl exec other.service -- sh -c 'exit 5' || status=$?
+    [ "$status" = 5 ]
+    wait_for 10 'it is healthy' health_is other.service healthy
+    node musterctl exec other.service -- rm /ok
+    wait_for 10 'it is unhealthy' health_is other.service unhealthy
+    node systemctl restart other.service
+    [ "$(property other.service MainPID)" != "$main" ]
+    node systemctl kill --kill-who=main --signal=KILL other-scoped.service
+    wait_for 10 'the killed has ended' is_over other-scoped.service
+    [ "$(fate other-scoped.service)" = 'signal 2 9 0' ]
+    node systemctl stop other.service
+    [ "$(fate other.service)" = 'exit-code 1 3 0' ]
+    node rm /etc/muster/container.conf
+    wait_for 5 'nothing is left' nothing_is_left
+}
+
 # --- kill -9 ---
 
 @test "no helper is left running: what the cgroups hold are the containers" {
