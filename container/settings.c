@@ -48,13 +48,33 @@ static int set_images_max_size(struct container_settings *settings, const char *
     return 0;
 }
 
+static int set_network(struct container_settings *settings, const char *value, struct error *err)
+{
+    static const struct {
+        const char *word;
+        enum container_network_mode mode;
+    } modes[] = {
+        {"bridge", CONTAINER_NETWORK_BRIDGE},
+        { "none",  CONTAINER_NETWORK_NONE  },
+        { "host",  CONTAINER_NETWORK_HOST  },
+    };
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(value, modes[i].word) == 0) {
+            settings->network = modes[i].mode;
+            return 0;
+        }
+    }
+    return error_set(err, -EINVAL, "\"%s\" is neither bridge, none nor host", value);
+}
+
 static const struct {
     const char *key;
     const char *standard;
     int (*set)(struct container_settings *settings, const char *value, struct error *err);
 } keys[] = {
-    {"runtime",          "crun", set_runtime        },
-    { "images_max_size", "10%",  set_images_max_size},
+    {"runtime",          "crun",   set_runtime        },
+    { "images_max_size", "10%",    set_images_max_size},
+    { "network",         "bridge", set_network        },
 };
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "units/container.h"
 
 /* The program that makes containers. */
 enum container_runtime {
@@ -30,6 +31,7 @@ const char *container_runtime_name(enum container_runtime runtime);
 struct container_settings {
     enum container_runtime runtime; /* of containers that start from now on */
     struct container_bound images_max_size;
+    enum container_network_mode network; /* of units without Network=: bridge, none or host */
 };
 
 /* path: NULL is the default one, which may be absent. -EINVAL: a key or a value is wrong; the error

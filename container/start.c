@@ -60,6 +60,7 @@ struct start {
     char **of_files;             /* owned */
     char **of_secrets;           /* owned */
     char *local_time;            /* owned; NULL: the image's */
+    bool usual_network;          /* that the unit does not say */
     struct utsname machine;
 };
 
@@ -319,11 +320,29 @@ static int root_make(struct start *start, struct error *err)
     return r < 0 ? r : belongings_make(start, err);
 }
 
-static int runtime_choose(struct place *place, struct error *err)
+/* Where the unit does not say, the machine's owner does. */
+static int spec_complete(struct start *start, enum container_network_mode network,
+                         struct error *err)
+{
+    struct container *container = start->container;
+    if (container->network != CONTAINER_NETWORK_INVALID)
+        return 0;
+    start->usual_network = true;
+    if (network == CONTAINER_NETWORK_BRIDGE)
+        return container_use_bridge(container, err);
+    container->network = network;
+    return 0;
+}
+
+static int spec_find(struct start *start, struct error *err)
 {
     autoptr(container_settings) settings = NULL;
     int r = container_settings_read(NULL, &settings, err);
-    return r < 0 ? r : place_use_runtime(place, settings->runtime, err);
+    if (r == 0)
+        r = place_use_runtime(start->place, settings->runtime, err);
+    if (r == 0)
+        r = place_read_spec(start->place, &start->container, err);
+    return r < 0 ? r : spec_complete(start, settings->network, err);
 }
 
 /* Everything up to a bundle that the runtime can create from, but for its config.json. */
@@ -334,9 +353,7 @@ static int bundle_prepare(struct start *start, struct error *err)
     const char *architecture = seccomp_go_architecture(start->machine.machine);
     if (!architecture)
         return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
-    int r = runtime_choose(start->place, err);
-    if (r == 0)
-        r = place_read_spec(start->place, &start->container, err);
+    int r = spec_find(start, err);
     if (r == 0)
         r = seccomp_find(start, architecture, err);
     if (r == 0)
@@ -409,6 +426,21 @@ static int health_write(const struct start *start, pid_t pid, struct error *err)
     return r < 0 ? r : file_write(start->place->health, text, strlen(text), 0600, err);
 }
 
+/* Whoever said nothing of a network is told where the one comes from that fails him. */
+static int attach(const struct start *start, pid_t pid, struct error *err)
+{
+    struct error why = { 0 };
+    int r = network_attach(start->place, start->container, &start->network, pid, &why);
+    if (r < 0)
+        (void)error_set(err, r, "%s%s", why.text,
+                        start->usual_network
+                            ? " (the network of units without Network=; Network=none does without "
+                              "it, and so does network = none in " SYSCONFDIR
+                              "/muster/container.conf)"
+                            : "");
+    return r;
+}
+
 static int container_run(struct start *start, int *ret_status, struct error *err)
 {
     pid_t pid = 0;
@@ -421,7 +453,7 @@ static int container_run(struct start *start, int *ret_status, struct error *err
     if (r == 0)
         r = container_create(start, &pid, err);
     if (r == 0)
-        r = network_attach(start->place, start->container, &start->network, pid, err);
+        r = attach(start, pid, err);
     if (r == 0 && !oneshot)
         r = health_write(start, pid, err);
     if (r == 0 && !oneshot)

@@ -268,12 +268,22 @@ void container_set_defaults(struct container *c)
         c->log = CONTAINER_LOG_JOURNALD;
     if (c->userns == CONTAINER_USERNS_INVALID)
         c->userns = CONTAINER_USERNS_HOST;
-    if (c->network == CONTAINER_NETWORK_INVALID)
-        c->network = CONTAINER_NETWORK_NONE;
     if (c->cgroups == CONTAINER_CGROUPS_INVALID)
         c->cgroups = CONTAINER_CGROUPS_SPLIT;
     if (c->health.on_failure == CONTAINER_ON_FAILURE_INVALID)
         c->health.on_failure = CONTAINER_ON_FAILURE_NONE;
+}
+
+int container_use_bridge(struct container *c, struct error *err)
+{
+    struct container_network *network =
+        shape_list_add(&c->networks, &c->network_count, sizeof(*network));
+    if (network)
+        network->name = strdup("bridge");
+    if (!network || !network->name)
+        return error_oom(err);
+    c->network = CONTAINER_NETWORK_BRIDGE;
+    return 0;
 }
 
 int container_to_json(const struct container *container, json_t **ret, struct error *err)

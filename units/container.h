@@ -20,7 +20,8 @@
 struct unit_file;
 struct specifier_machine;
 
-/* --- words of keys; the second of each, but for mounts, is what holds where nothing is said --- */
+/* --- words of keys; the second of each, but for mounts and networks, is what holds where nothing
+ * is said --- */
 
 enum container_pull {
     CONTAINER_PULL_INVALID = 0,
@@ -43,8 +44,8 @@ enum container_mount_type {
 };
 
 enum container_network_mode {
-    CONTAINER_NETWORK_INVALID = 0,
-    CONTAINER_NETWORK_NONE, /* a namespace of its own with loopback only */
+    CONTAINER_NETWORK_INVALID = 0, /* what the machine has for those that do not say */
+    CONTAINER_NETWORK_NONE,        /* a namespace of its own with loopback only */
     CONTAINER_NETWORK_HOST,
     CONTAINER_NETWORK_BRIDGE, /* networks[] by CNI */
     CONTAINER_NETWORK_UNIT,   /* the namespace of another unit's container: network_target */
@@ -268,6 +269,9 @@ int container_read(const struct unit_file *file, const char *unit_name,
                    struct error *err);
 void container_free(struct container *container);
 DEFINE_AUTOPTR(container);
+
+/* For one that says no network: the machine's bridge. */
+int container_use_bridge(struct container *container, struct error *err);
 
 int container_to_json(const struct container *container, json_t **ret, struct error *err);
 int container_from_json(const json_t *json, struct container **ret, struct error *err);

@@ -98,10 +98,10 @@ static int check_image(const struct container *c, struct error *err)
     return 0;
 }
 
-/* Addresses and ports are a bridge's; an Image without Network= has one, as with Quadlet. */
+/* Addresses and ports are a bridge's. */
 static int check_network(const struct container *c, struct error *err)
 {
-    if (c->network == CONTAINER_NETWORK_BRIDGE)
+    if (c->network == CONTAINER_NETWORK_BRIDGE || c->network == CONTAINER_NETWORK_INVALID)
         return 0;
     const char *key = c->port_count        ? "PublishPort"
                       : c->ip              ? "IP"
@@ -140,21 +140,6 @@ static int check_rest(const struct container *c, struct error *err)
     return 0;
 }
 
-/* What only a bridge can give is wish enough for one: the default network. */
-static int join_default_network(struct container *c, struct error *err)
-{
-    if (c->network != CONTAINER_NETWORK_INVALID || !(c->port_count || c->ip || c->ip6))
-        return 0;
-    struct container_network *network =
-        shape_list_add(&c->networks, &c->network_count, sizeof(*network));
-    if (network)
-        network->name = strdup("bridge");
-    if (!network || !network->name)
-        return error_oom(err);
-    c->network = CONTAINER_NETWORK_BRIDGE;
-    return 0;
-}
-
 static int set_rest(struct container *c, const struct unit_file *file, const char *unit_name,
                     struct error *err)
 {
@@ -164,10 +149,12 @@ static int set_rest(struct container *c, const struct unit_file *file, const cha
         c->host_name = container_default_host_name(unit_name);
     if (!c->host_name)
         return error_oom(err);
-    int r = join_default_network(c, err);
-    if (r == 0)
-        container_set_defaults(c);
-    return r;
+    container_set_defaults(c);
+    /* What only a bridge can give is wish enough for one. */
+    return c->network == CONTAINER_NETWORK_INVALID &&
+                   (c->port_count || c->ip || c->ip6 || c->network_aliases)
+               ? container_use_bridge(c, err)
+               : 0;
 }
 
 static int settle(struct reading *reading, const struct unit_file *file, struct error *err)

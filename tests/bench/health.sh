@@ -11,6 +11,7 @@ HEALTH_SECONDS=${HEALTH_SECONDS:-30}
 health_template() {
     cat <<END
 [Container]
+Network=none
 Image=oci:/var/lib/muster/images/busybox:latest
 Exec=/bin/sh -c 'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
 HealthCmd=["/bin/true"]

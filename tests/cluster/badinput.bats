@@ -54,7 +54,7 @@ units_in_store() {
 }
 
 @test "why a container did not start reaches whoever waits for it, from whatever machine" {
-    printf '[Container]\nImage=oci:/nowhere:latest\nExec=true\n' | node_write node1 /root/imageless.service
+    printf '[Container]\nNetwork=none\nImage=oci:/nowhere:latest\nExec=true\n' | node_write node1 /root/imageless.service
     run node_run node1 timeout 30 musterctl start /root/imageless.service
     [ "$status" -eq 3 ]
     [[ $output == *muster-container:*oci:/nowhere* ]]

@@ -16,6 +16,7 @@ container() {
         echo "[Unit]"
         echo "Description=health of $name"
         echo "[Container]"
+        echo "Network=none"
         echo "Image=oci:/var/lib/muster/images/busybox:latest"
         echo "Exec=/bin/sh -c 'touch /ok; trap \"exit 0\" TERM; while :; do sleep 3600 & wait; done'"
         echo "HealthInterval=200ms"

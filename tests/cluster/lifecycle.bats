@@ -29,7 +29,7 @@ property() {
 container() {
     local unit=$1 exec=$2
     shift 2
-    { printf '[Container]\nImage=%s\nExec=%s\n' "$IMAGE" "$exec"; printf '%s\n' "$@"; } |
+    { printf '[Container]\nNetwork=none\nImage=%s\nExec=%s\n' "$IMAGE" "$exec"; printf '%s\n' "$@"; } |
         node_write node1 "$UNITS/$unit"
 }
 
@@ -385,7 +385,7 @@ no_count_has_grown() {
 
 @test "hundreds of containers, started and stopped again and again, leave nothing" {
     local count=${CHURN_CONTAINERS:-300} rounds=${CHURN_ROUNDS:-1} round before kb
-    container churn@.service "sleep 100000" Network=none '[Service]' KillSignal=SIGKILL
+    container churn@.service "sleep 100000" '[Service]' KillSignal=SIGKILL
     node sh -c "for i in \$(seq 1 $count); do echo churn@\$i.service; done >/tmp/churn.units"
     node sh -c 'musterctl start $(cat /tmp/churn.units) >/dev/null'
     node sh -c 'systemctl stop $(cat /tmp/churn.units)'

@@ -212,6 +212,27 @@ nothing_is_left() {
     wait_for 5 "nothing is left" nothing_is_left
 }
 
+@test "a container that says no network has the machine's default: a bridge, or what container.conf says" {
+    spec='"network": null' define usual.service "$SERVE"
+    spec='"network": null' define alone.service "$WAIT"
+    node sh -c 'echo Environment=MUSTER_CONTAINER_NETWORK=none >>/run/systemd/system/alone.service'
+    node systemctl start usual.service alone.service
+    [[ $(summary usual.service '.addresses[0]') = 10.86.* ]]
+    [ "$(summary alone.service '.addresses | length')" = 0 ]
+    [ "$(inside alone.service 'ip -o link' | grep -vc ' lo:')" = 0 ]
+    stop usual.service alone.service
+}
+
+@test "a machine without plugins says what is missing, and what does without" {
+    spec='"network": null' define bare.service "$WAIT"
+    node sh -c 'echo TemporaryFileSystem=/usr/lib/cni >>/run/systemd/system/bare.service'
+    run ! node systemctl start bare.service
+    journal_shows bare.service 'network muster: bridge: no such plugin in /usr/lib/cni' >"$BATS_TEST_TMPDIR/line"
+    grep -F "Debian's package containernetworking-plugins" "$BATS_TEST_TMPDIR/line" | grep -q 'network = none in .*container.conf'
+    stop bare.service
+    wait_for 5 "nothing is left" nothing_is_left
+}
+
 @test "names of containers are known to those in the same network, to newcomers and to those that run" {
     spec=$(bridge) define old.service "$WAIT"
     spec='"network": "unit", "networkTarget": "old.service"' define guest.service "$WAIT"

@@ -31,6 +31,21 @@ static void crun_is_the_runtime_unless_one_is_said(void **state)
     assert_int_equal(said->runtime, CONTAINER_RUNTIME_RUNC);
 }
 
+static void the_network_of_those_who_do_not_say_is_a_bridge(void **state)
+{
+    autoptr(container_settings) silent = NULL;
+    autoptr(container_settings) said = NULL;
+    struct container_settings *none = NULL;
+    struct error err;
+    (void)state;
+    assert_int_equal(read_text("", &silent, NULL), 0);
+    assert_int_equal(silent->network, CONTAINER_NETWORK_BRIDGE);
+    assert_int_equal(read_text("network = none\n", &said, NULL), 0);
+    assert_int_equal(said->network, CONTAINER_NETWORK_NONE);
+    assert_int_equal(read_text("network = ns:/run/x\n", &none, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "neither bridge, none nor host"));
+}
+
 static void the_environment_has_the_last_word(void **state)
 {
     autoptr(container_settings) settings = NULL;
@@ -82,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crun_is_the_runtime_unless_one_is_said),
+        cmocka_unit_test(the_network_of_those_who_do_not_say_is_a_bridge),
         cmocka_unit_test(the_environment_has_the_last_word),
         cmocka_unit_test(images_may_take_a_size_or_a_part),
         cmocka_unit_test(what_is_wrong_is_named_with_its_line),

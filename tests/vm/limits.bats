@@ -44,7 +44,7 @@ teardown_file() {
 
 # container NAME SERVICE-LINES CONTAINER-LINES SCRIPT: a unit whose container runs the script.
 container() {
-    printf '[Container]\nImage=%s\nExec=sh -c "%s"\n%s\n[Service]\n%s\n' "$IMAGE" "$4" "$3" "$2" \
+    printf '[Container]\nNetwork=none\nImage=%s\nExec=sh -c "%s"\n%s\n[Service]\n%s\n' "$IMAGE" "$4" "$3" "$2" \
         >"$BATS_FILE_TMPDIR/units/$1"
 }
 
