@@ -138,6 +138,17 @@ static int fold_brake(const struct fold *fold, const struct kv_pair *pair, int64
     return 0;
 }
 
+static int fold_rebalance(const struct fold *fold, const struct kv_pair *pair)
+{
+    autorecord(rebalance) record = { 0 };
+    struct error why = { 0 };
+    if (record_rebalance_decode(pair->value, pair->value_length, &record, &why) < 0)
+        unreadable(fold, pair, &why);
+    else
+        model_put_rebalance(fold->config.model, &record);
+    return 0;
+}
+
 static int fold_put(struct fold *fold, const struct store_key_parts *parts,
                     const struct kv_pair *pair, int64_t now_ms, struct error *err)
 {
@@ -172,6 +183,8 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
         return fold_brake(fold, pair, mod);
     case STORE_KEY_ROLLOUT:
         FOLD(rollout, model_put_rollout(model, name, mod, &record, err));
+    case STORE_KEY_REBALANCE:
+        return fold_rebalance(fold, pair);
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision
@@ -222,6 +235,9 @@ static void fold_delete(struct fold *fold, const struct store_key_parts *parts, 
         break;
     case STORE_KEY_ROLLOUT:
         model_drop_rollout(model, parts->name);
+        break;
+    case STORE_KEY_REBALANCE:
+        model_drop_rebalance(model);
         break;
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people order of machines, the brake and roles: cordon, uncordon, drain; release, hold; set,
- * remove. Each is one guarded transaction; the leader does the rest, and writes into ops/drain/<id>
- * how far it is.
+ * What people order of machines, rebalancing, the brake and roles: cordon, uncordon, drain; off,
+ * auto; release, hold; set, remove. Each is one guarded transaction; the leader does the rest, and
+ * writes into ops/drain/<id> how far it is.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "scheduler/role_settings.h"
 
-enum { TIMEOUT_MAX_MS = 7 * 24 * 3600 * 1000, OPS_MAX = 2 };
+enum { TIMEOUT_MAX_MS = 7 * 24 * 3600 * 1000, OPS_MAX = 2, ADVICES_MAX = 100 };
 
 /* One order while it is under way. */
 struct order {
@@ -253,6 +253,97 @@ void operations_drain(struct call *call)
 {
     if (begin(call, answer_machine))
         call_with_view(call, on_drain_view);
+}
+
+/* --- rebalancing --- */
+
+static enum rebalance_mode mode_of(const struct view *view)
+{
+    const struct view_entry *entry = view_find(view, STORE_KEY_REBALANCE, "", "");
+    enum rebalance_mode mode = REBALANCE_ADVISE;
+    if (entry)
+        (void)rebalance_mode_from_name(entry->record.rebalance.mode, &mode);
+    return mode;
+}
+
+/* On their way. */
+static json_t *rebalanced_json(const struct view *view)
+{
+    size_t count = 0;
+    json_t *list = json_array();
+    const struct view_entry *entries = view_list(view, STORE_KEY_ASSIGNMENT, &count);
+    for (size_t i = 0; i < count; i++)
+        if (move_cause_from_name(entries[i].record.assignment.cause) == MOVE_CAUSE_REBALANCE)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "unit", entries[i].name,
+                                                        "from", entries[i].machine, "reason",
+                                                        entries[i].record.assignment.reason));
+    return list;
+}
+
+static int advice_json(const struct view *view, json_t **ret, struct error *err)
+{
+    autoptr(model) model = NULL;
+    struct model_advice *advices = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    int r = view_model(view, &model, err);
+    if (r == 0)
+        r = model_advise(model, ADVICES_MAX, &advices, &count, err);
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "unit", advices[i].unit,
+                                                    "from", advices[i].from, "to", advices[i].to,
+                                                    "reason", advices[i].reason));
+    model_advices_free(advices, count);
+    *ret = list;
+    return r;
+}
+
+static void answer_rebalance(struct call *call, const struct view *view)
+{
+    struct error err;
+    autojson advice = NULL;
+    enum rebalance_mode mode = mode_of(view);
+    int r = mode == REBALANCE_OFF ? 0 : advice_json(view, &advice, &err);
+    if (r < 0)
+        call_fail_code(call, r, err.text);
+    else
+        call_reply(call, 200,
+                   json_pack("{s:s, s:o, s:O?}", "mode", rebalance_mode_name(mode), "moving",
+                             rebalanced_json(view), "advice", advice));
+}
+
+void operations_rebalance(struct call *call)
+{
+    call_with_view(call, answer_rebalance);
+}
+
+/* {"mode": "off", "advise" or "auto"} */
+static int plan_rebalance(const struct call *call, struct order *order, struct error *err)
+{
+    const char *word = NULL;
+    char *value = NULL;
+    enum rebalance_mode mode = REBALANCE_ADVISE;
+    int r = json_field_string(order->input, "mode", &word, err);
+    if (r < 0)
+        return r;
+    if (!rebalance_mode_from_name(word, &mode))
+        return error_set(err, -EINVAL, "\"%s\" is no way to rebalance: off, advise or auto", word);
+    const struct record_rebalance record = { .mode = (char *)word, .since_ms = clock_wall_ms() };
+    r = record_rebalance_encode(&record, &value, err);
+    return r < 0 ? r : add(order, key_of(call, STORE_KEY_REBALANCE, NULL), value, err);
+}
+
+void operations_set_mode(struct call *call)
+{
+    struct error err;
+    struct order *order = begin(call, answer_rebalance);
+    if (!order)
+        return;
+    int r = plan_rebalance(call, order, &err);
+    if (r < 0)
+        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+    else
+        send(call, NULL, "");
 }
 
 /* --- the brake --- */

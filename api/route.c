@@ -19,6 +19,8 @@ static const struct route {
     { "GET",    "/v1/units",                  units_list            },
     { "GET",    "/v1/brake",                  operations_brake      },
     { "PUT",    "/v1/brake",                  operations_set_brake  },
+    { "GET",    "/v1/rebalance",              operations_rebalance  },
+    { "PUT",    "/v1/rebalance",              operations_set_mode   },
     { "POST",   "/v1/units",                  changes_submit        },
     { "GET",    "/v1/units/{name}",           units_show            },
     { "DELETE", "/v1/units/{name}",           changes_destroy       },

@@ -24,6 +24,8 @@ void operations_brake(struct call *call);
 void operations_set_brake(struct call *call);
 void operations_set_role(struct call *call);
 void operations_remove_role(struct call *call);
+void operations_rebalance(struct call *call);
+void operations_set_mode(struct call *call);
 void units_list(struct call *call);
 void units_show(struct call *call);
 void units_why(struct call *call);

@@ -68,11 +68,13 @@ static json_t *answer_json(const struct view *view, const char *unit,
 {
     const struct view_entry *member = view_find(view, STORE_KEY_MEMBER, answer->machine, "");
     const struct view_entry *state = view_find(view, STORE_KEY_STATE, answer->machine, unit);
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:I, s:s, s:I, s:b}", "machine", answer->machine, "ip",
-                     member ? member->record.member.public_ip : "", "refusal", answer->refusal,
-                     "score", answer->score, "rank", (json_int_t)answer->rank, "problem",
-                     state ? state->record.state.problem : "", "units", (json_int_t)answer->load,
-                     "here", view_find(view, STORE_KEY_ASSIGNMENT, answer->machine, unit) ? 1 : 0);
+    const struct view_entry *here = view_find(view, STORE_KEY_ASSIGNMENT, answer->machine, unit);
+    return json_pack("{s:s, s:s, s:s?, s:s?, s:I, s:s, s:I, s:b, s:s}", "machine", answer->machine,
+                     "ip", member ? member->record.member.public_ip : "", "refusal",
+                     answer->refusal, "score", answer->score, "rank", (json_int_t)answer->rank,
+                     "problem", state ? state->record.state.problem : "", "units",
+                     (json_int_t)answer->load, "here", here != NULL, "reason",
+                     here ? here->record.assignment.reason : "");
 }
 
 static void on_why(struct call *call, const struct view *view)

@@ -64,6 +64,9 @@ static void entry_done(enum store_key_kind kind, struct view_entry *entry)
     case STORE_KEY_ROLLOUT:
         record_rollout_done(&entry->record.rollout);
         break;
+    case STORE_KEY_REBALANCE:
+        record_rebalance_done(&entry->record.rebalance);
+        break;
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_BLOB:
@@ -109,6 +112,8 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
         return record_brake_decode(text, length, &entry->record.brake, err);
     case STORE_KEY_ROLLOUT:
         return record_rollout_decode(text, length, &entry->record.rollout, err);
+    case STORE_KEY_REBALANCE:
+        return record_rebalance_decode(text, length, &entry->record.rebalance, err);
     case STORE_KEY_BLOB:
         entry->text = malloc(length + 1);
         if (!entry->text)
@@ -369,6 +374,9 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
         return 0;
     case STORE_KEY_ROLLOUT:
         return model_put_rollout(model, entry->name, entry->mod, &entry->record.rollout, err);
+    case STORE_KEY_REBALANCE:
+        model_put_rebalance(model, &entry->record.rebalance);
+        return 0;
     case STORE_KEY_UNIT:
         return put_unit(view, model, entry, err);
     case STORE_KEY_ASSIGNMENT:

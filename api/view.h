@@ -38,6 +38,7 @@ struct view_entry {
         struct record_drain drain;
         struct record_brake brake;
         struct record_rollout rollout;
+        struct record_rebalance rebalance;
     } record; /* as the list's kind says */
 };
 

@@ -58,6 +58,7 @@ extern const struct verb verbs[];
 const struct verb *verb_find(const char *name);
 
 int verb_brake(struct cli *cli);
+int verb_rebalance(struct cli *cli);
 int verb_cat(struct cli *cli);
 int verb_cordon(struct cli *cli);
 int verb_destroy(struct cli *cli);

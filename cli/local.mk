@@ -28,6 +28,7 @@ libcli_a_SOURCES = \
 	cli/verb-version.c \
 	cli/verb-plan.c \
 	cli/verb-role.c \
+	cli/verb-rebalance.c \
 	cli/verb-why.c \
 	cli/verbs.c \
 	cli/verify.c cli/verify.h

@@ -26,7 +26,8 @@ static char *answer(const struct cli *cli, const json_t *row)
     autotext t = { 0 };
     (void)cli;
     if (json_is_true(json_object_get(row, "here")))
-        text_addf(&t, "is here%s%s", *refusal ? ", though: " : "", refusal);
+        text_addf(&t, "is here%s%s; %s", *refusal ? ", though: " : "", refusal,
+                  row_string(row, "reason"));
     else if (*refusal)
         text_add(&t, refusal);
     else

@@ -36,6 +36,8 @@ const struct verb verbs[] = {
      verb_brake                                                                                                                                                      },
     { "role",            "set|remove ROLE [KEY=VALUE…]", "how many machines hold a role, and which may",    0,                             2,
      0,                                                                                                                                            verb_role         },
+    { "rebalance",       "[status|off|advise|auto]",       "even out loads, or tell what that would move",    0,                             0,
+     1,                                                                                                                                            verb_rebalance    },
     { "version",         "",                               "the version of musterctl",                        0,                             0, 0, verb_version      },
     { "help",            "[VERB]",                         "this",                                            0,                             0, 1, verb_help         },
     { NULL,              NULL,                             NULL,                                              0,                             0, 0, NULL              },

@@ -79,7 +79,7 @@ static void look_at_single(struct step *step, struct placement *p, struct look *
         look->going++;
     } else if (!can_go(step, p, &why)) {
         note(look, p->key.unit, &why);
-    } else if (!budget_allows(step->model, p->key.unit, &why)) {
+    } else if (!budget_allows(step_budget(step), p->key.unit, &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
     } else {

@@ -22,19 +22,31 @@ void index_ease(struct model *model)
 
 /* --- levels --- */
 
-size_t index_level(const struct machine *machine)
+static size_t level_of(const struct machine *machine, size_t units, const int64_t *more, int sign)
 {
-    size_t level = machine->load + machine->planned;
+    size_t level = units;
     for (size_t i = 0; i < RESOURCES; i++) {
         if (machine->capacity[i] <= 0)
             continue;
-        double share = (double)machine->used[i] / (double)machine->capacity[i];
+        int64_t used = machine->used[i] + (more ? sign * more[i] : 0);
+        double share = (double)used / (double)machine->capacity[i];
         size_t filled = (size_t)(share * LEVELS_FULL);
         if (filled > LEVELS_MAX)
             filled = LEVELS_MAX;
         level = filled > level ? filled : level;
     }
     return level;
+}
+
+size_t index_level(const struct machine *machine)
+{
+    return level_of(machine, machine->load + machine->planned, NULL, 0);
+}
+
+size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign)
+{
+    size_t units = machine->load + machine->planned;
+    return level_of(machine, sign > 0 ? units + 1 : units - 1, rules->requests, sign);
 }
 
 static bool reserve_level(struct index *index, size_t level)
@@ -90,13 +102,15 @@ static void leave_level(struct index *index, const struct machine *machine)
     level->count--;
 }
 
-static void change_level(struct index *index, struct machine *machine)
+static void change_level(struct model *model, struct machine *machine)
 {
+    struct index *index = &model->index;
     if (!bits_test(index->open, machine->number) || machine->level == index_level(machine))
         return;
     leave_level(index, machine);
     enter_level(index, machine);
     trim_levels(index);
+    rebalance_note(model, machine);
 }
 
 /* --- machines --- */
@@ -106,11 +120,13 @@ void index_renumber(struct model *model)
     model->index.stale = true;
 }
 
-static void open_machine(struct index *index, struct machine *machine)
+static void open_machine(struct model *model, struct machine *machine)
 {
+    struct index *index = &model->index;
     bits_set(index->open, machine->number);
     index->open_count++;
     enter_level(index, machine);
+    rebalance_note(model, machine);
 }
 
 static void close_machine(struct index *index, struct machine *machine)
@@ -129,7 +145,7 @@ void index_reopen(struct model *model, struct machine *machine)
     index->changes++;
     index->easings++;
     if (machine_is_open(machine))
-        open_machine(index, machine);
+        open_machine(model, machine);
     else
         close_machine(index, machine);
 }
@@ -157,7 +173,7 @@ void index_reclass(struct model *model, struct machine *machine, bool roles_only
         if (class && (class->sees_roles || !roles_only))
             judge(model, class, machine);
     }
-    change_level(index, machine);
+    change_level(model, machine);
 }
 
 /* --- what is on them --- */
@@ -216,7 +232,7 @@ void index_occupy(struct model *model, const struct placement *placement)
     if (unit_is_strange(unit))
         note(index, &index->strange, machine);
     count_load(machine, unit->group, 1);
-    change_level(index, machine);
+    change_level(model, machine);
 }
 
 void index_take_back(struct model *model, const struct placement *placement)
@@ -241,7 +257,7 @@ void index_settle(struct model *model, struct machine *machine)
 {
     model->index.easings++;
     if (is_live(model))
-        change_level(&model->index, machine);
+        change_level(model, machine);
 }
 
 void index_vacate(struct model *model, const struct placement *placement)
@@ -343,7 +359,7 @@ static void renew_occupants(struct model *model)
             if (placement_occupies(p))
                 index_occupy(model, p);
         if (machine_is_open(machine))
-            open_machine(&model->index, machine);
+            open_machine(model, machine);
     }
 }
 

@@ -184,6 +184,8 @@ void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
  * that is more. */
 size_t index_level(const struct machine *machine);
+/* The same with one unit of these requirements more (sign 1) or less (-1). */
+size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign);
 /* Something else may be possible now that was not. */
 void index_ease(struct model *model);
 

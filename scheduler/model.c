@@ -153,6 +153,18 @@ void model_drop_brake(struct model *model)
     model->brake_hold = false;
 }
 
+void model_put_rebalance(struct model *model, const struct record_rebalance *rebalance)
+{
+    enum rebalance_mode mode = REBALANCE_ADVISE;
+    (void)rebalance_mode_from_name(rebalance->mode, &mode);
+    rebalance_set_mode(model, mode);
+}
+
+void model_drop_rebalance(struct model *model)
+{
+    rebalance_set_mode(model, REBALANCE_ADVISE);
+}
+
 void model_drop_drain(struct model *model, const char *machine)
 {
     struct machine *m = model_machine(model, machine);

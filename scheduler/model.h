@@ -35,6 +35,8 @@ void model_drop_brake(struct model *model);
 int model_put_rollout(struct model *model, const char *name, int64_t mod,
                       const struct record_rollout *rollout, struct error *err);
 void model_drop_rollout(struct model *model, const char *name);
+void model_put_rebalance(struct model *model, const struct record_rebalance *rebalance);
+void model_drop_rebalance(struct model *model);
 
 /* requirements NULL: the unit's text is missing or unreadable; problem says so (else NULL), and
  * becomes its verdict. */
@@ -77,6 +79,17 @@ struct model_answer {
 int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
               struct error *err);
 void model_answers_free(struct model_answer *answers, size_t count);
+
+/* What rebalancing would move, one after the other, at most max of them; neither the budget nor
+ * what moved before is looked at. The model is taken along: the moves are made in it. */
+struct model_advice {
+    const char *unit; /* borrowed from the model */
+    char from[33], to[33];
+    char *reason;
+};
+int model_advise(struct model *model, size_t max, struct model_advice **ret, size_t *ret_count,
+                 struct error *err);
+void model_advices_free(struct model_advice *advices, size_t count);
 
 enum role_status {
     ROLE_STATUS_INVALID = 0,

@@ -18,6 +18,7 @@
 #include "scheduler/brake.h"
 #include "scheduler/index.h"
 #include "scheduler/model.h"
+#include "scheduler/rebalance.h"
 #include "scheduler/shared.h"
 
 /* A unit failed here, and runs elsewhere. */
@@ -59,6 +60,10 @@ struct machine {
 
     struct placement *placements;
     size_t placement_count;
+
+    int64_t rebalanced_ms; /* when it last gave or got a unit by rebalancing; 0: never */
+    bool uneven;           /* its load has changed since rebalancing looked at it */
+    struct machine *uneven_prev, *uneven_next;
 
     bool marked;
     struct machine *mark_prev, *mark_next;
@@ -225,6 +230,7 @@ struct model {
     struct brake brake;
     int64_t brake_mod; /* of an order to it; 0: none */
     bool brake_hold;
+    struct rebalance rebalance;
 
     struct machine *marked_machines;
     struct unit **marked_units;    /* with room for all units: a mark never fails */

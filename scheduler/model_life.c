@@ -158,6 +158,7 @@ static void machine_done(struct machine *m)
 
 void model_free_machine(struct model *model, struct machine *machine)
 {
+    rebalance_forget(model, machine);
     HASH_DEL(model->machines, machine);
     model->machines_stale = true;
     index_renumber(model);
@@ -339,6 +340,7 @@ void model_free(struct model *model)
         machine_done(m);
     }
     free(model->machines_by_id);
+    rebalance_done(model);
     index_done(model);
     shared_done(&model->blobs);
     free(model);

@@ -440,6 +440,20 @@ struct place place_find(struct model *model, const struct unit *unit)
     return place;
 }
 
+struct place place_find_anew(struct model *model, struct placement *p)
+{
+    int64_t mod = p->assignment_mod;
+    struct machine *machine = p->key.machine;
+    index_vacate(model, p);
+    p->assignment_mod = 0;
+    machine->load--;
+    const struct place place = place_find(model, p->key.unit);
+    p->assignment_mod = mod;
+    machine->load++;
+    index_occupy(model, p);
+    return place;
+}
+
 /* --- words --- */
 
 static void wish_words(unsigned int wishes, struct text *words)

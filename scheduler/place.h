@@ -35,7 +35,9 @@ void merit_words(const struct merit *merit, const struct unit *unit, struct text
 
 /* Asks the index, which must be fresh; it changes nothing that the model knows. */
 struct place place_find(struct model *model, const struct unit *unit);
-/* The same by asking every machine: what place_find() must agree with. */
+/* Where it would go, were it not where p is; perhaps there again. */
+struct place place_find_anew(struct model *model, struct placement *p);
+/* The same as place_find() by asking every machine: what place_find() must agree with. */
 struct place place_find_slowly(struct model *model, const struct unit *unit);
 /* "least loaded of 3 eligible machines (0 units)" */
 void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words);

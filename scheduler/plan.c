@@ -384,9 +384,11 @@ static void spread_marks(struct step *step)
 static void step_moves(struct step *step)
 {
     if (step->model->drain_count > 0 || step->model->rollouts)
-        budget_count(step->model);
+        (void)step_budget(step);
     step_rollouts(step);
     step_drains(step);
+    if (!step->failed)
+        step_rebalance(step);
 }
 
 static int decide(struct step *step, struct error *err)

@@ -41,7 +41,7 @@ static char *move_reason(const struct step *step, const struct placement *from, 
     if (lost) {
         gone_words(step, from->key.machine, &reason);
     } else {
-        text_add(&reason, "released by ");
+        text_add(&reason, from->cause == MOVE_CAUSE_REBALANCE ? "rebalanced off " : "released by ");
         machine_words(from->key.machine, &reason);
     }
     text_add(&reason, ", moving to ");
@@ -308,16 +308,22 @@ static bool move_goes_on(const struct placement *p)
         return false;
     if (p->cause == MOVE_CAUSE_FAILING)
         return unit_failed_on(p->key.unit, p->key.machine);
-    return p->key.machine->drain_mod > 0;
+    return p->cause != MOVE_CAUSE_DRAIN || p->key.machine->drain_mod > 0;
 }
 
-/* Released by a planned move, and no other machine takes it any more: it is better off here. */
+static struct place next_place(struct step *step, struct placement *p)
+{
+    if (p->cause == MOVE_CAUSE_FAILING)
+        return failing_place(step, p->key.unit, p->key.machine);
+    return p->cause == MOVE_CAUSE_REBALANCE ? place_find_anew(step->model, p)
+                                            : place_find(step->model, p->key.unit);
+}
+
+/* Released by a planned move; if no other machine takes it any more, it is better off here. */
 static void finish_move(struct step *step, struct placement *p)
 {
-    const struct place place = p->cause == MOVE_CAUSE_FAILING
-                                   ? failing_place(step, p->key.unit, p->key.machine)
-                                   : place_find(step->model, p->key.unit);
-    if (!place.machine) {
+    const struct place place = next_place(step, p);
+    if (!place.machine || place.machine == p->key.machine) {
         keep(step, p);
         return;
     }

@@ -48,6 +48,7 @@ static const char *const cause_words[] = {
     [MOVE_CAUSE_NONE] = "",
     [MOVE_CAUSE_DRAIN] = "drain",
     [MOVE_CAUSE_FAILING] = "failing",
+    [MOVE_CAUSE_REBALANCE] = "rebalance",
 };
 enum { CAUSES = sizeof(cause_words) / sizeof(cause_words[0]) };
 
@@ -94,6 +95,29 @@ enum rollout_state rollout_state_from_name(const char *name)
         if (text_equal(name, rollout_words[i]))
             return i;
     return ROLLOUT_INVALID;
+}
+
+static const char *const mode_words[] = {
+    [REBALANCE_ADVISE] = "advise",
+    [REBALANCE_OFF] = "off",
+    [REBALANCE_AUTO] = "auto",
+};
+enum { MODES = sizeof(mode_words) / sizeof(mode_words[0]) };
+
+const char *rebalance_mode_name(enum rebalance_mode mode)
+{
+    return (size_t)mode < MODES ? mode_words[mode] : "";
+}
+
+bool rebalance_mode_from_name(const char *name, enum rebalance_mode *ret)
+{
+    for (size_t i = 0; i < MODES; i++) {
+        if (!text_equal(name, mode_words[i]))
+            continue;
+        *ret = (enum rebalance_mode)i;
+        return true;
+    }
+    return false;
 }
 
 const char *desired_name(enum desired desired)

@@ -497,6 +497,12 @@ static const struct field rollout_fields[] = {
     { 0 },
 };
 
+static const struct field rebalance_fields[] = {
+    FIELD(rebalance, mode, FIELD_NOTE),
+    FIELD(rebalance, since_ms, FIELD_COUNT_OR),
+    { 0 },
+};
+
 static const struct field role_fields[] = {
     FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
     FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
@@ -558,3 +564,4 @@ DEFINE_RECORD(cordon);
 DEFINE_RECORD(drain);
 DEFINE_RECORD(brake);
 DEFINE_RECORD(rollout);
+DEFINE_RECORD(rebalance);

@@ -44,7 +44,8 @@ enum store_key_kind {
     STORE_KEY_DRAIN,       /* ops/drain/<machine> */
     STORE_KEY_BRAKE,       /* ops/brake */
     STORE_KEY_ROLLOUT,     /* ops/rollout/<name = template, or a unit that is no instance> */
-    STORE_KEY_LAST = STORE_KEY_ROLLOUT,
+    STORE_KEY_REBALANCE,   /* ops/rebalance */
+    STORE_KEY_LAST = STORE_KEY_REBALANCE,
 };
 
 /* The key of a thing; machine, name and index as the kind wants them, else NULL and 0. Caller
@@ -218,6 +219,13 @@ struct rollout_version *rollout_version_find(const struct record_rollout *rollou
 const struct rollout_version *rollout_last_good(const struct record_rollout *rollout,
                                                 const char *other_than);
 
+/* How far loads are evened out (rebalance.h). Where there is none, and where the word is unknown,
+ * it is "advise". */
+struct record_rebalance {
+    char *mode; /* rebalance_mode_name() */
+    int64_t since_ms;
+};
+
 struct record_role {
     int64_t nodes;
     int64_t min_nodes;
@@ -276,6 +284,7 @@ DECLARE_RECORD(cordon);
 DECLARE_RECORD(drain);
 DECLARE_RECORD(brake);
 DECLARE_RECORD(rollout);
+DECLARE_RECORD(rebalance);
 #define autorecord(type) __attribute__((cleanup(cleanup_record_##type))) struct record_##type
 
 enum verdict_kind {
@@ -296,9 +305,19 @@ enum move_cause {
     MOVE_CAUSE_NONE = 0, /* it must leave, or is not wanted any more */
     MOVE_CAUSE_DRAIN,
     MOVE_CAUSE_FAILING,
+    MOVE_CAUSE_REBALANCE,
 };
 
-const char *move_cause_name(enum move_cause cause);       /* "", "drain", "failing" */
+enum rebalance_mode {
+    REBALANCE_ADVISE = 0, /* what would be moved is told to who asks */
+    REBALANCE_OFF,        /* not even that */
+    REBALANCE_AUTO,       /* it is moved */
+};
+
+const char *rebalance_mode_name(enum rebalance_mode mode); /* "advise", "off", "auto" */
+/* False: it is none of them. */
+bool rebalance_mode_from_name(const char *name, enum rebalance_mode *ret);
+const char *move_cause_name(enum move_cause cause);       /* "", "drain", "failing" … */
 enum move_cause move_cause_from_name(const char *name);   /* MOVE_CAUSE_NONE if it is none */
 const char *role_short_name(enum role_short when);        /* "run", "hold", "stop" */
 enum role_short role_short_from_name(const char *name);   /* ROLE_SHORT_RUN if it is none */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "scheduler/arrivals.h"
+#include "scheduler/budget.h"
 #include "scheduler/model_data.h"
 #include "scheduler/place.h"
 #include "scheduler/plan.h"
@@ -16,7 +17,8 @@ struct step {
     struct arrivals arrivals;   /* placements made in this step */
     struct placement **touched; /* others whose step fields must be cleared */
     size_t touched_count, touched_room;
-    bool failed; /* memory ran out: the plan is worth nothing */
+    bool has_budget; /* it is counted, once a step */
+    bool failed;     /* memory ran out: the plan is worth nothing */
 };
 
 enum machine_status {
@@ -58,6 +60,17 @@ bool step_brake_concerns(const struct machine *machine);
 /* "held by the brake: 2 of 3 machines are lost; …" */
 char *step_brake_words(const struct step *step, const struct machine *machine);
 
+/* The budget, counted when first asked in a step. */
+static inline struct model *step_budget(struct step *step)
+{
+    if (!step->has_budget)
+        budget_count(step->model);
+    step->has_budget = true;
+    return step->model;
+}
+
+/* rebalance.c: last of all. */
+void step_rebalance(struct step *step);
 /* rollout.c and drain.c: after all that must be: what may be, within the budget. */
 void step_rollouts(struct step *step);
 void step_drains(struct step *step);

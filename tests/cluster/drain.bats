@@ -94,6 +94,44 @@ units_run_once_off() {
     node_run node1 musterctl uncordon node3
 }
 
+steady_on() {
+    local i
+    for i in 1 2 3 4 5; do
+        [ "$(unit_node "steady@$i.service")" != "$1" ] || echo "steady@$i.service"
+    done
+}
+
+count_of_steady_on_is() {
+    local here
+    here=$(steady_on "$1" | wc -l)
+    echo "$here on $1"
+    [ "$here" -eq "$2" ]
+}
+
+@test "with rebalancing on, a machine that comes back gets a unit, and the next a minute later" {
+    local said unit full
+    full=$(node_machine_id node1 | cut -c 1-8)
+    node_run node1 musterctl destroy pinned.service "${UNITS[@]}"
+    node_run node1 musterctl cordon node2 node3
+    NODE_DIRECTORY=/root node_run node1 musterctl start steady@{1..5}.service
+    node_run node1 musterctl uncordon node2
+    said=$(node_run node1 musterctl rebalance)
+    echo "$said"
+    grep -q 'advise, the default' <<<"$said"
+    [ "$(grep -c "would leave $full" <<<"$said")" -eq 2 ]
+    unit=$(sed -n 's/: would leave.*//p' <<<"$said" | head -n 1)
+    holds_for 2 count_of_steady_on_is node1 5
+    node_run node1 musterctl rebalance auto
+    # A leader begins with it after a minute.
+    wait_for 75 'the unit that was named has moved' runs_on "$unit" node2
+    holds_for 5 count_of_steady_on_is node1 4
+    said=$(node_run node1 musterctl why "$unit")
+    echo "$said"
+    grep -q 'rebalanced off' <<<"$said"
+    node_run node1 musterctl rebalance off
+    node_run node1 musterctl uncordon node3
+}
+
 @test "a drain survives the leader that began it" {
     local leader
     leader=$(leader_node node1)

@@ -220,7 +220,7 @@ field() {
     carry_out failed exit-code "the image is not there"
     ctl why one.service
     [ "$status" -eq 0 ]
-    [[ "$output" == *"11111111.../10.0.0.1"*"is here; problem: the image is not there"* ]]
+    [[ "$output" == *"11111111.../10.0.0.1"*"is here; "*"; problem: the image is not there"* ]]
     ctl why --json one.service
     [ "$(jq -r '.machines[0].problem' <<<"$output")" = "the image is not there" ]
 }

@@ -10,7 +10,7 @@
  *   - two units in conflict are never on one machine
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
- *   - of what runs no more is taken down for drains than the budget has
+ *   - of what runs no more is taken down for drains and rebalancing than the budget has
  *   - a rollout takes down no instance while another is down
  *
  * and when the world calms down everything that fits somewhere has a place, what does not has a
@@ -412,6 +412,8 @@ static void disturb(struct sim *sim)
         putf(sim, record("{s:b}", "hold", 0), "ops/brake");
     if (dice(sim, 12) == 0)
         disturb_rollout(sim);
+    if (dice(sim, 40) == 0)
+        putf(sim, record("{s:s}", "mode", dice(sim, 2) ? "auto" : "off"), "ops/rebalance");
     if (dice(sim, 2))
         disturb_machine(sim);
     else
@@ -574,7 +576,8 @@ static void check_plan(struct sim *sim, const struct plan *plan)
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
         require(sim, reason && *reason, "an action without a reason", action_kind_name(a->kind));
-        moves += a->cause == MOVE_CAUSE_DRAIN && !has_failed(sim, a->machine[0], a->unit);
+        moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
+                 !has_failed(sim, a->machine[0], a->unit);
         updates += takes_down(sim, a);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
@@ -849,15 +852,29 @@ static void check_rollout_at_rest(struct sim *sim)
                 "a rollout leaves a unit as it was", sorts[i].name);
 }
 
+/* What rebalancing could still gain, it has gained. */
+static void check_even(struct sim *sim)
+{
+    struct model_advice *advices = NULL;
+    size_t count = 0;
+    const struct entry *rebalance = findf(sim, "ops/rebalance");
+    if (!rebalance ||
+        strcmp(json_string_value(json_object_get(rebalance->value, "mode")), "auto") != 0)
+        return;
+    assert_int_equal(model_advise(sim->model, 1, &advices, &count, NULL), 0);
+    require(sim, count == 0, "a unit would gain by a move", count ? advices[0].reason : "");
+    model_advices_free(advices, count);
+}
+
 static void calm_down(struct sim *sim)
 {
     int64_t wake_ms = -1;
     bool busy = true;
-    for (int round = 0; busy; round++) {
+    for (int round = 0; busy || wake_ms >= 0; round++) {
         require(sim, round < CALM_ROUNDS, "it never comes to rest", "");
-        sim->now_ms += 500;
+        sim->now_ms = !busy && wake_ms > sim->now_ms ? wake_ms : sim->now_ms + 500;
         busy = agents(sim, true);
-        busy = lead(sim, true, &wake_ms) || busy || wake_ms >= 0;
+        busy = lead(sim, true, &wake_ms) || busy;
     }
     for (size_t i = 0; i < UNITS; i++)
         check_unit_at_rest(sim, &sorts[i]);
@@ -868,6 +885,7 @@ static void calm_down(struct sim *sim)
     sim->now_ms += 60000;
     for (int i = 0; i < 3; i++, sim->now_ms += 60000)
         require(sim, !lead(sim, true, &wake_ms), "a new leader of an idle cluster writes", "");
+    check_even(sim);
 }
 
 /* --- one seed, many seeds --- */

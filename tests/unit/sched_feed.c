@@ -192,6 +192,9 @@ static void put(struct model *model, const char *key, const struct store_key_par
     } else if (p->kind == STORE_KEY_ROLLOUT) {
         DECODE(rollout);
         check(model_put_rollout(model, p->name, mod, &record, &err), key, &err);
+    } else if (p->kind == STORE_KEY_REBALANCE) {
+        DECODE(rebalance);
+        model_put_rebalance(model, &record);
     } else if (p->kind == STORE_KEY_DRAIN) {
         DECODE(drain);
         check(model_put_drain(model, p->machine, mod, &record, &err), key, &err);
@@ -223,6 +226,8 @@ static void drop(struct model *model, const char *key, const struct store_key_pa
         model_set_cordon(model, p->machine, false);
     else if (p->kind == STORE_KEY_BRAKE)
         model_drop_brake(model);
+    else if (p->kind == STORE_KEY_REBALANCE)
+        model_drop_rebalance(model);
     else if (p->kind == STORE_KEY_DRAIN)
         model_drop_drain(model, p->machine);
     else if (p->kind == STORE_KEY_ROLLOUT)

@@ -101,6 +101,20 @@ static void ask_metadata(const struct model *model, const json_t *letter, struct
     metadata_free(rules, count);
 }
 
+/* The last thing to ask: the model is as if it were done. */
+static void ask_advice(struct model *model, const json_t *wanted, struct text *out)
+{
+    struct model_advice *advices = NULL;
+    size_t count = 0;
+    if (!wanted)
+        return;
+    assert_int_equal(model_advise(model, 8, &advices, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        text_addf(out, "would move %s from %c to %c: %s\n", advices[i].unit, advices[i].from[0],
+                  advices[i].to[0], advices[i].reason);
+    model_advices_free(advices, count);
+}
+
 static void run_step(struct model *model, const json_t *step, uint64_t seed, struct text *out)
 {
     autoptr(plan) plan = NULL;
@@ -117,6 +131,7 @@ static void run_step(struct model *model, const json_t *step, uint64_t seed, str
     assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
     print_plan(plan, out);
     ask_roles(model, out);
+    ask_advice(model, json_object_get(step, "advise"), out);
 }
 
 /* --- one case --- */

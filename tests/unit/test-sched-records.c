@@ -34,6 +34,7 @@ static void every_kind_of_key_is_read_back(void **state)
         { STORE_KEY_DRAIN,      MACHINE, NULL,           0,  "/m/ops/drain/" MACHINE          },
         { STORE_KEY_BRAKE,      NULL,    NULL,           0,  "/m/ops/brake"                   },
         { STORE_KEY_ROLLOUT,    NULL,    "a@.service",   0,  "/m/ops/rollout/a@.service"      },
+        { STORE_KEY_REBALANCE,  NULL,    NULL,           0,  "/m/ops/rebalance"               },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct store_key_parts parts;
@@ -155,6 +156,7 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(drain, "{\"drained\":false,\"expired\":true,\"problem\":\"p\",\"since_ms\":1,"
                              "\"timeout_ms\":5000}");
     ASSERT_ROUND_TRIP(brake, "{\"hold\":true,\"since_ms\":1}");
+    ASSERT_ROUND_TRIP(rebalance, "{\"mode\":\"auto\",\"since_ms\":1}");
     ASSERT_ROUND_TRIP(role,
                       "{\"conflicts\":[\"lb\"],\"fail_back\":true,\"fail_back_after_ms\":5000,"
                       "\"generation\":2,\"min_nodes\":1,\"nodes\":3,"

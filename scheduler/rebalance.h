@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evening out loads: a unit goes from a machine to one where it would go were it placed now, if it
+ * gains at least two levels of load and a tenth (the load of a machine as index_level() has it: of
+ * the one that it leaves, and of the other once it is there), and if the machine that it leaves is
+ * the better for it. So the loads, sorted, only ever sink, and moving comes to an end.
+ *
+ * Nothing is moved that a person has tied to a machine (MachineID=, Failover=never), that runs
+ * everywhere, that has peers (MachineOf=), that ran to its end, or that is not up. A machine gives
+ * or gets one unit a minute, a unit rests for ten; a new leader waits a minute. The budget
+ * (budget.h) is shared with all other moves that could wait, and while a machine is away nothing
+ * begins.
+ *
+ * A machine is looked at when its load has changed, so that an even cluster costs nothing.
+ */
+#ifndef SCHEDULER_REBALANCE_H
+#define SCHEDULER_REBALANCE_H
+
+#include "scheduler/records.h"
+
+enum {
+    REBALANCE_GAIN_LEVELS = 2,
+    REBALANCE_GAIN_PERCENT = 10,
+    REBALANCE_MACHINE_MS = 60000,
+    REBALANCE_UNIT_MS = 600000,
+    REBALANCE_RETRY_MS = 10000, /* when the budget did not allow it */
+    REBALANCE_LOOKS = 1000,     /* units that one look at a machine may ask about */
+};
+
+struct machine;
+struct model;
+struct unit;
+
+struct rebalanced {
+    const struct unit *unit; /* for comparing only: it may be gone */
+    int64_t at_ms;
+};
+
+struct rebalance {
+    enum rebalance_mode mode;
+    bool muted;               /* loads are changed for looking only */
+    bool begun;               /* this leader has made a step */
+    int64_t not_before_ms;    /* nothing is looked at before that */
+    struct machine *uneven;   /* whose load has changed; kept where the mode is "auto" */
+    struct rebalanced *moved; /* within REBALANCE_UNIT_MS */
+    size_t moved_count, moved_room;
+};
+
+void rebalance_set_mode(struct model *model, enum rebalance_mode mode);
+/* Its load has changed, or it takes newcomers now. */
+void rebalance_note(struct model *model, struct machine *machine);
+/* It is about to be freed. */
+void rebalance_forget(struct model *model, struct machine *machine);
+void rebalance_done(struct model *model);
+
+#endif
