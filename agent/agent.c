@@ -57,7 +57,7 @@ static void on_states_read(const struct kv_range_result *result, void *userdata)
         store_key_parse(agent->config->etcd_key_prefix, pair->key, &parts);
         if (parts.kind == STORE_KEY_STATE &&
             record_state_decode(pair->value, pair->value_length, &state, NULL) == 0)
-            (void)reports_note_stored(agent->reports, parts.name, &state, NULL);
+            (void)reports_note_stored(agent->reports, parts.name, pair->mod_revision, &state, NULL);
     }
     agent->states_known = true;
     agent_drop_strangers(agent);

@@ -17,7 +17,9 @@ struct report {
     char *wanted; /* JSON without registration; NULL: not reported since start */
     char *told;   /* JSON as the store has it, or will have once the batch is through; NULL: none */
     int64_t told_registration; /* under which; 0: told has to be written again */
-    unsigned int under_way;    /* writes in the batch */
+    int64_t stored_mod;        /* of the key, as far as we know; 0: absent */
+    bool doubtful;             /* stored_mod may be another by now: read it before writing */
+    bool under_way;            /* in the batch, or being read */
     bool stranger;             /* delete it from the store */
     struct record_state state;
     struct loop_timer
@@ -53,6 +55,7 @@ static void report_free(struct report *report)
 {
     if (report->reports->batch)
         kv_batch_forget(report->reports->batch, report);
+    kv_forget(report->reports->config.kv, report);
     free(report->unit);
     free(report->wanted);
     free(report->told);
@@ -112,7 +115,7 @@ static int find_or_add(struct reports *reports, const char *unit, struct report 
 
 static bool is_due(const struct report *report)
 {
-    if (!report->reports->batch || loop_timer_is_set(report->pause))
+    if (!report->reports->batch || report->under_way || loop_timer_is_set(report->pause))
         return false;
     bool fresh = report->told_registration == report->reports->registration;
     if (report->stranger)
@@ -123,28 +126,37 @@ static bool is_due(const struct report *report)
 static void try_again_later(struct report *report)
 {
     report->told_registration = 0;
+    report->doubtful = true;
     loop_timer_set(report->pause, RETRY_MS);
 }
 
-/* After a lost answer as well, under the same registration, which is all that a registration can
- * prove: a state that lands late is still none that outlives its assignment. */
+/* After a lost answer as well, under the same registration: what was lost may land yet, but not on
+ * top of what is written after it, since each write compares what it replaces. */
 static void reopen(struct reports *reports)
 {
     const struct kv_compare guard = kv_if_create(reports->presence, reports->registration);
     (void)kv_batch_resume(reports->batch, &guard, NULL);
 }
 
-/* Refused: either our registration is gone, or the assignment is another by now: then our mirror of
- * it will say so, and what we have to say changes or goes with it. */
+static void write_if_due(struct report *report);
+
+/* Refused: our registration is gone; or an earlier write of ours was done after all; or the
+ * assignment is another by now: then our mirror of it will say so, and what we have to say changes
+ * or goes with it. */
 static void on_written(const struct kv_batch_result *result, void *userdata)
 {
     struct report *report = userdata;
     struct reports *reports = report->reports;
-    report->under_way--;
-    if (result->code == 0 && report->stranger)
+    report->under_way = false;
+    if (result->code == 0 && report->stranger) {
         drop(report);
-    if (result->code == 0 || result->code == -ECANCELED)
         return;
+    }
+    if (result->code == 0) {
+        report->stored_mod = result->revision;
+        write_if_due(report); /* what has changed meanwhile */
+        return;
+    }
     log_debug("%s: state not written (%s), trying again", report->unit, result->reason);
     try_again_later(report);
     int state = kv_batch_state(reports->batch);
@@ -169,16 +181,42 @@ static int add_to_batch(struct report *report, struct error *err)
     int r = report->stranger ? 0 : record_state_encode(&report->state, &value, err);
     if (r < 0)
         return r;
-    const struct kv_compare answered =
-        kv_if_mod(assignment, report->stranger ? 0 : report->state.assignment_revision);
+    const struct kv_compare compares[] = {
+        kv_if_mod(assignment, report->stranger ? 0 : report->state.assignment_revision),
+        kv_if_mod(key, report->stored_mod),
+    };
     const struct kv_batch_write write = {
         .op = report->stranger ? kv_op_delete(key) : kv_op_put(key, value),
-        .compares = &answered,
-        .compare_count = 1,
+        .compares = compares,
+        .compare_count = 2,
         .fn = on_written,
         .userdata = report,
     };
     return kv_batch_add(report->reports->batch, &write, err);
+}
+
+static void on_read_back(const struct kv_range_result *result, void *userdata)
+{
+    struct report *report = userdata;
+    report->under_way = false;
+    if (result->code < 0) {
+        try_again_later(report);
+        return;
+    }
+    report->stored_mod = result->pair_count ? result->pairs[0].mod_revision : 0;
+    report->doubtful = false;
+    write_if_due(report);
+}
+
+/* What the store has of it by now. */
+static void read_back(struct report *report)
+{
+    const struct reports_config *config = &report->reports->config;
+    autofree char *key =
+        store_key(config->prefix, STORE_KEY_STATE, config->machine, report->unit, 0);
+    report->under_way = key && kv_range(config->kv, key, false, on_read_back, report, NULL) == 0;
+    if (!report->under_way)
+        try_again_later(report);
 }
 
 static void write_if_due(struct report *report)
@@ -186,6 +224,10 @@ static void write_if_due(struct report *report)
     struct error err = { 0 };
     if (!is_due(report))
         return;
+    if (report->doubtful) {
+        read_back(report);
+        return;
+    }
     if (kv_batch_state(report->reports->batch) != 0)
         reopen(report->reports);
     autofree char *told = report->wanted ? strdup(report->wanted) : NULL;
@@ -194,7 +236,7 @@ static void write_if_due(struct report *report)
         try_again_later(report);
         return;
     }
-    report->under_way++;
+    report->under_way = true;
     free(report->told);
     report->told = take_ptr(told);
     report->told_registration = report->reports->registration;
@@ -223,9 +265,12 @@ void reports_set_registration(struct reports *reports, int64_t registration)
     if (registration)
         open_batch(reports);
     HASH_ITER(hh, reports->all, report, next) {
-        if (report->under_way)
+        if (report->under_way) {
+            kv_forget(reports->config.kv, report);
             report->told_registration = 0;
-        report->under_way = 0;
+            report->doubtful = true;
+        }
+        report->under_way = false;
         write_if_due(report);
     }
 }
@@ -242,8 +287,8 @@ static int comparable(const struct record_state *state, char **ret, struct error
     return record_state_encode(&plain, ret, err);
 }
 
-int reports_note_stored(struct reports *reports, const char *unit, const struct record_state *state,
-                        struct error *err)
+int reports_note_stored(struct reports *reports, const char *unit, int64_t mod_revision,
+                        const struct record_state *state, struct error *err)
 {
     struct report *report = NULL;
     autofree char *json = NULL;
@@ -255,6 +300,7 @@ int reports_note_stored(struct reports *reports, const char *unit, const struct 
     free(report->told);
     report->told = take_ptr(json);
     report->told_registration = state->registration;
+    report->stored_mod = mod_revision;
     write_if_due(report);
     return 0;
 }

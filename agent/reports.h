@@ -5,7 +5,9 @@
  *
  * Each write compares the registration and the assignment that the state answers, so that no state
  * outlives its assignment: once the leader has moved a unit, what its old machine still had to say
- * is refused.
+ * is refused. And it compares the state that it replaces, so that one whose answer was lost does
+ * not land on top of a later one; one write of a unit is under way at a time, and after an unknown
+ * outcome the key is read first.
  *
  * A state on its way (activating, deactivating) is written only if it lasts REPORT_TRANSIENT_MS:
  * most starts cost one write. Unwritten reports wait out an unreachable store and a lost
@@ -44,8 +46,8 @@ void reports_set_registration(struct reports *reports, int64_t registration);
 
 /* What the store has already, read by a restarted musterd: equal reports are not written again. A
  * state whose unit is never reported is deleted by reports_delete_strangers(). */
-int reports_note_stored(struct reports *reports, const char *unit, const struct record_state *state,
-                        struct error *err);
+int reports_note_stored(struct reports *reports, const char *unit, int64_t mod_revision,
+                        const struct record_state *state, struct error *err);
 /* Deletes the stored states of units that are not assigned here (an earlier musterd was killed
  * between two writes). */
 void reports_delete_strangers(struct reports *reports,

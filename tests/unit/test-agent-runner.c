@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/systemd_fake.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -516,6 +517,30 @@ static void a_report_that_was_lost_on_the_way_is_written_again(void **state)
     assert_int_equal(world->refused, 0);
 }
 
+static void a_report_that_lands_late_does_not_replace_a_newer_one(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) first = { 0 };
+    autorecord(state) last = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    read_state(world, &first);
+    kv_memory_land_late(world->kv, 1, 3600 * 1000);
+    report(world, &first, "failed");
+    settle(world);
+    report(world, &first, "reloading");
+    int64_t before = kv_memory_revision(world->store);
+    for (int turns = 0; turns < 10 && kv_memory_revision(world->store) == before; turns++) {
+        loop_run_once(world->loop, true);
+        settle(world);
+    }
+    clock_fake_set(clock_boot_ms() + 7200 * 1000);
+    kv_memory_expire(world->store);
+    clock_fake_set(-1);
+    settle(world);
+    read_state(world, &last);
+    assert_string_equal(last.active, "reloading");
+}
+
 static void a_registration_that_is_gone_is_told_once(void **state)
 {
     struct world *world = *state;
@@ -554,8 +579,8 @@ static void a_stored_state_without_assignment_is_deleted(void **state)
                                 .invocation = (char *)"" };
     autofree char *value = NULL;
     assert_int_equal(record_state_encode(&old, &value, NULL), 0);
-    (void)put(world, STATE, value);
-    assert_int_equal(reports_note_stored(world->reports, UNIT, &old, NULL), 0);
+    int64_t mod = put(world, STATE, value);
+    assert_int_equal(reports_note_stored(world->reports, UNIT, mod, &old, NULL), 0);
     reports_delete_strangers(world->reports, is_never_assigned, NULL);
     settle(world);
     assert_null(kv_memory_peek(world->store, STATE));
@@ -620,6 +645,8 @@ int main(void)
             a_new_registration_gets_every_state_again_and_restarts_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_report_that_was_lost_on_the_way_is_written_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_report_that_lands_late_does_not_replace_a_newer_one,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_registration_that_is_gone_is_told_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_changes_while_a_report_is_under_way_is_written_too,
