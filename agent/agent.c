@@ -42,14 +42,8 @@ void agent_tell_systemd(struct agent *agent)
 
 /* --- the registration --- */
 
-static void on_states_read(const struct kv_range_result *result, void *userdata)
+static void note_states(struct agent *agent, const struct kv_range_result *result)
 {
-    struct agent *agent = userdata;
-    if (result->code < 0) {
-        log_debug("states: %s", result->reason);
-        agent->states_read = false; /* with the next registration */
-        return;
-    }
     for (size_t i = 0; i < result->pair_count; i++) {
         const struct kv_pair *pair = &result->pairs[i];
         struct store_key_parts parts;
@@ -60,10 +54,21 @@ static void on_states_read(const struct kv_range_result *result, void *userdata)
             (void)reports_note_stored(agent->reports, parts.name, pair->mod_revision, &state, NULL);
     }
     agent->states_known = true;
+}
+
+static void on_states_read(const struct kv_range_result *result, void *userdata)
+{
+    struct agent *agent = userdata;
+    if (result->code == 0)
+        note_states(agent, result);
+    else
+        log_debug("states: %s", result->reason); /* again with the next registration */
+    agent->states_read = result->code == 0;
+    reports_set_registration(agent->reports, presence_registration(agent->presence));
     agent_drop_strangers(agent);
 }
 
-/* A restarted musterd reads once what the store has of its states, so that it writes only what
+/* A restarted musterd reads once what the store has of its states, and only then writes any: what
  * differs. */
 static void read_states(struct agent *agent)
 {
@@ -71,8 +76,7 @@ static void read_states(struct agent *agent)
         text_format("%sstates/%s/", agent->config->etcd_key_prefix, agent->machine.id);
     if (agent->states_read || !prefix)
         return;
-    agent->states_read = true;
-    (void)kv_range(agent->kv, prefix, true, on_states_read, agent, NULL);
+    agent->states_read = kv_range(agent->kv, prefix, true, on_states_read, agent, NULL) == 0;
 }
 
 static void on_registered(int64_t registration, bool resumed, void *userdata)
@@ -80,7 +84,8 @@ static void on_registered(int64_t registration, bool resumed, void *userdata)
     struct agent *agent = userdata;
     (void)resumed;
     read_states(agent);
-    reports_set_registration(agent->reports, registration);
+    if (agent->states_known || !agent->states_read)
+        reports_set_registration(agent->reports, registration);
     publish_start(agent->publish);
     agent_find_rank(agent);
     election_set_candidate(agent->election, agent->config->may_lead && !agent->stopping);

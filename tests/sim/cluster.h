@@ -111,8 +111,9 @@ struct sim {
     const struct sim_machine *acting; /* whose code runs */
     bool disturbing;
     int64_t next_disturbance_ms;
-    int64_t moves; /* of units, so far */
-    bool tells;    /* keeps a story; else only the digest of one */
+    int64_t moves;  /* of units, so far */
+    int64_t states; /* that were written, so far */
+    bool tells;     /* keeps a story; else only the digest of one */
     struct text story;
     uint64_t digest;
     char broken[512]; /* what does not hold; "": nothing yet */

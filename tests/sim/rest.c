@@ -183,12 +183,14 @@ static void await_rest(struct sim *sim)
 }
 
 struct places {
+    int64_t states;
     int64_t assignments[SIM_MACHINES][SIM_UNITS];
     unsigned int orders[SIM_MACHINES][SIM_UNITS];
 };
 
 static void note_places(const struct sim *sim, struct places *ret)
 {
+    ret->states = sim->states;
     for (size_t i = 0; i < SIM_MACHINES; i++)
         for (size_t u = 0; u < SIM_UNITS; u++) {
             const struct sim_copy *copy = &sim->machines[i].copies[u];
@@ -210,6 +212,8 @@ static void check_places(struct sim *sim, const struct places *before, const cha
                 sim_break(sim, "%s on %s is touched though nothing is wrong: %s", sim_sorts[u].name,
                           m->machine.name, after);
         }
+    if (sim->states != before->states)
+        sim_break(sim, "a state is written though none has changed: %s", after);
     check_all(sim, why);
     if (*why)
         sim_break(sim, "%s: %s", after, why);

@@ -206,6 +206,7 @@ static void take_state(struct sim *sim, const struct sim_machine *m, size_t unit
                        const struct kv_pair *pair)
 {
     autorecord(state) state = { 0 };
+    sim->states++;
     if (record_state_decode(pair->value, pair->value_length, &state, NULL) < 0 ||
         state.registration != m->registration ||
         state.assignment_revision != m->copies[unit].assignment_mod)
