@@ -202,6 +202,7 @@ static void on_watchdog(struct loop_timer *timer, void *userdata)
     int64_t stall_ms = loop_take_stall_ms(agent->loop, &culprit);
     if (stall_ms > agent->watchdog_ms)
         log_warning("loop: stalled for %" PRId64 " ms in \"%s\"", stall_ms, culprit);
+    log_flush();
     if (notify_send(0, "WATCHDOG=1") == -EAGAIN) {
         loop_timer_set(timer, NOTIFY_AGAIN_MS);
         return;

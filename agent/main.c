@@ -98,6 +98,7 @@ static int run(const struct config *config, struct error *err)
         return r;
     (void)sd_notify(0, "READY=1");
     loop_run(loop);
+    log_flush();
     return agent_exit_code(agent);
 }
 

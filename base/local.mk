@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	base/digest.c base/digest.h \
 	base/error.c base/error.h \
 	base/file.c base/file.h \
+	base/journal.c base/journal.h \
 	base/json.c base/json.h \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
@@ -29,7 +30,9 @@ test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h
 test_base_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_SOURCES = tests/unit/test-base-loop.c tests/unit/harness.h
 test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)
-check_PROGRAMS += test-base-http
+check_PROGRAMS += test-base-http test-base-journal
+test_base_journal_SOURCES = tests/unit/test-base-journal.c tests/unit/harness.h
+test_base_journal_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_http_SOURCES = tests/unit/test-base-http.c tests/unit/harness.h
 test_base_http_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-base-loop-fake

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -8,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
+
+#include "base/journal.h"
 
 enum { LOG_LINE_MAX = 2048 };
 
@@ -54,22 +55,33 @@ static int stderr_is_journal(void)
     return known;
 }
 
+static struct journal *journal_get(void)
+{
+    static struct journal journal = { .fd = -1 };
+    return journal.fd >= 0 || journal_init(&journal, JOURNAL_SOCKET, NULL) == 0 ? &journal : NULL;
+}
+
 static void write_journal(enum log_level level, const struct log_fields *fields, const char *line)
 {
     char message[LOG_LINE_MAX + 16];
     char priority[16];
+    char identifier[80];
     char unit[300];
     char machine[64];
     char epoch[40];
-    struct iovec parts[5];
+    const char *parts[7];
     int n = 0;
-#define add_field(buffer, ...)                                                          \
-    do {                                                                                \
-        (void)snprintf((buffer), sizeof(buffer), __VA_ARGS__);                          \
-        parts[n++] = (struct iovec){ .iov_base = (buffer), .iov_len = strlen(buffer) }; \
+    struct journal *journal = journal_get();
+    if (!journal)
+        return;
+#define add_field(buffer, ...)                                 \
+    do {                                                       \
+        (void)snprintf((buffer), sizeof(buffer), __VA_ARGS__); \
+        parts[n++] = (buffer);                                 \
     } while (0)
     add_field(message, "MESSAGE=%s", line);
     add_field(priority, "PRIORITY=%d", (int)level);
+    add_field(identifier, "SYSLOG_IDENTIFIER=%s", program_invocation_short_name);
     if (fields && fields->unit)
         add_field(unit, "UNIT=%s", fields->unit);
     if (fields && fields->machine)
@@ -77,7 +89,15 @@ static void write_journal(enum log_level level, const struct log_fields *fields,
     if (fields && fields->epoch)
         add_field(epoch, "LEADER_EPOCH=%" PRId64, fields->epoch);
 #undef add_field
-    (void)sd_journal_sendv(parts, n);
+    parts[n] = NULL;
+    (void)journal_send(journal, parts);
+}
+
+void log_flush(void)
+{
+    struct journal *journal = stderr_is_journal() && !by_stream ? journal_get() : NULL;
+    if (journal)
+        (void)journal_flush(journal);
 }
 
 void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)

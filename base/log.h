@@ -33,9 +33,13 @@ void log_set_level(enum log_level level);
  * has ended by then it is nobody's. */
 void log_use_stream(void);
 
+/* Lines that the journal could not take at once wait in memory (journal.h); they are offered again
+ * with each further line, and by this. */
+void log_flush(void);
+
 /* For tests that run a whole cluster: lines go there instead; NULL: no more. */
 typedef void (*log_sink_fn)(const char *line, void *userdata);
-void log_set_sink(log_sink_fn sink, void *userdata);
+void log_set_sink(log_sink_fn fn, void *userdata);
 
 void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

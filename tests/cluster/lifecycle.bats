@@ -301,6 +301,39 @@ health_is() {
     wait_for 5 'nothing is left' nothing_is_left
 }
 
+# --- a journal that hangs ---
+
+# Fills the socket of the node's journal, whose daemon does not read; a sender alone may not have so much under way.
+# shellcheck disable=SC2016  # perl's own
+FLOOD='
+    use Socket; use Fcntl;
+    my $journal = sockaddr_un("/run/systemd/journal/socket");
+    for (1 .. 20) {
+        socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; fcntl($s, F_SETFL, O_NONBLOCK) or die;
+        1 while defined send($s, "MESSAGE=flood\n", 0, $journal);
+        push @kept, $s;
+    }'
+
+journal_has() {
+    node journalctl --unit=musterd --output=cat --no-pager | grep -F "$1"
+}
+
+@test "a journal that takes nothing keeps musterd from nothing, and gets its lines later" {
+    local musterd journald
+    musterd=$(property musterd.service MainPID)
+    journald=$(property systemd-journald.service MainPID)
+    container unheard.service 'sleep 1000' '[Service]' KillSignal=SIGKILL
+    node kill -STOP "$journald"
+    node perl -e "$FLOOD"
+    node timeout 60 musterctl start unheard.service || { node kill -CONT "$journald"; false; }
+    node perl -e "$FLOOD"
+    node timeout 60 musterctl destroy unheard.service || { node kill -CONT "$journald"; false; }
+    node kill -CONT "$journald"
+    wait_for 20 'the journal has what was said meanwhile' journal_has 'assign unheard.service'
+    [ "$(property musterd.service MainPID)" = "$musterd" ]
+    [ "$(property musterd.service NRestarts)" = 0 ]
+}
+
 # --- kill -9 ---
 
 @test "no helper is left running: what the cgroups hold are the containers" {
