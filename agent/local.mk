@@ -21,7 +21,7 @@ libagent_a_SOURCES = \
 	agent/systemd.h \
 	agent/systemd_bus.c \
 	agent/texts.c agent/texts.h \
-	agent/unit_files.c agent/unit_files.h
+	agent/unit_files.c agent/unit_files.h agent/unit_links.c agent/unit_links.h
 
 sbin_PROGRAMS += musterd
 musterd_SOURCES = agent/main.c

@@ -30,6 +30,7 @@ struct entry {
     bool refused;
     bool host_conflict; /* refused because the host has a unit of that name */
     bool installed;
+    bool links_unread; /* systemd has not read them yet, and does not see that they are new */
     bool current;
     int64_t started_revision;
     char invocation_before[33]; /* at the time of the last order to start */
@@ -300,10 +301,12 @@ static void step_install(struct entry *entry)
 {
     struct error err = { 0 };
     struct runner *runner = entry->runner;
-    if (unit_files_install(&runner->config.dirs, entry->name, entry->translation, &err) < 0) {
+    int links = unit_files_install(&runner->config.dirs, entry->name, entry->translation, &err);
+    if (links < 0) {
         step_failed(entry, "installing", err.text);
         return;
     }
+    entry->links_unread = links > 0;
     entry->installed = true;
     entry->current = true;
     entry->status = (struct systemd_status){ 0 };
@@ -380,6 +383,7 @@ static void on_reloaded(const char *unit, int code, const char *reason, void *us
             continue;
         }
         step_done(entry);
+        entry->links_unread = false;
         entry->status = (struct systemd_status){ 0 };
         (void)systemd_watch(runner->systemd, entry->name, NULL);
     }
@@ -571,7 +575,8 @@ static void advance(struct entry *entry)
         .current = entry->current,
         /* A slice that a service names exists before its file does, and then has no limits; systemd
          * itself does not see that there is a file now. */
-        .need_reload = entry->status.need_reload || entry->status.without_file,
+        .need_reload =
+            entry->status.need_reload || entry->status.without_file || entry->links_unread,
         .activity = activity_of(entry),
         .assignment_revision = entry->assignment_revision,
         .started_revision = entry->started_revision,

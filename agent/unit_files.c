@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/unit_links.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -95,7 +96,7 @@ int unit_files_install(const struct unit_dirs *dirs, const char *name,
         return r;
     if (symlink(paths.unit, paths.link) < 0 && errno != EEXIST)
         return error_errno(err, -errno, "%s", paths.link);
-    return 0;
+    return unit_links_make(dirs, name, translation->links, err);
 }
 
 /* Only a link that leads to our file is ours to remove. */
@@ -114,7 +115,9 @@ int unit_files_remove(const struct unit_dirs *dirs, const char *name, struct err
 {
     struct unit_paths paths;
     find_paths(dirs, name, &paths);
-    int r = remove_link(&paths, err);
+    int r = unit_links_remove(dirs, name, err);
+    if (r == 0)
+        r = remove_link(&paths, err);
     if (r == 0)
         r = file_remove(paths.started, err);
     if (r == 0)

@@ -174,7 +174,8 @@ static int text_to_verify(const struct verify_unit *unit, char **ret, bool *ret_
     int r = unit_file_parse(unit->text, strlen(unit->text), &file, err);
     if (r < 0)
         return r;
-    *ret_has_lines = !unit_file_has_section(file, "Container");
+    *ret_has_lines =
+        !unit_file_has_section(file, "Container") && !unit_file_has_section(file, "Pod");
     if (*ret_has_lines) {
         *ret = strdup(unit->text);
         return *ret ? 0 : error_oom(err);

@@ -20,7 +20,7 @@ libcontainer_a_SOURCES = \
 	container/id_ranges.c container/id_ranges.h container/idmapped.c container/idmapped.h \
 	container/image.c container/image.h container/images.c container/images.h \
 	container/layers.c container/layers.h container/lock.c container/lock.h \
-	container/place.c container/place.h \
+	container/place.c container/place.h container/pod.c container/pod.h \
 	container/probe.c \
 	container/process.c container/process.h \
 	container/progress.c container/progress.h \

@@ -106,23 +106,22 @@ static int target_find(const struct container *container, struct place **ret, st
                      target->unit, target->unit);
 }
 
-static int namespace_find(const struct container *container, const struct place *target, char **ret,
-                          struct error *err)
+static int namespace_find(const struct container *container, const struct place *target,
+                          struct network *ret, struct error *err)
 {
     char path[NETNS_PATH_SIZE];
-    pid_t pid = 0;
     if (container->network == CONTAINER_NETWORK_PATH) {
         const char *said = container->network_target ? container->network_target : "";
         if (access(said, F_OK) < 0)
             return error_errno(err, -errno, "Network=ns:%s", said);
-        *ret = strdup(said);
-        return *ret ? 0 : error_oom(err);
+        ret->net_namespace = strdup(said);
+        return ret->net_namespace ? 0 : error_oom(err);
     }
-    if (!target || pid_read(target->pid, &pid) < 0)
+    if (!target || pid_read(target->pid, &ret->owner) < 0)
         return 0;
-    netns_path(pid, path);
-    *ret = strdup(path);
-    return *ret ? 0 : error_oom(err);
+    netns_path(ret->owner, path);
+    ret->net_namespace = strdup(path);
+    return ret->net_namespace ? 0 : error_oom(err);
 }
 
 /* --- files --- */
@@ -257,7 +256,7 @@ int network_prepare(const struct place *place, const struct container *container
     autoptr(place) target = NULL;
     int r = container->network == CONTAINER_NETWORK_UNIT ? target_find(container, &target, err) : 0;
     if (r == 0)
-        r = namespace_find(container, target, &ret->net_namespace, err);
+        r = namespace_find(container, target, ret, err);
     if (r == 0)
         r = resolv_conf_make(place, container, target, &ret->resolv_conf, err);
     if (r == 0)

@@ -22,6 +22,7 @@
 /* What the runtime has to know. */
 struct network {
     char *net_namespace; /* to be joined; NULL: one of its own, or the machine's */
+    pid_t owner;         /* the first process of the container that is joined; 0: none is */
     char *resolv_conf;   /* a file to bind in; NULL: the image's own stays */
     char *hosts;
     char *host_name;

@@ -18,6 +18,7 @@
  *   containers/UNIT/stage/        mounts on their way into the container, in our own namespace only
  *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
+ *   pod/                          an empty directory: the root of pods' own containers
  *   cni/                          leases of addresses, locks of networks, who has names
  */
 #ifndef CONTAINER_PLACE_H
@@ -36,6 +37,7 @@
 #define PLACE_VOLUMES         PLACE_STATE_DIRECTORY "/volumes"
 #define PLACE_CNI             PLACE_RUN_DIRECTORY "/cni"
 #define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
+#define PLACE_POD_ROOT        PLACE_RUN_DIRECTORY "/pod"
 
 struct place {
     char *unit;

@@ -16,6 +16,7 @@
 #include "container/images.h"
 #include "container/network.h"
 #include "container/place.h"
+#include "container/pod.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/scope.h"
@@ -53,6 +54,7 @@ struct start {
     struct rootfs rootfs;        /* owned */
     struct userns userns;        /* owned */
     struct network network;      /* owned */
+    struct pod pod;              /* owned */
     char **environment;          /* owned; of the programs that we run */
     struct volumes volumes;      /* owned */
     struct devices devices;      /* owned */
@@ -73,6 +75,7 @@ static void start_done(struct start *start)
     rootfs_done(&start->rootfs);
     userns_done(&start->userns);
     network_done(&start->network);
+    pod_done(&start->pod);
     strv_free(start->environment);
     volumes_done(&start->volumes);
     devices_done(&start->devices);
@@ -163,6 +166,11 @@ static int watchdog_assignment(const struct start *start, char **ret, struct err
     return *ret ? 0 : error_oom(err);
 }
 
+static bool wants_init(const struct container *container)
+{
+    return container->run_init || container->is_pod;
+}
+
 static int config_write(const struct start *start, struct error *err)
 {
     autofree char *watchdog = NULL;
@@ -188,12 +196,15 @@ static int config_write(const struct start *start, struct error *err)
         .hosts = start->network.hosts,
         .host_name_file = start->network.host_name,
         .network_namespace = start->network.net_namespace,
+        .ipc_namespace = start->pod.ipc_namespace,
+        .uts_namespace = start->pod.uts_namespace,
+        .shared_memory = start->pod.shared_memory,
         .host_environment = (const char *const *)start->of_service,
         .file_environment = (const char *const *)start->of_files,
         .secret_environment = (const char *const *)start->of_secrets,
         .extra_environment = (const char *const[]){watchdog, NULL},
         .local_time = start->local_time,
-        .init = start->container->run_init ? init_program : NULL,
+        .init = wants_init(start->container) ? init_program : NULL,
         .mounts = start->volumes.list,
         .mount_count = start->volumes.count,
         .devices = start->devices.list,
@@ -272,9 +283,9 @@ static int local_time_find(struct start *start, struct error *err)
 
 static int init_check(const struct start *start, struct error *err)
 {
-    if (start->container->run_init && access(init_program, X_OK) < 0)
-        return error_set(err, -ENOENT, "RunInit=: %s is not installed (Debian's package catatonit)",
-                         init_program);
+    if (wants_init(start->container) && access(init_program, X_OK) < 0)
+        return error_set(err, -ENOENT, "%s: %s is not installed (Debian's package catatonit)",
+                         start->container->is_pod ? "[Pod]" : "RunInit=", init_program);
     return 0;
 }
 
@@ -320,11 +331,28 @@ static int root_make(struct start *start, struct error *err)
     return r < 0 ? r : belongings_make(start, err);
 }
 
-/* Where the unit does not say, the machine's owner does. */
+/* The pod's own container has nothing but its first process, and no use for the pod's volumes. */
+static int infra_complete(struct container *container, struct error *err)
+{
+    int r = file_make_dirs(PLACE_POD_ROOT, 0755, err);
+    if (r < 0)
+        return r;
+    container_drop_mounts(container);
+    container->rootfs = strdup(PLACE_POD_ROOT);
+    container->rootfs_overlay = true;
+    return container->rootfs ? 0 : error_oom(err);
+}
+
+/* Where the unit does not say, its pod or the machine's owner does. */
 static int spec_complete(struct start *start, enum container_network_mode network,
                          struct error *err)
 {
     struct container *container = start->container;
+    int r = container->is_pod ? infra_complete(container, err)
+            : container->pod  ? pod_complete(container, err)
+                              : 0;
+    if (r < 0)
+        return r;
     if (container->network != CONTAINER_NETWORK_INVALID)
         return 0;
     start->usual_network = true;
@@ -362,6 +390,8 @@ static int bundle_prepare(struct start *start, struct error *err)
         r = root_make(start, err);
     if (r == 0)
         r = network_prepare(start->place, start->container, &start->network, err);
+    if (r == 0 && start->container->pod)
+        r = pod_join(start->place, start->network.owner, &start->pod, err);
     return r;
 }
 

@@ -109,6 +109,9 @@ static const struct shape id_map_shape = { sizeof(struct container_id_map), id_m
 #define LIST(member, count, json, of) SHAPE_LIST(struct container, member, count, json, &of##_shape)
 
 static const struct shape_field container_fields[] = {
+    BOOL(is_pod, "isPod"),
+    STRING(pod, "pod"),
+    BOOL(starts_without_pod, "startsWithoutPod"),
     STRING(image, "image"),
     STRING(rootfs, "rootfs"),
     BOOL(rootfs_overlay, "rootfsOverlay"),
@@ -231,6 +234,11 @@ static void clear_list(const struct shape *shape, void *array, size_t *count)
     *count = 0;
 }
 
+void container_drop_mounts(struct container *container)
+{
+    clear_list(&mount_shape, container->mounts, &container->mount_count);
+}
+
 void container_clear_ports(struct container *container)
 {
     clear_list(&port_shape, container->ports, &container->port_count);
@@ -294,7 +302,7 @@ int container_to_json(const struct container *container, json_t **ret, struct er
 /* What muster-container could not work without. */
 static int check_whole(const struct container *container, struct error *err)
 {
-    if (!container->image && !container->rootfs)
+    if (!container->image && !container->rootfs && !container->is_pod)
         return error_set(err, -EPROTO, "neither field \"image\" nor \"rootfs\"");
     if (!container->host_name)
         return error_set(err, -EPROTO, "field \"hostName\" is missing");

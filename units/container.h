@@ -168,6 +168,10 @@ struct container_health {
 };
 
 struct container {
+    /* pods */
+    bool is_pod; /* of a [Pod]: it runs nothing, and holds what the pod's containers share */
+    char *pod;   /* the unit of the pod that it belongs to; NULL: none */
+    bool starts_without_pod; /* the start of the pod does not start it */
     /* the image */
     char *image; /* reference: "docker.io/library/busybox:1", "oci:PATH[:TAG]", …; NULL: rootfs */
     char *rootfs; /* absolute path of a directory; NULL: image */
@@ -260,10 +264,10 @@ struct container {
         *warnings; /* keys that are taken and do nothing here, each with its line and the reason */
 };
 
-/* *ret NULL if the file has no [Container]. -EINVAL with line, key, value and what would be right.
- * Keys that muster cannot honour are refused with the reason; unknown ones with the nearest known.
- * Words are split and unquoted, specifiers expanded (specifier.h); in Exec= "$$" is "$" as in
- * Quadlet, and no variable is. */
+/* *ret NULL if the file has no [Container], nor a [Pod] in its place. -EINVAL with line, key, value
+ * and what would be right. Keys that muster cannot honour are refused with the reason; unknown ones
+ * with the nearest known. Words are split and unquoted, specifiers expanded (specifier.h); in Exec=
+ * "$$" is "$" as in Quadlet, and no variable is. */
 int container_read(const struct unit_file *file, const char *unit_name,
                    const struct specifier_machine *machine, struct container **ret,
                    struct error *err);
@@ -272,6 +276,8 @@ DEFINE_AUTOPTR(container);
 
 /* For one that says no network: the machine's bridge. */
 int container_use_bridge(struct container *container, struct error *err);
+
+void container_drop_mounts(struct container *container);
 
 int container_to_json(const struct container *container, json_t **ret, struct error *err);
 int container_from_json(const json_t *json, struct container **ret, struct error *err);

@@ -13,7 +13,7 @@
 
 static const struct container_key *const tables[] = {
     container_process_keys, container_file_keys,   container_network_keys, container_limit_keys,
-    container_user_keys,    container_health_keys, container_podman_keys,
+    container_user_keys,    container_health_keys, container_podman_keys,  container_pod_keys,
 };
 enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]), KEYS_MAX = 160 };
 
@@ -41,10 +41,7 @@ static const struct {
     const char *key;
     const char *reason;
 } refused_keys[] = {
-    {"GlobalArgs",    "there is no podman to give them to; most have a key of their own"},
-    { "Pod",          "there are no pods; Network=OTHER.container shares a network, and "
-             "MachineOf= in [X-Fleet] a machine"                            },
-    { "StartWithPod", "there are no pods"                                               },
+    {"GlobalArgs", "there is no podman to give them to; most have a key of their own"},
 };
 enum { REFUSED_COUNT = sizeof(refused_keys) / sizeof(refused_keys[0]) };
 
@@ -64,17 +61,17 @@ static int unknown_key(const struct unit_option *option, struct error *err)
     for (size_t i = 0; i < TABLE_COUNT; i++)
         for (const struct container_key *key = tables[i]; key->name && count < KEYS_MAX; key++)
             known[count++] = key->name;
-    const char *nearest = text_nearest(option->key, known);
-    return error_set(err, -EINVAL, "line %u: [Container] has no key %.60s=%s%s%s", option->line,
-                     option->key, nearest ? "; did you mean " : "", nearest ? nearest : "",
-                     nearest ? "=?" : "");
+    return take_unknown_key(option, known, err);
 }
 
 static int take_option(struct reading *reading, const struct unit_option *option, struct error *err)
 {
-    const struct container_key *key = find_key(option->key);
+    const char *name = reading->container->is_pod ? container_pod_key(option->key) : option->key;
+    const struct container_key *key = name ? find_key(name) : NULL;
     if (key)
         return key->take(reading, option, (char *)reading->container + key->offset, err);
+    if (reading->container->is_pod)
+        return container_take_beside_pod(reading, option, err);
     for (size_t i = 0; i < IDLE_COUNT; i++)
         if (strcmp(idle_keys[i].key, option->key) == 0)
             return take_warning(reading, option, idle_keys[i].reason, err);
@@ -89,7 +86,7 @@ static int take_option(struct reading *reading, const struct unit_option *option
 
 static int check_image(const struct container *c, struct error *err)
 {
-    if (!c->image && !c->rootfs)
+    if (!c->image && !c->rootfs && !c->is_pod)
         return error_set(err, -EINVAL,
                          "[Container] has neither Image= nor Rootfs=; write Image=NAME[:TAG] or "
                          "Image=oci:/PATH[:TAG]");
@@ -109,8 +106,8 @@ static int check_network(const struct container *c, struct error *err)
                       : c->network_aliases ? "NetworkAlias"
                                            : NULL;
     if (key)
-        return error_set(err, -EINVAL, "[Container]: %s= needs a bridge network, not Network=%s",
-                         key, container_network_words[c->network]);
+        return error_set(err, -EINVAL, "[%s]: %s= needs a bridge network, not Network=%s",
+                         c->is_pod ? "Pod" : "Container", key, container_network_words[c->network]);
     bool own = c->network == CONTAINER_NETWORK_NONE;
     for (char **sysctl = c->sysctls; sysctl && *sysctl; sysctl++)
         if (text_starts_with(*sysctl, "net.") && !own)
@@ -166,6 +163,8 @@ static int settle(struct reading *reading, const struct unit_file *file, struct 
     if (r == 0)
         r = container_settle_userns(reading, err);
     if (r == 0)
+        r = container_settle_pod(reading, err);
+    if (r == 0)
         r = set_rest(c, file, reading->unit_name, err);
     if (r == 0)
         r = check_network(c, err);
@@ -174,8 +173,9 @@ static int settle(struct reading *reading, const struct unit_file *file, struct 
 
 static int read_section(struct reading *reading, const struct unit_file *file, struct error *err)
 {
+    const char *section = reading->container->is_pod ? "Pod" : "Container";
     for (size_t i = 0; i < file->count; i++) {
-        if (strcmp(file->options[i].section, "Container") != 0)
+        if (strcmp(file->options[i].section, section) != 0)
             continue;
         int r = take_option(reading, &file->options[i], err);
         if (r < 0)
@@ -188,13 +188,20 @@ int container_read(const struct unit_file *file, const char *unit_name,
                    const struct specifier_machine *machine, struct container **ret,
                    struct error *err)
 {
-    if (!unit_file_has_section(file, "Container")) {
+    bool is_container = unit_file_has_section(file, "Container");
+    bool is_pod = unit_file_has_section(file, "Pod");
+    if (is_container && is_pod)
+        return error_set(err, -EINVAL,
+                         "[Container] and [Pod] in one unit: a pod is a unit of its own, and its "
+                         "containers say Pod=NAME.pod");
+    if (!is_container && !is_pod) {
         *ret = NULL;
         return 0;
     }
     autoptr(container) container = calloc(1, sizeof(*container));
     if (!container)
         return error_oom(err);
+    container->is_pod = is_pod;
     struct reading reading = { .container = container, .unit_name = unit_name, .machine = machine };
     int r = read_section(&reading, file, err);
     free(reading.user);

@@ -78,6 +78,14 @@ int take_warning(struct reading *reading, const struct unit_option *option, cons
                      option->section, option->key, reason);
 }
 
+int take_unknown_key(const struct unit_option *option, const char *const *known, struct error *err)
+{
+    const char *nearest = text_nearest(option->key, known);
+    return error_set(err, -EINVAL, "line %u: [%s] has no key %.60s=%s%s%s", option->line,
+                     option->section, option->key, nearest ? "; did you mean " : "",
+                     nearest ? nearest : "", nearest ? "=?" : "");
+}
+
 bool take_is_plain_path(const char *path)
 {
     if (*path != '/')

@@ -48,6 +48,13 @@ extern const struct container_key container_limit_keys[];
 extern const struct container_key container_user_keys[];
 extern const struct container_key container_health_keys[];
 extern const struct container_key container_podman_keys[];
+extern const struct container_key container_pod_keys[];
+
+/* The key of [Container] that a key of [Pod] means; NULL: it is none of them, and then it is
+ * refused, or taken with a warning. */
+const char *container_pod_key(const char *key);
+int container_take_beside_pod(struct reading *reading, const struct unit_option *option,
+                              struct error *err);
 
 /* --- pieces --- */
 
@@ -74,6 +81,9 @@ int take_json_words(const struct unit_option *option, const char *text, char ***
 /* Says of a key that it is accepted and does nothing. */
 int take_warning(struct reading *reading, const struct unit_option *option, const char *reason,
                  struct error *err);
+
+/* known ends with NULL. -EINVAL, with the nearest of them. */
+int take_unknown_key(const struct unit_option *option, const char *const *known, struct error *err);
 
 /* Absolute, and no way out of it by "..". */
 bool take_is_plain_path(const char *path);
@@ -126,6 +136,7 @@ int take_object_name(struct reading *reading, const struct unit_option *option, 
 /* What several keys say together, once all are read. */
 int container_settle_users(struct reading *reading, struct error *err);
 int container_settle_userns(struct reading *reading, struct error *err);
+int container_settle_pod(struct reading *reading, struct error *err);
 
 /* One of the words of an enum; 0 is what the empty value gives. */
 int take_word_of(const char *const *words, struct reading *reading,

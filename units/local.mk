@@ -8,7 +8,7 @@ libunits_a_SOURCES = \
 	units/container_health_keys.c \
 	units/container_limit_keys.c \
 	units/container_network_keys.c \
-	units/container_podman_keys.c \
+	units/container_pod_keys.c units/container_podman_keys.c \
 	units/container_process_keys.c \
 	units/container_read.c \
 	units/container_service.c units/container_service.h \
@@ -16,7 +16,7 @@ libunits_a_SOURCES = \
 	units/container_user_keys.c \
 	units/drop_in.c units/drop_in.h \
 	units/health_check.c units/health_check.h \
-	units/image_name.c units/image_name.h \
+	units/image_name.c units/image_name.h units/install.c units/install.h \
 	units/metadata.c units/metadata.h \
 	units/quadlet.c units/quadlet.h \
 	units/requirements.c units/requirements.h \

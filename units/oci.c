@@ -145,6 +145,10 @@ static int arguments_build(const struct oci_input *input, const struct image_def
     const struct container *container = input->container;
     autostrv command = NULL;
     autojson arguments = json_array();
+    if (container->is_pod) {
+        *ret = json_pack("[s, s]", oci_init_inside, "-P"); /* waits for a signal to end */
+        return *ret ? 0 : error_oom(err);
+    }
     int r = command_build(container, image, &command, err);
     if (r < 0)
         return r;
@@ -278,8 +282,8 @@ int oci_config(const struct oci_input *input, json_t **ret, struct error *err)
     json_t *config = json_pack(
         "{s:s, s:O, s:{s:s, s:b}, s:s*, s:O, s:O, s:O*}", "ociVersion", "1.0.2", "process", process,
         "root", "path", input->root_path, "readonly", (int)container->read_only, "hostname",
-        container->host_uts ? NULL : container->host_name, "mounts", mounts, "linux", of_linux,
-        "annotations", json_object_size(annotations) ? annotations : NULL);
+        container->host_uts || input->uts_namespace ? NULL : container->host_name, "mounts", mounts,
+        "linux", of_linux, "annotations", json_object_size(annotations) ? annotations : NULL);
     if (!config)
         return error_oom(err);
     *ret = config;

@@ -70,7 +70,10 @@ struct oci_input {
     const struct oci_device *devices;
     size_t device_count;
     /* namespaces */
-    const char *network_namespace;           /* to be joined; NULL: one of its own */
+    const char *network_namespace; /* to be joined; NULL: one of its own */
+    const char *ipc_namespace;     /* likewise, with the shared memory that goes with it */
+    const char *shared_memory;
+    const char *uts_namespace;               /* likewise; it has a host name */
     const struct container_id_map *uid_maps; /* none: no user namespace */
     size_t uid_map_count;
     const struct container_id_map *gid_maps;

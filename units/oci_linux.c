@@ -111,8 +111,8 @@ static int namespaces_build(const struct oci_input *input, json_t **ret, struct 
     } wanted[] = {
         {"pid",      !container->host_pid,                         NULL                    },
         { "mount",   true,                                         NULL                    },
-        { "uts",     !container->host_uts,                         NULL                    },
-        { "ipc",     !container->host_ipc,                         NULL                    },
+        { "uts",     !container->host_uts,                         input->uts_namespace    },
+        { "ipc",     !container->host_ipc,                         input->ipc_namespace    },
         { "cgroup",  true,                                         NULL                    },
         { "network", container->network != CONTAINER_NETWORK_HOST, input->network_namespace},
         { "user",    input->uid_map_count > 0,                     NULL                    },

@@ -98,8 +98,17 @@ static int add_bind(json_t *mounts, const char *source, const char *destination,
 
 /* --- the kernel's --- */
 
-static int add_shm(json_t *mounts, const struct container *container, struct error *err)
+static int add_shm(json_t *mounts, const struct oci_input *input, struct error *err)
 {
+    const struct container *container = input->container;
+    const struct mount shared = {
+        "/dev/shm",
+        "bind",
+        input->shared_memory,
+        {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rw"},
+    };
+    if (input->shared_memory)
+        return add_mount(mounts, &shared, err);
     autofree char *size = text_format(
         "size=%lldk",
         (long long)((container->shm_bytes ? container->shm_bytes : SHM_DEFAULT_BYTES) / 1024));
@@ -122,7 +131,7 @@ static int add_kernel_mounts(json_t *mounts, const struct oci_input *input, stru
     for (size_t i = 0; r == 0 && i < sizeof(kernel_mounts) / sizeof(kernel_mounts[0]); i++)
         r = add_mount(mounts, &kernel_mounts[i], err);
     if (r == 0)
-        r = add_shm(mounts, container, err);
+        r = add_shm(mounts, input, err);
     if (r == 0)
         r = add_mount(mounts, container->host_ipc ? &host_queues : &own_queues, err);
     if (r == 0)

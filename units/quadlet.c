@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "units/quadlet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -11,19 +12,22 @@
 static const struct kind {
     const char *type;
     const char *advice; /* NULL: it is a unit here */
+    const char *suffix; /* of the service's name; NULL: none */
 } kinds[] = {
-    {"container", NULL                                                         },
-    { "volume",   "name the volume in Volume= of the .container that uses it"  },
-    { "network",  "name the network in Network= of the .container that uses it"},
-    { "image",    "name the image in Image= of the .container that uses it"    },
-    { "pod",      "write a .container for each of its containers, kept together by MachineOf= in "
-             "[X-Fleet]"                                           },
-    { "kube",     "write a .container for each of its containers, kept together by MachineOf= in "
-              "[X-Fleet]"                                         },
-    { "build",    "build the image elsewhere, push it to a registry, and name it in Image= of the "
-               ".container"                                      },
-    { "artifact", "put its content on the machines, and name the folder in Volume= of the "
-                  ".container"                                },
+    {.type = "container"                                                                    },
+    {  .type = "pod",                                                                       .suffix = "-pod" },
+    { .type = "volume",                  .advice = "name the volume in Volume= of the .container that uses it" },
+    { .type = "network",                .advice = "name the network in Network= of the .container that uses it" },
+    { .type = "image",                    .advice = "name the image in Image= of the .container that uses it" },
+    { .type = "kube",
+     .advice =
+          "write a .container for each of its containers, and a .pod that they name in Pod=" },
+    { .type = "build",
+     .advice = "build the image elsewhere, push it to a registry, and name it in Image= of the "
+                ".container" },
+    {                                                                 .type = "artifact",
+     .advice = "put its content on the machines, and name the folder in Volume= of the "
+                ".container" },
 };
 
 static const struct kind *find_kind(const char *type)
@@ -45,18 +49,28 @@ const char *quadlet_advice(const char *type)
     return kind ? kind->advice : NULL;
 }
 
+/* "web-pod@1.service" for "web@1.pod". */
+static char *service_of(const struct kind *kind, const char *name, const char *service_name)
+{
+    size_t stem = (size_t)(unit_name_type(name) - name) - 1;
+    size_t at = strcspn(name, "@");
+    size_t prefix = at < stem ? at : stem;
+    const char *suffix = kind->suffix ? kind->suffix : "";
+    return service_name
+               ? text_format("%s%.*s.service", service_name, (int)(stem - prefix), name + prefix)
+               : text_format("%.*s%s%.*s.service", (int)prefix, name, suffix, (int)(stem - prefix),
+                             name + prefix);
+}
+
 int quadlet_service(const char *name, const char *service_name, char **ret, struct error *err)
 {
     const char *type = unit_name_type(name);
-    const char *advice = quadlet_advice(type);
-    if (advice)
-        return error_set(err, -EINVAL, "%s: a .%s is no unit of muster; %s", name, type, advice);
-    size_t stem = (size_t)(type - name) - 1;
-    size_t at = strcspn(name, "@");
-    size_t prefix = at < stem ? at : stem;
-    autofree char *service = service_name ? text_format("%s%.*s.service", service_name,
-                                                        (int)(stem - prefix), name + prefix)
-                                          : text_format("%.*s.service", (int)stem, name);
+    const struct kind *kind = find_kind(type);
+    assert(kind);
+    if (kind->advice)
+        return error_set(err, -EINVAL, "%s: a .%s is no unit of muster; %s", name, type,
+                         kind->advice);
+    autofree char *service = service_of(kind, name, service_name);
     if (!service)
         return error_oom(err);
     int r = unit_name_check(service, err);
@@ -84,14 +98,14 @@ static bool names_units(const char *key)
 static int add_word(struct text *t, const struct unit_option *option, const char *word,
                     struct error *err)
 {
-    const char *type = unit_name_type(word);
-    const char *advice = quadlet_advice(type);
-    if (advice)
-        return unit_option_error(err, option, "a .%s is no unit of muster; %s", type, advice);
-    bool is_container = strcmp(type, "container") == 0;
-    text_addf(t, "%s%.*s%s", t->length ? " " : "",
-              (int)(is_container ? (size_t)(type - word) : strlen(word)), word,
-              is_container ? "service" : "");
+    const struct kind *kind = find_kind(unit_name_type(word));
+    if (kind && kind->advice)
+        return unit_option_error(err, option, "a .%s is no unit of muster; %s", kind->type,
+                                 kind->advice);
+    autofree char *service = kind ? service_of(kind, word, NULL) : strdup(word);
+    if (!service)
+        return error_oom(err);
+    text_addf(t, "%s%s", t->length ? " " : "", service);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of Podman's Quadlet by their names: web.container is the service web.service. The other
- * kinds (.volume, .pod …) are no units here, and whoever brings one is told what to do instead.
+ * Files of Podman's Quadlet by their names: web.container is the service web.service, web.pod is
+ * web-pod.service. The other kinds (.volume …) are no units here, and whoever brings one is told
+ * what to do instead.
  */
 #ifndef UNITS_QUADLET_H
 #define UNITS_QUADLET_H
@@ -16,12 +17,12 @@ struct unit_file;
 bool quadlet_is_name(const char *name);
 
 /* What to do instead of a file of this type ("volume"); NULL if it is none of Quadlet's, or is
- * "container". */
+ * "container" or "pod". */
 const char *quadlet_advice(const char *type);
 
-/* "web@1.service" for "web@1.container"; with service_name (the value of ServiceName=, NULL if
- * there is none) "app", "app@1.service". Caller frees *ret. -EINVAL: another type, with what to do
- * instead, or no name of a service. */
+/* "web@1.service" for "web@1.container", "web-pod@1.service" for "web@1.pod"; with service_name
+ * (the value of ServiceName=, NULL if there is none) "app", "app@1.service". Caller frees *ret.
+ * -EINVAL: another type, with what to do instead, or no name of a service. */
 int quadlet_service(const char *name, const char *service_name, char **ret, struct error *err);
 
 /* Quadlet's translation in [Unit]: After=db.container becomes After=db.service, and so for its

@@ -86,6 +86,8 @@ static int take_port(struct requirements *requirements, const char *value, const
 static bool shares_the_hosts_network(const struct unit_file *file)
 {
     const char *network = unit_file_get(file, "Container", "Network");
+    if (!network)
+        network = unit_file_get(file, "Pod", "Network");
     return network && (strcmp(network, "host") == 0 || strcmp(network, "none") == 0);
 }
 
@@ -95,7 +97,9 @@ static int take_ports(const struct unit_file *file, const char *unit_name,
     int r = 0;
     for (size_t i = 0; r >= 0 && i < file->count; i++) {
         const struct unit_option *option = &file->options[i];
-        if (strcmp(option->section, "Container") != 0 || strcmp(option->key, "PublishPort") != 0)
+        bool is_ours =
+            strcmp(option->section, "Container") == 0 || strcmp(option->section, "Pod") == 0;
+        if (!is_ours || strcmp(option->key, "PublishPort") != 0)
             continue;
         if (!*option->value)
             requirements->port_count = 0; /* as an empty list does */

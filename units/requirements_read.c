@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "units/amount.h"
+#include "units/quadlet.h"
 #include "units/requirements_parts.h"
 #include "units/specifier.h"
 #include "units/unit_name.h"
@@ -559,6 +560,26 @@ static int check_combinations(const struct reading *reading, struct error *err)
     return r < 0 ? r : check_peers_against(reading, q->replaces, reading->replace_option, err);
 }
 
+/* A container is where its pod is. What is wanted on every machine finds the pod there. */
+static int follow_pod(struct reading *reading, const struct unit_file *file, struct error *err)
+{
+    struct requirements *requirements = reading->requirements;
+    autofree char *value = NULL;
+    autofree char *pod = NULL;
+    const char *said = unit_file_get(file, "Container", "Pod");
+    if (!said || !*said || requirements->global)
+        return 0;
+    int r = specifier_expand(said, reading->unit_name, &specifier_any_machine, &value, err);
+    if (r < 0)
+        return r;
+    if (!text_ends_with(value, ".pod"))
+        return 0; /* whose key it is says so */
+    r = quadlet_service(value, NULL, &pod, err);
+    if (r == 0 && !strv_contains(requirements->machine_of, pod))
+        r = strv_add(&requirements->machine_of, pod, err);
+    return r;
+}
+
 static int read_section(struct reading *reading, const struct unit_file *file, struct error *err)
 {
     for (size_t i = 0; i < file->count; i++) {
@@ -571,7 +592,9 @@ static int read_section(struct reading *reading, const struct unit_file *file, s
     const char *type = unit_file_get(file, "Service", "Type");
     reading->requirements->ends = type && strcmp(type, "oneshot") == 0;
     choose_machine_id(reading);
-    int r = check_combinations(reading, err);
+    int r = follow_pod(reading, file, err);
+    if (r == 0)
+        r = check_combinations(reading, err);
     return r < 0 ? r
                  : requirements_read_load(file, reading->unit_name, reading->asked,
                                           reading->requirements, err);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "units/container.h"
 #include "units/container_service.h"
+#include "units/install.h"
 #include "units/quadlet.h"
 #include "units/requirements.h"
 #include "units/unit_file.h"
@@ -20,6 +21,7 @@ void translation_free(struct translation *translation)
         return;
     free(translation->unit_text);
     free(translation->container_json);
+    strv_free(translation->links);
     free(translation);
 }
 
@@ -88,7 +90,10 @@ int unit_check(const char *name, const char *text, size_t length, struct error *
     autoptr(container) container = NULL;
     autoptr(requirements) requirements = NULL;
     const struct source source = { subject, text, length, &specifier_any_machine };
+    autostrv links = NULL;
     r = read_unit(&source, &file, &container, err);
+    if (r == 0)
+        r = install_links(file, container, subject, source.machine, &links, err);
     return r < 0 ? r : requirements_read(file, subject, &requirements, err);
 }
 
@@ -157,8 +162,8 @@ static void add_plain_unit(struct text *t, const struct unit_file *file, const c
 /* [Quadlet] speaks to Podman's generator only. */
 static bool is_ours(const char *section)
 {
-    return strcmp(section, "Container") == 0 || strcmp(section, "X-Fleet") == 0 ||
-           strcmp(section, "Quadlet") == 0;
+    return strcmp(section, "Container") == 0 || strcmp(section, "Pod") == 0 ||
+           strcmp(section, "X-Fleet") == 0 || strcmp(section, "Quadlet") == 0;
 }
 
 /* As they were written, comments and all, but for names of units that were translated. */
@@ -264,6 +269,9 @@ int unit_translate(const char *name, const char *text, size_t length, const stru
     autoptr(translation) translation = calloc(1, sizeof(*translation));
     if (!translation)
         return error_oom(err);
+    r = install_links(file, container, name, source.machine, &translation->links, err);
+    if (r < 0)
+        return r;
     autotext t = { 0 };
     if (container) {
         r = add_container(&t, file, container, name, host->helper, err);

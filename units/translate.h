@@ -17,6 +17,7 @@ struct translation {
     char *unit_text;      /* what goes to /run/muster/units/<name> */
     char *container_json; /* what goes to /run/muster/containers/<name>/spec.json; NULL: not a
                              container */
+    char **links;         /* further names for it below systemd's folder (install.h); NULL: none */
 };
 
 /* Everything that can be told from the text alone: name, syntax, [X-Fleet], [Container], and that

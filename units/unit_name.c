@@ -65,6 +65,11 @@ static int check_type(const char *name, const char *type, struct error *err)
                          "unit name \"%s\": name it %.*s.service; a file with [Container] becomes "
                          "a service",
                          name, (int)(type - name - 1), name);
+    if (strcmp(type, "pod") == 0)
+        return error_set(err, -EINVAL,
+                         "unit name \"%s\": name it %.*s-pod.service; a file with [Pod] becomes a "
+                         "service",
+                         name, (int)(type - name - 1), name);
     if (quadlet_advice(type))
         return error_set(err, -EINVAL, "unit name \"%s\": a .%s is no unit of muster; %s", name,
                          type, quadlet_advice(type));

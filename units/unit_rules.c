@@ -69,7 +69,7 @@ static bool is_section_of(const char *section, const char *type)
         return strcasecmp(section, "X-Fleet") != 0 || strcmp(section, "X-Fleet") == 0;
     return strcmp(section, "Unit") == 0 || strcmp(section, "Install") == 0 ||
            text_equal(section, own) || strcmp(section, "Container") == 0 ||
-           strcmp(section, "Quadlet") == 0;
+           strcmp(section, "Pod") == 0 || strcmp(section, "Quadlet") == 0;
 }
 
 int unit_rules_check_sections(const struct unit_file *file, const char *name, struct error *err)
@@ -77,7 +77,7 @@ int unit_rules_check_sections(const struct unit_file *file, const char *name, st
     const char *type = unit_name_type(name);
     const char *own = unit_rules_own_section(type);
     /* The own section stands last, for it may be NULL. */
-    const char *const known[] = { "Unit", "Install", "X-Fleet", "Container", own, NULL };
+    const char *const known[] = { "Unit", "Install", "X-Fleet", "Container", "Pod", own, NULL };
     for (size_t i = 0; i < file->section_count; i++) {
         const struct unit_section *section = &file->sections[i];
         if (is_section_of(section->name, type))
@@ -166,7 +166,7 @@ static int check_service_option(const struct unit_option *option, struct error *
 int unit_rules_check_container(const struct unit_file *file, const char *name, struct error *err)
 {
     if (strcmp(unit_name_type(name), "service") != 0)
-        return error_set(err, -EINVAL, "%s: only a .service may have a [Container]", name);
+        return error_set(err, -EINVAL, "%s: only a .service may have a [Container] or [Pod]", name);
     for (size_t i = 0; i < file->count; i++) {
         if (strcmp(file->options[i].section, "Service") != 0)
             continue;

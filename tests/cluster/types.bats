@@ -142,6 +142,80 @@ loaded() {
     wait_for 10 'it is gone' unit_runs_nowhere web.service
 }
 
+# inside UNIT SHELL-COMMAND: in its container on $node.
+inside() {
+    node_run "$node" /usr/lib/muster/muster-container exec "$1" -- sh -c "$2"
+}
+
+shop_runs() {
+    node_run "$node" systemctl is-active --quiet shop-pod.service front.service back.service &&
+        [ "$(inside back.service 'wget -qO- http://127.0.0.1/page')" = 'it is served' ]
+}
+
+shop_is_another() {
+    [ "$(node_property "$node" shop-pod.service MainPID)" != "$before" ] && shop_runs
+}
+
+shop_is_down() {
+    local unit
+    for unit in shop-pod front back; do
+        [ "$(node_property "$node" "$unit.service" ActiveState)" = inactive ] || return 1
+    done
+}
+
+# What a pod may leave behind on the node.
+shop_is_gone() {
+    [ -z "$(node_run "$node" sh -c 'ls -d /run/muster/containers/*/cni.json /run/muster/cni/leases/*/[0-9]* \
+        /run/systemd/system/shop-pod* /run/muster/units/shop-pod.service 2>/dev/null')" ]
+}
+
+@test "a pod's containers share its network, names, memory and volumes" {
+    write shop.pod '[Pod]' 'PublishPort=8089:80' 'HostName=shop' 'Volume=cart:/cart' \
+        '[Service]' 'Restart=always' 'RestartSec=100ms'
+    write front.container '[Container]' 'Image=oci:/var/lib/muster/images/busybox:latest' 'Pod=shop.pod' \
+        'Exec=sh -c "echo it is served >/tmp/page; exec httpd -f -p 80 -h /tmp"' '[Service]' 'KillSignal=SIGKILL'
+    write back.container '[Container]' 'Image=oci:/var/lib/muster/images/busybox:latest' 'Pod=shop.pod' \
+        'Exec=sleep 1000' '[Service]' 'KillSignal=SIGKILL'
+    start shop.pod front.container back.container
+    node=$(on_one_node shop-pod.service front.service back.service)
+    wait_for 10 'all of it runs' shop_runs
+    [ "$(inside back.service hostname)" = shop ]
+    [ "$(node_run "$node" busybox wget -qO- "http://$(cluster_address "$node"):8089/page")" = 'it is served' ]
+    inside front.service 'echo 1 >/dev/shm/count; echo 2 >/cart/count'
+    [ "$(inside back.service 'cat /dev/shm/count /cart/count')" = $'1\n2' ]
+    inside back.service 'grep " /dev/shm " /proc/mounts' | grep -q nosuid,nodev,noexec
+    run ! inside back.service 'ps | grep -v grep | grep httpd'
+}
+
+@test "containers of a pod stop with it, and start with it" {
+    local before
+    node=$(on_one_node shop-pod.service)
+    before=$(node_property "$node" shop-pod.service MainPID)
+    node_run "$node" systemctl kill --signal=KILL shop-pod.service
+    wait_for 15 'pod and containers are others' shop_is_another
+    node_run node2 timeout 60 musterctl stop shop.pod
+    wait_for 15 'the containers are down too' shop_is_down
+    node_run node2 timeout 60 musterctl start shop.pod
+    wait_for 15 'all of it runs again' shop_runs
+    node_run node2 timeout 60 musterctl destroy front.container back.container shop.pod
+    wait_for 15 'nothing of it is left' shop_is_gone
+}
+
+@test "while a unit is on a machine, what it is wanted by starts it, and its alias names it" {
+    write app.target '[Unit]' 'Description=App'
+    write part.service '[Service]' 'ExecStart=/bin/sleep 1000' '[Install]' 'WantedBy=app.target multi-user.target' \
+        'Alias=piece.service' '[X-Fleet]' 'MachineOf=app.target'
+    loaded app.target part.service
+    node=$(on_one_node app.target part.service)
+    run ! node_run "$node" ls /run/systemd/system/multi-user.target.wants/part.service
+    start app.target
+    wait_for 10 'it was started along' node_run "$node" systemctl is-active --quiet piece.service
+    [ "$(node_property "$node" piece.service Id)" = part.service ]
+    node_run node1 timeout 60 musterctl destroy part.service app.target
+    wait_for 10 'its links are gone' node_run "$node" sh -c \
+        '[ ! -e /run/systemd/system/piece.service ] && [ ! -e /run/systemd/system/app.target.wants ]'
+}
+
 @test "what systemd would not load is refused before it is stored" {
     write twice.service '[Service]' 'ExecStart=/bin/true' 'ExecStart=/bin/false'
     NODE_DIRECTORY=/root refused node1 musterctl start twice.service

@@ -418,6 +418,43 @@ static void a_unit_that_was_there_before_its_file_is_loaded_from_it(void **state
     assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 0);
 }
 
+static bool links_to_unit(const struct world *world, const char *link)
+{
+    char found[160] = "";
+    autofree char *path = text_format("%s/%s", world->links, link);
+    autofree char *target = text_format("%s/" UNIT, world->links);
+    return readlink(path, found, sizeof(found) - 1) > 0 && strcmp(found, target) == 0;
+}
+
+static void links_of_install_are_there_and_read_while_the_unit_is(void **state)
+{
+    struct world *world = *state;
+    static const char linked[] = "[Service]\nExecStart=/bin/sleep 1\n[Install]\n"
+                                 "WantedBy=other.service multi-user.target\nAlias=hi.service\n";
+    (void)assign(world, linked, WANT_LOADED);
+    assert_true(links_to_unit(world, "other.service.wants/" UNIT));
+    assert_true(links_to_unit(world, "hi.service"));
+    assert_false(links_to_unit(world, "multi-user.target.wants/" UNIT));
+    assert_int_equal(systemd_fake_reloads(world->systemd), 1);
+    (void)assign(world, text_one, WANT_LOADED);
+    assert_false(links_to_unit(world, "other.service.wants/" UNIT));
+    assert_false(links_to_unit(world, "hi.service"));
+}
+
+static void what_is_not_ours_is_no_link_of_ours(void **state)
+{
+    struct world *world = *state;
+    static const char linked[] = "[Service]\nExecStart=/bin/sleep 1\n[Install]\nAlias=hi.service\n";
+    autofree char *path = text_format("%s/hi.service", world->links);
+    assert_int_equal(file_write(path, "somebody's", 10, 0644, NULL), 0);
+    (void)assign(world, linked, WANT_RUN);
+    assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    runner_unassign(world->runner, UNIT);
+    runner_confirm_absence(world->runner, NULL);
+    settle(world);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_unit_of_the_hosts_own_is_never_shadowed(void **state)
 {
     struct world *world = *state;
@@ -639,6 +676,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_unit_that_was_there_before_its_file_is_loaded_from_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_of_install_are_there_and_read_while_the_unit_is,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_ours_is_no_link_of_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_unit_of_the_hosts_own_is_never_shadowed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(

@@ -162,6 +162,9 @@ static void facts_of(const struct container *container, const json_t *image, str
         .devices = facts->devices,
         .device_count = container->device_count,
         .network_namespace = shares ? container->network_target : NULL,
+        .ipc_namespace = container->pod,
+        .uts_namespace = container->pod,
+        .shared_memory = container->pod ? "/shm" : NULL,
     };
     if (container->userns == CONTAINER_USERNS_HOST)
         return;
@@ -231,6 +234,8 @@ static char **lines_of(const char *name)
         0);
     flatten(&lines, "spec ", "", spec);
     add_unit_lines(&lines, translation->unit_text);
+    for (char **link = translation->links; link && *link; link++)
+        add_line(&lines, "link", "", *link);
     add_config(&lines, spec);
     add_warnings(&lines, text, length);
     qsort(lines, strv_length(lines), sizeof(*lines), compare_lines);

@@ -11,13 +11,16 @@
 static void containers_are_services(void **state)
 {
     static const char *const cases[][3] = {
-        {"web.container",      NULL,  "web.service"    },
-        { "web@1.container",   NULL,  "web@1.service"  },
-        { "web@.container",    NULL,  "web@.service"   },
-        { "a.b.container",     NULL,  "a.b.service"    },
-        { "web.container",     "app", "app.service"    },
-        { "web@a@b.container", "app", "app@a@b.service"},
-        { "web@.container",    "app", "app@.service"   },
+        {"web.container",      NULL,  "web.service"        },
+        { "web@1.container",   NULL,  "web@1.service"      },
+        { "web@.container",    NULL,  "web@.service"       },
+        { "a.b.container",     NULL,  "a.b.service"        },
+        { "web.container",     "app", "app.service"        },
+        { "web@a@b.container", "app", "app@a@b.service"    },
+        { "web@.container",    "app", "app@.service"       },
+        { "web.pod",           NULL,  "web-pod.service"    },
+        { "web@a@b.pod",       NULL,  "web-pod@a@b.service"},
+        { "web@.pod",          NULL,  "web-pod@.service"   },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -33,7 +36,7 @@ static void containers_are_services(void **state)
 
 static void other_kinds_are_refused_with_what_to_do_instead(void **state)
 {
-    static const char *const names[] = { "a.volume", "a.network", "a.image",   "a.pod",
+    static const char *const names[] = { "a.volume", "a.network", "a.image",
                                          "a.kube",   "a.build",   "a.artifact" };
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pods: the keys of [Pod], which are some of a container's, and those by which a container of
+ * [Container] belongs to one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "units/container_take.h"
+#include "units/quadlet.h"
+
+/* --- Pod=, StartWithPod= --- */
+
+static int take_pod(struct reading *reading, const struct unit_option *option, void *field,
+                    struct error *err)
+{
+    autofree char *value = NULL;
+    autofree char *unit = NULL;
+    struct error reason = { 0 };
+    char **pod = field;
+    int r = take_expanded(reading, option, &value, err);
+    if (r < 0)
+        return r;
+    if (*value && !text_ends_with(value, ".pod"))
+        return unit_option_error(err, option, "want the name of a .pod file, such as web.pod");
+    r = *value ? quadlet_service(value, NULL, &unit, &reason) : 0;
+    if (r < 0)
+        return take_failed(option, r, &reason, err);
+    free(*pod);
+    *pod = take_ptr(unit);
+    return 0;
+}
+
+const struct container_key container_pod_keys[] = {
+    {"Pod",           take_pod,              CONTAINER_FIELD(pod)               },
+    { "StartWithPod", take_boolean_inverted, CONTAINER_FIELD(starts_without_pod)},
+    { NULL,           NULL,                  0                                  },
+};
+
+/* What all containers of a pod have in common is said once, where it belongs. */
+static const char *key_of_pod(const struct reading *reading)
+{
+    const struct container *c = reading->container;
+    const struct {
+        const char *key;
+        bool said;
+    } keys[] = {
+        {"Network",                   c->network != CONTAINER_NETWORK_INVALID},
+        { "PublishPort",              c->port_count > 0                      },
+        { "IP",                       c->ip                                  },
+        { "IP6",                      c->ip6                                 },
+        { "NetworkAlias",             c->network_aliases                     },
+        { "DNS",                      c->dns                                 },
+        { "DNSOption",                c->dns_options                         },
+        { "DNSSearch",                c->dns_search                          },
+        { "AddHost",                  c->add_hosts                           },
+        { "HostName",                 c->host_name                           },
+        { "ShmSize",                  c->shm_bytes                           },
+        { "UserNS",                   c->userns != CONTAINER_USERNS_INVALID  },
+        { "UIDMap",                   c->uid_map_count > 0                   },
+        { "GIDMap",                   c->gid_map_count > 0                   },
+        { "PodmanArgs=--ipc",         c->host_ipc                            },
+        { "PodmanArgs=--uts",         c->host_uts                            },
+        { "PodmanArgs=--mac-address", c->mac                                 },
+    };
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keys[i].said)
+            return keys[i].key;
+    return NULL;
+}
+
+static int settle_member(struct reading *reading, struct error *err)
+{
+    struct container *c = reading->container;
+    const char *key = key_of_pod(reading);
+    if (key)
+        return error_set(
+            err, -EINVAL,
+            "[Container] has both Pod= and %s=: the containers of a pod share that, so "
+            "it is said in [Pod] of the .pod file",
+            key);
+    c->network = CONTAINER_NETWORK_UNIT;
+    c->network_target = strdup(c->pod);
+    return c->network_target ? 0 : error_oom(err);
+}
+
+/* --- [Pod] --- */
+
+static const struct {
+    const char *key;
+    const char *of_container; /* the key of [Container] that means the same */
+} pod_keys[] = {
+    {"AddHost",       "AddHost"      },
+    { "DNS",          "DNS"          },
+    { "DNSOption",    "DNSOption"    },
+    { "DNSSearch",    "DNSSearch"    },
+    { "HostName",     "HostName"     },
+    { "IP",           "IP"           },
+    { "IP6",          "IP6"          },
+    { "Label",        "Label"        },
+    { "Network",      "Network"      },
+    { "NetworkAlias", "NetworkAlias" },
+    { "PodName",      "ContainerName"},
+    { "PublishPort",  "PublishPort"  },
+    { "ShmSize",      "ShmSize"      },
+    { "StopTimeout",  "StopTimeout"  },
+    { "Volume",       "Volume"       },
+};
+enum { POD_KEY_COUNT = sizeof(pod_keys) / sizeof(pod_keys[0]) };
+
+const char *container_pod_key(const char *key)
+{
+    for (size_t i = 0; i < POD_KEY_COUNT; i++)
+        if (strcmp(pod_keys[i].key, key) == 0)
+            return pod_keys[i].of_container;
+    return NULL;
+}
+
+static const char no_userns[] = "the containers of a pod have no user namespace in common yet";
+
+static const struct {
+    const char *key;
+    const char *reason;
+    bool idle; /* it is taken, and does nothing */
+} beside[] = {
+    {"ContainersConfModule", "there is no containers.conf here",                        true },
+    { "ExitPolicy",          "a pod is there as long as the cluster wants it",          true },
+    { "GlobalArgs",          "there is no podman to give them to",                      false},
+    { "GIDMap",              no_userns,                                                 false},
+    { "PodmanArgs",          "limits of a container are its own, in its [Service]",     false},
+    { "ServiceName",         "the containers of a pod find it by the name of its file", false},
+    { "SubGIDMap",           no_userns,                                                 false},
+    { "SubUIDMap",           no_userns,                                                 false},
+    { "UIDMap",              no_userns,                                                 false},
+    { "UserNS",              no_userns,                                                 false},
+};
+enum { BESIDE_COUNT = sizeof(beside) / sizeof(beside[0]) };
+
+int container_take_beside_pod(struct reading *reading, const struct unit_option *option,
+                              struct error *err)
+{
+    const char *known[POD_KEY_COUNT + 1] = { NULL };
+    for (size_t i = 0; i < BESIDE_COUNT; i++) {
+        if (strcmp(beside[i].key, option->key) != 0)
+            continue;
+        return beside[i].idle ? take_warning(reading, option, beside[i].reason, err)
+                              : error_set(err, -EINVAL, "line %u: [Pod] %s= is not taken: %s",
+                                          option->line, option->key, beside[i].reason);
+    }
+    for (size_t i = 0; i < POD_KEY_COUNT; i++)
+        known[i] = pod_keys[i].key;
+    return take_unknown_key(option, known, err);
+}
+
+/* What holds a pod together does nothing but be there, and may nothing. */
+static int settle_infra(struct container *c, struct error *err)
+{
+    for (size_t i = 0; i < c->mount_count; i++)
+        if (c->mounts[i].type == CONTAINER_MOUNT_VOLUME && !c->mounts[i].source)
+            return error_set(err, -EINVAL,
+                             "[Pod] Volume=%s: the containers of the pod share it, so it needs a "
+                             "name or a path",
+                             c->mounts[i].destination);
+    c->read_only = c->no_read_only_tmpfs = c->no_new_privileges = true;
+    return strv_add(&c->drop_capabilities, "ALL", err);
+}
+
+int container_settle_pod(struct reading *reading, struct error *err)
+{
+    if (reading->container->is_pod)
+        return settle_infra(reading->container, err);
+    return reading->container->pod ? settle_member(reading, err) : 0;
+}
