@@ -2,6 +2,7 @@
 #include "units/install.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -34,10 +35,21 @@ static int add_link(char ***links, const struct install_key *key, const char *ot
 {
     if (key->folder)
         return strv_addf(links, err, "%s.%s/%s", other, key->folder, unit_name);
+    int r = unit_name_check(other, err);
+    if (r < 0)
+        return r;
+    if (unit_name_is_template(other))
+        return 0; /* whose instance this one would be nobody says */
     if (strcmp(unit_name_type(other), unit_name_type(unit_name)) != 0)
         return error_set(err, -EINVAL, "%s is no .%s, as this unit is", other,
                          unit_name_type(unit_name));
     return strcmp(other, unit_name) == 0 ? 0 : strv_add(links, other, err);
+}
+
+/* Of any type, also of those that no file has, such as a device; what becomes a path is safe. */
+static bool may_be_unit(const char *name)
+{
+    return *name != '.' && strchr(name, '.') && !strchr(name, '/') && strlen(name) < NAME_MAX / 2;
 }
 
 /* Quadlet's names are those of the services that they become, as in [Unit]. */
@@ -50,8 +62,8 @@ static int add_word(char ***links, const struct install_key *key, const char *wo
         r = quadlet_service(word, NULL, &other, err);
     else if (!(other = strdup(word)))
         r = error_oom(err);
-    if (r == 0)
-        r = unit_name_check(other, err);
+    if (r == 0 && !may_be_unit(other))
+        r = error_set(err, -EINVAL, "\"%s\" is no name of a unit", other);
     return r < 0 ? r : add_link(links, key, other, unit_name, err);
 }
 

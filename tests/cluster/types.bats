@@ -173,9 +173,9 @@ shop_is_gone() {
     write shop.pod '[Pod]' 'PublishPort=8089:80' 'HostName=shop' 'Volume=cart:/cart' \
         '[Service]' 'Restart=always' 'RestartSec=100ms'
     write front.container '[Container]' 'Image=oci:/var/lib/muster/images/busybox:latest' 'Pod=shop.pod' \
-        'Exec=sh -c "echo it is served >/tmp/page; exec httpd -f -p 80 -h /tmp"' '[Service]' 'KillSignal=SIGKILL'
+        'Exec=sh -c "echo it is served >/tmp/page; exec httpd -f -p 80 -h /tmp"' '[Service]' 'KillSignal=SIGKILL' 'SuccessExitStatus=SIGKILL'
     write back.container '[Container]' 'Image=oci:/var/lib/muster/images/busybox:latest' 'Pod=shop.pod' \
-        'Exec=sleep 1000' '[Service]' 'KillSignal=SIGKILL'
+        'Exec=sleep 1000' '[Service]' 'KillSignal=SIGKILL' 'SuccessExitStatus=SIGKILL'
     start shop.pod front.container back.container
     node=$(on_one_node shop-pod.service front.service back.service)
     wait_for 10 'all of it runs' shop_runs
