@@ -25,7 +25,8 @@ property() {
     node_property node1 "$1" "$2"
 }
 
-# container UNIT EXEC [LINE]…: lines before [Service] go to [Container].
+# container UNIT EXEC [LINE]…: lines before [Service] go to [Container]. It has no network, but the usual one with
+# "Network=" among them.
 container() {
     local unit=$1 exec=$2
     shift 2
@@ -274,7 +275,7 @@ health_is() {
 @test "runc: start, exec, health, exit status, stop as with crun, and nothing is left" {
     local trap="sh -c \"trap 'exit 3' TERM; touch /ok; while :; do sleep 1000 & wait; done\"" main status=0
     echo 'runtime = runc' | node_write node1 /etc/muster/container.conf
-    container other.service "$trap" 'HealthCmd=test -e /ok' HealthInterval=200ms HealthRetries=1 Network=bridge
+    container other.service "$trap" 'HealthCmd=test -e /ok' HealthInterval=200ms HealthRetries=1 Network=
     container other-scoped.service "$trap" CgroupsMode=enabled
     container other-once.service "sh -c \"exit 7\"" '[Service]' Type=oneshot
     node musterctl start other.service other-scoped.service
@@ -374,8 +375,8 @@ killed_at() {
 
 @test "kill -9 of any part at any moment, and after the next start and stop nothing is left" {
     local seed unit trap="sh -c \"trap 'exit 0' TERM; while :; do sleep 1000 & wait; done\""
-    container "${VICTIMS[0]}" "$trap" UserNS=auto PublishPort=8180:80
-    container "${VICTIMS[1]}" "$trap" CgroupsMode=enabled PublishPort=8181:80
+    container "${VICTIMS[0]}" "$trap" UserNS=auto Network= PublishPort=8180:80
+    container "${VICTIMS[1]}" "$trap" CgroupsMode=enabled Network= PublishPort=8181:80
     node musterctl start "${VICTIMS[@]}"
     node systemctl stop "${VICTIMS[@]}"
     for seed in $(seq "${KILL_SEED:-1}" $((${KILL_SEED:-1} + ${KILL_ROUNDS:-40}))); do
