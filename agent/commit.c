@@ -165,7 +165,7 @@ static bool add_drain(const struct commit_context *context, struct commit *commi
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_DRAIN, action->machine, NULL, 0);
     const char *value =
-        record_drain_encode(&action->drain, &text, NULL) < 0 ? NULL : keep(commit, text);
+        record_drain_encode(action->drain, &text, NULL) < 0 ? NULL : keep(commit, text);
     if (!key || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action->op_mod);

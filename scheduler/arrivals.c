@@ -67,11 +67,28 @@ static void forget_one(struct model *model, struct placement *p)
     index_take_back(model, p);
 }
 
+/* What is read a few placements from now (plan.c does so, too). */
+static void foresee(const struct arrival_chunk *chunk)
+{
+    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, FAMILY_AHEAD = 4 };
+    const struct placement *last = &chunk->placements[chunk->count - 1];
+    if (chunk->count > UNIT_AHEAD) {
+        index_fetch(last[-UNIT_AHEAD].key.unit, sizeof(struct unit));
+        index_fetch(last[-UNIT_AHEAD].key.machine, offsetof(struct machine, id));
+    }
+    if (chunk->count > GROUP_AHEAD)
+        index_fetch(last[-GROUP_AHEAD].key.unit->group, sizeof(struct group));
+    if (chunk->count > FAMILY_AHEAD)
+        index_fetch(last[-FAMILY_AHEAD].key.unit->group->family, sizeof(struct family));
+}
+
 /* The last first, which is what bags forget most easily. */
 static void forget_chunk(struct model *model, struct arrival_chunk *chunk)
 {
-    while (chunk->count > 0)
+    while (chunk->count > 0) {
+        foresee(chunk);
         forget_one(model, &chunk->placements[--chunk->count]);
+    }
     free(chunk);
 }
 

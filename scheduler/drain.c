@@ -144,12 +144,17 @@ static void report(struct step *step, const struct machine *machine, bool draine
     if (!action)
         return;
     action->op_mod = machine->drain_mod;
-    action->drain = (struct record_drain){ .since_ms = now->since_ms,
-                                           .timeout_ms = now->timeout_ms,
-                                           .drained = drained,
-                                           .expired = expired,
-                                           .problem = strdup(problem) };
-    step->failed = step->failed || !action->drain.problem;
+    const struct record_drain record = { .since_ms = now->since_ms,
+                                         .timeout_ms = now->timeout_ms,
+                                         .drained = drained,
+                                         .expired = expired,
+                                         .problem = strdup(problem) };
+    action->drain = malloc(sizeof(*action->drain));
+    if (action->drain)
+        *action->drain = record;
+    else
+        free(record.problem);
+    step->failed = step->failed || !action->drain || !record.problem;
 }
 
 /* Some of it is under way, or was a moment ago. */

@@ -118,7 +118,8 @@ struct group {
     struct port_set **shut;  /* those that others must not have taken */
     size_t port_count, shut_count;
     struct tally *tally; /* NULL: it spreads over nothing */
-    bool asks_room;      /* of some resource */
+    int priority;
+    bool asks_room; /* of some resource */
     size_t units;
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
     uint64_t hash;
@@ -156,6 +157,14 @@ struct index {
     uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
     uint32_t *zeros;                         /* scratch, one for each machine; zeros between uses */
 };
+
+/* Asks the processor for this memory, which is read soon. It may be NULL. */
+static inline void index_fetch(const void *memory, size_t bytes)
+{
+    enum { LINE = 64, BYTES_MAX = 512 };
+    for (size_t i = 0; i < bytes && i < BYTES_MAX; i += LINE)
+        __builtin_prefetch((const char *)memory + i);
+}
 
 void index_done(struct model *model);
 /* Builds it anew if it is stale. -ENOMEM. */

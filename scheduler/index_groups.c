@@ -380,6 +380,10 @@ size_t index_matched(struct model *model, const struct unit *unit, struct patter
     struct index *index = &model->index;
     const struct family *family = unit->group->family;
     size_t count = family->pattern_count;
+    if (index->name_count == 0 && index->glob_count == 0) {
+        *ret = family->patterns;
+        return count;
+    }
     if (count > 0)
         /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
         memcpy(index->matched, family->patterns, count * sizeof(*index->matched));
@@ -612,6 +616,7 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
         return group->family != NULL;
     group->class = class_get(model, requirements);
     group->asks_room = asks_room(requirements);
+    group->priority = requirements->priority;
     return group->class && requirements_copy(requirements, &group->requirements, NULL) == 0 &&
            get_patterns(model, requirements->conflicts, &group->conflicts,
                         &group->conflict_count) &&

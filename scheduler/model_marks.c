@@ -134,6 +134,9 @@ static void sweep_units(struct model *model)
 {
     size_t again = 0;
     while (model->marked_unit_count > 0) {
+        enum { AHEAD = 16 };
+        if (model->marked_unit_count > AHEAD)
+            index_fetch(model->marked_units[model->marked_unit_count - AHEAD], sizeof(struct unit));
         struct unit *u = model->marked_units[--model->marked_unit_count];
         u->marked = false;
         if (u->revisit && u->exists)

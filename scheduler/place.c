@@ -243,10 +243,13 @@ static uint64_t allowed(const struct search *search, const uint64_t *avoided, si
 static struct machine *first_with_room(const struct search *search, uint64_t word, size_t i)
 {
     for (; word; word &= word - 1) {
-        struct machine *machine =
-            search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
-        if (!search->group->asks_room || match_room(search->group, machine) == RESOURCES)
-            return machine;
+        struct machine *const *machine =
+            &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
+        if (!search->group->asks_room || match_room(search->group, *machine) == RESOURCES) {
+            if (machine[1]) /* a good guess of who is asked next */
+                index_fetch(machine[1], offsetof(struct machine, id));
+            return *machine;
+        }
     }
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "scheduler/budget.h"
 #include "scheduler/step.h"
 
@@ -38,7 +39,9 @@ void plan_free(struct plan *plan)
         free(plan->actions[i].words);
         free(plan->actions[i].tried);
         free(plan->actions[i].record);
-        record_drain_done(&plan->actions[i].drain);
+        if (plan->actions[i].drain)
+            record_drain_done(plan->actions[i].drain);
+        free(plan->actions[i].drain);
     }
     if (plan)
         free(plan->actions);
@@ -55,17 +58,25 @@ char *action_reason(const struct action *action)
     return text_take(&text);
 }
 
+static bool plan_reserve(struct plan *plan, size_t room)
+{
+    if (room <= plan->room)
+        return true;
+    struct action *grown = memory_reserve(room * sizeof(*grown));
+    if (!grown)
+        return false;
+    if (plan->count > 0)
+        memcpy(grown, plan->actions, plan->count * sizeof(*grown));
+    free(plan->actions);
+    plan->actions = grown;
+    plan->room = room;
+    return true;
+}
+
 static struct action *plan_grow(struct plan *plan)
 {
-    bool full = (plan->count & (plan->count - 1)) == 0; /* 0 and powers of two */
-    if (full) {
-        size_t room = plan->count ? plan->count * 2 : 1;
-        struct action *grown = realloc(plan->actions, room * sizeof(*grown));
-        if (!grown)
-            return NULL;
-        plan->actions = grown;
-    }
-    return &plan->actions[plan->count];
+    bool has_room = plan->count < plan->room || plan_reserve(plan, 2 * plan->room + 1);
+    return has_room ? &plan->actions[plan->count] : NULL;
 }
 
 static const struct action unguarded = {
@@ -116,9 +127,9 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
     struct action *action = add_action(step, kind, unit, place->machine);
     if (!action)
         return NULL;
-    action->eligible = place->eligible;
-    action->load = place->load;
-    action->wishes = place->wishes;
+    action->eligible = (uint32_t)place->eligible;
+    action->load = (uint32_t)place->load;
+    action->wishes = (uint8_t)place->wishes;
     return action;
 }
 
@@ -314,8 +325,7 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
 
 static int priority_of(const struct unit *unit)
 {
-    const struct requirements *rules = unit_rules(unit);
-    return rules ? rules->priority : 0;
+    return unit->group ? unit->group->priority : 0;
 }
 
 static int compare_turns(const void *a, const void *b)
@@ -333,14 +343,25 @@ static int compare_turns(const void *a, const void *b)
     return strcmp(left->unit->name, right->unit->name);
 }
 
-/* Units are often marked in the order in which they have been created. */
 static void sort_turns(struct turn *turns, size_t count)
 {
-    size_t i = 1;
-    while (i < count && compare_turns(&turns[i - 1], &turns[i]) <= 0)
-        i++;
-    if (i < count)
-        qsort(turns, count, sizeof(*turns), compare_turns);
+    qsort(turns, count, sizeof(*turns), compare_turns);
+}
+
+/* Units are often marked in the order in which they have been created: true if they are sorted. */
+static bool fill_turns(struct step *step, struct turn *turns, size_t count, bool *any_follows)
+{
+    enum { AHEAD = 16 };
+    struct unit *const *units = step->model->marked_units;
+    bool is_sorted = true;
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            index_fetch(units[i + AHEAD], sizeof(*units[i]));
+        turns[i] = (struct turn){ units[i], is_on_lost_machine(step, units[i]), 0 };
+        *any_follows = *any_follows || units[i]->follows;
+        is_sorted = is_sorted && (i == 0 || compare_turns(&turns[i - 1], &turns[i]) <= 0);
+    }
+    return is_sorted;
 }
 
 static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, struct error *err)
@@ -348,15 +369,11 @@ static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, s
     struct model *model = step->model;
     size_t count = model->marked_unit_count;
     bool any_follows = false;
-    struct turn *turns = calloc(count + 1, sizeof(*turns));
+    struct turn *turns = memory_reserve((count + 1) * sizeof(*turns));
     if (!turns)
         return error_oom(err);
-    for (size_t i = 0; i < count; i++) {
-        struct unit *unit = model->marked_units[i];
-        turns[i] = (struct turn){ unit, is_on_lost_machine(step, unit), 0 };
-        any_follows = any_follows || unit->follows;
-    }
-    sort_turns(turns, count);
+    if (!fill_turns(step, turns, count, &any_follows))
+        sort_turns(turns, count);
     model->depth_round++;
     for (size_t i = 0; any_follows && i < count; i++)
         turns[i].depth = follow_depth(model, turns[i].unit, 0);
@@ -378,6 +395,23 @@ static void spread_marks(struct step *step)
     }
     if (model->retry)
         model_mark_pending(model);
+}
+
+/* What later turns will read is fetched while this one is thought about: of many units each is far
+ * from the one before in memory, and so is what it points at. */
+static void foresee(const struct turn *turns, size_t count, size_t i)
+{
+    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, FAMILY_AHEAD = 4, LIST_AHEAD = 2 };
+    if (i + UNIT_AHEAD < count)
+        index_fetch(turns[i + UNIT_AHEAD].unit, sizeof(struct unit));
+    if (i + GROUP_AHEAD < count && turns[i + GROUP_AHEAD].unit->group)
+        index_fetch(turns[i + GROUP_AHEAD].unit->group, sizeof(struct group));
+    if (i + FAMILY_AHEAD < count && turns[i + FAMILY_AHEAD].unit->group)
+        index_fetch(turns[i + FAMILY_AHEAD].unit->group->family, sizeof(struct family));
+    if (i + LIST_AHEAD < count && turns[i + LIST_AHEAD].unit->group) {
+        const struct bag *here = &turns[i + LIST_AHEAD].unit->group->family->here;
+        index_fetch(here->list, here->size * sizeof(*here->list));
+    }
 }
 
 /* All that must be is decided; what may be has one budget. */
@@ -408,8 +442,12 @@ static int decide(struct step *step, struct error *err)
     if (r < 0)
         return r;
     step->arrivals.expected = count;
-    for (size_t i = 0; i < count && !step->failed; i++)
+    if (!plan_reserve(step->plan, step->plan->count + count))
+        return error_oom(err);
+    for (size_t i = 0; i < count && !step->failed; i++) {
+        foresee(turns, count, i);
         step_unit(step, turns[i].unit);
+    }
     if (!step->failed)
         step_moves(step);
     return step->failed ? error_oom(err) : 0;

@@ -33,9 +33,23 @@ enum action_kind {
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
- * they are good until its next plan_step() or its end. */
+ * they are good until its next plan_step() or its end. A plan may have a million of them: what is
+ * small is kept small, and what few have is behind a pointer. */
 struct action {
-    enum action_kind kind;
+    enum action_kind kind : 8;
+    /* ASSIGN, MOVE: what to write, with blob and unit_revision (epoch is filled by the caller).
+     * want may be WANT_RELEASE. */
+    enum want want : 8;
+    enum failover failover : 8;
+    enum move_cause cause : 8;     /* of a release */
+    enum verdict_kind verdict : 8; /* VERDICT */
+    enum desired desired : 8;      /* UPDATE */
+
+    /* action_reason() makes words of these. */
+    uint8_t wishes;          /* where a machine was chosen: which it fulfils, as of place.h */
+    uint32_t eligible, load; /* of how many it was chosen, and how many units it had */
+    char *words;             /* or NULL */
+
     const char *unit;         /* or NULL */
     const char *machine;      /* target; of slots: the holder */
     const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
@@ -43,23 +57,12 @@ struct action {
     unsigned int index;       /* slots */
     const char *rollout;      /* UPDATE, ROLLOUT */
 
-    /* action_reason() makes words of these. */
-    char *words;           /* or NULL */
-    size_t eligible, load; /* where a machine was chosen: of how many, and how many units it had */
-    unsigned int wishes;   /* and which it fulfils, as of place.h */
-
-    /* ASSIGN, MOVE: what to write (epoch is filled by the caller). want may be WANT_RELEASE. */
-    enum want want;
     const char *blob;
     int64_t unit_revision;
-    enum failover failover;
-    enum move_cause cause;     /* of a release */
-    int64_t restart_revision;  /* ASSIGN, MOVE, UPDATE */
-    enum desired desired;      /* UPDATE */
-    char *record;              /* ROLLOUT: the value */
-    struct record_drain drain; /* DRAIN */
-    enum verdict_kind verdict; /* VERDICT */
-    int64_t attempts;
+    int64_t restart_revision;   /* ASSIGN, MOVE, UPDATE */
+    char *record;               /* ROLLOUT: the value */
+    struct record_drain *drain; /* DRAIN, else NULL */
+    int64_t attempts;           /* VERDICT */
     char *tried;
 
     /* Guards. -1: do not compare; 0: the key must be absent. */
@@ -77,7 +80,7 @@ struct action {
 
 struct plan {
     struct action *actions;
-    size_t count;
+    size_t count, room;
     int64_t wake_ms; /* boot time when plan_step() should run again without an event; -1: none */
 };
 

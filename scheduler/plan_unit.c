@@ -485,7 +485,8 @@ static int compare_placements(const struct placement *a, const struct placement 
 
 void step_unit(struct step *step, struct unit *unit)
 {
-    LL_SORT2(unit->placements, compare_placements, unit_next);
+    if (unit->placements && unit->placements->unit_next)
+        LL_SORT2(unit->placements, compare_placements, unit_next);
     if (!unit_is_wanted(unit)) {
         set_pending(step, unit, false);
         give_up_others(step, unit, NULL,

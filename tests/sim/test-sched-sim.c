@@ -706,9 +706,9 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_DRAIN:
         putf(sim,
-             record("{s:b,s:b,s:s,s:I,s:I}", "drained", a->drain.drained, "expired",
-                    a->drain.expired, "problem", a->drain.problem, "since_ms",
-                    (json_int_t)a->drain.since_ms, "timeout_ms", (json_int_t)a->drain.timeout_ms),
+             record("{s:b,s:b,s:s,s:I,s:I}", "drained", a->drain->drained, "expired",
+                    a->drain->expired, "problem", a->drain->problem, "since_ms",
+                    (json_int_t)a->drain->since_ms, "timeout_ms", (json_int_t)a->drain->timeout_ms),
              "ops/drain/%s", m);
         return;
     case ACTION_CORDON:

@@ -305,8 +305,8 @@ static void print_action(const struct action *a, struct text *text)
     if (a->kind == ACTION_ROLLOUT)
         print_rollout(a, text);
     if (a->kind == ACTION_DRAIN)
-        text_addf(text, "%s%s", a->drain.drained ? " drained" : "",
-                  a->drain.expired ? " expired" : "");
+        text_addf(text, "%s%s", a->drain->drained ? " drained" : "",
+                  a->drain->expired ? " expired" : "");
     autofree char *reason = action_reason(a);
     text_addf(text, "\n    because %s\n    if", reason);
     print_guard("unit", a->unit_mod, text);
