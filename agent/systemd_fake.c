@@ -47,6 +47,8 @@ struct fake {
     bool connected;
     bool slow;
     bool outlives;
+    struct loop_timer *teller; /* NULL: the test delivers */
+    bool told_of_bus;
     unsigned int invocations;
     uint64_t changes;
     struct fake_unit *units;
@@ -91,6 +93,8 @@ static void add_news(struct systemd *systemd, const char *unit, int code, system
     news->userdata = userdata;
     DL_APPEND(fake->news, news);
     fake->changes++;
+    if (fake->teller)
+        loop_timer_set(fake->teller, 0);
 }
 
 static int fake_watch(struct systemd *systemd, const char *unit, struct error *err)
@@ -265,6 +269,7 @@ void systemd_fake_destroy(struct systemd *systemd)
     struct fake_unit *next_unit = NULL;
     if (!fake)
         return;
+    loop_timer_free(fake->teller);
     drop_news(fake);
     HASH_ITER(hh, fake->units, unit, next_unit) {
         HASH_DEL(fake->units, unit);
@@ -381,6 +386,32 @@ size_t systemd_fake_deliver(struct systemd *systemd)
         told++;
     }
     return told;
+}
+
+static void on_tell(struct loop_timer *timer, void *userdata)
+{
+    struct fake *fake = userdata;
+    (void)timer;
+    if (!fake->told_of_bus)
+        fake->callbacks.on_connected(true, fake->userdata);
+    fake->told_of_bus = true;
+    (void)systemd_fake_deliver(&fake->base);
+}
+
+int systemd_fake_new_in_loop(struct loop *loop, const struct systemd_callbacks *callbacks,
+                             void *userdata, struct systemd **ret, struct error *err)
+{
+    autoptr(systemd) systemd = NULL;
+    int r = systemd_fake_new(callbacks, userdata, &systemd, err);
+    if (r < 0)
+        return r;
+    struct fake *fake = (struct fake *)(void *)systemd;
+    r = loop_timer_new(loop, "simulated systemd", on_tell, fake, &fake->teller, err);
+    if (r < 0)
+        return r;
+    loop_timer_set(fake->teller, 0);
+    *ret = take_ptr(systemd);
+    return 0;
 }
 
 void systemd_fake_set(struct systemd *systemd, const char *unit, const char *active,

@@ -11,6 +11,10 @@
 int systemd_fake_new(const struct systemd_callbacks *callbacks, void *userdata,
                      struct systemd **ret, struct error *err);
 
+/* One that tells by itself, in the loop's next turn; also that the bus is there. */
+int systemd_fake_new_in_loop(struct loop *loop, const struct systemd_callbacks *callbacks,
+                             void *userdata, struct systemd **ret, struct error *err);
+
 /* Tells what is due: ends of jobs and statuses, in the order they came about. Returns how many. */
 size_t systemd_fake_deliver(struct systemd *systemd);
 
