@@ -71,3 +71,20 @@ test_cluster_sim_SOURCES = tests/sim/test-cluster-sim.c tests/sim/cluster.c test
 	tests/sim/disturb.c tests/sim/rest.c tests/sim/witness.c tests/unit/harness.h \
 	agent/systemd_fake.c agent/systemd_fake.h base/loop_fake.c base/loop_fake.h
 test_cluster_sim_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+
+# A cluster of many machines on one: tests/bench/hollow.sh measures it, test-hollow plays a small one.
+noinst_PROGRAMS += muster-hollow
+muster_hollow_SOURCES = tests/hollow/main.c agent/systemd_fake.c agent/systemd_fake.h \
+	tests/hollow/cluster.c tests/hollow/cluster.h \
+	tests/hollow/drive.c tests/hollow/drive.h \
+	tests/hollow/machines.c tests/hollow/machines.h \
+	tests/hollow/processes.c tests/hollow/processes.h \
+	tests/hollow/store.c tests/hollow/store.h
+muster_hollow_LDADD = $(AGENT_LIBS)
+EXTRA_DIST += tests/bench/hollow.sh
+
+check_PROGRAMS += test-hollow
+test_hollow_SOURCES = tests/integration/test-hollow.c tests/unit/harness.h \
+	tests/integration/kv-etcd-server.c tests/integration/kv-etcd-server.h
+test_hollow_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+test_hollow_DEPENDENCIES = muster-hollow libbase.a

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a drive writes into the store of its cluster, and what it finds in it. Whatever is not as it
+ * should be ends the program.
+ */
+#ifndef TESTS_HOLLOW_CLUSTER_H
+#define TESTS_HOLLOW_CLUSTER_H
+
+#include "tests/hollow/store.h"
+
+/* Units that want to run, a hundred instances to a template; and that are destroyed. */
+void cluster_submit(struct store *store, unsigned int units);
+void cluster_destroy(struct store *store, unsigned int units);
+
+/* That the machine takes no units. */
+void cluster_cordon(struct store *store, const char *machine);
+
+/* As many puts as there are units, of keys and values as an assignment has them, beside the
+ * cluster's prefix: how many of them etcd took in a second. */
+double cluster_bare_puts(struct store *store, unsigned int units);
+
+/* The assignments as they stand. */
+struct cluster_assignments {
+    int64_t first_revision; /* of the oldest and the newest */
+    int64_t last_revision;
+    int64_t last_state_revision; /* of the newest of their states */
+};
+
+/* Finds every unit assigned once, to a machine that is there, where it is active; nothing else is
+ * assigned, and there is no state besides. */
+struct cluster_assignments cluster_check(struct store *store, unsigned int units);
+
+/* Only that every unit is assigned once. */
+struct cluster_assignments cluster_check_assigned(struct store *store, unsigned int units);
+
+/* The lease of a machine's presence ends now, as if its time were over. */
+void cluster_expire(struct store *store, const char *machine);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/hollow/drive.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "scheduler/records.h"
+#include "tests/hollow/cluster.h"
+#include "tests/hollow/processes.h"
+
+#define PREFIX STORE_PREFIX_DEFAULT
+
+enum {
+    POLL_MS = 50,
+    STILL_MS = 2000,
+    PATIENCE_S = 600,
+};
+
+struct drive {
+    const struct drive_options *options;
+    struct store *store;
+    pid_t leader;
+    pid_t groups[DRIVE_GROUPS];
+    bool lost[DRIVE_GROUPS];
+};
+
+static void figure(const char *name, double value, const char *unit)
+{
+    (void)printf("hollow.%s %.*f %s\n", name, value < 10 ? 3 : 1, value, unit);
+    (void)fflush(stdout);
+}
+
+static double seconds_between(int64_t from_ns, int64_t to_ns)
+{
+    return (double)(to_ns - from_ns) / 1e9;
+}
+
+static void figure_of(const char *phase, const char *what, double value, const char *unit)
+{
+    autofree char *name = text_format("%s.%s", phase, what);
+    if (!name)
+        hollow_fail("out of memory");
+    figure(name, value, unit);
+}
+
+/* --- what a phase costs --- */
+
+struct cost {
+    int64_t at_ns;
+    int64_t leader_ms;
+    int64_t machines_ms;
+    struct store_traffic traffic;
+};
+
+static struct cost cost_now(struct drive *drive)
+{
+    struct cost cost = { .at_ns = store_now_ns(),
+                         .leader_ms = process_cpu_ms(drive->leader),
+                         .traffic = store_get_traffic(drive->store) };
+    for (unsigned int i = 0; i < DRIVE_GROUPS; i++)
+        cost.machines_ms += drive->lost[i] ? 0 : process_cpu_ms(drive->groups[i]);
+    return cost;
+}
+
+static void figure_cost(struct drive *drive, const char *phase, const struct cost *before)
+{
+    const struct cost after = cost_now(drive);
+    const struct store_traffic *from = &before->traffic;
+    const struct store_traffic *to = &after.traffic;
+    figure_of(phase, "etcd_cpu", to->cpu_s - from->cpu_s, "s");
+    figure_of(phase, "leader_cpu", (double)(after.leader_ms - before->leader_ms) / 1e3, "s");
+    figure_of(phase, "machines_cpu", (double)(after.machines_ms - before->machines_ms) / 1e3, "s");
+    figure_of(phase, "requests", (double)(to->received - from->received), "");
+    figure_of(phase, "watch_messages", (double)(to->watched - from->watched), "");
+}
+
+/* --- processes --- */
+
+static struct machines_options machines_of(const struct drive *drive, unsigned int first,
+                                           unsigned int count)
+{
+    return (struct machines_options){ .url = drive->options->url,
+                                      .directory = drive->options->directory,
+                                      .first = first,
+                                      .count = count,
+                                      .ttl_s = drive->options->ttl_s };
+}
+
+static unsigned int group_size(const struct drive *drive)
+{
+    return drive->options->machines / DRIVE_GROUPS;
+}
+
+/* The machine whose number comes after the others'. */
+static void start_leader(struct drive *drive)
+{
+    struct machines_options options = machines_of(drive, drive->options->machines, 1);
+    options.may_lead = true;
+    drive->leader = process_start(&options);
+}
+
+static void start_groups(struct drive *drive)
+{
+    for (unsigned int i = 0; i < DRIVE_GROUPS; i++) {
+        const struct machines_options options =
+            machines_of(drive, i * group_size(drive), group_size(drive));
+        drive->groups[i] = process_start(&options);
+    }
+}
+
+static void signal_groups(struct drive *drive, int signo)
+{
+    for (unsigned int i = 0; i < DRIVE_GROUPS; i++)
+        if (!drive->lost[i])
+            process_signal(drive->groups[i], signo);
+}
+
+/* --- waiting --- */
+
+static void wait_count(struct drive *drive, const char *prefix, int64_t wanted)
+{
+    int64_t began_ns = store_now_ns();
+    int64_t count = store_count(drive->store, prefix);
+    while (count != wanted) {
+        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+            hollow_fail("%lld keys below %s, and %lld were waited for", (long long)count, prefix,
+                        (long long)wanted);
+        store_pause(drive->store, POLL_MS);
+        count = store_count(drive->store, prefix);
+    }
+}
+
+/* Every machine has said that it is there and what it is. */
+static void wait_machines(struct drive *drive, unsigned int machines)
+{
+    wait_count(drive, PREFIX "members/", machines);
+    wait_count(drive, PREFIX "nodes/", machines);
+}
+
+/* Nothing is assigned to the machine any more. */
+static void wait_empty(struct drive *drive, unsigned int number)
+{
+    char machine[MACHINE_ID_SIZE];
+    machine_id_of(number, machine);
+    autofree char *prefix = text_format("%snodes/%s/", PREFIX, machine);
+    if (!prefix)
+        hollow_fail("out of memory");
+    wait_count(drive, prefix, 0);
+}
+
+/* Until nobody has written for a while. */
+static void wait_still(struct drive *drive)
+{
+    int64_t began_ns = store_now_ns();
+    int64_t revision = 0;
+    int64_t now = store_revision(drive->store);
+    while (now != revision) {
+        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+            hollow_fail("the store is never still");
+        revision = now;
+        store_pause(drive->store, STILL_MS);
+        now = store_revision(drive->store);
+    }
+}
+
+/* --- what runs --- */
+
+/* The units that are installed on the machine; 0 if it has none yet. */
+static unsigned int count_installed(const struct drive *drive, unsigned int number)
+{
+    autofree char *path = text_format("%s/%u/run/units", drive->options->directory, number);
+    DIR *folder = path ? opendir(path) : NULL;
+    unsigned int count = 0;
+    for (const struct dirent *entry = folder ? readdir(folder) : NULL; entry;
+         entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    if (folder)
+        (void)closedir(folder);
+    return count;
+}
+
+/* Each unit has one active assignment, so if the machines have as many as there are, none runs
+ * twice. */
+static struct cluster_assignments check_running(struct drive *drive)
+{
+    unsigned int installed = 0;
+    const struct cluster_assignments found = cluster_check(drive->store, drive->options->units);
+    for (unsigned int i = 0; i < drive->options->machines; i++)
+        if (!drive->lost[i / group_size(drive)])
+            installed += count_installed(drive, i);
+    if (installed != drive->options->units)
+        hollow_fail("%u units are installed on all machines, and there are %u", installed,
+                    drive->options->units);
+    return found;
+}
+
+/* Returns when the last of them was told to be active. */
+static int64_t wait_running_ns(struct drive *drive)
+{
+    wait_count(drive, PREFIX "states/", drive->options->units);
+    wait_still(drive);
+    store_track(drive->store, false);
+    const struct cluster_assignments found = check_running(drive);
+    return store_time_of_ns(drive->store, found.last_state_revision);
+}
+
+/* --- the story --- */
+
+static void register_all(struct drive *drive)
+{
+    char machine[MACHINE_ID_SIZE];
+    start_leader(drive);
+    wait_machines(drive, 1);
+    machine_id_of(drive->options->machines, machine);
+    cluster_cordon(drive->store, machine);
+    int64_t began_ns = store_now_ns();
+    start_groups(drive);
+    wait_machines(drive, drive->options->machines + 1);
+    figure("register", seconds_between(began_ns, store_now_ns()), "s");
+}
+
+/* Nobody does anything for a while, and that is what is measured. */
+static void idle(struct drive *drive, const char *when)
+{
+    wait_still(drive);
+    int64_t revision = store_revision(drive->store);
+    const struct cost before = cost_now(drive);
+    store_pause(drive->store, (int64_t)drive->options->idle_s * 1000);
+    figure_cost(drive, when, &before);
+    int64_t writes = store_revision(drive->store) - revision;
+    figure_of(when, "store_writes", (double)writes, "writes");
+    if (writes)
+        hollow_fail("an idle cluster has written %lld times", (long long)writes);
+}
+
+/* A leader that finds everything to do, while the machines hold still so that it has the store for
+ * itself as bare puts have: how fast it writes. */
+static void commit(struct drive *drive)
+{
+    const struct drive_options *options = drive->options;
+    process_end(drive->leader, SIGTERM);
+    cluster_submit(drive->store, options->units);
+    signal_groups(drive, SIGSTOP);
+    double cpu_s[4] = { store_get_traffic(drive->store).cpu_s };
+    double before = cluster_bare_puts(drive->store, options->units);
+    cpu_s[1] = store_get_traffic(drive->store).cpu_s;
+    store_track(drive->store, true);
+    int64_t began_ns = store_now_ns();
+    start_leader(drive);
+    wait_count(drive, PREFIX "nodes/", (int64_t)options->units + options->machines + 1);
+    double leader_s = (double)process_cpu_ms(drive->leader) / 1e3;
+    cpu_s[2] = store_get_traffic(drive->store).cpu_s;
+    const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
+    store_track(drive->store, false);
+    cpu_s[3] = store_get_traffic(drive->store).cpu_s;
+    double after = cluster_bare_puts(drive->store, options->units);
+    double bare_cpu_s =
+        (cpu_s[1] - cpu_s[0] + store_get_traffic(drive->store).cpu_s - cpu_s[3]) / 2;
+    int64_t from_ns = store_time_of_ns(drive->store, found.first_revision);
+    int64_t to_ns = store_time_of_ns(drive->store, found.last_revision);
+    double rate = options->units / seconds_between(from_ns, to_ns);
+    figure("commit.takeover", seconds_between(began_ns, from_ns), "s");
+    figure("commit.bare", (before + after) / 2, "/s");
+    figure("commit.bare_etcd_cpu", bare_cpu_s, "s");
+    figure("commit.rate", rate, "/s");
+    figure("commit.etcd_cpu", cpu_s[2] - cpu_s[1], "s");
+    figure("commit.transactions", (double)(found.last_revision - found.first_revision + 1), "");
+    figure("commit.leader_cpu", leader_s, "s");
+    figure("commit.ratio", rate / ((before + after) / 2), "x");
+}
+
+/* The machines go on, and carry out what was written. */
+static void carry_out(struct drive *drive)
+{
+    const struct cost before = cost_now(drive);
+    store_track(drive->store, true);
+    signal_groups(drive, SIGCONT);
+    figure("carry_out.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    figure_cost(drive, "carry_out", &before);
+}
+
+static void destroy(struct drive *drive)
+{
+    const struct cost before = cost_now(drive);
+    cluster_destroy(drive->store, drive->options->units);
+    wait_count(drive, PREFIX "states/", 0);
+    wait_count(drive, PREFIX "nodes/", (int64_t)drive->options->machines + 1);
+    figure("destroy.gone", seconds_between(before.at_ns, store_now_ns()), "s");
+    figure_cost(drive, "destroy", &before);
+}
+
+static void submit(struct drive *drive)
+{
+    const struct cost before = cost_now(drive);
+    store_track(drive->store, true);
+    cluster_submit(drive->store, drive->options->units);
+    figure("submit.written", seconds_between(before.at_ns, store_now_ns()), "s");
+    figure("submit.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    figure_cost(drive, "submit", &before);
+}
+
+/* A tenth of the machines is gone, and the store says so at once: what is measured begins with the
+ * end of their leases. */
+static void lose(struct drive *drive)
+{
+    char machine[MACHINE_ID_SIZE];
+    process_end(drive->groups[0], SIGKILL);
+    drive->lost[0] = true;
+    const struct cost before = cost_now(drive);
+    store_track(drive->store, true);
+    for (unsigned int i = 0; i < group_size(drive); i++) {
+        machine_id_of(i, machine);
+        cluster_expire(drive->store, machine);
+    }
+    figure("lose.expired", seconds_between(before.at_ns, store_now_ns()), "s");
+    for (unsigned int i = 0; i < group_size(drive); i++)
+        wait_empty(drive, i);
+    figure("lose.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    figure_cost(drive, "lose", &before);
+}
+
+static void end(struct drive *drive)
+{
+    figure("leader_rss", (double)process_rss_kb(drive->leader) / 1024, "MB");
+    process_end(drive->leader, SIGTERM);
+    for (unsigned int i = 0; i < DRIVE_GROUPS; i++)
+        if (!drive->lost[i])
+            process_end(drive->groups[i], SIGTERM);
+}
+
+void drive(const struct drive_options *options)
+{
+    struct drive drive = { .options = options, .store = store_open(options->url) };
+    if (store_count(drive.store, PREFIX))
+        hollow_fail("%s has a cluster already", options->url);
+    register_all(&drive);
+    idle(&drive, "idle_empty");
+    commit(&drive);
+    carry_out(&drive);
+    destroy(&drive);
+    submit(&drive);
+    idle(&drive, "idle");
+    lose(&drive);
+    end(&drive);
+    store_close(drive.store);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * muster-hollow drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S
+ *
+ * A cluster of MACHINES with hollow systemds and UNITS, and a leader in a process of its own, on
+ * the etcd at URL, which must have no cluster yet. DIRECTORY is empty, and best in memory. Prints
+ * figures, a line each: NAME VALUE UNIT. Fails if a unit runs twice, or not at all, or if an idle
+ * cluster writes.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "tests/hollow/drive.h"
+#include "tests/hollow/processes.h"
+
+static unsigned int number_of(const char *s)
+{
+    uint64_t number = 0;
+    struct error err = { 0 };
+    if (text_parse_u64(s, 1000000, &number, &err) < 0)
+        hollow_fail("%s", err.text);
+    return (unsigned int)number;
+}
+
+/* What processes.c begins: lead|follow URL DIRECTORY FIRST COUNT TTL_S. */
+static int be_machines(char **argv)
+{
+    struct error err = { 0 };
+    const struct machines_options options = { .url = argv[2],
+                                              .directory = argv[3],
+                                              .first = number_of(argv[4]),
+                                              .count = number_of(argv[5]),
+                                              .ttl_s = number_of(argv[6]),
+                                              .may_lead = text_equal(argv[1], "lead") };
+    if (machines_run(&options, &err) < 0)
+        hollow_fail("%s", err.text);
+    return EXIT_SUCCESS;
+}
+
+static int play(char **argv)
+{
+    const struct drive_options options = { .url = argv[2],
+                                           .directory = argv[3],
+                                           .machines = number_of(argv[4]),
+                                           .units = number_of(argv[5]),
+                                           .ttl_s = number_of(argv[6]),
+                                           .idle_s = number_of(argv[7]) };
+    if (options.machines == 0 || options.machines % DRIVE_GROUPS)
+        hollow_fail("MACHINES is a multiple of %d", DRIVE_GROUPS);
+    drive(&options);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (text_equal(what, "drive") && argc == 8)
+        return play(argv);
+    if ((text_equal(what, "lead") || text_equal(what, "follow")) && argc == 7)
+        return be_machines(argv);
+    hollow_fail("arguments: drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S");
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/hollow/processes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+void hollow_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fputs("muster-hollow: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+/* In the child, which begins anew: the loop of the parent is not its own. */
+static void become_machines(const struct machines_options *options, pid_t parent)
+{
+    autofree char *log = text_format("%s/log.%u", options->directory, options->first);
+    autofree char *first = text_format("%u", options->first);
+    autofree char *count = text_format("%u", options->count);
+    autofree char *ttl_s = text_format("%u", options->ttl_s);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!log || !first || !count || !ttl_s || getppid() != parent)
+        _exit(1);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0 && dup2(fd, STDERR_FILENO) >= 0)
+        (void)execl("/proc/self/exe", "muster-hollow", options->may_lead ? "lead" : "follow",
+                    options->url, options->directory, first, count, ttl_s, (char *)NULL);
+    _exit(1);
+}
+
+pid_t process_start(const struct machines_options *options)
+{
+    pid_t parent = getpid();
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        hollow_fail("fork: %s", strerror(errno));
+    if (pid == 0)
+        become_machines(options, parent);
+    return pid;
+}
+
+void process_signal(pid_t pid, int signo)
+{
+    if (kill(pid, signo) < 0)
+        hollow_fail("process %d is gone", (int)pid);
+}
+
+void process_end(pid_t pid, int signo)
+{
+    int status = 0;
+    process_signal(pid, signo);
+    if (waitpid(pid, &status, 0) != pid)
+        hollow_fail("process %d: %s", (int)pid, strerror(errno));
+    if (signo != SIGKILL && status != 0)
+        hollow_fail("process %d ended with status %d; see its log", (int)pid, status);
+}
+
+/* A line of /proc/PID/NAME that begins with start. */
+static void read_line(pid_t pid, const char *name, const char *start, char *ret, size_t size)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    FILE *file = fopen(path, "re");
+    bool found = false;
+    while (file && !found && fgets(ret, (int)size, file))
+        found = text_starts_with(ret, start);
+    if (file)
+        (void)fclose(file);
+    if (!found)
+        hollow_fail("%s cannot be read", path);
+}
+
+int64_t process_cpu_ms(pid_t pid)
+{
+    char line[1024];
+    uint64_t user = 0;
+    uint64_t system = 0;
+    read_line(pid, "stat", "", line, sizeof(line));
+    const char *rest = strrchr(line, ')'); /* the name may have anything in it */
+    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
+                        &user, &system) != 2)
+        hollow_fail("/proc/%d/stat makes no sense", (int)pid);
+    return (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+int64_t process_rss_kb(pid_t pid)
+{
+    char line[128];
+    read_line(pid, "status", "VmRSS:", line, sizeof(line));
+    return strtoll(line + strlen("VmRSS:"), NULL, 10);
+}

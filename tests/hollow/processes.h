@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes of machines that a drive starts, and what the kernel tells of them. They die with
+ * the drive. Each function ends the program, with the reason, if it cannot. */
+#ifndef TESTS_HOLLOW_PROCESSES_H
+#define TESTS_HOLLOW_PROCESSES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tests/hollow/machines.h"
+
+/* What is wrong, and the end of the program. */
+void hollow_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* What it says goes to DIRECTORY/log.FIRST. */
+pid_t process_start(const struct machines_options *options);
+void process_signal(pid_t pid, int signo);
+/* Waits until it has ended after the signal. */
+void process_end(pid_t pid, int signo);
+
+/* Processor time so far. */
+int64_t process_cpu_ms(pid_t pid);
+/* Resident memory. */
+int64_t process_rss_kb(pid_t pid);
+
+#endif
