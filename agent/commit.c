@@ -7,18 +7,51 @@
 
 #include "base/text.h"
 
-enum { ACTION_COMPARES_MAX = 6, ACTION_OPS_MAX = 3 };
+struct need {
+    size_t compares;
+    size_t ops;
+};
+
+/* The most that an action of the kind adds. */
+static struct need need_of(enum action_kind kind)
+{
+    switch (kind) {
+    case ACTION_ASSIGN:
+        return (struct need){ 3, 1 };
+    case ACTION_MOVE:
+        return (struct need){ 6, 3 };
+    case ACTION_DROP:
+        return (struct need){ 3, 2 };
+    case ACTION_SLOT:
+    case ACTION_UPDATE:
+        return (struct need){ 2, 1 };
+    case ACTION_VERDICT:
+    case ACTION_CLEAR_VERDICT:
+    case ACTION_CLEAR_SLOT:
+    case ACTION_DRAIN:
+    case ACTION_CLEAR_BRAKE:
+    case ACTION_CORDON:
+    case ACTION_ROLLOUT:
+    case ACTION_INVALID:
+        break;
+    }
+    return (struct need){ 1, 1 };
+}
 
 /* Takes s into the transaction's care; NULL if there is none or memory ran out. */
 static const char *keep(struct commit *commit, char *s)
 {
-    size_t n = strv_length(commit->strings);
-    if (!s || strv_add(&commit->strings, s, NULL) < 0) {
+    char **strings =
+        s ? realloc(commit->strings, (commit->string_count + 2) * sizeof(*strings)) : NULL;
+    if (!strings) {
         free(s);
         return NULL;
     }
-    free(s);
-    return commit->strings[n];
+    strings[commit->string_count++] = s;
+    strings[commit->string_count] = NULL;
+    commit->strings = strings;
+    commit->bytes += strlen(s);
+    return s;
 }
 
 static const char *key_of(const struct commit_context *context, struct commit *commit,
@@ -33,6 +66,28 @@ static void guard(struct commit *commit, enum kv_target target, const char *key,
     if (number >= 0)
         commit->compares[commit->compare_count++] =
             (struct kv_compare){ .target = target, .key = key, .number = number };
+}
+
+/* The newest are looked at first: actions come in the order of machines as a rule. */
+static bool is_guarded(const struct commit *commit, const char *key)
+{
+    for (size_t i = commit->compare_count; i > 0; i--)
+        if (strcmp(commit->compares[i - 1].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* All actions of a plan know the same registration of a machine. */
+static bool guard_presence(const struct commit_context *context, struct commit *commit,
+                           const char *machine, int64_t registration)
+{
+    autofree char *key = store_key(context->prefix, STORE_KEY_PRESENCE, machine, NULL, 0);
+    if (!key || registration < 0 || is_guarded(commit, key))
+        return key;
+    const char *kept = keep(commit, take_ptr(key));
+    if (kept)
+        guard(commit, KV_TARGET_CREATE, kept, registration);
+    return kept;
 }
 
 int commit_begin(const struct commit_context *context, struct commit *commit, struct error *err)
@@ -70,13 +125,14 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
     const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
     const char *assignment =
         key_of(context, commit, STORE_KEY_ASSIGNMENT, action->machine, action->unit, 0);
-    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, action->machine, NULL, 0);
     const char *value = assignment_value(context, commit, action);
-    if (!unit || !assignment || !presence || !value)
+    if (!unit || !assignment || !value ||
+        !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
-    guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
-    guard(commit, KV_TARGET_CREATE, presence, action->registration);
+    if (action->assignment_mod > 0 || !commit->is_once)
+        guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
+    commit->is_once = true;
     commit->ops[commit->op_count++] = kv_op_put(assignment, value);
     return true;
 }
@@ -89,12 +145,10 @@ static bool add_removal(const struct commit_context *context, struct commit *com
     const char *assignment =
         key_of(context, commit, STORE_KEY_ASSIGNMENT, machine, action->unit, 0);
     const char *state = key_of(context, commit, STORE_KEY_STATE, machine, action->unit, 0);
-    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, machine, NULL, 0);
-    if (!assignment || !state || !presence)
+    if (!assignment || !state || !guard_presence(context, commit, machine, registration))
         return false;
     guard(commit, KV_TARGET_MOD, assignment, assignment_mod);
     guard(commit, KV_TARGET_MOD, state, state_mod);
-    guard(commit, KV_TARGET_CREATE, presence, registration);
     commit->ops[commit->op_count++] = kv_op_delete(assignment);
     commit->ops[commit->op_count++] = kv_op_delete(state);
     return true;
@@ -138,12 +192,10 @@ static bool add_slot(const struct commit_context *context, struct commit *commit
                                         .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
-    const char *presence = key_of(context, commit, STORE_KEY_PRESENCE, action->machine, NULL, 0);
     const char *value = record_slot_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!key || !presence || !value)
+    if (!key || !value || !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, key, action->slot_mod);
-    guard(commit, KV_TARGET_CREATE, presence, action->registration);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -270,8 +322,11 @@ static bool add(const struct commit_context *context, struct commit *commit,
 int commit_add(const struct commit_context *context, struct commit *commit,
                const struct action *action, struct error *err)
 {
-    if (commit->compare_count + ACTION_COMPARES_MAX > KV_TXN_OPS_MAX ||
-        commit->op_count + ACTION_OPS_MAX > KV_TXN_OPS_MAX)
+    const size_t compare_count = commit->compare_count;
+    const size_t op_count = commit->op_count;
+    const struct need need = need_of(action->kind);
+    if (commit->compare_count + need.compares > KV_TXN_OPS_MAX ||
+        commit->op_count + need.ops > KV_TXN_OPS_MAX)
         return 1;
     if (!add(context, commit, action))
         return error_set(err, -EINVAL, "action %s for %s cannot be written",
@@ -279,6 +334,11 @@ int commit_add(const struct commit_context *context, struct commit *commit,
                          action->unit      ? action->unit
                          : action->rollout ? action->rollout
                                            : action->role);
+    if (commit->bytes > COMMIT_BYTES_MAX && op_count > 0) { /* its strings stay until the end */
+        commit->compare_count = compare_count;
+        commit->op_count = op_count;
+        return 1;
+    }
     return 0;
 }
 

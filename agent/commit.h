@@ -2,9 +2,13 @@
 /*
  * From the scheduler's actions to transactions of the store. Pure.
  *
- * Every transaction compares the leader's epoch and, for each action, everything that the action
- * was derived from; so what is written was right when it was written, whoever is deposed, delayed
- * or restarted meanwhile.
+ * Every transaction compares the leader's epoch and, for each action, what it was derived from and
+ * others may have changed; so what is written was right when it was written, whoever is deposed,
+ * delayed or restarted meanwhile. A registration is compared once, however many actions rest on it.
+ *
+ * That an assignment is absent is compared for the first new one of a transaction alone. Nobody but
+ * leaders writes assignments, and under this epoch nobody but this one, who knows what he wrote; so
+ * it says only that this transaction was not written before, by a sending whose answer was lost.
  */
 #ifndef AGENT_COMMIT_H
 #define AGENT_COMMIT_H
@@ -12,12 +16,17 @@
 #include "kvclient/kv.h"
 #include "scheduler/plan.h"
 
+enum { COMMIT_BYTES_MAX = 512 * 1024 }; /* etcd takes 1.5 MiB, and base64 makes more of them */
+
 struct commit {
     struct kv_compare compares[KV_TXN_OPS_MAX];
     size_t compare_count;
     struct kv_op ops[KV_TXN_OPS_MAX];
     size_t op_count;
     char **strings; /* owns the keys and values above */
+    size_t string_count;
+    size_t bytes; /* of them */
+    bool is_once; /* it compares something that itself changes, so it cannot be written twice */
 };
 
 struct commit_context {

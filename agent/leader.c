@@ -14,7 +14,15 @@
 #include "kvclient/kv_mirror.h"
 #include "scheduler/plan.h"
 
-enum { UUID_BYTES = 16, SCHEMA = 1, REPLAN_MIN_MS = 100, REPLAN_MAX_MS = 10000 };
+enum {
+    UUID_BYTES = 16,
+    SCHEMA = 1,
+    REPLAN_MIN_MS = 100,
+    REPLAN_MAX_MS = 10000,
+    /* Transactions at a time: enough that the store is never idle between two, few enough that each
+     * is answered long before its time is over. */
+    IN_FLIGHT_MAX = 4,
+};
 
 enum leader_phase {
     LEADER_INVALID = 0,
@@ -35,7 +43,9 @@ struct leader {
     struct fold *fold;
     struct loop_timer *wake;
     struct plan *plan;        /* being committed */
-    size_t next_action;       /* of it, not written yet */
+    size_t next_action;       /* of it, not sent yet */
+    size_t in_flight;         /* transactions of it */
+    bool is_alone;            /* the one in flight is answered before another is sent */
     bool one_at_a_time;       /* a batch was refused: find the one that stands in the way */
     bool refused;             /* a part of this plan was */
     int64_t replan_ms;        /* the wait after a refusal: doubles until something is written */
@@ -62,12 +72,14 @@ static void finish_plan(struct leader *leader)
     consider(leader);
 }
 
-static void send_next(struct leader *leader);
+static void send_more(struct leader *leader);
 
-/* Nothing more is written until there is a new epoch, under which nothing of the old one can land.
- */
+/* Nothing more is written until there is a new epoch, under which nothing of the old one can land:
+ * what is still in flight has landed by then or never will, and the mirror shows which. */
 static void doubt(struct leader *leader)
 {
+    kv_forget(leader->config.kv, leader);
+    leader->in_flight = 0;
     plan_free(take_ptr(leader->plan));
     leader->phase = LEADER_DOUBTING;
     leader->config.renew_epoch(leader->config.userdata);
@@ -84,6 +96,7 @@ static bool is_deposed(const struct leader *leader, const struct kv_txn_result *
 static void on_committed(const struct kv_txn_result *result, void *userdata)
 {
     struct leader *leader = userdata;
+    leader->in_flight--;
     if (result->code < 0) {
         log_warning("leader: outcome of a write unknown (%s); taking a new epoch before the next",
                     result->reason);
@@ -99,7 +112,7 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
         leader->refused = true;
     else if (result->revision > leader->barrier_revision)
         leader->barrier_revision = result->revision;
-    send_next(leader);
+    send_more(leader);
 }
 
 static void log_action(const struct leader *leader, const struct action *action)
@@ -135,6 +148,20 @@ static int fill(struct leader *leader, const struct commit_context *context, str
     return r < 0 ? r : 0;
 }
 
+/* New assignments and rewritten ones stand each for itself, in whatever order they land. What takes
+ * something away may make room for what follows it, so there the order is kept. */
+static bool next_is_alone(const struct leader *leader)
+{
+    const struct plan *plan = leader->plan;
+    for (size_t i = leader->next_action; i < plan->count; i++) {
+        if (i == leader->next_action + KV_TXN_OPS_MAX)
+            break;
+        if (plan->actions[i].kind != ACTION_ASSIGN)
+            return true;
+    }
+    return false;
+}
+
 static void send_next(struct leader *leader)
 {
     struct error err = { 0 };
@@ -142,10 +169,6 @@ static void send_next(struct leader *leader)
     const struct commit_context context = { .prefix = leader->config.prefix,
                                             .epoch = leader->epoch,
                                             .wall_ms = clock_wall_ms() };
-    if (leader->next_action >= leader->plan->count) {
-        finish_plan(leader);
-        return;
-    }
     int r = fill(leader, &context, &commit, &err);
     const struct kv_op read_leader = kv_op_range(commit.compares[0].key);
     struct kv_txn txn = { .compares = commit.compares,
@@ -160,11 +183,59 @@ static void send_next(struct leader *leader)
     if (r < 0) {
         log_error("leader: a plan cannot be written: %s; planning again", err.text);
         leader->refused = true;
-        finish_plan(leader);
+        leader->next_action = leader->plan->count;
+        return;
     }
+    leader->in_flight++;
+}
+
+static bool may_send(struct leader *leader)
+{
+    if (leader->next_action >= leader->plan->count)
+        return false;
+    bool alone = next_is_alone(leader);
+    if (leader->in_flight > 0 && (alone || leader->is_alone || leader->in_flight >= IN_FLIGHT_MAX))
+        return false;
+    leader->is_alone = alone;
+    return true;
+}
+
+static void send_more(struct leader *leader)
+{
+    while (may_send(leader))
+        send_next(leader);
+    if (leader->in_flight == 0)
+        finish_plan(leader);
 }
 
 /* --- planning --- */
+
+static int compare_machines(const void *a, const void *b)
+{
+    const struct action *one = a;
+    const struct action *other = b;
+    int r = strcmp(one->machine, other->machine);
+    return r != 0 ? r : strcmp(one->unit, other->unit);
+}
+
+static bool is_sortable(const struct action *action)
+{
+    return action->kind == ACTION_ASSIGN || action->kind == ACTION_DROP;
+}
+
+/* What is for one machine goes together, so that its registration is compared once and its watch
+ * told once. Only among neighbours of one kind: the order of kinds has its reasons. */
+static void sort_by_machine(struct plan *plan)
+{
+    for (size_t from = 0; from < plan->count;) {
+        size_t to = from + 1;
+        while (to < plan->count && plan->actions[to].kind == plan->actions[from].kind)
+            to++;
+        if (is_sortable(&plan->actions[from]))
+            qsort(&plan->actions[from], to - from, sizeof(*plan->actions), compare_machines);
+        from = to;
+    }
+}
 
 static void make_plan(struct leader *leader)
 {
@@ -189,7 +260,8 @@ static void make_plan(struct leader *leader)
     leader->phase = LEADER_COMMITTING;
     leader->next_action = 0;
     leader->refused = false;
-    send_next(leader);
+    sort_by_machine(leader->plan);
+    send_more(leader);
 }
 
 /* This leader decides nothing any more; its owner does away with it in a later turn. */

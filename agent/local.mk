@@ -46,6 +46,9 @@ test_agent_checks_SOURCES = tests/unit/test-agent-checks.c agent/systemd_fake.c 
 test_agent_checks_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_health_SOURCES = tests/unit/test-agent-health.c tests/unit/harness.h
 test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-agent-commit
+test_agent_commit_SOURCES = tests/unit/test-agent-commit.c tests/unit/harness.h
+test_agent_commit_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \
 	test-agent-runner test-agent-systemd
 check_PROGRAMS += test-agent-notify

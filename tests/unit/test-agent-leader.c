@@ -128,17 +128,49 @@ static void join(struct world *world, const char *machine)
     (void)put(world, presence, present);
 }
 
-static void launch(struct world *world)
+static void launch_named(struct world *world, const char *name)
 {
     static const char text[] = "[Service]\nExecStart=/bin/sleep 1\n";
     char digest[DIGEST_HEX_SIZE];
     autofree char *value = NULL;
     digest_sha256_hex(text, strlen(text), digest);
     autofree char *blob = store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0);
+    autofree char *key = store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0);
     struct record_unit unit = { .blob = digest, .desired = DESIRED_LAUNCHED };
     assert_int_equal(record_unit_encode(&unit, &value, NULL), 0);
     (void)put(world, blob, text);
-    (void)put(world, PREFIX "units/" UNIT, value);
+    (void)put(world, key, value);
+}
+
+static void launch(struct world *world)
+{
+    launch_named(world, UNIT);
+}
+
+/* More than all transactions in flight have room for. */
+enum { MANY = 700 };
+
+static void launch_many(struct world *world)
+{
+    for (int i = 0; i < MANY; i++) {
+        autofree char *name = text_format("many@%d.service", i);
+        launch_named(world, name);
+    }
+}
+
+/* How many of them are assigned to one machine, written once. */
+static int count_assigned_once(struct world *world)
+{
+    int count = 0;
+    for (int i = 0; i < MANY; i++) {
+        autofree char *name = text_format("many@%d.service", i);
+        autofree char *one = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M1, name, 0);
+        autofree char *other = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M2, name, 0);
+        const struct kv_pair *a = kv_memory_peek(world->store, one);
+        const struct kv_pair *b = kv_memory_peek(world->store, other);
+        count += (a && !b && a->version == 1) || (b && !a && b->version == 1);
+    }
+    return count;
 }
 
 static const struct kv_pair *assignment(struct world *world, const char *machine)
@@ -300,6 +332,54 @@ static void an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double(void **s
     assert_int_equal(assignment(world, M1)->mod_revision, mod);
 }
 
+static void renew(struct world *world)
+{
+    world->epoch = put(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
+    leader_set_epoch(world->leader, world->epoch);
+}
+
+static void a_plan_is_written_in_as_few_transactions_as_hold_it(void **state)
+{
+    struct world *world = *state;
+    join(world, M1);
+    join(world, M2);
+    launch_many(world);
+    int64_t before = kv_memory_revision(world->store);
+    lead(world);
+    run_for(world, 300);
+    assert_int_equal(count_assigned_once(world), MANY);
+    /* The leader's key, the cluster's, and a guard for each unit besides a few. */
+    assert_true(kv_memory_revision(world->store) - before <= 2 + MANY / 120 + 1);
+}
+
+/* Whether what was in flight has landed or not: the mirror shows it under the new epoch. */
+static void lose_one_of_several(struct world *world, bool applied)
+{
+    lead(world);
+    run_for(world, 300);
+    launch_many(world);
+    run_for(world, 300);
+    kv_memory_lose_answers(world->kv, 1, applied);
+    join(world, M1);
+    run_for(world, 300);
+    assert_int_equal(world->renewals, 1);
+    assert_true(count_assigned_once(world) < MANY);
+    renew(world);
+    run_for(world, 300);
+    assert_int_equal(world->renewals, 1);
+    assert_int_equal(count_assigned_once(world), MANY);
+}
+
+static void of_several_in_flight_one_that_landed_unheard_doubles_nothing(void **state)
+{
+    lose_one_of_several(*state, true);
+}
+
+static void of_several_in_flight_one_that_is_lost_is_written_anew(void **state)
+{
+    lose_one_of_several(*state, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +397,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deposed_leader_writes_nothing_and_asks_for_its_epoch,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            of_several_in_flight_one_that_landed_unheard_doubles_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_several_in_flight_one_that_is_lost_is_written_anew,
                                         set_up, tear_down),
     };
     return cmocka_run_group_tests_name("agent/leader", tests, NULL, NULL);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the leader's transactions compare: enough, and nothing twice. */
+#include "agent/commit.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "tests/unit/harness.h"
+
+#define M1   "11111111111111111111111111111111"
+#define M2   "22222222222222222222222222222222"
+#define BLOB "c5782822c5782822c5782822c5782822c5782822c5782822c5782822c5782822"
+
+static const struct commit_context context = { .prefix = "/t/", .epoch = 5 };
+
+static struct action assign(const char *unit, const char *machine, int64_t assignment_mod)
+{
+    return (struct action){ .kind = ACTION_ASSIGN,
+                            .unit = unit,
+                            .machine = machine,
+                            .want = WANT_RUN,
+                            .blob = BLOB,
+                            .unit_revision = 7,
+                            .failover = FAILOVER_AT_LEAST_ONCE,
+                            .unit_mod = 7,
+                            .assignment_mod = assignment_mod,
+                            .registration = 3 };
+}
+
+static int add(struct commit *commit, const struct action *action)
+{
+    return commit_add(&context, commit, action, NULL);
+}
+
+static int count_compares(const struct commit *commit, const char *key)
+{
+    int count = 0;
+    for (size_t i = 0; i < commit->compare_count; i++)
+        count += strcmp(commit->compares[i].key, key) == 0;
+    return count;
+}
+
+static void every_transaction_compares_the_epoch(void **state)
+{
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(commit.compare_count, 1);
+    assert_string_equal(commit.compares[0].key, "/t/leader");
+    assert_int_equal(commit.compares[0].target, KV_TARGET_MOD);
+    assert_int_equal(commit.compares[0].number, 5);
+    commit_done(&commit);
+}
+
+static void a_registration_is_compared_once_for_all_that_rests_on_it(void **state)
+{
+    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
+                                      assign("c.service", M2, 0), assign("d.service", M1, 0) };
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(add(&commit, &actions[i]), 0);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M1 "/presence"), 1);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M2 "/presence"), 1);
+    assert_int_equal(count_compares(&commit, "/t/units/a.service"), 1);
+    assert_int_equal(count_compares(&commit, "/t/units/d.service"), 1);
+    assert_int_equal(commit.op_count, 4);
+    commit_done(&commit);
+}
+
+/* One that is sent again, because its answer was lost, must find that it has landed. */
+static void new_assignments_are_not_written_twice(void **state)
+{
+    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
+                                      assign("c.service", M1, 9) };
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(add(&commit, &actions[i]), 0);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M1 "/units/a.service"), 1);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M1 "/units/b.service"), 0);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M1 "/units/c.service"), 1);
+    commit_done(&commit);
+}
+
+static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void **state)
+{
+    struct action action = assign("a.service", M1, 0);
+    autostrv names = NULL;
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    int r = 0;
+    for (int i = 0; r == 0; i++) {
+        assert_int_equal(strv_addf(&names, NULL, "u%d.service", i), 0);
+        action.unit = names[i];
+        r = add(&commit, &action);
+    }
+    assert_int_equal(r, 1);
+    assert_true(commit.op_count > 120);
+    assert_true(commit.compare_count <= KV_TXN_OPS_MAX);
+    commit_done(&commit);
+}
+
+static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
+{
+    enum { LONG = 200 * 1024 };
+    autofree char *words = malloc(LONG + 1);
+    struct commit commit;
+    (void)state;
+    assert_non_null(words);
+    memset(words, 'w', LONG);
+    words[LONG] = '\0';
+    const struct action action = { .kind = ACTION_VERDICT,
+                                   .unit = "a.service",
+                                   .words = words,
+                                   .verdict = VERDICT_NOWHERE,
+                                   .verdict_mod = 0 };
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(add(&commit, &action), 0);
+    assert_int_equal(add(&commit, &action), 0);
+    assert_int_equal(add(&commit, &action), 1);
+    assert_int_equal(commit.op_count, 2);
+    assert_int_equal(commit.compare_count, 3);
+    commit_done(&commit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_transaction_compares_the_epoch),
+        cmocka_unit_test(a_registration_is_compared_once_for_all_that_rests_on_it),
+        cmocka_unit_test(new_assignments_are_not_written_twice),
+        cmocka_unit_test(a_transaction_takes_as_many_assignments_as_it_has_compares_for),
+        cmocka_unit_test(what_would_be_too_many_bytes_is_left_for_the_next),
+    };
+    return cmocka_run_group_tests_name("agent/commit", tests, NULL, NULL);
+}
