@@ -255,6 +255,7 @@ static void translate(struct entry *entry, const struct text_blob *blob)
         refuse(entry, err.text);
         return;
     }
+    entry->links_unread = entry->links_unread && entry->translation->links;
     entry->current = entry->installed &&
                      unit_files_are_current(&runner->config.dirs, entry->name, entry->translation);
 }
@@ -754,6 +755,7 @@ static int adopt_installed(struct runner *runner, struct error *err)
         r = entry_add(runner, *name, &entry, err);
         if (r == 0) {
             entry->installed = true;
+            entry->links_unread = true; /* we may have been killed before the reload */
             entry->started_revision = unit_files_started(&runner->config.dirs, *name);
         }
     }

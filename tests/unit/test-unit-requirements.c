@@ -285,6 +285,25 @@ static void ports_of_the_host_are_claimed(void **state)
     assert_int_equal(host->port_count, 0);
 }
 
+static void a_container_is_where_its_pod_is(void **state)
+{
+    (void)state;
+    autoptr(requirements) member = read_file_text("[Container]\nPod=shop@%i.pod\n");
+    assert_int_equal(strv_length(member->machine_of), 1);
+    assert_string_equal(member->machine_of[0], "shop-pod@2.service");
+    autoptr(requirements) twice = read_file_text("[Container]\nPod=shop.pod\n[X-Fleet]\n"
+                                                 "MachineOf=shop-pod.service db.service\n");
+    assert_int_equal(strv_length(twice->machine_of), 2);
+    autoptr(requirements) everywhere =
+        read_file_text("[Container]\nPod=shop.pod\n[X-Fleet]\nGlobal=true\n");
+    assert_null(everywhere->machine_of);
+    autoptr(requirements) pod = read_file_text("[Pod]\nPublishPort=8080:80\n");
+    assert_int_equal(pod->port_count, 1);
+    assert_int_equal(pod->ports[0].port, 8080);
+    autoptr(requirements) of_host = read_file_text("[Pod]\nPublishPort=8080:80\nNetwork=host\n");
+    assert_int_equal(of_host->port_count, 0);
+}
+
 static void faulty_values_are_told_what_would_be_right(void **state)
 {
     (void)state;
@@ -344,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_empty_value_takes_back_what_was_said),
         cmocka_unit_test(requests_are_what_is_asked_or_else_the_limits),
         cmocka_unit_test(ports_of_the_host_are_claimed),
+        cmocka_unit_test(a_container_is_where_its_pod_is),
         cmocka_unit_test(faulty_values_are_told_what_would_be_right),
         cmocka_unit_test(failover_names_go_both_ways),
     };
