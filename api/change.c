@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/rollout_order.h"
 #include "base/digest.h"
 #include "base/text.h"
 #include "units/translate.h"
@@ -129,8 +130,11 @@ static int plan_submit(const struct view *view, struct change *change, struct er
         return r;
     digest_sha256_hex(change->text, strlen(change->text), change->blob);
     change->global = text_is_global(change->name, change->text);
+    r = unit ? plan_existing(change, unit, err) : 0;
     if (unit)
-        return plan_existing(change, unit, err);
+        return r == 0 && change->action == CHANGE_ACTION_REPLACED
+                   ? rollout_refuse_text(view, change->name, err)
+                   : r;
     change->action = CHANGE_ACTION_CREATED;
     change->new_desired = change->desired == DESIRED_INVALID ? DESIRED_INACTIVE : change->desired;
     return 0;

@@ -12,6 +12,8 @@ libapi_a_SOURCES = \
 	api/operations.c \
 	api/plan.c \
 	api/roles.c api/roles.h \
+	api/rollout_order.c api/rollout_order.h \
+	api/rollouts.c \
 	api/route.c api/route.h \
 	api/states.c \
 	api/status.c \
@@ -36,3 +38,6 @@ test_api_wait_LDADD = $(API_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-api-change
 test_api_change_SOURCES = tests/unit/test-api-change.c tests/unit/harness.h
 test_api_change_LDADD = $(API_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-api-rollout
+test_api_rollout_SOURCES = tests/unit/test-api-rollout.c tests/unit/harness.h
+test_api_rollout_LDADD = $(API_LIBS) $(TEST_LIBS)

@@ -14,11 +14,18 @@
 #include "scheduler/plan.h"
 #include "units/translate.h"
 #include "units/unit_file.h"
+#include "units/unit_name.h"
 
 static int step(struct model *model, struct plan **ret, struct error *err)
 {
     const struct plan_clock clock = { .now_ms = 1, .contact_since_ms = -1 };
     return plan_step(model, &clock, ret, err);
+}
+
+static bool is_instance_of(const char *template_name, const char *unit)
+{
+    autofree char *name = unit_name_template(unit);
+    return name && text_equal(name, template_name);
 }
 
 static int read_requirements(const struct view *view, const char *name, const char *text,
@@ -36,27 +43,21 @@ static int read_requirements(const struct view *view, const char *name, const ch
     return r < 0 ? r : requirements_read(file, name, ret, err);
 }
 
-/* As if it had been submitted, with another text or its own, and started in the next revision. */
-static int suppose(const struct view *view, struct model *model, const json_t *item,
-                   struct error *err)
+/* As if it had another text or its own, and this wish, in the next revision. */
+static int suppose_unit(const struct view *view, struct model *model, const char *name,
+                        const char *text, enum desired desired, struct error *err)
 {
-    const char *name = NULL;
-    const char *text = NULL;
     char blob[65] = "";
     autoptr(requirements) requirements = NULL;
-    int r = json_field_string(item, "name", &name, err);
-    if (r == 0)
-        r = json_field_string_or(item, "text", NULL, &text, err);
-    if (r == 0)
-        r = read_requirements(view, name, text, &requirements, err);
+    int r = read_requirements(view, name, text, &requirements, err);
     if (r < 0)
         return r;
     const struct view_entry *unit = view_find(view, STORE_KEY_UNIT, "", name);
     if (text)
         digest_sha256_hex(text, strlen(text), blob);
     const struct record_unit record = { .blob = text ? blob : unit->record.unit.blob,
-                                        .desired = DESIRED_LAUNCHED };
-    bool same = unit && unit->record.unit.desired == DESIRED_LAUNCHED &&
+                                        .desired = desired };
+    bool same = unit && unit->record.unit.desired == desired &&
                 strcmp(unit->record.unit.blob, record.blob) == 0;
     int64_t next = view_revision(view) + 1;
     return same ? 0
@@ -64,11 +65,42 @@ static int suppose(const struct view *view, struct model *model, const json_t *i
                                  requirements, NULL, err);
 }
 
+/* What a rollout of the template's text would do to its instances, whose wishes stay. */
+static int suppose_rollout(const struct view *view, struct model *model, const char *name,
+                           const char *text, struct error *err)
+{
+    size_t count = 0;
+    int r = 0;
+    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    for (size_t i = 0; r == 0 && text && i < count; i++)
+        if (is_instance_of(name, units[i].name))
+            r = suppose_unit(view, model, units[i].name, text, units[i].record.unit.desired, err);
+    return r;
+}
+
+/* As if it had been submitted and started; a template, rolled out. */
+static int suppose(const struct view *view, struct model *model, const json_t *item,
+                   struct error *err)
+{
+    const char *name = NULL;
+    const char *text = NULL;
+    int r = json_field_string(item, "name", &name, err);
+    if (r == 0)
+        r = json_field_string_or(item, "text", NULL, &text, err);
+    if (r < 0)
+        return r;
+    return unit_name_is_template(name)
+               ? suppose_rollout(view, model, name, text, err)
+               : suppose_unit(view, model, name, text, DESIRED_LAUNCHED, err);
+}
+
 /* In words of what a person sees of it; NULL: nothing worth telling. */
 static const char *word_for(const struct action *action)
 {
     if (action->kind == ACTION_VERDICT)
         return "wait";
+    if (action->kind == ACTION_UPDATE || action->kind == ACTION_ROLLOUT)
+        return NULL;
     if (action->kind == ACTION_MOVE)
         return "move";
     if (action->kind == ACTION_DROP || action->want == WANT_RELEASE)

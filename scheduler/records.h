@@ -183,7 +183,11 @@ struct rollout_version {
     char *how;        /* "start", "undo to 2", "rollback of 3", "found" */
     bool good;        /* all units have had it, and were up with it */
 };
-enum { ROLLOUT_VERSIONS_MAX = 10 };
+enum {
+    ROLLOUT_VERSIONS_MAX = 10,
+    ROLLOUT_WAIT_DEFAULT_MS = 10000, /* where an order says nothing */
+    ROLLOUT_TIMEOUT_DEFAULT_MS = 300000,
+};
 
 /* A change that goes from instance to instance; rollout.h says how. */
 struct record_rollout {

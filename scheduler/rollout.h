@@ -21,8 +21,8 @@
  *   - When all have had it and none is changing, it is done; with no instance, at once.
  *
  * To start all instances anew though their text stays, say because an image is newer: the same with
- * `restart`. PUT /v1/rollouts/<name> {"restart": true} does it, as `musterctl rollout restart`; who
- * writes the key itself fills a record with `restart`, the present revision of the store as
+ * `restart`. PUT /v1/rollouts/<name> {"order": "restart"} does it, as `musterctl rollout restart`;
+ * who writes the key itself fills a record with `restart`, the present revision of the store as
  * since_revision and retry_revision, keeps blob, version and versions as they are, and guards by
  * the mod of the key, which must be absent or not running. Nothing else is wanted: state becomes
  * done, or paused with a reason.
@@ -35,8 +35,6 @@
 enum {
     ROLLOUT_STUCK_MS = 10000, /* waiting for budget is worth a word after that */
     ROLLOUT_RELAPSES_MAX = 3,
-    ROLLOUT_WAIT_DEFAULT_MS = 10000,
-    ROLLOUT_TIMEOUT_DEFAULT_MS = 300000,
 };
 
 #endif
