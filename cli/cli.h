@@ -20,11 +20,14 @@ enum option_bit {
     OPTION_REPLACE = 1 << 6,
     OPTION_TIMEOUT = 1 << 7,
     OPTION_NO_VERIFY = 1 << 8,
+    OPTION_ROLLOUT = 1 << 9, /* those that only rollout takes */
 };
 enum {
     OPTIONS_LIST = OPTION_FULL | OPTION_NO_LEGEND | OPTION_FIELDS | OPTION_JSON,
     OPTIONS_PUT = OPTION_REPLACE | OPTION_NO_VERIFY,
     OPTIONS_WAIT = OPTION_NO_BLOCK | OPTION_BLOCK_ATTEMPTS,
+    OPTIONS_ROLLOUT =
+        OPTIONS_LIST | OPTIONS_WAIT | OPTION_TIMEOUT | OPTION_NO_VERIFY | OPTION_ROLLOUT,
 };
 
 struct cli {
@@ -38,7 +41,12 @@ struct cli {
     bool verify;             /* by systemd-analyze, before anything is stored */
     uint64_t block_attempts; /* of two seconds each; 0: until it is settled */
     int64_t timeout_ms;      /* 0: none */
-    char **args;             /* after the verb, ends with NULL */
+    uint64_t parallel;       /* rollout: 0: as by default */
+    bool parallel_is_percent;
+    int64_t wait_ms; /* rollout: -1: as by default */
+    bool roll_back;
+    uint64_t to; /* rollout undo: 0: the last good version */
+    char **args; /* after the verb, ends with NULL */
 };
 
 struct verb {
@@ -71,6 +79,7 @@ int verb_list_unit_files(struct cli *cli);
 int verb_list_units(struct cli *cli);
 int verb_load(struct cli *cli);
 int verb_role(struct cli *cli);
+int verb_rollout(struct cli *cli);
 int verb_start(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_stop(struct cli *cli);

@@ -20,6 +20,7 @@ libcli_a_SOURCES = \
 	cli/verb-list-unit-files.c \
 	cli/verb-list-units.c \
 	cli/verb-load.c \
+	cli/verb-rollout.c \
 	cli/verb-start.c \
 	cli/verb-status.c \
 	cli/verb-stop.c \

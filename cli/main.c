@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/cli.h"
@@ -19,6 +20,10 @@ enum {
     KEY_REPLACE,
     KEY_TIMEOUT,
     KEY_NO_VERIFY,
+    KEY_PARALLEL,
+    KEY_WAIT,
+    KEY_ON_FAILURE,
+    KEY_TO,
     KEY_VERSION,
 };
 
@@ -35,6 +40,10 @@ static const struct option long_options[] = {
     { "replace",        no_argument,       NULL, KEY_REPLACE       },
     { "timeout",        required_argument, NULL, KEY_TIMEOUT       },
     { "no-verify",      no_argument,       NULL, KEY_NO_VERIFY     },
+    { "parallel",       required_argument, NULL, KEY_PARALLEL      },
+    { "wait",           required_argument, NULL, KEY_WAIT          },
+    { "on-failure",     required_argument, NULL, KEY_ON_FAILURE    },
+    { "to",             required_argument, NULL, KEY_TO            },
     { "version",        no_argument,       NULL, KEY_VERSION       },
     { "help",           no_argument,       NULL, 'h'               },
     { NULL,             0,                 NULL, 0                 },
@@ -77,6 +86,49 @@ static int take_timeout(struct command *command)
     return usage_error("musterctl: --timeout: %s\n", err.text);
 }
 
+/* N, or N% of them. */
+static int take_parallel(struct command *command)
+{
+    struct error err;
+    autofree char *number = strdup(optarg);
+    size_t length = strlen(optarg);
+    bool percent = length > 0 && optarg[length - 1] == '%';
+    if (!number)
+        return usage_error("musterctl: --parallel: %s\n", "out of memory");
+    if (percent)
+        number[length - 1] = '\0';
+    command->cli.parallel_is_percent = percent;
+    if (text_parse_u64(number, percent ? 100 : 1000000, &command->cli.parallel, &err) < 0)
+        return usage_error("musterctl: --parallel: %s\n", err.text);
+    if (command->cli.parallel == 0)
+        return usage_error("musterctl: --parallel: %s is nobody's turn ever\n", optarg);
+    return 0;
+}
+
+static int take_on_failure(struct command *command)
+{
+    command->cli.roll_back = text_equal(optarg, "rollback");
+    return command->cli.roll_back || text_equal(optarg, "pause")
+               ? 0
+               : usage_error("musterctl: --on-failure: \"%s\" is neither pause nor rollback\n",
+                             optarg);
+}
+
+static int take_rollout_option(struct command *command, int key)
+{
+    struct error err;
+    command->given |= OPTION_ROLLOUT;
+    if (key == KEY_PARALLEL)
+        return take_parallel(command);
+    if (key == KEY_ON_FAILURE)
+        return take_on_failure(command);
+    if (key == KEY_WAIT && text_parse_duration_ms(optarg, &command->cli.wait_ms, &err) < 0)
+        return usage_error("musterctl: --wait: %s\n", err.text);
+    if (key == KEY_TO && text_parse_u64(optarg, 1000000000, &command->cli.to, &err) < 0)
+        return usage_error("musterctl: --to: %s\n", err.text);
+    return 0;
+}
+
 static int take_option(struct command *command, int key, char *word)
 {
     struct cli *cli = &command->cli;
@@ -116,6 +168,11 @@ static int take_option(struct command *command, int key, char *word)
         command->given |= OPTION_NO_VERIFY;
         cli->verify = false;
         return 0;
+    case KEY_PARALLEL:
+    case KEY_WAIT:
+    case KEY_ON_FAILURE:
+    case KEY_TO:
+        return take_rollout_option(command, key);
     case KEY_VERSION:
         command->version = true;
         return 0;
@@ -168,15 +225,16 @@ static int check_options(const struct verb *verb, unsigned int given)
         unsigned int bit;
         const char *name;
     } names[] = {
-        {OPTION_FULL,            "--full"          },
-        { OPTION_NO_LEGEND,      "--no-legend"     },
-        { OPTION_FIELDS,         "--fields"        },
-        { OPTION_JSON,           "--json"          },
-        { OPTION_NO_BLOCK,       "--no-block"      },
-        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"},
-        { OPTION_REPLACE,        "--replace"       },
-        { OPTION_TIMEOUT,        "--timeout"       },
-        { OPTION_NO_VERIFY,      "--no-verify"     },
+        {OPTION_FULL,            "--full"                                  },
+        { OPTION_NO_LEGEND,      "--no-legend"                             },
+        { OPTION_FIELDS,         "--fields"                                },
+        { OPTION_JSON,           "--json"                                  },
+        { OPTION_NO_BLOCK,       "--no-block"                              },
+        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"                        },
+        { OPTION_REPLACE,        "--replace"                               },
+        { OPTION_TIMEOUT,        "--timeout"                               },
+        { OPTION_NO_VERIFY,      "--no-verify"                             },
+        { OPTION_ROLLOUT,        "--parallel, --wait, --on-failure or --to"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (given & ~verb->options & names[i].bit) {
@@ -239,7 +297,7 @@ static int run(struct command *command, const struct verb *verb)
 int main(int argc, char **argv)
 {
     struct command command = {
-        .cli = {.legend = true, .block = true, .verify = true}
+        .cli = {.legend = true, .block = true, .verify = true, .wait_ms = -1}
     };
     /* Unit files are UTF-8 whatever the locale; without this, lists escape what is not ASCII. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");

@@ -274,6 +274,34 @@ int submission_plan(const struct cli *cli, json_t **ret)
     return r < 0 ? complain(&err) : EXIT_CODE_OK;
 }
 
+static const char *nothing_is_stored(const char *name, void *userdata)
+{
+    (void)name;
+    (void)userdata;
+    return NULL;
+}
+
+int submission_read(const struct cli *cli, const char *typed, char **ret_name, char **ret_text)
+{
+    const struct source_store nothing = { .hash = nothing_is_stored };
+    __attribute__((cleanup(source_done))) struct source source = { 0 };
+    struct error err;
+    int code = EXIT_CODE_OK;
+    int r = source_find(typed, &nothing, &source, &err);
+    if (r == -ENOENT)
+        return complain_text("there is no file for %s here", typed);
+    if (r < 0)
+        return complain(&err);
+    warn_of_idle_keys(&source);
+    if (cli->verify)
+        verify(&(struct verify_unit){ source.name, source.text }, 1, &code);
+    if (code != EXIT_CODE_OK)
+        return code;
+    *ret_name = take_ptr(source.name);
+    *ret_text = take_ptr(source.text);
+    return EXIT_CODE_OK;
+}
+
 int submission_names(const struct cli *cli, char ***ret)
 {
     autostrv names = NULL;

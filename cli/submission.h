@@ -33,6 +33,10 @@ int submission_bring(const struct cli *cli, const struct outcome_words *words);
 /* What the leader would do if all of them were submitted and started; nothing is written. */
 int submission_plan(const struct cli *cli, json_t **ret);
 
+/* The one file that was typed: its name and text, as start would submit it, whatever the store has.
+ * It is verified as --no-verify lets it. Caller frees both. */
+int submission_read(const struct cli *cli, const char *typed, char **ret_name, char **ret_text);
+
 /* The names as units: mangled. */
 int submission_names(const struct cli *cli, char ***ret);
 

@@ -18,6 +18,10 @@ static const struct {
     { OPTION_TIMEOUT,        "--timeout=TIME",     "begin nothing more after that (10m, 90s)"    },
     { OPTION_REPLACE,        "--replace",          "take the local text where it differs"        },
     { OPTION_NO_VERIFY,      "--no-verify",        "do not ask systemd-analyze first"            },
+    { OPTION_ROLLOUT,        "--parallel=N|N%",    "so many at a time (1)"                       },
+    { OPTION_ROLLOUT,        "--wait=TIME",        "each is up for so long before the next (10s)"},
+    { OPTION_ROLLOUT,        "--on-failure=WORD",  "pause (the default) or rollback"             },
+    { OPTION_ROLLOUT,        "--to=VERSION",       "undo: the version to go back to"             },
 };
 
 static void print_options(unsigned int mask)
