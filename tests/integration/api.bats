@@ -111,6 +111,35 @@ field() {
     [ -z "$(etcdctl get --prefix --keys-only $P/)" ]
 }
 
+@test "a rollout is ordered, refused twice, paused, undone and told" {
+    ctl submit busybox@1.service busybox@2.service
+    printf '[Service]\nExecStart=/bin/sleep 2000\n' >busybox@.service
+    ctl rollout start --no-block --parallel=50% --wait=2s --on-failure=rollback busybox@.service
+    [ "$status" -eq 0 ]
+    [ "$output" = 'busybox@.service: running, 0 of 2 changed' ]
+    [ "$(etcdctl get --print-value-only $P/ops/rollout/busybox@.service | jq -c '[.state, .percent, .wait_ms, .roll_back, .version, (.versions | map(.how))]')" = '["running",50,2000,true,2,["found","start"]]' ]
+    [ "$(etcdctl get --prefix --keys-only $P/blobs/ | grep -c .)" -eq 2 ]
+    ctl rollout start --no-block busybox@.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"a rollout of busybox@.service is under way"* ]]
+    ctl submit --replace busybox@1.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"pause it first"* ]]
+    ctl rollout pause busybox@
+    [ "$status" -eq 0 ]
+    ctl rollout status --no-legend --fields=unit,state,changed
+    [[ "$output" =~ ^busybox@.service\ +paused\ +0/2$ ]]
+    ctl rollout undo --no-block busybox@
+    [ "$output" = 'busybox@.service: running, 2 of 2 changed' ]
+    ctl rollout history --no-legend --fields=version,how,good busybox@
+    [[ "${lines[2]}" =~ ^3\ +undo\ to\ 1\ +no$ ]]
+    ctl rollout status --json busybox@
+    [ "$(jq -c '[.name, .version, .on_failure]' <<<"$output")" = '["busybox@.service",3,"pause"]' ]
+    ctl rollout start busybox@7.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"a rollout is of its template, busybox@.service" ]]
+}
+
 @test "a role is set, changed in part, listed and removed" {
     join
     ctl role set db nodes=3 min-nodes=2 spread=rack
