@@ -63,16 +63,9 @@ struct losses {
 
 static struct losses count_losses(const struct model *model)
 {
-    struct losses losses = { 0 };
-    for (size_t i = 0; i < model->machine_count; i++) {
-        const struct machine *m = model->machines_by_id[i];
-        if (!m->is_member || m->cordoned)
-            continue;
-        losses.members++;
-        losses.absent += m->registration == 0;
-    }
-    losses.limit = brake_limit(losses.members);
-    return losses;
+    return (struct losses){ .members = model->brake_members,
+                            .absent = model->brake_absent,
+                            .limit = brake_limit(model->brake_members) };
 }
 
 char *step_brake_words(const struct step *step, const struct machine *machine)

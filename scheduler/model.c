@@ -31,6 +31,18 @@ static void set_capacity(struct machine *machine)
     machine->capacity[RESOURCE_TASKS] = capacity_of(m->tasks, m->reserve_tasks, 100);
 }
 
+/* It may have come, gone, or begun or ceased to take newcomers. */
+static void note_presence(struct model *model, struct machine *m)
+{
+    bool counts = m->is_member && !m->cordoned;
+    bool is_absent = counts && m->registration == 0;
+    model->brake_members += (size_t)counts - m->is_counted;
+    model->brake_absent += (size_t)is_absent - m->is_counted_absent;
+    m->is_counted = counts;
+    m->is_counted_absent = is_absent;
+    index_reopen(model, m);
+}
+
 int model_put_member(struct model *model, const char *machine, const struct record_member *member,
                      int64_t now_ms, struct error *err)
 {
@@ -60,7 +72,7 @@ int model_put_member(struct model *model, const char *machine, const struct reco
         m->absent_since_ms = now_ms;
     set_capacity(m);
     index_reclass(model, m, false);
-    index_reopen(model, m);
+    note_presence(model, m);
     model_mark_machine(model, m);
     return 0;
 }
@@ -73,7 +85,7 @@ void model_drop_member(struct model *model, const char *machine, int64_t now_ms)
     m->is_member = false;
     if (m->registration == 0 && m->absent_since_ms < 0)
         m->absent_since_ms = now_ms;
-    index_reopen(model, m);
+    note_presence(model, m);
     model_mark_machine(model, m);
 }
 
@@ -96,7 +108,7 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
     m->registration = registration;
     m->ready = presence->ready;
     m->absent_since_ms = -1;
-    index_reopen(model, m);
+    note_presence(model, m);
     model_mark_machine(model, m);
     return 0;
 }
@@ -108,7 +120,7 @@ void model_drop_presence(struct model *model, const char *machine, int64_t now_m
         return;
     m->registration = 0;
     m->absent_since_ms = now_ms;
-    index_reopen(model, m);
+    note_presence(model, m);
     model_mark_machine(model, m);
 }
 
@@ -119,7 +131,7 @@ void model_set_cordon(struct model *model, const char *machine, bool cordoned)
     if (!m || m->cordoned == cordoned)
         return;
     m->cordoned = cordoned;
-    index_reopen(model, m);
+    note_presence(model, m);
     model_mark_machine(model, m);
 }
 

@@ -53,8 +53,9 @@ struct machine {
     bool cordoned;
     int64_t drain_mod; /* of ops/drain/<id>; 0: none */
     struct record_drain drain;
-    bool took_token; /* to be let go; given back when it is back */
-    bool let_go;     /* lost, and its units may go elsewhere: the brake does not hold it */
+    bool took_token;                    /* to be let go; given back when it is back */
+    bool is_counted, is_counted_absent; /* in brake_members, brake_absent of the model */
+    bool let_go; /* lost, and its units may go elsewhere: the brake does not hold it */
     struct strike strikes[STRIKES]; /* the youngest last; those with at_ms 0 are none */
     int64_t drain_stuck_since_ms;   /* nothing moves, for want of budget; -1: it does */
 
@@ -228,7 +229,8 @@ struct model {
     size_t wanted_count; /* units that should be on some machine */
     size_t drain_count;
     struct brake brake;
-    int64_t brake_mod; /* of an order to it; 0: none */
+    size_t brake_members, brake_absent; /* machines that are not cordoned; those that are gone */
+    int64_t brake_mod;                  /* of an order to it; 0: none */
     bool brake_hold;
     struct rebalance rebalance;
 
