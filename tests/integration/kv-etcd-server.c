@@ -104,6 +104,9 @@ void etcd_server_start(struct etcd_server *server)
 void etcd_server_signal(const struct etcd_server *server, int signo)
 {
     assert_int_equal(kill(server->pid, signo), 0);
+    /* It may run on for a while on another processor. */
+    if (signo == SIGSTOP)
+        assert_int_equal(waitid(P_PID, (id_t)server->pid, &(siginfo_t){ 0 }, WSTOPPED), 0);
 }
 
 void etcd_server_kill(struct etcd_server *server)
