@@ -8,7 +8,8 @@
  *
  * That an assignment is absent is compared for the first new one of a transaction alone. Nobody but
  * leaders writes assignments, and under this epoch nobody but this one, who knows what he wrote; so
- * it says only that this transaction was not written before, by a sending whose answer was lost.
+ * it says only that this transaction was not written before: HTTP may send a request again where
+ * the connection broke. Who sends these asks for no other second sending (once in kv.h).
  */
 #ifndef AGENT_COMMIT_H
 #define AGENT_COMMIT_H

@@ -176,7 +176,8 @@ static void send_next(struct leader *leader)
                           .success = commit.ops,
                           .success_count = commit.op_count,
                           .failure = &read_leader,
-                          .failure_count = 1 };
+                          .failure_count = 1,
+                          .once = true };
     if (r == 0)
         r = kv_txn(leader->config.kv, &txn, on_committed, leader, &err);
     commit_done(&commit);

@@ -104,6 +104,9 @@ struct kv_txn {
     size_t success_count;
     const struct kv_op *failure;
     size_t failure_count;
+    /* Where it may have arrived it is not sent again: the outcome is unknown at once. For who has a
+     * better answer to that than a second sending, which may land long after the first. */
+    bool once;
 };
 
 /* What one operation of the branch that ran gave: pairs and count for RANGE, count for DELETE. */

@@ -54,6 +54,7 @@ struct etcd_call {
     enum wait wait;
     bool is_read;
     bool maybe_applied;
+    bool once; /* TXN: not again where it may have arrived */
     int tries;
     int refused_tokens;
     uint64_t token; /* its generation, when the request was sent */
@@ -591,7 +592,7 @@ static int try_again(struct etcd_call *call, int code, const struct http_result 
     if (code == -ETIMEDOUT && !call->is_read)
         call->maybe_applied = true;
     suspect_endpoint(call, code, result);
-    if (++call->tries >= call->store->attempts)
+    if (++call->tries >= call->store->attempts || (call->once && call->maybe_applied))
         return code;
     call->store->counts[KV_ETCD_COUNT_RETRY]++;
     return retry_later(call, backoff_next_ms(&call->backoff), err);
@@ -712,6 +713,7 @@ int kv_etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *use
         return -ENOMEM;
     call->fn.txn = fn;
     call->is_read = kv_wire_txn_is_read(txn);
+    call->once = txn->once;
     return call_begin(call, kv_wire_write_txn(txn, &call->body, err), err);
 }
 

@@ -134,6 +134,19 @@ static void expect(struct follower *follower, int number)
     assert_int_equal(follower->lost, 0);
 }
 
+/* On a store that does not answer. */
+static void sent_once_is_sent_once(void)
+{
+    const struct kv_op put = kv_op_put("frozen", "2");
+    const struct kv_txn txn = { .success = &put, .success_count = 1, .once = true };
+    struct kv_etcd_view before = { 0 };
+    struct kv_etcd_view after = { 0 };
+    kv_etcd_get_view(fixture.contract.kv, &before);
+    assert_int_equal(contract_txn(&fixture.contract, &txn).code, -ETIMEDOUT);
+    kv_etcd_get_view(fixture.contract.kv, &after);
+    assert_int_equal(after.counts[KV_ETCD_COUNT_RETRY], before.counts[KV_ETCD_COUNT_RETRY]);
+}
+
 static void a_frozen_etcd_costs_no_event_and_its_streams_are_dropped(void **state)
 {
     (void)state;
@@ -145,6 +158,7 @@ static void a_frozen_etcd_costs_no_event_and_its_streams_are_dropped(void **stat
     struct contract_answer put = contract_op(&fixture.contract, kv_op_put("frozen", "1"));
     assert_int_equal(put.code, -ETIMEDOUT);
     assert_int_equal(follower.losses, 1);
+    sent_once_is_sent_once();
     assert_int_equal(contract_range(&fixture.contract, "x", false).code, -EAGAIN);
     etcd_server_signal(&fixture.server, SIGCONT);
     wait_for(&follower.up);
