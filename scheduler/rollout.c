@@ -460,7 +460,7 @@ static int compare_rollouts(const struct rollout *a, const struct rollout *b)
 static struct look *look_at_all(struct step *step, size_t *ret_count)
 {
     size_t count = 0;
-    struct look *looks = calloc(HASH_COUNT(step->model->rollouts), sizeof(*looks));
+    struct look *looks = calloc(HASH_COUNT(step->model->rollouts) + 1, sizeof(*looks));
     step->failed = step->failed || !looks;
     for (struct rollout *r = step->model->rollouts; r && !step->failed; r = r->hh.next) {
         struct look *look = &looks[count];
