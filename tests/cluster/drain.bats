@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # A machine is emptied by command: its units go one after the other, each stopped here before it runs there.
+# And a template's instances get another text, or are started anew, one after the other.
 
 load bats.sh
 
@@ -139,4 +140,104 @@ count_of_steady_on_is() {
     node_run "$leader" systemctl kill --kill-who=main --signal=KILL musterd.service
     wait_for 30 'node1 is drained' machine_is node2 node1 drained
     units_run_once_off node1 "${UNITS[@]}"
+}
+
+# --- rollouts ---
+
+# steady_text COMMAND: steady@.service on node1 as a file that runs this.
+steady_text() {
+    node_write node1 /root/steady@.service <<UNIT
+[Service]
+ExecStart=$1
+UNIT
+}
+
+rollout() {
+    NODE_DIRECTORY=/root node_run node1 musterctl rollout "$@" 2>&1
+}
+
+rollout_is() {
+    local row
+    row=$(rollout status steady@.service --no-legend --fields=unit,state)
+    echo "$row"
+    [[ $row == *" $1" ]]
+}
+
+at_least_run() {
+    local count
+    count=$(node_run node1 musterctl list-units --no-legend --fields=unit,active | grep -c '^steady@.* active$')
+    echo "$count run"
+    [ "$count" -ge "$1" ]
+}
+
+# all_have_text COMMAND: every instance runs it, says systemd where it is.
+all_have_text() {
+    local unit node
+    for unit in "${UNITS[@]}" steady@4.service; do
+        node=$(unit_node "$unit") || return
+        node_run "$node" systemctl show --property=ExecStart "$unit" | grep -qF "argv[]=$1 " || return
+    done
+}
+
+pids_of_all() {
+    local unit node
+    for unit in "${UNITS[@]}" steady@4.service; do
+        node=$(unit_node "$unit") || return
+        echo "$unit $node $(node_run "$node" systemctl show --property=MainPID --value "$unit")"
+    done
+}
+
+# same_pids BEFORE AFTER: how many lines they share.
+same_pids() {
+    comm -12 <(sort <<<"$1") <(sort <<<"$2") | wc -l
+}
+
+@test "a rollout gives every instance its new text, with one down at most" {
+    node_run node1 musterctl uncordon node1 node2 node3
+    NODE_DIRECTORY=/root node_run node1 musterctl start steady@4.service
+    steady_text '/bin/sleep 200000'
+    rollout start --no-block --wait=500ms steady@.service
+    until rollout_is 'done'; do
+        at_least_run 3
+        rollout_is running || rollout_is 'done'
+    done
+    all_have_text '/bin/sleep 200000'
+}
+
+@test "a text that fails pauses it, with the others as they were; undo goes back" {
+    local status=0 said
+    steady_text '/bin/false'
+    said=$(rollout start --wait=3s steady@.service) || status=$?
+    echo "$said"
+    [ "$status" -eq 3 ]
+    grep -q 'steady@1.service on .* has failed' <<<"$said"
+    rollout_is paused
+    at_least_run 3
+    refused node1 musterctl rollout pause steady@.service
+    rollout undo --wait=0s steady@.service
+    all_have_text '/bin/sleep 200000'
+}
+
+@test "a text that fails is taken back where that is asked for" {
+    local status=0
+    rollout start --wait=3s --on-failure=rollback steady@.service || status=$?
+    [ "$status" -eq 3 ]
+    rollout_is rolled-back
+    all_have_text '/bin/sleep 200000'
+    rollout history steady@.service | grep -q 'rollback of'
+}
+
+@test "a rolling restart survives the leader, and restarts every instance once" {
+    local before after leader
+    before=$(pids_of_all)
+    rollout restart --no-block --wait=1s steady@.service
+    wait_for 20 'the first is done' rollout_is running
+    leader=$(leader_node node1)
+    node_run "$leader" systemctl kill --kill-who=main --signal=KILL musterd.service
+    wait_for 60 'the restart is done' rollout_is 'done'
+    after=$(pids_of_all)
+    printf '%s\n%s\n' "$before" "$after"
+    [ "$(same_pids "$before" "$after")" -eq 0 ]
+    holds_for 2 at_least_run 4
+    [ "$(same_pids "$after" "$(pids_of_all)")" -eq 4 ]
 }
