@@ -344,7 +344,8 @@ static void thaw(struct sim *sim)
     sim_tell(sim, "the store wakes");
     sim->store_calm_since_ms = sim->now_ms;
     for (size_t i = 0; i < SIM_MACHINES; i++)
-        sim_cut(sim, &sim->machines[i], sim->machines[i].cut_until_ms != 0);
+        if (sim->machines[i].kv)
+            kv_memory_cut(sim->machines[i].kv, sim->machines[i].cut_until_ms != 0);
 }
 
 /* Jobs of systemd that are over by now; how long those take that were ordered. */

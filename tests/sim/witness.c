@@ -104,7 +104,9 @@ static void check_release(struct sim *sim, const struct sim_machine *m, size_t u
     enum desired desired = DESIRED_INVALID;
     const char *name = sim_sorts[unit].name;
     bool wanted = sim_is_wanted(sim, unit, &desired);
-    if (strcmp(copy->cause, "drain") == 0 && !is_recent(sim, m->drain_seen_ms))
+    bool drained =
+        sim_peekf(sim, "ops/drain/%s", m->machine.id) || is_recent(sim, m->drain_seen_ms);
+    if (strcmp(copy->cause, "drain") == 0 && !drained)
         sim_break(sim, "%s is drained from %s, which nobody drains", name, m->machine.name);
     else if (strcmp(copy->cause, "failing") == 0 && !has_failed(sim, m, unit))
         sim_break(sim, "%s leaves %s for failing, and has not failed", name, m->machine.name);
@@ -401,7 +403,7 @@ static void check_orders(struct sim *sim, struct sim_machine *m, size_t unit)
     if (copy->stops != copy->stops_seen && settled)
         sim_break(sim, "%s is stopped on %s, which is to run it", name, m->machine.name);
     if (started && settled && copy->started_for == copy->assignment_mod &&
-        !is_recent(sim, m->calm_since_ms))
+        sim_is_calm(sim, m, SIM_STALE_MS))
         sim_break(sim, "%s is started again on %s", name, m->machine.name);
     if (started)
         copy->started_for = copy->assignment_mod;

@@ -380,6 +380,41 @@ static void of_several_in_flight_one_that_is_lost_is_written_anew(void **state)
     lose_one_of_several(*state, false);
 }
 
+/* The watch is behind when the history goes: everything is read again, which is no news. */
+static void history_that_is_lost_moves_nothing_and_hides_nothing(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    launch(world);
+    run_for(world, 300);
+    int64_t mod = assignment(world, M1)->mod_revision;
+    kv_memory_cut(world->kv, true);
+    join(world, M2);
+    (void)put(world, PREFIX "units/other.service",
+              kv_memory_peek(world->store, PREFIX "units/" UNIT)->value);
+    kv_memory_compact(world->store);
+    kv_memory_cut(world->kv, false);
+    run_for(world, 300);
+    assert_int_equal(assignment(world, M1)->mod_revision, mod);
+    assert_null(assignment(world, M2));
+    assert_non_null(kv_memory_peek(world->store, PREFIX "nodes/" M2 "/units/other.service"));
+}
+
+static void the_next_leader_carries_on_and_writes_nothing(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    join(world, M2);
+    launch(world);
+    run_for(world, 300);
+    leader_free(take_ptr(world->leader));
+    lead(world);
+    run_for(world, 300);
+    assert_int_equal(kv_memory_revision(world->store), world->epoch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +425,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_launched_unit_is_assigned_and_then_nothing_is_written,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(history_that_is_lost_moves_nothing_and_hides_nothing,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_next_leader_carries_on_and_writes_nothing, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_leader_that_regains_contact_looks_at_what_was_lost,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leader_deposed_before_it_founds_asks_for_its_epoch,
