@@ -392,7 +392,9 @@ static void on_kept_alive(const struct kv_lease_result *result, void *userdata)
          result->sent_boot_ms);
 }
 
-static enum keeper_event_kind judge_proof(const struct presence *presence,
+/* The proof shows what the store has of our readiness, too: the answer to a write of it may have
+ * been lost, or the write may have landed late. */
+static enum keeper_event_kind judge_proof(struct presence *presence,
                                           const struct kv_txn_result *result)
 {
     autorecord(presence) record = { 0 };
@@ -404,8 +406,11 @@ static enum keeper_event_kind judge_proof(const struct presence *presence,
     if (record_presence_decode(read->pairs[0].value, read->pairs[0].value_length, &record, NULL) <
         0)
         return KEEPER_EVENT_PROOF_FAILED;
-    return text_equal(record.nonce, presence->nonce) ? KEEPER_EVENT_PROOF_OK
-                                                     : KEEPER_EVENT_PROOF_GONE;
+    if (!text_equal(record.nonce, presence->nonce))
+        return KEEPER_EVENT_PROOF_GONE;
+    if (!presence->ready_in_flight)
+        presence->ready_stored = record.ready;
+    return KEEPER_EVENT_PROOF_OK;
 }
 
 static void on_proof(const struct kv_txn_result *result, void *userdata)

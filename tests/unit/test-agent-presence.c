@@ -251,6 +251,21 @@ static void readiness_that_was_not_written_is_written_with_the_next_proof(void *
     assert_false(stored_ready(world));
 }
 
+static void readiness_that_was_written_unheard_is_taken_back_with_a_proof(void **state)
+{
+    struct world *world = *state;
+    presence_start(world->presence);
+    run_for(world, 20);
+    kv_memory_lose_answers(world->kv, 1, true);
+    presence_set_ready(world->presence, false, "a test");
+    run_for(world, 20);
+    assert_false(stored_ready(world));
+    presence_set_ready(world->presence, true, "");
+    presence_check_now(world->presence);
+    run_for(world, 20);
+    assert_true(stored_ready(world));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_watch_that_lags_costs_no_registration, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             readiness_that_was_not_written_is_written_with_the_next_proof, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            readiness_that_was_written_unheard_is_taken_back_with_a_proof, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("agent/presence", tests, NULL, NULL);
 }
