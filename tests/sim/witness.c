@@ -214,6 +214,7 @@ static void take_state(struct sim *sim, const struct sim_machine *m, size_t unit
         state.assignment_revision != m->copies[unit].assignment_mod)
         sim_break(sim, "a state of %s on %s outlives its registration or its assignment",
                   sim_sorts[unit].name, m->machine.name);
+    sim->machines[m - sim->machines].copies[unit].answered = state.assignment_revision;
     sim_tell(sim, "store %" PRId64 ": %s on %s says %s%s%s", pair->mod_revision,
              sim_sorts[unit].name, m->machine.name, state.active,
              state.released_revision ? ", released" : "", state.problem);
@@ -399,7 +400,8 @@ static void check_orders(struct sim *sim, struct sim_machine *m, size_t unit)
     struct sim_copy *copy = &m->copies[unit];
     const char *name = sim_sorts[unit].name;
     bool started = copy->starts != copy->starts_seen;
-    bool settled = sim->now_ms - copy->changed_ms > SIM_STALE_MS && copy->want == WANT_RUN;
+    bool settled =
+        copy->answered && copy->answered == copy->assignment_mod && copy->want == WANT_RUN;
     if (copy->stops != copy->stops_seen && settled)
         sim_break(sim, "%s is stopped on %s, which is to run it", name, m->machine.name);
     if (started && settled && copy->started_for == copy->assignment_mod &&
