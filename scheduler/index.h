@@ -162,7 +162,7 @@ struct index {
 static inline void index_fetch(const void *memory, size_t bytes)
 {
     enum { LINE = 64, BYTES_MAX = 512 };
-    for (size_t i = 0; i < bytes && i < BYTES_MAX; i += LINE)
+    for (size_t i = 0; memory && i < bytes && i < BYTES_MAX; i += LINE)
         __builtin_prefetch((const char *)memory + i);
 }
 

@@ -397,21 +397,44 @@ static void spread_marks(struct step *step)
         model_mark_pending(model);
 }
 
+static void fetch_list(const struct bag *bag)
+{
+    index_fetch(bag->list, bag->size * sizeof(*bag->list));
+}
+
+static void fetch_lists(const struct group *group)
+{
+    fetch_list(&group->family->here);
+    for (size_t i = 0; i < group->conflict_count; i++) {
+        fetch_list(&group->conflicts[i]->matching);
+        fetch_list(&group->conflicts[i]->conflicting);
+    }
+}
+
+/* What the group points at. */
+static void fetch_parts(const struct group *group)
+{
+    index_fetch(group->family, sizeof(*group->family));
+    index_fetch(group->requirements, sizeof(*group->requirements));
+    for (size_t i = 0; i < group->conflict_count; i++)
+        index_fetch(group->conflicts[i], sizeof(*group->conflicts[i]));
+    if (group->tally)
+        index_fetch(group->tally->counts, 1);
+}
+
 /* What later turns will read is fetched while this one is thought about: of many units each is far
  * from the one before in memory, and so is what it points at. */
 static void foresee(const struct turn *turns, size_t count, size_t i)
 {
-    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, FAMILY_AHEAD = 4, LIST_AHEAD = 2 };
+    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, PARTS_AHEAD = 4, LISTS_AHEAD = 2 };
     if (i + UNIT_AHEAD < count)
         index_fetch(turns[i + UNIT_AHEAD].unit, sizeof(struct unit));
-    if (i + GROUP_AHEAD < count && turns[i + GROUP_AHEAD].unit->group)
+    if (i + GROUP_AHEAD < count)
         index_fetch(turns[i + GROUP_AHEAD].unit->group, sizeof(struct group));
-    if (i + FAMILY_AHEAD < count && turns[i + FAMILY_AHEAD].unit->group)
-        index_fetch(turns[i + FAMILY_AHEAD].unit->group->family, sizeof(struct family));
-    if (i + LIST_AHEAD < count && turns[i + LIST_AHEAD].unit->group) {
-        const struct bag *here = &turns[i + LIST_AHEAD].unit->group->family->here;
-        index_fetch(here->list, here->size * sizeof(*here->list));
-    }
+    if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD].unit->group)
+        fetch_parts(turns[i + PARTS_AHEAD].unit->group);
+    if (i + LISTS_AHEAD < count && turns[i + LISTS_AHEAD].unit->group)
+        fetch_lists(turns[i + LISTS_AHEAD].unit->group);
 }
 
 /* All that must be is decided; what may be has one budget. */
