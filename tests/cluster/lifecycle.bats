@@ -199,13 +199,17 @@ END
 
 # --- a scope of its own ---
 
+health_is() {
+    [ "$(node musterctl list-units --no-legend --fields=unit,health | awk -v unit="$1" '$1 == unit { print $2 }')" = "$2" ]
+}
+
 SLICE=/sys/fs/cgroup/muster.slice
 SCOPED='muster-scoped\x401.scope'
 
 @test "CgroupsMode=enabled: a scope in the slice of the unit, with its limits, and the life is the service's" {
     local main before i
     container scoped@1.service "sh -c \"trap 'exit 3' TERM; while :; do sleep 1000 & wait; done\"" CgroupsMode=enabled \
-        '[Service]' Slice=muster-own.slice MemoryMax=100M CPUQuota=50% 'DeviceAllow=/dev/fuse rw'
+        HealthCmd=true HealthInterval=200ms '[Service]' Slice=muster-own.slice MemoryMax=100M CPUQuota=50% 'DeviceAllow=/dev/fuse rw'
     node musterctl start scoped@1.service
     main=$(property scoped@1.service MainPID)
     node grep -Fx "0::/muster.slice/muster-own.slice/$SCOPED" "/proc/$main/cgroup"
@@ -217,6 +221,7 @@ SCOPED='muster-scoped\x401.scope'
     [ "$(property "$SCOPED" DevicePolicy)" = closed ]
     [ "$(property "$SCOPED" DeviceAllow)" = '/dev/fuse rw' ]
     [ "$(node musterctl exec scoped@1.service -- cat /proc/1/comm)" = sh ]
+    wait_for 10 'its check passes' health_is scoped@1.service healthy
     for i in 1 2 3; do
         before=$(property scoped@1.service MainPID)
         node systemctl restart scoped@1.service
@@ -266,10 +271,6 @@ all_end_with() {
 }
 
 # --- the other runtime ---
-
-health_is() {
-    [ "$(node musterctl list-units --no-legend --fields=unit,health | awk -v unit="$1" '$1 == unit { print $2 }')" = "$2" ]
-}
 
 # A second one is in a scope, a third a oneshot.
 @test "runc: start, exec, health, exit status, stop as with crun, and nothing is left" {
