@@ -74,13 +74,19 @@ static void finish_plan(struct leader *leader)
 
 static void send_more(struct leader *leader);
 
-/* Nothing more is written until there is a new epoch, under which nothing of the old one can land:
- * what is still in flight has landed by then or never will, and the mirror shows which. */
-static void doubt(struct leader *leader)
+/* Under a new epoch nothing of the old one can land: what is still in flight has landed by then or
+ * never will, and the mirror shows which. */
+static void forget_plan(struct leader *leader)
 {
     kv_forget(leader->config.kv, leader);
     leader->in_flight = 0;
     plan_free(take_ptr(leader->plan));
+}
+
+/* Nothing more is written until there is a new epoch. */
+static void doubt(struct leader *leader)
+{
+    forget_plan(leader);
     leader->phase = LEADER_DOUBTING;
     leader->config.renew_epoch(leader->config.userdata);
 }
@@ -438,8 +444,11 @@ void leader_free(struct leader *leader)
     free(leader);
 }
 
+/* Also unasked, when the election has lost its watch and asks whether it leads still: then
+ * something may be in flight. */
 void leader_set_epoch(struct leader *leader, int64_t epoch)
 {
+    forget_plan(leader);
     leader->epoch = epoch;
     leader->refused = false;
     leader->one_at_a_time = false;

@@ -401,6 +401,35 @@ static void history_that_is_lost_moves_nothing_and_hides_nothing(void **state)
     assert_non_null(kv_memory_peek(world->store, PREFIX "nodes/" M2 "/units/other.service"));
 }
 
+/* Not told to anybody yet but to who writes. */
+static int64_t put_untold(struct world *world, const char *key, const char *value)
+{
+    const struct kv_op op = kv_op_put(key, value);
+    const struct kv_txn txn = { .success = &op, .success_count = 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->others, &txn, on_put, &revision, NULL), 0);
+    (void)kv_memory_deliver_to(world->others, true, false);
+    return revision;
+}
+
+static void an_epoch_that_is_renewed_unasked_finds_a_plan_in_flight(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    launch(world);
+    join(world, M1);
+    run_for(world, 300);
+    (void)put_untold(world, PREFIX "units/other.service",
+                     kv_memory_peek(world->store, PREFIX "units/" UNIT)->value);
+    (void)kv_memory_deliver_to(world->kv, false, true); /* sent, not answered */
+    assert_non_null(kv_memory_peek(world->store, PREFIX "nodes/" M1 "/units/other.service"));
+    world->epoch = put_untold(world, PREFIX "leader", "{\"machine\":\"" M1 "\",\"nonce\":\"x\"}");
+    leader_set_epoch(world->leader, world->epoch);
+    run_for(world, 300);
+    assert_int_equal(world->renewals, 0);
+    assert_int_equal(kv_memory_revision(world->store), world->epoch);
+}
+
 static void the_next_leader_carries_on_and_writes_nothing(void **state)
 {
     struct world *world = *state;
@@ -426,6 +455,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(history_that_is_lost_moves_nothing_and_hides_nothing,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_epoch_that_is_renewed_unasked_finds_a_plan_in_flight,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_leader_carries_on_and_writes_nothing, set_up,
                                         tear_down),
