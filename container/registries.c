@@ -54,9 +54,9 @@ static const char *skip_all(const char *text)
 static const char *take_list(const char *text, char ***ret)
 {
     autostrv list = NULL;
-    if (*text++ != '[')
+    if (*text != '[')
         return text;
-    for (text = skip_all(text); *text && *text != ']'; text = skip_all(text)) {
+    for (text = skip_all(text + 1); *text && *text != ']'; text = skip_all(text)) {
         autofree char *item = take_string(&text);
         if (!item || strv_add(&list, item, NULL) < 0)
             return text;

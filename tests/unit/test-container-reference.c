@@ -175,6 +175,16 @@ static void a_later_file_wins(void **state)
     found(registries, "app", "only.example/mirror/app");
 }
 
+static void a_file_may_end_anywhere(void **state)
+{
+    (void)state;
+    for (size_t length = 0; length <= strlen(one_file); length++) {
+        autoptr(registries) registries = calloc(1, sizeof(*registries));
+        autofree char *part = strndup(one_file, length);
+        assert_int_equal(registries_take(registries, part, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +196,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(aliases_come_before_registries_to_search),
         cmocka_unit_test(a_later_file_wins),
+        cmocka_unit_test(a_file_may_end_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
