@@ -44,11 +44,12 @@ static void what_is_not_named_stays_and_an_empty_value_resets(void **state)
 {
     (void)state;
     autorecord(role) role = { 0 };
-    autofree char *before =
-        written(&role, (const char *const[]){ "nodes=3", "min-nodes=2", "spread=rack",
-                                              "require=disk=ssd", "fail-back=yes", NULL });
-    autofree char *text = written(
-        &role, (const char *const[]){ "min-nodes=", "require=", "fail-back=", "nodes=4", NULL });
+    char *first[] = { (char *)"nodes=3",          (char *)"min-nodes=2",   (char *)"spread=rack",
+                      (char *)"require=disk=ssd", (char *)"fail-back=yes", NULL };
+    char *second[] = { (char *)"min-nodes=", (char *)"require=", (char *)"fail-back=",
+                       (char *)"nodes=4", NULL };
+    assert_int_equal(role_settings_apply(&role, "db", first, NULL), 0);
+    assert_int_equal(role_settings_apply(&role, "db", second, NULL), 0);
     assert_int_equal(role.nodes, 4);
     assert_int_equal(role.min_nodes, 1);
     assert_string_equal(role.spread, "rack");
