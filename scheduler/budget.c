@@ -110,6 +110,11 @@ bool budget_allows(const struct model *model, const struct unit *unit, struct te
     return budget_allows_of(model, unit, 1, why);
 }
 
+bool budget_has_room(const struct model *model)
+{
+    return model->moving_count < at_least_one(model->wanted_count / CLUSTER_SHARE);
+}
+
 void budget_take(struct model *model, const struct unit *unit)
 {
     struct family *family = unit->group ? unit->group->family : NULL;

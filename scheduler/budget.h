@@ -28,4 +28,7 @@ bool budget_allows_of(const struct model *model, const struct unit *unit, size_t
 /* It is, or is about to be: it counts as down and on the move. */
 void budget_take(struct model *model, const struct unit *unit);
 
+/* Of all units fewer are on the move than may be. */
+bool budget_has_room(const struct model *model);
+
 #endif

@@ -121,6 +121,7 @@ struct group {
     int priority;
     bool asks_room; /* of some resource */
     size_t units;
+    uint64_t futile_at;   /* nobody would yield to one of them, likewise */
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
     uint64_t hash;
     char key[];
@@ -151,8 +152,9 @@ struct index {
     size_t glob_count, name_count;
     struct pattern **matched; /* scratch, with room for all patterns */
 
-    uint64_t changes; /* grows when machines open, close or change their class */
-    uint64_t easings; /* grows when something may be possible that was not */
+    size_t prioritized; /* groups with a priority other than 0 */
+    uint64_t changes;   /* grows when machines open, close or change their class */
+    uint64_t easings;   /* grows when something may be possible that was not */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
     uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
     uint32_t *zeros;                         /* scratch, one for each machine; zeros between uses */

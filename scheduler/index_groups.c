@@ -552,9 +552,15 @@ static void put_ports(struct index *index, struct port_set **ports, size_t count
     free(ports);
 }
 
+static bool has_priority(const struct group *group)
+{
+    return group->requirements && group->requirements->priority != 0;
+}
+
 static void group_free(struct model *model, struct group *group)
 {
     struct index *index = &model->index;
+    index->prioritized -= has_priority(group);
     put_patterns(index, group->conflicts, group->conflict_count);
     put_patterns(index, group->replaces, group->replace_count);
     put_ports(index, group->ports, group->port_count);
@@ -617,8 +623,10 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
     group->class = class_get(model, requirements);
     group->asks_room = asks_room(requirements);
     group->priority = requirements->priority;
-    return group->class && requirements_copy(requirements, &group->requirements, NULL) == 0 &&
-           get_patterns(model, requirements->conflicts, &group->conflicts,
+    if (!group->class || requirements_copy(requirements, &group->requirements, NULL) < 0)
+        return false;
+    model->index.prioritized += has_priority(group);
+    return get_patterns(model, requirements->conflicts, &group->conflicts,
                         &group->conflict_count) &&
            get_patterns(model, requirements->replaces, &group->replaces, &group->replace_count) &&
            group_add_ports(&model->index, group) && group_prefer(model, group) &&
@@ -634,6 +642,7 @@ static struct group *group_new(struct model *model, const char *key, const char 
     memcpy(group->key, key, strlen(key));
     group->hash = table_hash_text(key);
     group->hopeless_at = UINT64_MAX;
+    group->futile_at = UINT64_MAX;
     if (!group_fill(model, group, family, requirements) ||
         !table_add(&model->index.groups, &group_kind, group)) {
         group_free(model, group);

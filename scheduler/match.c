@@ -280,6 +280,9 @@ struct refusal match(struct model *model, const struct unit *unit, const struct 
         refusal = match_mates(unit, machine, mode);
     if (!refusal.kind && mode == MATCH_ARRIVE && match_room(unit->group, machine) != RESOURCES)
         refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_room(unit->group, machine) };
+    if (!refusal.kind && mode == MATCH_ARRIVE && unit->group->asks_room &&
+        machine_is_kept_from(machine, unit))
+        refusal = (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 };
     return refusal;
 }
 
@@ -328,6 +331,23 @@ static void amount_words(enum resource resource, int64_t amount, bool up, struct
     }
 }
 
+/* The most important unit there that is more so than this one. */
+static const struct unit *find_more_important(const struct unit *unit,
+                                              const struct machine *machine)
+{
+    const struct unit *most = NULL;
+    const struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        const struct unit *other = p->key.unit;
+        int priority = unit_priority(most ? most : unit);
+        if (placement_occupies(p) && other->group->asks_room &&
+            (unit_priority(other) > priority ||
+             (most && unit_priority(other) == priority && strcmp(other->name, most->name) < 0)))
+            most = other;
+    }
+    return most;
+}
+
 static void room_words(const struct unit *unit, const struct machine *machine,
                        enum resource resource, struct text *words)
 {
@@ -337,6 +357,9 @@ static void room_words(const struct unit *unit, const struct machine *machine,
     text_add(words, " left, and ");
     amount_words(resource, unit_rules(unit)->requests[resource], true, words);
     text_add(words, " are asked");
+    const struct unit *first = find_more_important(unit, machine);
+    if (first)
+        text_addf(words, " (%s, of priority %d, comes first)", first->name, unit_priority(first));
 }
 
 void refusal_words(const struct model *model, const struct unit *unit,
@@ -385,6 +408,9 @@ void refusal_words(const struct model *model, const struct unit *unit,
         return;
     case REFUSAL_ROOM:
         room_words(unit, machine, (enum resource)refusal->number, words);
+        return;
+    case REFUSAL_KEPT:
+        text_addf(words, "keeps its room for %s", refusal->subject);
         return;
     case REFUSAL_STOPPING:
         text_addf(words, "still stops the destroyed %s, whose Conflicts= are unknown",

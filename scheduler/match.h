@@ -26,6 +26,7 @@ enum refusal_kind {
     REFUSAL_PORT,     /* a unit there has a port that this one wants */
     REFUSAL_CROWDED,  /* as many of its template as MaxPerMachine= allows */
     REFUSAL_ROOM,     /* too little is left of a resource */
+    REFUSAL_KEPT,     /* what is left is kept for another */
 };
 
 struct refusal {

@@ -37,8 +37,9 @@ struct machine {
     size_t planned;              /* within a step: placements decided on top of load */
     struct placement *arrivals;  /* within a step: newcomers, linked by machine_next alone */
     struct machine *arrived_next;
-    uint32_t number; /* in the index, unless that is stale */
-    uint32_t level;  /* the one that it is in there, if it is open */
+    struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
+    uint32_t number;       /* in the index, unless that is stale */
+    uint32_t level;        /* the one that it is in there, if it is open */
 
     char id[33];
     bool is_member;
@@ -65,6 +66,8 @@ struct machine {
     int64_t rebalanced_ms; /* when it last gave or got a unit by rebalancing; 0: never */
     bool uneven;           /* its load has changed since rebalancing looked at it */
     struct machine *uneven_prev, *uneven_next;
+
+    struct machine *kept_prev, *kept_next;
 
     bool marked;
     struct machine *mark_prev, *mark_next;
@@ -233,6 +236,7 @@ struct model {
     int64_t brake_mod;                  /* of an order to it; 0: none */
     bool brake_hold;
     struct rebalance rebalance;
+    struct machine *kept; /* machines with kept_for */
 
     struct machine *marked_machines;
     struct unit **marked_units;    /* with room for all units: a mark never fails */
@@ -296,6 +300,18 @@ void model_sweep(struct model *model);
 static inline const struct requirements *unit_rules(const struct unit *unit)
 {
     return unit->group ? unit->group->requirements : NULL;
+}
+
+static inline int unit_priority(const struct unit *unit)
+{
+    return unit->group ? unit->group->priority : 0;
+}
+
+/* It is about to have room for another, who is no less important. */
+static inline bool machine_is_kept_from(const struct machine *machine, const struct unit *unit)
+{
+    return machine->kept_for && machine->kept_for != unit &&
+           unit_priority(machine->kept_for) >= unit_priority(unit);
 }
 
 static inline int64_t unit_verdict_mod(const struct unit *unit)

@@ -159,6 +159,8 @@ static void machine_done(struct machine *m)
 void model_free_machine(struct model *model, struct machine *machine)
 {
     rebalance_forget(model, machine);
+    if (machine->kept_for)
+        DL_DELETE2(model->kept, machine, kept_prev, kept_next);
     HASH_DEL(model->machines, machine);
     model->machines_stale = true;
     index_renumber(model);

@@ -90,7 +90,7 @@ static void consider(struct model *model, const struct unit *unit, struct machin
                      struct place *best)
 {
     enum refusal_kind refusal = match(model, unit, machine, MATCH_ARRIVE).kind;
-    best->eligible += refusal == REFUSAL_NONE || refusal == REFUSAL_ROOM;
+    best->eligible += refusal == REFUSAL_NONE || refusal == REFUSAL_ROOM || refusal == REFUSAL_KEPT;
     if (refusal != REFUSAL_NONE)
         return;
     const struct merit merit = place_merit(model, unit, machine);
@@ -221,6 +221,7 @@ static size_t count_eligible(struct index *index, struct machine_class *class,
 /* What is looked for. Sets may be NULL. */
 struct search {
     struct model *model;
+    const struct unit *unit;
     const struct group *group;
     const uint64_t *wanted, *preferred;
     const struct domain *domain;
@@ -245,7 +246,8 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
     for (; word; word &= word - 1) {
         struct machine *const *machine =
             &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
-        if (!search->group->asks_room || match_room(search->group, *machine) == RESOURCES) {
+        if (!search->group->asks_room || (match_room(search->group, *machine) == RESOURCES &&
+                                          !machine_is_kept_from(*machine, search->unit))) {
             if (machine[1]) /* a good guess of who is asked next */
                 index_fetch(machine[1], offsetof(struct machine, id));
             return *machine;
@@ -391,6 +393,7 @@ static struct machine *find_best(struct model *model, const struct unit *unit,
     const uint64_t *tiers[TIERS_MAX] = { NULL };
     size_t tier_count = gather_tiers(model, group, avoided, tiers);
     struct search search = { .model = model,
+                             .unit = unit,
                              .group = group,
                              .wanted = asks_nothing(group->class) ? NULL : group->class->bits };
     struct machine *machine = NULL;
@@ -428,7 +431,7 @@ struct place place_find(struct model *model, const struct unit *unit)
     struct place place = { 0 };
     if (unit->follows)
         return find_beside_peer(model, unit);
-    if (group->hopeless_at == index->easings && shares_hope(index))
+    if (group->hopeless_at == index->easings && shares_hope(index) && !model->kept)
         return place;
     const uint64_t *avoided = gather_avoided(model, unit);
     place.eligible = count_eligible(index, group->class, avoided);

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "scheduler/budget.h"
+#include "scheduler/preempt.h"
 #include "scheduler/step.h"
 
 /* Of a chain of MachineOf= longer than this the rest takes further steps. */
@@ -323,11 +324,6 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
     return false;
 }
 
-static int priority_of(const struct unit *unit)
-{
-    return unit->group ? unit->group->priority : 0;
-}
-
 static int compare_turns(const void *a, const void *b)
 {
     const struct turn *left = a;
@@ -336,8 +332,8 @@ static int compare_turns(const void *a, const void *b)
         return left->lost ? -1 : 1;
     if (left->depth != right->depth)
         return left->depth < right->depth ? -1 : 1;
-    if (priority_of(left->unit) != priority_of(right->unit))
-        return priority_of(left->unit) > priority_of(right->unit) ? -1 : 1;
+    if (unit_priority(left->unit) != unit_priority(right->unit))
+        return unit_priority(left->unit) > unit_priority(right->unit) ? -1 : 1;
     if (left->unit->create != right->unit->create)
         return left->unit->create < right->unit->create ? -1 : 1;
     return strcmp(left->unit->name, right->unit->name);
@@ -456,6 +452,7 @@ static int decide(struct step *step, struct error *err)
     if (r < 0)
         return r;
     step_brake(step);
+    step_kept(step);
     spread_marks(step);
     if (step->model->roles_marked) {
         step_roles(step);

@@ -11,6 +11,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/failing.h"
 #include "scheduler/place.h"
+#include "scheduler/preempt.h"
 #include "scheduler/step.h"
 
 /* --- words --- */
@@ -89,13 +90,15 @@ static void set_pending(struct step *step, struct unit *unit, bool pending)
 static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
 {
     autotext reason = { 0 };
+    set_pending(step, unit, true);
+    if (step_preempt(step, unit, lost != NULL))
+        return;
     if (lost) {
         text_add(&reason, "machine ");
         machine_words(lost, &reason);
         text_add(&reason, " is gone, and ");
     }
     place_refusals(step->model, unit, &reason);
-    set_pending(step, unit, true);
     give_verdict(step, unit, VERDICT_NOWHERE, text_take(&reason));
 }
 
@@ -308,6 +311,8 @@ static bool move_goes_on(const struct placement *p)
         return false;
     if (p->cause == MOVE_CAUSE_FAILING)
         return unit_failed_on(p->key.unit, p->key.machine);
+    if (p->cause == MOVE_CAUSE_PREEMPT)
+        return preempt_goes_on(p);
     return p->cause != MOVE_CAUSE_DRAIN || p->key.machine->drain_mod > 0;
 }
 
@@ -323,6 +328,11 @@ static struct place next_place(struct step *step, struct placement *p)
 static void finish_move(struct step *step, struct placement *p)
 {
     const struct place place = next_place(step, p);
+    if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
+        drop(step, p, text_format("it has yielded its place, and no other machine has room"));
+        nowhere(step, p->key.unit, NULL);
+        return;
+    }
     if (!place.machine || place.machine == p->key.machine) {
         keep(step, p);
         return;

@@ -125,11 +125,6 @@ static bool is_gain(size_t before, size_t after)
            (before - after) * 100 >= before * REBALANCE_GAIN_PERCENT;
 }
 
-static int priority_of(const struct placement *p)
-{
-    return unit_rules(p->key.unit)->priority;
-}
-
 /* Who gains more; of those alike the less important, then the younger. */
 static bool is_better(const struct offer *offer, const struct offer *best)
 {
@@ -137,8 +132,8 @@ static bool is_better(const struct offer *offer, const struct offer *best)
         return true;
     if (offer->after != best->after)
         return offer->after < best->after;
-    if (priority_of(offer->placement) != priority_of(best->placement))
-        return priority_of(offer->placement) < priority_of(best->placement);
+    if (unit_priority(offer->placement->key.unit) != unit_priority(best->placement->key.unit))
+        return unit_priority(offer->placement->key.unit) < unit_priority(best->placement->key.unit);
     const struct unit *unit = offer->placement->key.unit;
     const struct unit *other = best->placement->key.unit;
     return unit->create != other->create ? unit->create > other->create

@@ -310,6 +310,7 @@ enum move_cause {
     MOVE_CAUSE_DRAIN,
     MOVE_CAUSE_FAILING,
     MOVE_CAUSE_REBALANCE,
+    MOVE_CAUSE_PREEMPT,
 };
 
 enum rebalance_mode {

@@ -10,10 +10,12 @@
  *   - two units in conflict are never on one machine
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
+ *   - no machine has promised more memory than it has
  *   - of what runs no more is taken down for drains and rebalancing than the budget has
  *   - a rollout takes down no instance while another is down
  *
- * and when the world calms down everything that fits somewhere has a place, what does not has a
+ * and when the world calms down everything that fits somewhere, were it for the less important to
+ * yield, has a place, what does not has a
  * verdict, a rollout has ended with one text everywhere or says why it does not go on, and an idle
  * leader writes nothing.
  *
@@ -27,7 +29,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
-enum { MACHINES = 5, UNITS = 12, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 16, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -53,6 +55,8 @@ struct sim {
     struct text story;
 };
 
+enum { MEMORY = 100 }; /* of each machine */
+
 /* What the test knows of its units by itself: the rules are checked without the code under test. */
 static const struct sort {
     const char *name;
@@ -62,19 +66,28 @@ static const struct sort {
     const char *peer; /* wants to be with it */
     char group;       /* conflicts with others of its group */
     bool stays;       /* Failover=never */
+    int memory;       /* that it asks, of MEMORY */
+    int priority;
 } sorts[UNITS] = {
-    {"c1.service",       "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false},
-    { "c2.service",      "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false},
-    { "c3.service",      "{}",                                   NULL, NULL,      NULL,         'c', false},
-    { "plain.service",   "{}",                                   NULL, NULL,      NULL,         0,   false},
-    { "rack.service",    "{\"metadata\":[\"rack=r1\"]}",         "r1", NULL,      NULL,         0,   false},
-    { "stays.service",   "{\"failover\":\"never\"}",             NULL, NULL,      NULL,         0,   true },
-    { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false},
-    { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false},
-    { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false},
-    { "t@1.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
-    { "t@2.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
-    { "t@3.service",     "{}",                                   NULL, NULL,      NULL,         0,   false},
+    {"c1.service",       "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "c2.service",      "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "c3.service",      "{}",                                   NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "plain.service",   "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "rack.service",    "{\"metadata\":[\"rack=r1\"]}",         "r1", NULL,      NULL,         0,   false, 0,  0 },
+    { "stays.service",   "{\"failover\":\"never\"}",             NULL, NULL,      NULL,         0,   true,  0,  0 },
+    { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false, 0,
+     0                                                                                                            },
+    { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false, 0,
+     0                                                                                                            },
+    { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false, 0,
+     0                                                                                                            },
+    { "t@1.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "t@2.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "t@3.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "high.service",    "{\"memory\":70,\"priority\":9}",       NULL, NULL,      NULL,         0,   false, 70, 9 },
+    { "mid.service",     "{\"memory\":60,\"priority\":4}",       NULL, NULL,      NULL,         0,   false, 60, 4 },
+    { "low.service",     "{\"memory\":45}",                      NULL, NULL,      NULL,         0,   false, 45, 0 },
+    { "least.service",   "{\"memory\":40,\"priority\":-3}",      NULL, NULL,      NULL,         0,   false, 40, -3},
 };
 
 /* --- story and chance --- */
@@ -250,8 +263,8 @@ static void put_member(struct sim *sim, char m)
 {
     const char *priority = dice(sim, 6) == 0 ? "db=0" : dice(sim, 3) == 0 ? "db=200" : "";
     putf(sim,
-         record("{s:s,s:i,s:{s:s},s:s}", "name", "node", "ttl_ms", 2000, "metadata", "rack",
-                dice(sim, 3) ? "r1" : "r2", "role_priority", priority),
+         record("{s:s,s:i,s:i,s:{s:s},s:s}", "name", "node", "ttl_ms", 2000, "memory_bytes", MEMORY,
+                "metadata", "rack", dice(sim, 3) ? "r1" : "r2", "role_priority", priority),
          "members/%c", m);
 }
 
@@ -486,6 +499,15 @@ static size_t count_holders(struct sim *sim, char holders[MACHINES + 1])
     return count;
 }
 
+static void check_memory(struct sim *sim, char m)
+{
+    int used = 0;
+    for (size_t i = 0; i < UNITS; i++)
+        if (findf(sim, "nodes/%c/units/%s", m, sorts[i].name))
+            used += sorts[i].memory;
+    require(sim, used <= MEMORY, "a machine has promised too much memory", (char[]){ m, 0 });
+}
+
 static void check_store(struct sim *sim)
 {
     char homes[MACHINES + 1];
@@ -495,6 +517,8 @@ static void check_store(struct sim *sim)
         for (size_t j = 0; j < UNITS; j++)
             check_conflicts(sim, &sorts[i], &sorts[j]);
     }
+    for (size_t i = 0; i < MACHINES; i++)
+        check_memory(sim, letter(i));
     size_t count = count_holders(sim, homes);
     require(sim, count <= NODES, "a role has too many holders", homes);
     require(sim, count < 2 || homes[0] != homes[1], "a machine holds a role twice", homes);
@@ -796,6 +820,17 @@ static bool is_wanted(struct sim *sim, const struct sort *sort)
            strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
 }
 
+/* Is there room for it beside those of its priority or a higher one (or beside all)? */
+static bool has_room(struct sim *sim, const struct sort *sort, char m, bool beside_all)
+{
+    int used = 0;
+    for (size_t i = 0; i < UNITS; i++)
+        if (&sorts[i] != sort && (beside_all || sorts[i].priority >= sort->priority) &&
+            findf(sim, "nodes/%c/units/%s", m, sorts[i].name))
+            used += sorts[i].memory;
+    return sort->memory == 0 || used + sort->memory <= MEMORY;
+}
+
 /* What a drained machine still has is what nobody else takes, or what waits for another instance to
  * be up again. */
 static void check_drained(struct sim *sim, const struct sort *sort, char home)
@@ -804,7 +839,9 @@ static void check_drained(struct sim *sim, const struct sort *sort, char home)
     if (!drain || json_is_true(json_object_get(drain->value, "expired")))
         return;
     for (size_t i = 0; !is_another_down(sim, sort->name) && i < MACHINES; i++)
-        require(sim, !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)),
+        require(sim,
+                !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)) ||
+                    !has_room(sim, sort, letter(i), true),
                 "a drain leaves a unit that another machine takes", sort->name);
     require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
             "a drain does not say what it leaves", sort->name);
@@ -825,8 +862,11 @@ static void check_unit_at_rest(struct sim *sim, const struct sort *sort)
     }
     require(sim, findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten", sort->name);
     for (size_t i = 0; !(count == 1 && sort->stays) && i < MACHINES; i++)
-        require(sim, !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)),
-                "a unit waits though a machine would do", sort->name);
+        require(sim,
+                !takes_newcomers(sim, letter(i)) || !rules_hold(sim, sort, letter(i)) ||
+                    !has_room(sim, sort, letter(i), false),
+                "a unit waits though a machine would do, or less important ones would yield",
+                sort->name);
 }
 
 static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, const char *unit)
