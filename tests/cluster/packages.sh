@@ -13,7 +13,7 @@ PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linu
     containernetworking-plugins iptables perl-base'
 # shellcheck disable=SC2034
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
-    python3 docker-registry apache2-utils runc'
+    python3 docker-registry apache2-utils ca-certificates runc'
 # shellcheck disable=SC2034
 PACKAGES_VM='qemu-system-x86 seabios kmod'
 # shellcheck disable=SC2034
