@@ -37,6 +37,15 @@ void fetch_remote_free(struct fetch_remote *remote)
     free(remote);
 }
 
+static struct skopeo skopeo_for(const struct fetch *fetch)
+{
+    return (struct skopeo){
+        .environment = fetch->environment,
+        .what = fetch->what,
+        .answer_ms = fetch->answer_ms,
+    };
+}
+
 /* --- asking --- */
 
 /* The manifest under the name; wanted (or NULL) is the digest that it must have. */
@@ -47,7 +56,8 @@ static int manifest_get(const struct fetch *fetch, const struct reference *refer
     autofree char *text = NULL;
     size_t length = 0;
     char hex[DIGEST_HEX_SIZE];
-    int r = name ? skopeo_manifest(fetch->environment, name, &text, &length, err) : error_oom(err);
+    const struct skopeo skopeo = skopeo_for(fetch);
+    int r = name ? skopeo_manifest(&skopeo, name, &text, &length, err) : error_oom(err);
     if (r < 0)
         return r;
     digest_sha256_hex(text, length, hex);
@@ -235,7 +245,8 @@ static int layout_prepare(const struct fetch *fetch, const char *layout, const j
 /* --- fetching --- */
 
 /* Of an image in Docker's form skopeo makes one in OCI's, with a configuration that is written
- * anew. The registry's own is what the manifest vouches for, and that names the layers. */
+ * anew, and has no health check. The image's own is what its manifest vouches for, and that names
+ * the layers. */
 static int config_check(const struct fetch *fetch, const char *name, const json_t *manifest,
                         struct image *image, struct error *err)
 {
@@ -247,15 +258,17 @@ static int config_check(const struct fetch *fetch, const char *name, const json_
         return error_prefix(err, r, "its manifest");
     if (strcmp(digest, image->config_digest) == 0)
         return 0;
-    r = skopeo_config(fetch->environment, name, &text, &length, err);
+    const struct skopeo skopeo = skopeo_for(fetch);
+    r = skopeo_config(&skopeo, name, &text, &length, err);
     return r < 0 ? r : image_replace_config(image, digest, text, length, err);
 }
 
 static int layout_fill(const struct fetch *fetch, const char *name, const struct half *half,
                        struct progress *progress, struct error *err)
 {
+    const struct skopeo skopeo = skopeo_for(fetch);
     progress_start(progress);
-    int r = skopeo_copy(fetch->environment, name, half->layout, layout_tag, progress, err);
+    int r = skopeo_copy(&skopeo, name, half->layout, layout_tag, progress, err);
     progress_stop(progress);
     return r;
 }
@@ -337,6 +350,19 @@ int fetch_from_registry(const struct fetch *fetch, const struct reference *refer
     return r;
 }
 
+/* An index of several platforms is OCI's form, which nothing is made of. */
+static int own_config(const struct fetch *fetch, const struct reference *reference,
+                      const char *name, struct image *image, struct error *err)
+{
+    autoptr(fetch_remote) files = calloc(1, sizeof(*files));
+    if (!files)
+        return error_oom(err);
+    int r = manifest_get(fetch, reference, NULL, files, err);
+    if (r < 0 || image_is_index(files->manifest))
+        return r;
+    return config_check(fetch, name, files->manifest, image, err);
+}
+
 int fetch_from_files(const struct fetch *fetch, const struct reference *reference,
                      struct image **ret, struct error *err)
 {
@@ -359,6 +385,8 @@ int fetch_from_files(const struct fetch *fetch, const struct reference *referenc
     autoptr(image) image = NULL;
     if (r == 0)
         r = image_resolve(half.layout, layout_tag, fetch->architecture, &image, err);
+    if (r == 0)
+        r = own_config(fetch, reference, name, image, err);
     if (r == 0)
         r = fetch_from_layout(fetch, image, err);
     half_drop(&half);

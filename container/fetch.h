@@ -6,9 +6,11 @@
 #ifndef CONTAINER_FETCH_H
 #define CONTAINER_FETCH_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "container/image.h"
-#include "container/reference.h"
+#include "units/reference.h"
 
 struct fetch {
     const char *what;         /* "image docker.io/library/busybox:1", for lines in the journal */
@@ -16,6 +18,7 @@ struct fetch {
     const char *pins;         /* where the image is pinned as soon as its layers are known */
     const char *architecture; /* Go's name of it */
     char *const *environment; /* of the programs that it takes */
+    int64_t answer_ms;        /* how long a registry may take to answer a question */
 };
 
 /* What a name in a registry stands for now. */

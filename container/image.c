@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "container/reference.h"
+#include "units/reference.h"
 
 enum { JSON_MAX_BYTES = 4 * 1024 * 1024 };
 

@@ -13,9 +13,9 @@
 #include "base/text.h"
 #include "container/fetch.h"
 #include "container/progress.h"
-#include "container/reference.h"
 #include "container/registries.h"
 #include "container/store.h"
+#include "units/reference.h"
 
 static const char containers_directory[] = "/etc/containers";
 
@@ -49,13 +49,10 @@ static int get_init(struct get *get, struct error *err)
 {
     const struct images_request *request = get->request;
     int r = reference_parse(request->said, &get->reference, err);
-    if (r < 0)
-        return r;
-    if (get->reference->kind == REFERENCE_SHORT) {
+    if (r == 0 && get->reference->kind == REFERENCE_SHORT)
         r = qualify(get->reference, err);
-        if (r < 0)
-            return error_prefix(err, r, "image %s", request->said);
-    }
+    if (r < 0)
+        return error_prefix(err, r, "image %s", request->said);
     get->text = reference_text(get->reference);
     get->what = get->text ? text_format("image %s", get->text) : NULL;
     get->fetch = (struct fetch){
@@ -64,6 +61,7 @@ static int get_init(struct get *get, struct error *err)
         .pins = request->pins,
         .architecture = request->architecture,
         .environment = request->environment,
+        .answer_ms = request->answer_ms,
     };
     return get->what ? store_prepare(request->store, err) : error_oom(err);
 }

@@ -18,6 +18,7 @@ struct images_request {
     enum container_pull pull; /* of a registry's; files are always looked at */
     int64_t retries;          /* negative: none */
     int64_t retry_delay_ms;   /* 0: a second, and each time twice as long */
+    int64_t answer_ms;        /* how long a registry may take to answer a question */
 };
 
 /* An image that is there costs a few small files to read, and no other program. Otherwise it is

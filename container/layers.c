@@ -12,9 +12,9 @@
 #include "container/lock.h"
 #include "container/process.h"
 #include "container/progress.h"
-#include "container/reference.h"
 #include "container/store.h"
 #include "container/tree.h"
+#include "units/reference.h"
 
 /* One layer on its way. */
 struct layer {

@@ -24,7 +24,6 @@ libcontainer_a_SOURCES = \
 	container/probe.c \
 	container/process.c container/process.h \
 	container/progress.c container/progress.h \
-	container/reference.c container/reference.h \
 	container/registries.c container/registries.h \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
@@ -41,12 +40,19 @@ libcontainer_a_SOURCES = \
 
 EXTRA_DIST += data/container.conf
 
+systemdsystemunit_DATA += data/muster-image-gc.service data/muster-image-gc.timer
+EXTRA_DIST += data/muster-image-gc.service.in data/muster-image-gc.timer
+CLEANFILES += data/muster-image-gc.service
+data/muster-image-gc.service: data/muster-image-gc.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) data && \
+	sed -e 's|@helperdir[@]|$(helperdir)|g' $(srcdir)/data/muster-image-gc.service.in > $@
+
 # As root: bats tests/integration/container.bats
 EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats \
 	tests/integration/one-node.sh
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
-	test-container-settings test-container-reference test-container-pull test-container-unpack test-container-store \
+	test-container-settings test-container-registries test-container-pull test-container-unpack test-container-store \
 	test-container-id-claims test-container-id-ranges
 check_PROGRAMS += test-container-scope test-container-variables
 test_container_scope_SOURCES = tests/unit/test-container-scope.c tests/unit/harness.h
@@ -59,8 +65,8 @@ test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harn
 test_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_pull_SOURCES = tests/unit/test-container-pull.c tests/unit/harness.h
 test_container_pull_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
-test_container_reference_SOURCES = tests/unit/test-container-reference.c tests/unit/harness.h
-test_container_reference_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
+test_container_registries_SOURCES = tests/unit/test-container-registries.c tests/unit/harness.h
+test_container_registries_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_store_SOURCES = tests/unit/test-container-store.c tests/unit/harness.h
 test_container_store_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_unpack_SOURCES = tests/unit/test-container-unpack.c tests/unit/harness.h \
@@ -110,6 +116,8 @@ EXTRA_DIST += \
 	tests/golden/oci/user-of-image/input.json
 
 EXTRA_DIST += \
+	tests/fuzz/corpus/fuzz-container-image \
+	tests/fuzz/corpus/fuzz-container-registries tests/fuzz/corpus/fuzz-container-texts \
 	tests/fuzz/corpus/fuzz-container-user/largest \
 	tests/fuzz/corpus/fuzz-container-user/names \
 	tests/fuzz/corpus/fuzz-container-user/nis \
@@ -118,11 +126,21 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/fuzz-oci/whole
 
 if FUZZING
-noinst_PROGRAMS += fuzz-oci fuzz-container-user
+noinst_PROGRAMS += fuzz-oci fuzz-container-image fuzz-container-registries fuzz-container-texts \
+	fuzz-container-user
 endif
+fuzz_container_image_SOURCES = tests/fuzz/fuzz-container-image.c
+fuzz_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+fuzz_container_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_container_registries_SOURCES = tests/fuzz/fuzz-container-registries.c
+fuzz_container_registries_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+fuzz_container_registries_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_oci_SOURCES = tests/fuzz/fuzz-oci.c
 fuzz_oci_LDADD = libunits.a $(BASE_LIBS)
 fuzz_oci_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_container_texts_SOURCES = tests/fuzz/fuzz-container-texts.c
+fuzz_container_texts_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
+fuzz_container_texts_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_container_user_SOURCES = tests/fuzz/fuzz-container-user.c
 fuzz_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_user_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -13,7 +13,10 @@
 
 struct progress_news progress_step(struct progress *progress, int64_t now_ms, int64_t bytes)
 {
-    struct progress_news news = { .extend = bytes > progress->bytes };
+    struct progress_news news = {
+        .extend = bytes > progress->bytes ||
+                  (progress->bound_ms && now_ms < progress->started_ms + progress->bound_ms),
+    };
     news.line = news.extend && now_ms >= progress->line_at_ms;
     if (news.line)
         progress->line_at_ms = now_ms + PROGRESS_LINE_MS;
@@ -22,10 +25,13 @@ struct progress_news progress_step(struct progress *progress, int64_t now_ms, in
     return news;
 }
 
-void progress_text(const struct progress *progress, char ret[PROGRESS_TEXT_MAX])
+void progress_text(const struct progress *progress, int64_t now_ms, char ret[PROGRESS_TEXT_MAX])
 {
     static const double mega = 1e6;
-    if (progress->total_bytes)
+    if (progress->bound_ms)
+        (void)snprintf(ret, PROGRESS_TEXT_MAX, "%" PRId64 " of %" PRId64 " s",
+                       (now_ms - progress->started_ms) / 1000, progress->bound_ms / 1000);
+    else if (progress->total_bytes)
         (void)snprintf(ret, PROGRESS_TEXT_MAX, "%.1f of %.1f MB", (double)progress->bytes / mega,
                        (double)progress->total_bytes / mega);
     else
@@ -49,10 +55,16 @@ static void timer_set(time_t seconds)
         (void)sigaction(SIGALRM, &action, NULL);
 }
 
+static int64_t measure(const struct progress *progress)
+{
+    return progress->measure ? progress->measure(progress->of) : 0;
+}
+
 void progress_start(struct progress *progress)
 {
-    progress->bytes = progress->measure(progress->of);
-    progress->line_at_ms = clock_mono_ms() + PROGRESS_LINE_MS;
+    progress->bytes = measure(progress);
+    progress->started_ms = clock_mono_ms();
+    progress->line_at_ms = progress->started_ms + PROGRESS_LINE_MS;
     timer_set(1);
 }
 
@@ -61,9 +73,9 @@ void progress_tick(struct progress *progress)
     if (!progress)
         return;
     char text[PROGRESS_TEXT_MAX];
-    struct progress_news news =
-        progress_step(progress, clock_mono_ms(), progress->measure(progress->of));
-    progress_text(progress, text);
+    int64_t now_ms = clock_mono_ms();
+    struct progress_news news = progress_step(progress, now_ms, measure(progress));
+    progress_text(progress, now_ms, text);
     if (news.extend)
         (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRId64 "\nSTATUS=muster-container: %s: %s",
                          (int64_t)PROGRESS_EXTENSION_MS * 1000, progress->what, text);

@@ -67,14 +67,26 @@ static int set_network(struct container_settings *settings, const char *value, s
     return error_set(err, -EINVAL, "\"%s\" is neither bridge, none nor host", value);
 }
 
+/* In seconds, of which an hour is more than anybody waits for. */
+static int set_registry_timeout(struct container_settings *settings, const char *value,
+                                struct error *err)
+{
+    uint64_t seconds = 0;
+    if (text_parse_u64(value, 3600, &seconds, NULL) < 0 || seconds == 0)
+        return error_set(err, -EINVAL, "\"%s\" is no number of seconds from 1 to 3600", value);
+    settings->registry_timeout_ms = (int64_t)seconds * 1000;
+    return 0;
+}
+
 static const struct {
     const char *key;
     const char *standard;
     int (*set)(struct container_settings *settings, const char *value, struct error *err);
 } keys[] = {
-    {"runtime",          "crun",   set_runtime        },
-    { "images_max_size", "10%",    set_images_max_size},
-    { "network",         "bridge", set_network        },
+    {"runtime",           "crun",   set_runtime         },
+    { "images_max_size",  "10%",    set_images_max_size },
+    { "network",          "bridge", set_network         },
+    { "registry_timeout", "60",     set_registry_timeout},
 };
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 

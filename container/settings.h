@@ -32,6 +32,7 @@ struct container_settings {
     enum container_runtime runtime; /* of containers that start from now on */
     struct container_bound images_max_size;
     enum container_network_mode network; /* of units without Network=: bridge, none or host */
+    int64_t registry_timeout_ms;         /* how long a registry may take to answer a question */
 };
 
 /* path: NULL is the default one, which may be absent. -EINVAL: a key or a value is wrong; the error

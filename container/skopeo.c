@@ -2,6 +2,7 @@
 #include "container/skopeo.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ static const struct {
       "/etc/containers/certs.d/HOST[:PORT]/ca.crt"                                                                  },
     { "tls: ",                                     -EPROTO, "TLS with its registry fails"                           },
     { "Digest did not match",                      -EPROTO, "what came is not what its digest says"                 },
+    { "context deadline exceeded",                 -EAGAIN,
+     "its registry does not answer in time (registry_timeout in /etc/muster/container.conf)"                        },
     { "no such host",                              -EAGAIN, "the name of its registry is not known"                 },
     { "server misbehaving",                        -EAGAIN, "the name of its registry cannot be looked up"          },
     { "connection refused",                        -EAGAIN, "nothing listens where its registry should be"          },
@@ -142,9 +145,15 @@ static int auth_file_find(char **ret, struct error *err)
     return *ret ? 0 : error_oom(err);
 }
 
-static int run(char *const *environment, const char *const *argv, struct progress *progress,
-               /* NOLINTNEXTLINE(readability-non-const-parameter) */
-               char **ret, size_t *ret_length, struct error *err)
+/* One run of it, and where its output goes (NULL: nowhere). */
+struct order {
+    const char *const *argv;
+    struct progress *progress;
+    char **ret;
+    size_t *ret_length;
+};
+
+static int run(char *const *environment, const struct order *order, struct error *err)
 {
     autofree char *auth = NULL;
     autostrv variables = NULL;
@@ -155,33 +164,60 @@ static int run(char *const *environment, const char *const *argv, struct progres
         r = strv_addf(&variables, err, "REGISTRY_AUTH_FILE=%s", auth);
     if (r < 0)
         return r;
-    const struct process skopeo = {
-        .argv = argv,
+    const struct process process = {
+        .argv = order->argv,
         .environment = variables,
         .package = "skopeo",
-        .ret_output = ret,
-        .ret_length = ret_length,
-        .progress = progress,
+        .ret_output = order->ret,
+        .ret_length = order->ret_length,
+        .progress = order->progress,
         .explain = skopeo_explain,
     };
-    return process_run(&skopeo, err);
+    return process_run(&process, err);
 }
 
-int skopeo_manifest(char *const *environment, const char *name, char **ret, size_t *ret_length,
-                    struct error *err)
+/* skopeo bounds itself; without that it would wait for a silent registry for ever. */
+static int ask(const struct skopeo *skopeo, const char *const *words, const struct order *asked,
+               struct error *err)
 {
-    const char *const argv[] = { "skopeo", "inspect", "--raw", name, NULL };
-    return run(environment, argv, NULL, ret, ret_length, err);
+    const char *argv[8] = { "skopeo", "--command-timeout" };
+    autofree char *bound = text_format("%" PRId64 "ms", skopeo->answer_ms);
+    autofree char *what = text_format("%s: asking its registry", skopeo->what);
+    if (!bound || !what)
+        return error_oom(err);
+    size_t count = 2;
+    argv[count++] = bound;
+    for (; *words; words++)
+        argv[count++] = *words;
+    struct progress progress = { .what = what, .bound_ms = skopeo->answer_ms };
+    struct order order = *asked;
+    order.argv = argv;
+    order.progress = &progress;
+    progress_start(&progress);
+    int r = run(skopeo->environment, &order, err);
+    progress_stop(&progress);
+    return r;
 }
 
-int skopeo_config(char *const *environment, const char *name, char **ret, size_t *ret_length,
-                  struct error *err)
+int skopeo_manifest(const struct skopeo *skopeo, const char *name, char **ret,
+                    /* NOLINTNEXTLINE(readability-non-const-parameter) */
+                    size_t *ret_length, struct error *err)
 {
-    const char *const argv[] = { "skopeo", "inspect", "--raw", "--config", name, NULL };
-    return run(environment, argv, NULL, ret, ret_length, err);
+    const char *const words[] = { "inspect", "--raw", name, NULL };
+    const struct order order = { .ret = ret, .ret_length = ret_length };
+    return ask(skopeo, words, &order, err);
 }
 
-int skopeo_copy(char *const *environment, const char *name, const char *layout, const char *tag,
+int skopeo_config(const struct skopeo *skopeo, const char *name, char **ret,
+                  /* NOLINTNEXTLINE(readability-non-const-parameter) */
+                  size_t *ret_length, struct error *err)
+{
+    const char *const words[] = { "inspect", "--raw", "--config", name, NULL };
+    const struct order order = { .ret = ret, .ret_length = ret_length };
+    return ask(skopeo, words, &order, err);
+}
+
+int skopeo_copy(const struct skopeo *skopeo, const char *name, const char *layout, const char *tag,
                 struct progress *progress, struct error *err)
 {
     autofree char *target = text_format("oci:%s:%s", layout, tag);
@@ -190,5 +226,6 @@ int skopeo_copy(char *const *environment, const char *name, const char *layout, 
     /* Signatures are judged by policy.json before; a layout cannot hold them. */
     const char *const argv[] = { "skopeo", "copy", "--quiet", "--remove-signatures",
                                  name,     target, NULL };
-    return run(environment, argv, progress, NULL, NULL, err);
+    const struct order order = { .argv = argv, .progress = progress };
+    return run(skopeo->environment, &order, err);
 }

@@ -10,8 +10,16 @@
 
 #include <stddef.h>
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "container/progress.h"
+
+struct skopeo {
+    char *const *environment; /* borrowed */
+    const char *what;         /* borrowed: "image docker.io/library/busybox:1" */
+    int64_t answer_ms;        /* how long a registry may take to answer a question */
+};
 
 /* What the functions below fail with:
  *   -ENOENT  no such image, or no skopeo
@@ -22,15 +30,16 @@
  *   -EAGAIN  anything else: the network, a registry that is unwell
  * and in words what to do about it. */
 
-/* The bytes of the manifest, or of the configuration, as the registry has them; caller frees. */
-int skopeo_manifest(char *const *environment, const char *name, char **ret, size_t *ret_length,
+/* The bytes of the manifest, or of the configuration, as the registry has them; caller frees. While
+ * the registry takes its time, systemd is asked for more; -EAGAIN when answer_ms is over. */
+int skopeo_manifest(const struct skopeo *skopeo, const char *name, char **ret, size_t *ret_length,
                     struct error *err);
-int skopeo_config(char *const *environment, const char *name, char **ret, size_t *ret_length,
+int skopeo_config(const struct skopeo *skopeo, const char *name, char **ret, size_t *ret_length,
                   struct error *err);
 
 /* Copies one image into the layout under a tag. Blobs that are in the layout already are not
  * fetched. */
-int skopeo_copy(char *const *environment, const char *name, const char *layout, const char *tag,
+int skopeo_copy(const struct skopeo *skopeo, const char *name, const char *layout, const char *tag,
                 struct progress *progress, struct error *err);
 
 /* Makes an error of what skopeo wrote; pure. */

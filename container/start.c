@@ -64,6 +64,7 @@ struct start {
     char *local_time;            /* owned; NULL: the image's */
     bool usual_network;          /* that the unit does not say */
     struct utsname machine;
+    int64_t answer_ms; /* how long a registry may take to answer a question */
 };
 
 static void start_done(struct start *start)
@@ -246,6 +247,7 @@ static struct images_request images_request_of(const struct start *start)
         .pull = container->pull,
         .retries = container->pull_retries ? container->pull_retries : PULL_RETRIES,
         .retry_delay_ms = container->pull_retry_delay_ms,
+        .answer_ms = start->answer_ms,
     };
 }
 
@@ -366,8 +368,10 @@ static int spec_find(struct start *start, struct error *err)
 {
     autoptr(container_settings) settings = NULL;
     int r = container_settings_read(NULL, &settings, err);
-    if (r == 0)
-        r = place_use_runtime(start->place, settings->runtime, err);
+    if (r < 0)
+        return r;
+    start->answer_ms = settings->registry_timeout_ms;
+    r = place_use_runtime(start->place, settings->runtime, err);
     if (r == 0)
         r = place_read_spec(start->place, &start->container, err);
     return r < 0 ? r : spec_complete(start, settings->network, err);

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "container/lock.h"
-#include "container/reference.h"
 #include "container/tree.h"
+#include "units/reference.h"
 
 enum { RECORD_MAX_BYTES = 4 * 1024 * 1024 };
 

@@ -12,9 +12,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "container/lock.h"
-#include "container/reference.h"
 #include "container/store.h"
 #include "container/tree.h"
+#include "units/reference.h"
 
 enum { SIZE_TEXT_MAX = 64, PIN_MAX_BYTES = 1024 * 1024, HALF_SECONDS = 60 * 60 };
 

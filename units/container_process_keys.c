@@ -9,7 +9,7 @@
 #include "units/capabilities.h"
 #include "units/container_take.h"
 #include "units/container_value.h"
-#include "units/image_name.h"
+#include "units/reference.h"
 
 /* --- the image --- */
 
@@ -17,11 +17,12 @@ static int take_image(struct reading *reading, const struct unit_option *option,
                       struct error *err)
 {
     autofree char *image = NULL;
+    autoptr(reference) reference = NULL;
     struct error reason = { 0 };
     int r = take_string(reading, option, &image, err);
     if (r < 0)
         return r;
-    r = image ? image_name_check(image, &reason) : 0;
+    r = image ? reference_parse(image, &reference, &reason) : 0;
     if (r < 0)
         return take_failed(option, r, &reason, err);
     free(*(char **)field);

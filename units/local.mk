@@ -16,9 +16,10 @@ libunits_a_SOURCES = \
 	units/container_user_keys.c \
 	units/drop_in.c units/drop_in.h \
 	units/health_check.c units/health_check.h \
-	units/image_name.c units/image_name.h units/install.c units/install.h \
+	units/install.c units/install.h \
 	units/metadata.c units/metadata.h \
 	units/quadlet.c units/quadlet.h \
+	units/reference.c units/reference.h \
 	units/requirements.c units/requirements.h \
 	units/requirements_load.c \
 	units/requirements_parts.h \
@@ -63,6 +64,10 @@ check_PROGRAMS += test-unit-health
 test_unit_health_SOURCES = tests/unit/test-unit-health.c tests/unit/harness.h
 test_unit_health_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += test-unit-reference
+test_unit_reference_SOURCES = tests/unit/test-unit-reference.c tests/unit/harness.h
+test_unit_reference_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
+
 check_PROGRAMS += test-unit-escape
 test_unit_escape_SOURCES = tests/unit/test-unit-escape.c tests/unit/harness.h
 test_unit_escape_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
@@ -76,16 +81,23 @@ test_unit_systemd_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_corpus_SOURCES = tests/unit/test-unit-corpus.c tests/unit/harness.h
 test_unit_corpus_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
-EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-drop-in
+EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-drop-in tests/fuzz/corpus/fuzz-unit-health tests/fuzz/corpus/fuzz-unit-reference
 EXTRA_DIST += tests/fuzz/corpus/fuzz-unit-file tests/fuzz/corpus/fuzz-unit-translate
 if FUZZING
-noinst_PROGRAMS += fuzz-unit-drop-in fuzz-unit-file fuzz-unit-translate
+noinst_PROGRAMS += fuzz-unit-drop-in fuzz-unit-file fuzz-unit-health fuzz-unit-reference \
+	fuzz-unit-translate
 fuzz_unit_drop_in_SOURCES = tests/fuzz/fuzz-unit-drop-in.c
 fuzz_unit_drop_in_LDADD = $(UNITS_LIBS)
 fuzz_unit_drop_in_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_unit_file_SOURCES = tests/fuzz/fuzz-unit-file.c
 fuzz_unit_file_LDADD = $(UNITS_LIBS)
 fuzz_unit_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_unit_health_SOURCES = tests/fuzz/fuzz-unit-health.c
+fuzz_unit_health_LDADD = $(UNITS_LIBS)
+fuzz_unit_health_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_unit_reference_SOURCES = tests/fuzz/fuzz-unit-reference.c
+fuzz_unit_reference_LDADD = $(UNITS_LIBS)
+fuzz_unit_reference_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_unit_translate_SOURCES = tests/fuzz/fuzz-unit-translate.c
 fuzz_unit_translate_LDADD = $(UNITS_LIBS)
 fuzz_unit_translate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -82,11 +82,24 @@ static void a_total_is_told_where_there_is_one(void **state)
     (void)state;
     char text[PROGRESS_TEXT_MAX];
     struct progress progress = { .bytes = 12345678 };
-    progress_text(&progress, text);
+    progress_text(&progress, 0, text);
     assert_string_equal(text, "12.3 MB");
     progress.total_bytes = 40000000;
-    progress_text(&progress, text);
+    progress_text(&progress, 0, text);
     assert_string_equal(text, "12.3 of 40.0 MB");
+}
+
+static void what_ends_by_itself_gets_its_time(void **state)
+{
+    (void)state;
+    char text[PROGRESS_TEXT_MAX];
+    struct progress progress = { .bound_ms = 60000, .started_ms = 1000, .line_at_ms = 6000 };
+    assert_true(progress_step(&progress, 2000, 0).extend);
+    assert_false(progress_step(&progress, 5000, 0).line);
+    assert_true(progress_step(&progress, 6000, 0).line);
+    progress_text(&progress, 8000, text);
+    assert_string_equal(text, "7 of 60 s");
+    assert_false(progress_step(&progress, 61000, 0).extend);
 }
 
 int main(void)
@@ -97,6 +110,7 @@ int main(void)
         cmocka_unit_test(bytes_after_a_setback_are_news_again),
         cmocka_unit_test(lines_keep_their_distance),
         cmocka_unit_test(a_total_is_told_where_there_is_one),
+        cmocka_unit_test(what_ends_by_itself_gets_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,21 @@ static void images_may_take_a_size_or_a_part(void **state)
     }
 }
 
+static void a_registry_may_be_silent_for_so_long(void **state)
+{
+    autoptr(container_settings) silent = NULL;
+    autoptr(container_settings) said = NULL;
+    struct container_settings *none = NULL;
+    (void)state;
+    assert_int_equal(read_text("", &silent, NULL), 0);
+    assert_int_equal(silent->registry_timeout_ms, 60000);
+    assert_int_equal(read_text("registry_timeout = 5\n", &said, NULL), 0);
+    assert_int_equal(said->registry_timeout_ms, 5000);
+    assert_int_equal(read_text("registry_timeout = 0\n", &none, NULL), -EINVAL);
+    assert_int_equal(read_text("registry_timeout = 3601\n", &none, NULL), -EINVAL);
+    assert_int_equal(read_text("registry_timeout = 5s\n", &none, NULL), -EINVAL);
+}
+
 static void what_is_wrong_is_named_with_its_line(void **state)
 {
     struct container_settings *none = NULL;
@@ -100,6 +115,7 @@ int main(void)
         cmocka_unit_test(the_network_of_those_who_do_not_say_is_a_bridge),
         cmocka_unit_test(the_environment_has_the_last_word),
         cmocka_unit_test(images_may_take_a_size_or_a_part),
+        cmocka_unit_test(a_registry_may_be_silent_for_so_long),
         cmocka_unit_test(what_is_wrong_is_named_with_its_line),
     };
     return cmocka_run_group_tests_name("container/settings", tests, NULL, NULL);

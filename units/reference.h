@@ -8,8 +8,8 @@
  *   oci:PATH[:TAG]                                    an OCI layout
  *   oci-archive:PATH[:TAG], docker-archive:PATH[:NAME], dir:PATH
  */
-#ifndef CONTAINER_REFERENCE_H
-#define CONTAINER_REFERENCE_H
+#ifndef UNITS_REFERENCE_H
+#define UNITS_REFERENCE_H
 
 #include <stdbool.h>
 
@@ -32,8 +32,8 @@ struct reference {
     char *digest; /* "sha256:…", or NULL */
 };
 
-/* -EINVAL with what would be right; errors begin "image <said>: ". A name in a registry without tag
- * and digest has the tag "latest". */
+/* -EINVAL with what would be right. A name in a registry without tag and digest has the tag
+ * "latest". */
 int reference_parse(const char *said, struct reference **ret, struct error *err);
 void reference_free(struct reference *reference);
 DEFINE_AUTOPTR(reference);

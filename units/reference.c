@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "container/reference.h"
+#include "units/reference.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "units/container_take.h"
 
 enum { NAME_MAX_BYTES = 255, TAG_MAX_BYTES = 128 };
 
@@ -29,14 +30,18 @@ static const struct {
     { "https",              "a registry's name has no https:// before it; want HOST/PATH[:TAG]"},
 };
 
-void reference_free(struct reference *reference)
+static void reference_done(struct reference *reference)
 {
-    if (!reference)
-        return;
     free(reference->name);
     free(reference->path);
     free(reference->tag);
     free(reference->digest);
+}
+
+void reference_free(struct reference *reference)
+{
+    if (reference)
+        reference_done(reference);
     free(reference);
 }
 
@@ -58,34 +63,6 @@ static int keep(char **ret, const char *start, size_t length, struct error *err)
 {
     *ret = strndup(start, length);
     return *ret ? 0 : error_oom(err);
-}
-
-/* --- files --- */
-
-/* PATH[:TAG]; a colon before the last slash belongs to the path. */
-static int path_parse(struct reference *reference, const char *rest, const char *transport,
-                      struct error *err)
-{
-    if (*rest != '/')
-        return error_set(err, -EINVAL, "want %s:PATH%s with an absolute path", transport,
-                         strcmp(transport, "dir") == 0 ? "" : "[:TAG]");
-    const char *colon = strcmp(transport, "dir") == 0 ? NULL : strchr(strrchr(rest, '/'), ':');
-    /* What follows the path of a docker-archive is a name, in which there may be slashes. */
-    if (strcmp(transport, "docker-archive") == 0)
-        colon = strchr(rest, ':');
-    if (colon && !colon[1])
-        return error_set(err, -EINVAL, "the tag after ':' is empty");
-    if (colon && keep(&reference->tag, colon + 1, strlen(colon + 1), err) < 0)
-        return -ENOMEM;
-    return keep(&reference->path, rest, colon ? (size_t)(colon - rest) : strlen(rest), err);
-}
-
-static int files_parse(struct reference *reference, const char *transport, const char *rest,
-                       struct error *err)
-{
-    reference->kind = strcmp(transport, "oci") == 0 ? REFERENCE_LAYOUT : REFERENCE_FILES;
-    int r = keep(&reference->name, transport, strlen(transport), err);
-    return r < 0 ? r : path_parse(reference, rest, transport, err);
 }
 
 /* --- registries --- */
@@ -125,11 +102,19 @@ static int path_check(const char *path, struct error *err)
     return *path ? 0 : error_set(err, -EINVAL, "it has no name");
 }
 
+static int length_check(const char *name, struct error *err)
+{
+    return strlen(name) <= NAME_MAX_BYTES
+               ? 0
+               : error_set(err, -EINVAL, "its name is longer than %d bytes", NAME_MAX_BYTES);
+}
+
 static int name_check(const char *name, struct error *err)
 {
     const char *path = name;
-    if (strlen(name) > NAME_MAX_BYTES)
-        return error_set(err, -EINVAL, "its name is longer than %d bytes", NAME_MAX_BYTES);
+    int r = length_check(name, err);
+    if (r < 0)
+        return r;
     if (begins_with_host(name)) {
         for (; *path != '/'; path++)
             if (!is_host_character(*path))
@@ -162,11 +147,14 @@ static int name_complete(char **name, struct error *err)
     const char *path = of_hub ? *name + strlen(hub) : *name;
     if (!of_hub && begins_with_host(*name))
         return 0;
-    char *whole = text_format("%s%s%s", hub, strchr(path, '/') ? "" : "library/", path);
+    autofree char *whole = text_format("%s%s%s", hub, strchr(path, '/') ? "" : "library/", path);
     if (!whole)
         return error_oom(err);
+    int r = length_check(whole, err);
+    if (r < 0)
+        return r;
     free(*name);
-    *name = whole;
+    *name = take_ptr(whole);
     return 0;
 }
 
@@ -219,6 +207,37 @@ int reference_qualify(struct reference *reference, const char *name, struct erro
     return 0;
 }
 
+/* --- files --- */
+
+/* What follows the path: of a docker-archive the name of an image in it. */
+static int tag_parse(struct reference *reference, const char *tag, struct error *err)
+{
+    struct reference within = { 0 };
+    bool is_name = strcmp(reference->name, "docker-archive") == 0;
+    int r = is_name && *tag ? name_parse(&within, tag, true, err) : tag_check(tag, err);
+    reference_done(&within);
+    return r < 0 ? r : keep(&reference->tag, tag, strlen(tag), err);
+}
+
+/* PATH[:TAG]; a colon before the last slash belongs to the path, but for docker-archive's, since in
+ * the name that follows there may be slashes. */
+static int files_parse(struct reference *reference, const char *transport, const char *rest,
+                       struct error *err)
+{
+    bool has_tag = strcmp(transport, "dir") != 0;
+    const char *last = strcmp(transport, "docker-archive") == 0 ? NULL : strrchr(rest, '/');
+    const char *colon = has_tag ? strchr(last ? last : rest, ':') : NULL;
+    size_t length = colon ? (size_t)(colon - rest) : strlen(rest);
+    reference->kind = strcmp(transport, "oci") == 0 ? REFERENCE_LAYOUT : REFERENCE_FILES;
+    int r = keep(&reference->name, transport, strlen(transport), err);
+    if (r == 0)
+        r = keep(&reference->path, rest, length, err);
+    if (r == 0 && !take_is_path_below_root(reference->path))
+        r = error_set(err, -EINVAL, "want %s:PATH%s with an absolute path without \"..\"",
+                      transport, has_tag ? "[:TAG]" : "");
+    return r < 0 || !colon ? r : tag_parse(reference, colon + 1, err);
+}
+
 /* --- both --- */
 
 static int parse(struct reference *reference, const char *said, struct error *err)
@@ -228,6 +247,9 @@ static int parse(struct reference *reference, const char *said, struct error *er
     autofree char *transport = strndup(said, length);
     if (!transport)
         return error_oom(err);
+    if (text_ends_with(said, ".image") || text_ends_with(said, ".build"))
+        return error_set(err, -EINVAL,
+                         "other Quadlet files are not followed; name the image itself");
     if (!rest)
         return name_parse(reference, said, true, err);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
@@ -249,10 +271,9 @@ int reference_parse(const char *said, struct reference **ret, struct error *err)
     if (!reference)
         return error_oom(err);
     int r = *said ? parse(reference, said, err) : error_set(err, -EINVAL, "it has no name");
-    if (r < 0)
-        return error_prefix(err, r, "image %s", said);
-    *ret = take_ptr(reference);
-    return 0;
+    if (r == 0)
+        *ret = take_ptr(reference);
+    return r;
 }
 
 static char *name_text(const struct reference *reference, bool with_tag, const char *digest)
@@ -269,9 +290,35 @@ static char *files_text(const struct reference *reference)
                        tag ? tag : "");
 }
 
+static bool begins_with_transport(const char *name, const char *transport)
+{
+    return text_starts_with(name, transport) && name[strlen(transport)] == ':';
+}
+
+/* A registry's host and port that would be taken for a transport: "oci:5000/web". */
+static bool needs_scheme(const char *name)
+{
+    static const char *const transports[] = { "docker", "oci", NULL };
+    for (const char *const *known = transports; *known; known++)
+        if (begins_with_transport(name, *known))
+            return true;
+    for (const char *const *known = transports_of_files; *known; known++)
+        if (begins_with_transport(name, *known))
+            return true;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        if (begins_with_transport(name, refused[i].transport))
+            return true;
+    return false;
+}
+
 char *reference_text(const struct reference *reference)
 {
-    return reference->path ? files_text(reference) : name_text(reference, true, reference->digest);
+    if (reference->path)
+        return files_text(reference);
+    autofree char *name = name_text(reference, true, reference->digest);
+    return name && needs_scheme(name) && reference->kind == REFERENCE_REGISTRY
+               ? text_format("docker://%s", name)
+               : take_ptr(name);
 }
 
 char *reference_for_skopeo(const struct reference *reference, const char *digest)
