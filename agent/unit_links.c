@@ -20,9 +20,8 @@ static bool is_of_machine(const char *unit)
     static const char *const folders[] = { "/etc/systemd/system", "/usr/local/lib/systemd/system",
                                            "/usr/lib/systemd/system", "/lib/systemd/system" };
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        char path[LINK_PATH_MAX];
-        (void)snprintf(path, sizeof(path), "%s/%s", folders[i], unit);
-        if (access(path, F_OK) == 0)
+        autofree char *path = text_format("%s/%s", folders[i], unit);
+        if (path && access(path, F_OK) == 0)
             return true;
     }
     return false;
