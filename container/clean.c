@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "container/id_maps.h"
 #include "container/network.h"
 #include "container/place.h"
@@ -12,6 +16,30 @@
 #include "container/store.h"
 #include "container/tree.h"
 #include "container/verbs.h"
+
+/* What file_write() had begun when it was killed: a name, a dot and six letters. The agent writes
+ * the spec by itself, perhaps just now. */
+static bool is_unfinished(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 7 && name[length - 7] == '.' && !text_starts_with(name, "spec.json.");
+}
+
+static int remove_unfinished(const struct place *place, struct error *err)
+{
+    int r = 0;
+    DIR *directory = opendir(place->directory);
+    if (!directory)
+        return errno == ENOENT ? 0 : error_errno(err, -errno, "%s", place->directory);
+    for (const struct dirent *entry = readdir(directory); entry && r == 0;
+         entry = readdir(directory)) {
+        autofree char *path = text_format("%s/%s", place->directory, entry->d_name);
+        if (is_unfinished(entry->d_name))
+            r = path ? file_remove(path, err) : error_oom(err);
+    }
+    (void)closedir(directory);
+    return r;
+}
 
 /* Everything is tried, and the first failure told: one thing that will not go must not keep the
  * rest. */
@@ -40,6 +68,9 @@ int verb_clean(const char *unit, struct error *err)
         if (r == 0)
             r = failed;
     }
+    int unfinished = remove_unfinished(place, r < 0 ? NULL : err);
+    if (r == 0)
+        r = unfinished;
     int forgotten = id_maps_forget(place, r < 0 ? NULL : err);
     if (r == 0)
         r = forgotten;

@@ -207,9 +207,12 @@ assert_nothing_left() {
 @test "state of a create that was killed half-way goes too" {
     define torn.service /bin/echo mended
     node mkdir -p /run/muster/crun/torn.service /run/muster/containers/torn.service/layer/upper/old
+    # A file that was being written; and one that the agent may be writing now.
+    node touch /run/muster/containers/torn.service/config.json.Ab3dEf /run/muster/containers/torn.service/spec.json.Ab3dEf
     node systemctl start torn.service
     wait_for 5 "it ran" journal_shows torn.service mended
     wait_for 5 "it has ended" is_dead torn.service
+    node rm /run/muster/containers/torn.service/spec.json.Ab3dEf
     assert_nothing_left torn.service
 }
 
