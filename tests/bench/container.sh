@@ -44,13 +44,15 @@ container_load() {
     node_run node1 systemctl start measured@1.service || return
 }
 
-# crun gets what muster-container gave it: the same config.json, on a root that is a plain directory.
+# crun gets what muster-container gave it: the same config.json and files, on a root that is a plain directory.
 # shellcheck disable=SC2016  # the node's shell expands it
 container_bundle() {
     node_run node1 sh -ec '
         mkdir -p /run/bundle
         umoci raw unpack --image "${1#oci:}" /run/bundle/rootfs >/dev/null
-        sed "s|/run/muster/containers/measured@1.service/root|/run/bundle/rootfs|" \
+        find /run/muster/containers/measured@1.service -maxdepth 1 -type f -exec cp -t /run/bundle {} +
+        sed -e "s|/run/muster/containers/measured@1.service/root|/run/bundle/rootfs|" \
+            -e "s|/run/muster/containers/measured@1.service/|/run/bundle/|g" \
             "/run/muster/containers/measured@1.service/config.json" >/run/bundle/config.json' bundle "$CONTAINER_IMAGE"
 }
 
