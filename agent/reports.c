@@ -319,13 +319,6 @@ void reports_delete_strangers(struct reports *reports,
     }
 }
 
-static int copy_state(const struct record_state *from, struct record_state *ret, struct error *err)
-{
-    autofree char *json = NULL;
-    int r = record_state_encode(from, &json, err);
-    return r < 0 ? r : record_state_decode(json, strlen(json), ret, err);
-}
-
 int reports_put(struct reports *reports, const char *unit, const struct record_state *state,
                 bool transient, struct error *err)
 {
@@ -334,7 +327,7 @@ int reports_put(struct reports *reports, const char *unit, const struct record_s
     autorecord(state) copy = { 0 };
     int r = comparable(state, &json, err);
     if (r == 0)
-        r = copy_state(state, &copy, err);
+        r = record_state_copy(state, &copy, err);
     if (r == 0)
         r = find_or_add(reports, unit, &report, err);
     if (r < 0)

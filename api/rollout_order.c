@@ -129,14 +129,6 @@ static int find_present_text(const struct view *view, const char *name, const ch
 
 /* --- the record --- */
 
-static int copy_record(const struct record_rollout *from, struct record_rollout *ret,
-                       struct error *err)
-{
-    autofree char *text = NULL;
-    int r = record_rollout_encode(from, &text, err);
-    return r < 0 ? r : record_rollout_decode(text, strlen(text), ret, err);
-}
-
 static int set_text(char **field, const char *value, struct error *err)
 {
     char *copy = strdup(value);
@@ -310,7 +302,7 @@ int rollout_order_plan(const struct view *view, const struct rollout_order *orde
         return error_set(err, -EINVAL, "%s is an instance; a rollout is of its template, %s",
                          order->name, template_name ? template_name : "");
     }
-    r = known ? copy_record(known, &record, err) : 0;
+    r = known ? record_rollout_copy(known, &record, err) : 0;
     if (r == 0)
         r = plan(view, order, known, &record, err);
     if (r < 0)

@@ -523,14 +523,6 @@ static struct rollout *rollout_make(struct model *model, const char *name)
     return rollout;
 }
 
-static int rollout_copy(const struct record_rollout *from, struct record_rollout *to,
-                        struct error *err)
-{
-    autofree char *text = NULL;
-    int r = record_rollout_encode(from, &text, err);
-    return r < 0 ? r : record_rollout_decode(text, strlen(text), to, err);
-}
-
 /* What has been seen under an order says nothing of the next one. */
 static bool is_other_order(const struct record_rollout *a, const struct record_rollout *b)
 {
@@ -543,7 +535,7 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
 {
     autorecord(rollout) copy = { 0 };
     struct rollout *known = rollout_named(model, name);
-    int r = rollout_copy(rollout, &copy, err);
+    int r = record_rollout_copy(rollout, &copy, err);
     if (r < 0)
         return r;
     if (!known && !(known = rollout_make(model, name)))

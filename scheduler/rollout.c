@@ -445,13 +445,6 @@ static void write_down(struct step *step, struct look *look)
 
 /* --- all of them --- */
 
-static int copy_record(const struct record_rollout *from, struct record_rollout *to)
-{
-    autofree char *text = NULL;
-    int r = record_rollout_encode(from, &text, NULL);
-    return r < 0 ? r : record_rollout_decode(text, strlen(text), to, NULL);
-}
-
 static int compare_rollouts(const struct rollout *a, const struct rollout *b)
 {
     return strcmp(a->name, b->name);
@@ -468,7 +461,7 @@ static struct look *look_at_all(struct step *step, size_t *ret_count)
             continue;
         count++;
         look->rollout = r;
-        if (copy_record(&r->record, &look->next) < 0 || !gather(step->model, look))
+        if (record_rollout_copy(&r->record, &look->next, NULL) < 0 || !gather(step->model, look))
             step->failed = true;
         else
             judge_all(step, look);
