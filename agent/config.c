@@ -14,16 +14,6 @@
 
 typedef int (*setter_fn)(struct config *config, const char *value, struct error *err);
 
-static int replace(char **field, const char *value, struct error *err)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return error_oom(err);
-    free(*field);
-    *field = copy;
-    return 0;
-}
-
 static int set_etcd_servers(struct config *config, const char *value, struct error *err)
 {
     autostrv list = NULL;
@@ -37,41 +27,41 @@ static int set_etcd_servers(struct config *config, const char *value, struct err
 
 static int set_cafile(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->etcd_cafile, value, err);
+    return text_replace(&config->etcd_cafile, value, err);
 }
 
 static int set_certfile(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->etcd_certfile, value, err);
+    return text_replace(&config->etcd_certfile, value, err);
 }
 
 static int set_keyfile(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->etcd_keyfile, value, err);
+    return text_replace(&config->etcd_keyfile, value, err);
 }
 
 static int set_username(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->etcd_username, value, err);
+    return text_replace(&config->etcd_username, value, err);
 }
 
 static int set_password(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->etcd_password, value, err);
+    return text_replace(&config->etcd_password, value, err);
 }
 
 static int set_password_file(struct config *config, const char *value, struct error *err)
 {
     if (*value && value[0] != '/')
         return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
-    return replace(&config->etcd_password_file, value, err);
+    return text_replace(&config->etcd_password_file, value, err);
 }
 
 static int set_key_prefix(struct config *config, const char *value, struct error *err)
 {
     autofree char *prefix = NULL;
     int r = setting_read_key_prefix(value, &prefix, err);
-    return r < 0 ? r : replace(&config->etcd_key_prefix, prefix, err);
+    return r < 0 ? r : text_replace(&config->etcd_key_prefix, prefix, err);
 }
 
 static int set_request_timeout(struct config *config, const char *value, struct error *err)
@@ -81,7 +71,7 @@ static int set_request_timeout(struct config *config, const char *value, struct 
 
 static int set_public_ip(struct config *config, const char *value, struct error *err)
 {
-    return replace(&config->public_ip, value, err);
+    return text_replace(&config->public_ip, value, err);
 }
 
 static int set_metadata(struct config *config, const char *value, struct error *err)
@@ -114,13 +104,13 @@ static int check_role_numbers(const char *value, unsigned int max, bool star, st
 static int set_roles(struct config *config, const char *value, struct error *err)
 {
     int r = check_role_numbers(value, ROLE_NODES_MAX, false, err);
-    return r < 0 ? r : replace(&config->roles, value, err);
+    return r < 0 ? r : text_replace(&config->roles, value, err);
 }
 
 static int set_role_priority(struct config *config, const char *value, struct error *err)
 {
     int r = check_role_numbers(value, 255, true, err);
-    return r < 0 ? r : replace(&config->role_priority, value, err);
+    return r < 0 ? r : text_replace(&config->role_priority, value, err);
 }
 
 static int parse_bool(const char *value, bool *ret, struct error *err)
@@ -249,7 +239,7 @@ static int set_socket(struct config *config, const char *value, struct error *er
 {
     if (value[0] != '/')
         return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
-    return replace(&config->socket_path, value, err);
+    return text_replace(&config->socket_path, value, err);
 }
 
 static const struct {

@@ -129,16 +129,6 @@ static int find_present_text(const struct view *view, const char *name, const ch
 
 /* --- the record --- */
 
-static int set_text(char **field, const char *value, struct error *err)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return error_oom(err);
-    free(*field);
-    *field = copy;
-    return 0;
-}
-
 /* The history begins with what there was before the first order. */
 static int begin_history(const struct view *view, const struct rollout_order *order,
                          struct record_rollout *record, struct error *err)
@@ -175,8 +165,9 @@ static int apply_order(const struct view *view, const struct rollout_order *orde
     record->since_revision = revision;
     record->retry_revision = revision;
     strv_free(take_ptr(record->changing));
-    int r = set_text(&record->reason, "", err);
-    return r < 0 ? r : set_text(&record->previous, good && !record->restart ? good->blob : "", err);
+    int r = text_replace(&record->reason, "", err);
+    return r < 0 ? r
+                 : text_replace(&record->previous, good && !record->restart ? good->blob : "", err);
 }
 
 static int plan_start(const struct rollout_order *order, struct record_rollout *record,
@@ -255,7 +246,7 @@ static int plan_pause(const struct rollout_order *order, struct record_rollout *
         return error_set(err, -EEXIST, "the rollout of %s does not run: it is %s", order->name,
                          rollout_state_name(record->state));
     record->state = ROLLOUT_PAUSED;
-    return set_text(&record->reason, "by order", err);
+    return text_replace(&record->reason, "by order", err);
 }
 
 static int plan_resume(const struct view *view, const struct rollout_order *order,
@@ -266,7 +257,7 @@ static int plan_resume(const struct view *view, const struct rollout_order *orde
                          rollout_state_name(record->state));
     record->state = ROLLOUT_RUNNING;
     record->retry_revision = view_revision(view);
-    return set_text(&record->reason, "", err);
+    return text_replace(&record->reason, "", err);
 }
 
 static int plan(const struct view *view, const struct rollout_order *order,

@@ -107,6 +107,16 @@ char *text_format(const char *format, ...)
     return length < 0 ? NULL : s;
 }
 
+int text_replace(char **text, const char *value, struct error *err)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return error_oom(err);
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
 bool text_equal(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);

@@ -36,6 +36,9 @@ char *text_take(struct text *t);
 /* printf into fresh memory; NULL if memory ran out. */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A copy of value takes the place of *text, which is freed. -ENOMEM: *text is as it was. */
+int text_replace(char **text, const char *value, struct error *err);
+
 bool text_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool text_starts_with(const char *s, const char *prefix);
 bool text_ends_with(const char *s, const char *suffix);

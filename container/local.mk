@@ -132,16 +132,16 @@ endif
 fuzz_container_image_SOURCES = tests/fuzz/fuzz-container-image.c
 fuzz_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_container_registries_SOURCES = tests/fuzz/fuzz-container-registries.c
+fuzz_container_registries_SOURCES = tests/fuzz/fuzz-container-registries.c tests/fuzz/piece.h
 fuzz_container_registries_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_registries_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_oci_SOURCES = tests/fuzz/fuzz-oci.c
 fuzz_oci_LDADD = libunits.a $(BASE_LIBS)
 fuzz_oci_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_container_texts_SOURCES = tests/fuzz/fuzz-container-texts.c
+fuzz_container_texts_SOURCES = tests/fuzz/fuzz-container-texts.c tests/fuzz/piece.h
 fuzz_container_texts_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_texts_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_container_user_SOURCES = tests/fuzz/fuzz-container-user.c
+fuzz_container_user_SOURCES = tests/fuzz/fuzz-container-user.c tests/fuzz/piece.h
 fuzz_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS)
 fuzz_container_user_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 

@@ -96,11 +96,10 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
     struct machine *m = model_machine_get(model, machine, err);
     if (!m)
         return -ENOMEM;
-    char *reason = strdup(presence->not_ready_reason ? presence->not_ready_reason : "");
-    if (!reason)
-        return error_oom(err);
-    free(m->not_ready_reason);
-    m->not_ready_reason = reason;
+    int r = text_replace(&m->not_ready_reason,
+                         presence->not_ready_reason ? presence->not_ready_reason : "", err);
+    if (r < 0)
+        return r;
     if (m->took_token)
         brake_give_back(&model->brake);
     m->took_token = false;

@@ -57,21 +57,11 @@ static int set_require(struct record_role *role, const char *value, struct error
     return r < 0 ? r : set_list(&role->require, value, err);
 }
 
-static int set_word(char **word, const char *value, struct error *err)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return error_oom(err);
-    free(*word);
-    *word = copy;
-    return 0;
-}
-
 static int set_spread(struct record_role *role, const char *value, struct error *err)
 {
     if (strpbrk(value, "= ,"))
         return error_set(err, -EINVAL, "\"%s\" is not one metadata key", value);
-    return set_word(&role->spread, value, err);
+    return text_replace(&role->spread, value, err);
 }
 
 static int set_conflicts(struct record_role *role, const char *value, struct error *err)
@@ -83,7 +73,7 @@ static int set_when_short(struct record_role *role, const char *value, struct er
 {
     if (*value && !text_equal(role_short_name(role_short_from_name(value)), value))
         return error_set(err, -EINVAL, "\"%s\" is none of run, hold, stop", value);
-    return set_word(&role->when_short, value, err);
+    return text_replace(&role->when_short, value, err);
 }
 
 static int set_fail_back(struct record_role *role, const char *value, struct error *err)

@@ -336,9 +336,8 @@ static void give_turns(struct step *step, struct look *look)
 
 static void set_reason(struct step *step, struct look *look, const char *reason)
 {
-    free(look->next.reason);
-    look->next.reason = strdup(reason ? reason : "");
-    step->failed = step->failed || !look->next.reason;
+    if (text_replace(&look->next.reason, reason ? reason : "", NULL) < 0)
+        step->failed = true;
 }
 
 static void go_back(struct step *step, struct look *look)

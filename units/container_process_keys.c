@@ -129,14 +129,7 @@ static char **find_assignment(char **environment, const char *assignment)
 static int set_variable(char ***environment, const char *assignment, struct error *err)
 {
     char **place = find_assignment(*environment, assignment);
-    if (!place)
-        return strv_add(environment, assignment, err);
-    char *copy = strdup(assignment);
-    if (!copy)
-        return error_oom(err);
-    free(*place);
-    *place = copy;
-    return 0;
+    return place ? text_replace(place, assignment, err) : strv_add(environment, assignment, err);
 }
 
 /* NAME=VALUE sets, a bare NAME hands on what the service has. */

@@ -12,19 +12,9 @@
 #include "container/seccomp.h"
 #include "container/skopeo.h"
 #include "container/variables.h"
+#include "tests/fuzz/piece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* The next piece; the rest is left in *data. */
-static char *piece(const uint8_t **data, size_t *size)
-{
-    size_t length = strnlen((const char *)*data, *size);
-    char *text = strndup((const char *)*data, length);
-    size_t used = length < *size ? length + 1 : length;
-    *data += used;
-    *size -= used;
-    return text;
-}
 
 static void read_variables(const char *text)
 {

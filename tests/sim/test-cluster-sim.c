@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/cluster.h"
+#include "tests/sim/seeds.h"
 #include "tests/unit/harness.h"
 
 enum { DISTURBED_MS = 60000 };
@@ -45,21 +46,12 @@ static struct outcome run_seed(uint64_t seed, bool tells)
     return outcome;
 }
 
-static uint64_t number_from(const char *name, uint64_t fallback)
-{
-    uint64_t number = fallback;
-    const char *text = getenv(name);
-    if (text && text_parse_u64(text, UINT32_MAX, &number, NULL) < 0)
-        fail_msg("%s=%s is not a number", name, text);
-    return number;
-}
-
 static void every_seed_keeps_what_is_promised_and_comes_to_rest(void **state)
 {
     (void)state;
-    uint64_t one = number_from("SEED", 0);
-    uint64_t count = number_from("SEEDS", 50);
-    uint64_t first = number_from("FIRST_SEED", 1);
+    uint64_t one = seeds_number("SEED", 0);
+    uint64_t count = seeds_number("SEEDS", 50);
+    uint64_t first = seeds_number("FIRST_SEED", 1);
     int64_t moves = 0;
     if (one) {
         assert_false(run_seed(one, true).broken);

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/sim/seeds.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
@@ -963,20 +964,11 @@ static void run_seed(uint64_t seed)
     text_done(&sim.story);
 }
 
-static uint64_t number_from(const char *name, uint64_t fallback)
-{
-    uint64_t number = fallback;
-    const char *text = getenv(name);
-    if (text && text_parse_u64(text, UINT32_MAX, &number, NULL) < 0)
-        fail_msg("%s=%s is not a number", name, text);
-    return number;
-}
-
 static void every_seed_keeps_the_rules_and_comes_to_rest(void **state)
 {
     (void)state;
-    uint64_t one = number_from("SEED", 0);
-    uint64_t count = number_from("SEEDS", 300);
+    uint64_t one = seeds_number("SEED", 0);
+    uint64_t count = seeds_number("SEEDS", 300);
     if (one) {
         run_seed(one);
         return;

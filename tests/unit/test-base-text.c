@@ -33,6 +33,16 @@ static void what_is_formatted_is_whole_at_any_length(void **state)
     }
 }
 
+static void text_replaces_text(void **state)
+{
+    (void)state;
+    autofree char *text = NULL;
+    assert_int_equal(text_replace(&text, "one", NULL), 0);
+    assert_string_equal(text, "one");
+    assert_int_equal(text_replace(&text, text + 1, NULL), 0); /* also with a part of itself */
+    assert_string_equal(text, "ne");
+}
+
 static void split_leaves_out_empty_pieces(void **state)
 {
     (void)state;
@@ -114,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_grows_and_hands_over),
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
+        cmocka_unit_test(text_replaces_text),
         cmocka_unit_test(split_leaves_out_empty_pieces),
         cmocka_unit_test(numbers_are_whole_and_bounded),
         cmocka_unit_test(durations_are_gos),
