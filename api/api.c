@@ -154,6 +154,11 @@ void call_fail_code(struct call *call, int code, const char *reason)
     }
 }
 
+void call_fail_input(struct call *call, int code, const char *reason)
+{
+    call_fail_code(call, code == -EPROTO ? -EINVAL : code, reason);
+}
+
 void call_stream_begin(struct call *call)
 {
     call->streaming = true;

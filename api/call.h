@@ -75,6 +75,8 @@ void call_fail(struct call *call, unsigned int status, const char *format, ...)
 /* The same for what a callee reported: -EINVAL 400, -ENOENT 404, -EEXIST 409, the store's codes
  * 503, else 500. */
 void call_fail_code(struct call *call, int code, const char *reason);
+/* The same while the body is read: -EPROTO, a field that lacks or is wrong, is the client's 400. */
+void call_fail_input(struct call *call, int code, const char *reason);
 
 /* Newline-delimited JSON from now on; each write is sent at once. */
 void call_stream_begin(struct call *call);

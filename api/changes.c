@@ -371,7 +371,7 @@ static void start_work(struct call *call, read_change_fn read_change)
     if (r == 0)
         r = check_names(work, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
     else
         call_with_view(call, plan_all);
 }

@@ -201,7 +201,7 @@ static void order_of_machine(struct call *call, const struct view *view, plan_fn
     if (r == 0)
         r = plan(call, call->work, member, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
     else
         send_while_member(call, member->machine);
 }
@@ -235,6 +235,21 @@ static struct order *begin(struct call *call, void (*answer)(struct call *, cons
     order->input = input ? input : json_object();
     order->answer = answer;
     return order;
+}
+
+/* Nothing has to be read for it. */
+static void order_outright(struct call *call, void (*answer)(struct call *, const struct view *),
+                           int (*plan)(const struct call *, struct order *, struct error *))
+{
+    struct error err;
+    struct order *order = begin(call, answer);
+    if (!order)
+        return;
+    int r = plan(call, order, &err);
+    if (r < 0)
+        call_fail_input(call, r, err.text);
+    else
+        send(call, NULL, "");
 }
 
 void operations_cordon(struct call *call)
@@ -335,15 +350,7 @@ static int plan_rebalance(const struct call *call, struct order *order, struct e
 
 void operations_set_mode(struct call *call)
 {
-    struct error err;
-    struct order *order = begin(call, answer_rebalance);
-    if (!order)
-        return;
-    int r = plan_rebalance(call, order, &err);
-    if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
-    else
-        send(call, NULL, "");
+    order_outright(call, answer_rebalance, plan_rebalance);
 }
 
 /* --- the brake --- */
@@ -394,15 +401,7 @@ static int plan_brake(const struct call *call, struct order *order, struct error
 
 void operations_set_brake(struct call *call)
 {
-    struct error err;
-    struct order *order = begin(call, answer_brake);
-    if (!order)
-        return;
-    int r = plan_brake(call, order, &err);
-    if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
-    else
-        send(call, NULL, "");
+    order_outright(call, answer_brake, plan_brake);
 }
 
 /* --- roles --- */
@@ -459,7 +458,7 @@ static void on_role_view(struct call *call, const struct view *view)
     const struct view_entry *known = view_find(view, STORE_KEY_ROLE, "", call->name);
     int r = plan_role(call, call->work, known, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
     else
         send_unless_changed(call, known);
 }

@@ -154,7 +154,7 @@ static void on_plan(struct call *call, const struct view *view)
         return;
     int r = answer(view, json_object_get(input, "units"), &body, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
     else
         call_reply(call, 200, body);
 }

@@ -217,7 +217,7 @@ static void plan_and_send(struct call *call, const struct view *view)
     if (r == 0)
         r = send(call, work, &record, known ? known->mod : 0, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
 }
 
 void rollouts_order(struct call *call)
@@ -236,7 +236,7 @@ void rollouts_order(struct call *call)
     work->input = take_ptr(input);
     int r = read_order(call, work->input, &work->order, &err);
     if (r < 0)
-        call_fail_code(call, r == -EPROTO ? -EINVAL : r, err.text);
+        call_fail_input(call, r, err.text);
     else
         call_with_view(call, plan_and_send);
 }

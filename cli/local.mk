@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
 	cli/cli.h cli/exit.h \
 	cli/client.c cli/client.h \
+	cli/dial.c cli/dial.h \
 	cli/machine.c cli/machine.h \
 	cli/source.c cli/source.h \
 	cli/submission.c cli/submission.h \

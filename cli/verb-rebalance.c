@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/dial.h"
 #include "cli/table.h"
 
 static void show_moves(const json_t *moves, const char *word)
@@ -17,7 +18,7 @@ static void show_moves(const json_t *moves, const char *word)
     }
 }
 
-static int show(const json_t *answer)
+static void show(const json_t *answer)
 {
     const char *mode = row_string(answer, "mode");
     const json_t *moving = json_object_get(answer, "moving");
@@ -32,29 +33,11 @@ static int show(const json_t *answer)
     show_moves(advice, text_equal(mode, "auto") ? "will leave" : "would leave");
     if (json_array_size(moving) + json_array_size(advice) == 0 && !text_equal(mode, "off"))
         (void)printf("No unit would gain by a move\n");
-    return EXIT_CODE_OK;
-}
-
-static bool is_mode(const char *word)
-{
-    return text_equal(word, "off") || text_equal(word, "advise") || text_equal(word, "auto");
 }
 
 int verb_rebalance(struct cli *cli)
 {
-    const char *word = cli->args[0];
-    autojson answer = NULL;
-    struct error err;
-    if (!word || text_equal(word, "status")) {
-        int r = client_call(cli->client, "GET", "/v1/rebalance", NULL, &answer, &err);
-        return r < 0 ? complain(&err) : show(answer);
-    }
-    if (!is_mode(word)) {
-        (void)complain_text("rebalance: \"%s\" is none of status, off, advise, auto", word);
-        return EXIT_CODE_USAGE;
-    }
-    autojson body = json_pack("{s:s}", "mode", word);
-    int r = body ? client_call(cli->client, "PUT", "/v1/rebalance", body, &answer, &err)
-                 : error_oom(&err);
-    return r < 0 ? complain(&err) : show(answer);
+    static const char *const words[] = { "off", "advise", "auto", NULL };
+    static const struct dial dial = { "rebalance", "/v1/rebalance", "mode", words, show };
+    return dial_run(cli, &dial);
 }
