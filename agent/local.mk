@@ -71,7 +71,7 @@ test_agent_systemd_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-cluster-sim
 test_cluster_sim_SOURCES = tests/sim/test-cluster-sim.c tests/sim/cluster.c tests/sim/cluster.h \
-	tests/sim/disturb.c tests/sim/rest.c tests/sim/seeds.h tests/sim/witness.c tests/unit/harness.h \
+	tests/sim/disturb.c tests/sim/rest.c tests/sim/seeds.h tests/unit/tree.h tests/sim/witness.c tests/unit/harness.h \
 	agent/systemd_fake.c agent/systemd_fake.h base/loop_fake.c base/loop_fake.h
 test_cluster_sim_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 

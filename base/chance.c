@@ -6,13 +6,12 @@
 
 static uint64_t fake; /* 0: the kernel's */
 
-/* xorshift: a state that is not 0 never becomes 0. */
-static unsigned char next_fake(void)
+uint64_t chance_next(uint64_t *state)
 {
-    fake ^= fake << 13;
-    fake ^= fake >> 7;
-    fake ^= fake << 17;
-    return (unsigned char)(fake >> 32);
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
 }
 
 void chance_bytes(void *ret, size_t size)
@@ -20,7 +19,7 @@ void chance_bytes(void *ret, size_t size)
     unsigned char *bytes = ret;
     size_t got = 0;
     for (; fake && got < size; got++)
-        bytes[got] = next_fake();
+        bytes[got] = (unsigned char)(chance_next(&fake) >> 32);
     while (got < size) {
         ssize_t n = getrandom(bytes + got, size - got, 0);
         got += n > 0 ? (size_t)n : 0;

@@ -12,4 +12,8 @@ void chance_bytes(void *ret, size_t size);
 /* From now on the bytes follow from the seed; 0 brings the kernel's back. */
 void chance_fake_set(uint64_t seed);
 
+/* The next number that follows from a state, which must not be 0: G. Marsaglia, "Xorshift RNGs",
+ * 2003. */
+uint64_t chance_next(uint64_t *state);
+
 #endif

@@ -5,8 +5,10 @@
 
 #include "scheduler/records.h"
 
-#define TRY(type)                                                                          \
-    do {                                                                                   \
+#define DEFINE_TRY(type)                                                                   \
+    static void try_##type(const char *text, size_t length)                                \
+    {                                                                                      \
+        struct error err;                                                                  \
         autorecord(type) first = { 0 };                                                    \
         autorecord(type) second = { 0 };                                                   \
         autofree char *once = NULL;                                                        \
@@ -19,90 +21,30 @@
             abort();                                                                       \
         if (record_##type##_encode(&second, &twice, &err) < 0 || strcmp(once, twice) != 0) \
             abort();                                                                       \
-    } while (0)
+    }                                                                                      \
+    struct record_##type
 
-static void try_member(const char *text, size_t length)
-{
-    struct error err;
-    TRY(member);
-}
+DEFINE_TRY(member);
+DEFINE_TRY(presence);
+DEFINE_TRY(unit);
+DEFINE_TRY(assignment);
+DEFINE_TRY(state);
+DEFINE_TRY(role);
+DEFINE_TRY(rollout);
+DEFINE_TRY(verdict);
+DEFINE_TRY(drain);
+DEFINE_TRY(cordon);
+DEFINE_TRY(brake);
+DEFINE_TRY(slot);
+DEFINE_TRY(leader);
+DEFINE_TRY(cluster);
+DEFINE_TRY(rebalance);
 
-static void try_presence(const char *text, size_t length)
+/* Settings of the cluster are of one kind of text. */
+static void try_settings(const char *text, size_t length)
 {
-    struct error err;
-    TRY(presence);
-}
-
-static void try_unit(const char *text, size_t length)
-{
-    struct error err;
-    TRY(unit);
-}
-
-static void try_assignment(const char *text, size_t length)
-{
-    struct error err;
-    TRY(assignment);
-}
-
-static void try_state(const char *text, size_t length)
-{
-    struct error err;
-    TRY(state);
-}
-
-static void try_role(const char *text, size_t length)
-{
-    struct error err;
-    TRY(role);
-}
-
-static void try_rollout(const char *text, size_t length)
-{
-    struct error err;
-    TRY(rollout);
-}
-
-static void try_verdict(const char *text, size_t length)
-{
-    struct error err;
-    TRY(verdict);
-}
-
-static void try_drain(const char *text, size_t length)
-{
-    struct error err;
-    TRY(drain);
-}
-
-static void try_cordon(const char *text, size_t length)
-{
-    struct error err;
-    TRY(cordon);
-}
-
-static void try_brake(const char *text, size_t length)
-{
-    struct error err;
-    TRY(brake);
-}
-
-static void try_slot(const char *text, size_t length)
-{
-    struct error err;
-    TRY(slot);
-}
-
-static void try_leader(const char *text, size_t length)
-{
-    struct error err;
-    TRY(leader);
-}
-
-static void try_cluster(const char *text, size_t length)
-{
-    struct error err;
-    TRY(cluster);
+    try_brake(text, length);
+    try_rebalance(text, length);
 }
 
 /* A key that is ours is spelt in one way only. */
@@ -139,9 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     /* Sixteen, so that those of the corpus begin with a digit. */
     static void (*const tries[])(const char *, size_t) = {
-        try_member, try_presence, try_unit,    try_assignment, try_state, try_role,
-        try_key,    try_texts,    try_rollout, try_verdict,    try_drain, try_cordon,
-        try_brake,  try_slot,     try_leader,  try_cluster,
+        try_member,   try_presence, try_unit,    try_assignment, try_state, try_role,
+        try_key,      try_texts,    try_rollout, try_verdict,    try_drain, try_cordon,
+        try_settings, try_slot,     try_leader,  try_cluster,
     };
     if (size > 0)
         tries[data[0] % (sizeof(tries) / sizeof(tries[0]))]((const char *)data + 1, size - 1);

@@ -23,16 +23,31 @@ struct ops {
     size_t room;
 };
 
-/* Takes both. */
-static void ops_add(struct ops *ops, char *key, char *value)
+static void ops_add(struct ops *ops, struct kv_op op)
 {
     if (ops->count == ops->room) {
         ops->room = ops->room ? ops->room * 2 : 1024;
         ops->all = realloc(ops->all, ops->room * sizeof(*ops->all));
     }
-    if (!ops->all || !key)
+    if (!ops->all)
         hollow_fail("out of memory");
-    ops->all[ops->count++] = value ? kv_op_put(key, value) : kv_op_delete(key);
+    ops->all[ops->count++] = op;
+}
+
+/* Takes both. */
+static void ops_put(struct ops *ops, char *key, char *value)
+{
+    if (!key || !value)
+        hollow_fail("out of memory");
+    ops_add(ops, kv_op_put(key, value));
+}
+
+/* Takes the key. */
+static void ops_delete(struct ops *ops, char *key)
+{
+    if (!key)
+        hollow_fail("out of memory");
+    ops_add(ops, kv_op_delete(key));
 }
 
 static int64_t ops_write_ns(struct store *store, struct ops *ops)
@@ -81,10 +96,10 @@ void cluster_submit(struct store *store, unsigned int units)
         const struct record_unit unit = { .blob = digest, .desired = DESIRED_LAUNCHED };
         name_unit(i, name);
         if (i % INSTANCES == 0)
-            ops_add(&ops, store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0), take_ptr(text));
+            ops_put(&ops, store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0), take_ptr(text));
         if (record_unit_encode(&unit, &value, NULL) < 0)
             hollow_fail("a unit cannot be written");
-        ops_add(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0), value);
+        ops_put(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0), value);
     }
     (void)ops_write_ns(store, &ops);
 }
@@ -95,7 +110,7 @@ void cluster_destroy(struct store *store, unsigned int units)
     for (unsigned int i = 0; i < units; i++) {
         char name[UNIT_NAME_SIZE];
         name_unit(i, name);
-        ops_add(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0), NULL);
+        ops_delete(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0));
     }
     (void)ops_write_ns(store, &ops);
 }
@@ -103,7 +118,7 @@ void cluster_destroy(struct store *store, unsigned int units)
 void cluster_cordon(struct store *store, const char *machine)
 {
     struct ops ops = { 0 };
-    ops_add(&ops, store_key(PREFIX, STORE_KEY_CORDON, machine, NULL, 0), strdup("{}"));
+    ops_put(&ops, store_key(PREFIX, STORE_KEY_CORDON, machine, NULL, 0), strdup("{}"));
     (void)ops_write_ns(store, &ops);
 }
 
@@ -129,7 +144,7 @@ double cluster_bare_puts(struct store *store, unsigned int units)
         machine_id_of(i, machine);
         if (record_assignment_encode(&record, &value, NULL) < 0)
             hollow_fail("an assignment cannot be written");
-        ops_add(&ops, store_key("/bare/", STORE_KEY_ASSIGNMENT, machine, name, 0), value);
+        ops_put(&ops, store_key("/bare/", STORE_KEY_ASSIGNMENT, machine, name, 0), value);
     }
     return units * 1e9 / (double)ops_write_ns(store, &ops);
 }

@@ -2,7 +2,6 @@
 #include "tests/integration/kv-etcd-server.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 enum { ARGUMENTS_MAX = 64 };
 
@@ -118,17 +118,9 @@ void etcd_server_kill(struct etcd_server *server)
     server->pid = 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 void etcd_server_done(struct etcd_server *server)
 {
     etcd_server_kill(server);
     if (*server->directory)
-        (void)nftw(server->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        tree_forget(server->directory);
 }

@@ -2,7 +2,6 @@
 /* Who may talk to the store, and to which: TLS both ways, and user and password. */
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/text.h"
 #include "kvclient/kv_mirror.h"
 #include "tests/integration/kv-etcd-fixture.h"
+#include "tests/unit/tree.h"
 
 static struct etcd_fixture fixture;
 static char directory[] = "/tmp/muster-kv-tls-XXXXXX";
@@ -116,19 +116,12 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
     etcd_fixture_done(&fixture);
-    return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    tree_forget(directory);
+    return 0;
 }
 
 /* What a client with these files is told by that endpoint. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/cluster.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop_fake.h"
+#include "tests/unit/tree.h"
 
 enum { BEGIN_MS = 1000000, TURNS_MAX = 3000 };
 
@@ -37,10 +37,7 @@ static struct sim *current;
 
 uint64_t sim_dice(struct sim *sim, uint64_t sides)
 {
-    sim->random ^= sim->random << 13;
-    sim->random ^= sim->random >> 7;
-    sim->random ^= sim->random << 17;
-    return (sim->random >> 11) % sides;
+    return (chance_next(&sim->random) >> 11) % sides;
 }
 
 static void add_line(struct sim *sim, const char *line)
@@ -147,19 +144,6 @@ static int make_systemd(struct loop *loop, const struct systemd_callbacks *callb
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    (void)nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 static void end_musterd(struct sim_machine *m)
 {
     agent_free(take_ptr(m->agent));
@@ -216,8 +200,8 @@ void sim_power_off(struct sim *sim, struct sim_machine *m)
     m->systemd_seen = 0;
     m->down_until_ms = 0;
     m->bus_until_ms = 0;
-    remove_tree(m->run);
-    remove_tree(m->links);
+    tree_forget(m->run);
+    tree_forget(m->links);
     for (size_t u = 0; u < SIM_UNITS; u++) {
         struct sim_copy *copy = &m->copies[u];
         copy->stray = copy->runs = copy->has_job = false;
@@ -259,6 +243,23 @@ static void look_at_systemd(struct sim_machine *m)
         copy->stops = systemd_fake_stops(m->systemd, name);
         copy->runs = strcmp(copy->active, "inactive") != 0 && strcmp(copy->active, "failed") != 0;
     }
+}
+
+struct sim_machine *sim_machine_of(const struct sim *sim, const char *id)
+{
+    for (size_t i = 0; i < SIM_MACHINES; i++)
+        if (strcmp(sim->machines[i].machine.id, id) == 0)
+            return (struct sim_machine *)&sim->machines[i];
+    return NULL;
+}
+
+struct sim_machine *sim_leader(const struct sim *sim)
+{
+    autorecord(leader) leader = { 0 };
+    const struct kv_pair *pair = sim_peekf(sim, "leader");
+    if (!pair || record_leader_decode(pair->value, pair->value_length, &leader, NULL) < 0)
+        return NULL;
+    return sim_machine_of(sim, leader.machine);
 }
 
 bool sim_is_calm(const struct sim *sim, const struct sim_machine *m, int64_t ms)
@@ -570,7 +571,7 @@ void sim_end(struct sim *sim)
     kv_memory_free(sim->store);
     kv_pairs_done(&sim->shadow);
     text_done(&sim->story);
-    remove_tree(sim->dir);
+    tree_forget(sim->dir);
     log_set_sink(NULL, NULL);
     chance_fake_set(0);
     clock_fake_set(-1);

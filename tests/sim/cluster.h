@@ -149,6 +149,10 @@ const struct kv_pair *sim_peek(const struct sim *sim, const char *key);
 const struct kv_pair *sim_peekf(const struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* NULL: nobody has this id; nobody leads. */
+struct sim_machine *sim_machine_of(const struct sim *sim, const char *id);
+struct sim_machine *sim_leader(const struct sim *sim);
+
 bool sim_is_calm(const struct sim *sim, const struct sim_machine *m, int64_t ms);
 
 /* --- disturb.c --- */

@@ -79,14 +79,10 @@ static struct sim_machine *any_machine(struct sim *sim)
 /* Whoever leads, if anybody does; it is where most can go wrong. */
 static struct sim_machine *likely_leader(struct sim *sim)
 {
-    autorecord(leader) leader = { 0 };
-    const struct kv_pair *pair = sim_peekf(sim, "leader");
-    if (pair && sim_dice(sim, 2) &&
-        record_leader_decode(pair->value, pair->value_length, &leader, NULL) == 0)
-        for (size_t i = 0; i < SIM_MACHINES; i++)
-            if (strcmp(sim->machines[i].machine.id, leader.machine) == 0)
-                return &sim->machines[i];
-    return any_machine(sim);
+    struct sim_machine *leader = NULL;
+    if (sim_peekf(sim, "leader") && sim_dice(sim, 2))
+        leader = sim_leader(sim);
+    return leader ? leader : any_machine(sim);
 }
 
 static void disturb_cordon(struct sim *sim)

@@ -123,7 +123,7 @@ static void check_unit(const struct sim *sim, size_t unit, complaint ret)
 
 /* --- all --- */
 
-static void check_machine(const struct sim *sim, const struct sim_machine *m, complaint ret)
+static void check_machine(const struct sim_machine *m, complaint ret)
 {
     if (m->agent && !is_present(m))
         (void)snprintf(ret, sizeof(complaint), "%s is not registered", m->machine.name);
@@ -131,19 +131,6 @@ static void check_machine(const struct sim *sim, const struct sim_machine *m, co
         if (m->copies[u].runs && !m->copies[u].assignment_mod)
             (void)snprintf(ret, sizeof(complaint), "%s still runs on %s", sim_sorts[u].name,
                            m->machine.name);
-    (void)sim;
-}
-
-static const struct sim_machine *find_leader(const struct sim *sim)
-{
-    autorecord(leader) leader = { 0 };
-    const struct kv_pair *pair = sim_peekf(sim, "leader");
-    if (!pair || record_leader_decode(pair->value, pair->value_length, &leader, NULL) < 0)
-        return NULL;
-    for (size_t i = 0; i < SIM_MACHINES; i++)
-        if (strcmp(sim->machines[i].machine.id, leader.machine) == 0)
-            return &sim->machines[i];
-    return NULL;
 }
 
 static bool somebody_is_up(const struct sim *sim)
@@ -156,12 +143,12 @@ static bool somebody_is_up(const struct sim *sim)
 
 static void check_all(const struct sim *sim, complaint ret)
 {
-    const struct sim_machine *leader = find_leader(sim);
+    const struct sim_machine *leader = sim_leader(sim);
     ret[0] = '\0';
     if (!leader || !leader->agent)
         (void)snprintf(ret, sizeof(complaint), "nobody leads");
     for (size_t i = 0; i < SIM_MACHINES && !*ret; i++)
-        check_machine(sim, &sim->machines[i], ret);
+        check_machine(&sim->machines[i], ret);
     for (size_t u = 0; u < SIM_UNITS && !*ret; u++)
         check_unit(sim, u, ret);
 }
@@ -232,8 +219,7 @@ static void check_idle(struct sim *sim)
  * its lease ends and leads again, most likely; of one that is stopped another takes over. */
 static void change_leader(struct sim *sim, const struct places *before, bool kills)
 {
-    const struct sim_machine *leader = find_leader(sim);
-    struct sim_machine *m = leader ? &sim->machines[leader - sim->machines] : NULL;
+    struct sim_machine *m = sim_leader(sim);
     if (!m)
         return;
     sim_tell(sim, "musterd of %s, which leads, %s and comes back", m->machine.name,

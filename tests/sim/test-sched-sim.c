@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/chance.h"
 #include "tests/sim/seeds.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
@@ -95,10 +96,7 @@ static const struct sort {
 
 static uint64_t dice(struct sim *sim, uint64_t sides)
 {
-    sim->random ^= sim->random << 13;
-    sim->random ^= sim->random >> 7;
-    sim->random ^= sim->random << 17;
-    return (sim->random >> 11) % sides;
+    return (chance_next(&sim->random) >> 11) % sides;
 }
 
 static void tell(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

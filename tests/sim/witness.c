@@ -18,14 +18,6 @@ enum {
 
 /* --- what the rules say --- */
 
-static struct sim_machine *machine_of(struct sim *sim, const char *id)
-{
-    for (size_t i = 0; i < SIM_MACHINES; i++)
-        if (strcmp(sim->machines[i].machine.id, id) == 0)
-            return &sim->machines[i];
-    return NULL;
-}
-
 static size_t unit_of(const char *name)
 {
     size_t u = 0;
@@ -116,7 +108,7 @@ static void check_release(struct sim *sim, const struct sim_machine *m, size_t u
 }
 
 static void check_newcomer(struct sim *sim, const struct sim_machine *m, size_t unit,
-                           const struct kv_pair *pair, const struct record_assignment *record)
+                           const struct record_assignment *record)
 {
     const char *name = sim_sorts[unit].name;
     const struct kv_pair *wish = sim_peekf(sim, "units/%s", name);
@@ -128,7 +120,6 @@ static void check_newcomer(struct sim *sim, const struct sim_machine *m, size_t 
         sim_break(sim, "%s comes to %s by an order that is past", name, m->machine.name);
     if (record->want == WANT_RELEASE)
         sim_break(sim, "%s is released on %s before it came", name, m->machine.name);
-    (void)pair;
 }
 
 static void take_assignment(struct sim *sim, struct sim_machine *m, size_t unit,
@@ -150,7 +141,7 @@ static void take_assignment(struct sim *sim, struct sim_machine *m, size_t unit,
     sim_tell(sim, "store %" PRId64 ": %s on %s: %s: %s", pair->mod_revision, sim_sorts[unit].name,
              m->machine.name, want_name(record.want), record.reason);
     if (!copy->assignment_mod)
-        check_newcomer(sim, m, unit, pair, &record);
+        check_newcomer(sim, m, unit, &record);
     else if (record.want == WANT_RELEASE && copy->want != WANT_RELEASE)
         accuse(copy, &record);
     copy->assignment_mod = pair->mod_revision;
@@ -204,7 +195,7 @@ static void take_away(struct sim *sim, struct sim_machine *m, size_t unit, int64
 
 /* --- one event of the store --- */
 
-static void take_state(struct sim *sim, const struct sim_machine *m, size_t unit,
+static void take_state(struct sim *sim, struct sim_machine *m, size_t unit,
                        const struct kv_pair *pair)
 {
     autorecord(state) state = { 0 };
@@ -214,7 +205,7 @@ static void take_state(struct sim *sim, const struct sim_machine *m, size_t unit
         state.assignment_revision != m->copies[unit].assignment_mod)
         sim_break(sim, "a state of %s on %s outlives its registration or its assignment",
                   sim_sorts[unit].name, m->machine.name);
-    sim->machines[m - sim->machines].copies[unit].answered = state.assignment_revision;
+    m->copies[unit].answered = state.assignment_revision;
     sim_tell(sim, "store %" PRId64 ": %s on %s says %s%s%s", pair->mod_revision,
              sim_sorts[unit].name, m->machine.name, state.active,
              state.released_revision ? ", released" : "", state.problem);
@@ -234,7 +225,7 @@ static void take_presence(struct sim *sim, struct sim_machine *m, const struct k
 static void take_unit_event(struct sim *sim, const struct store_key_parts *parts,
                             const struct kv_event *event)
 {
-    struct sim_machine *m = machine_of(sim, parts->machine);
+    struct sim_machine *m = sim_machine_of(sim, parts->machine);
     size_t unit = unit_of(parts->name);
     if (!m || unit == SIM_UNITS)
         sim_break(sim, "nobody knows %s", event->pair.key);
@@ -250,7 +241,7 @@ static void take_event(struct sim *sim, const struct kv_event *event)
 {
     struct store_key_parts parts;
     store_key_parse(SIM_PREFIX, event->pair.key, &parts);
-    struct sim_machine *m = *parts.machine ? machine_of(sim, parts.machine) : NULL;
+    struct sim_machine *m = *parts.machine ? sim_machine_of(sim, parts.machine) : NULL;
     if (parts.kind == STORE_KEY_PRESENCE && m)
         take_presence(sim, m, event);
     else if (parts.kind == STORE_KEY_CORDON && m)
@@ -329,7 +320,7 @@ static void count_slots(struct sim *sim)
         autorecord(slot) slot = { 0 };
         struct sim_machine *m =
             record_slot_decode(pair->value, pair->value_length, &slot, NULL) == 0
-                ? machine_of(sim, slot.machine)
+                ? sim_machine_of(sim, slot.machine)
                 : NULL;
         if (m)
             m->slots++;

@@ -3,7 +3,6 @@
 #include "agent/checks.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 #define UNIT "web.service"
 
@@ -124,14 +124,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     struct world *world = *state;
@@ -139,7 +131,7 @@ static int tear_down(void **state)
     systemd_free(world->systemd);
     loop_timer_free(world->again);
     loop_free(world->loop);
-    (void)nftw(world->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    tree_forget(world->dir);
     free(world);
     return 0;
 }

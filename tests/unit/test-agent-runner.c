@@ -3,7 +3,6 @@
 #include "agent/runner.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/text.h"
 #include "kvclient/kv_memory.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 #define PREFIX   "/t/"
 #define MACHINE  "0123456789abcdef0123456789abcdef"
@@ -135,14 +135,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     struct world *world = *state;
@@ -151,7 +143,7 @@ static int tear_down(void **state)
     kv_free(world->kv);
     kv_memory_free(world->store);
     loop_free(world->loop);
-    (void)nftw(world->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    tree_forget(world->dir);
     free(world);
     return 0;
 }

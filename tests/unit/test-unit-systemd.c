@@ -5,7 +5,6 @@
  * we read. SEED=N draws others.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 #include "units/unit_file.h"
 
 enum { CASES = 400, NOBODY = 65534, OUTPUT_MAX = 64 * 1024 * 1024 };
@@ -247,14 +247,6 @@ static void systemd_reads_what_we_read(void **state)
     assert_int_equal(failures, 0);
 }
 
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *ftw)
-{
-    (void)info;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +257,6 @@ int main(void)
     if (!mkdtemp(directory))
         return 1;
     int r = cmocka_run_group_tests_name("units/unit_file beside systemd", tests, NULL, NULL);
-    (void)nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    tree_forget(directory);
     return r;
 }
