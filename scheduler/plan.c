@@ -436,8 +436,6 @@ static void foresee(const struct turn *turns, size_t count, size_t i)
 /* All that must be is decided; what may be has one budget. */
 static void step_moves(struct step *step)
 {
-    if (step->model->drain_count > 0 || step->model->rollouts)
-        (void)step_budget(step);
     step_rollouts(step);
     step_drains(step);
     if (!step->failed)

@@ -167,7 +167,7 @@ void step_release(struct step *step, struct placement *p, enum move_cause cause,
     action->want = WANT_RELEASE;
     action->cause = cause;
     if (cause != MOVE_CAUSE_NONE)
-        budget_take(step->model, unit);
+        budget_take(step_budget(step), unit);
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
     action->unit_mod = unit->mod;

@@ -235,7 +235,7 @@ static void judge_all(struct step *step, struct look *look)
         if (member->turn != TURN_CHANGING)
             continue;
         look->changing++;
-        budget_take(step->model, member->unit);
+        budget_take(step_budget(step), member->unit);
     }
 }
 
@@ -318,9 +318,9 @@ static void give_turn(struct step *step, struct look *look, struct unit *unit)
     } else if (costs_nothing(unit)) {
         rewrite(step, look, unit);
     } else if (look->changing < limit &&
-               budget_allows_of(step->model, unit, limit,
+               budget_allows_of(step_budget(step), unit, limit,
                                 look->waiting.length == 0 ? &look->waiting : NULL)) {
-        budget_take(step->model, unit);
+        budget_take(step_budget(step), unit);
         rewrite(step, look, unit);
     }
 }
