@@ -330,10 +330,10 @@ static bool is_futile(const struct model *model, const struct unit *unit)
 bool step_preempt(struct step *step, struct unit *unit, bool is_lost)
 {
     struct model *model = step->model;
-    if (is_futile(model, unit))
-        return false;
     if (is_on_its_way(model, unit))
         return true;
+    if (is_futile(model, unit))
+        return false;
     const struct victims best = find_best(model, unit);
     if (!best.machine) {
         unit->group->futile_at = model->index.easings;
