@@ -127,28 +127,6 @@ static void unreadable(const struct fold *fold, const struct kv_pair *pair, cons
         return put;                                                                       \
     } while (0)
 
-static int fold_brake(const struct fold *fold, const struct kv_pair *pair, int64_t mod)
-{
-    autorecord(brake) record = { 0 };
-    struct error why = { 0 };
-    if (record_brake_decode(pair->value, pair->value_length, &record, &why) < 0)
-        unreadable(fold, pair, &why);
-    else
-        model_put_brake(fold->config.model, mod, &record);
-    return 0;
-}
-
-static int fold_rebalance(const struct fold *fold, const struct kv_pair *pair)
-{
-    autorecord(rebalance) record = { 0 };
-    struct error why = { 0 };
-    if (record_rebalance_decode(pair->value, pair->value_length, &record, &why) < 0)
-        unreadable(fold, pair, &why);
-    else
-        model_put_rebalance(fold->config.model, &record);
-    return 0;
-}
-
 static int fold_put(struct fold *fold, const struct store_key_parts *parts,
                     const struct kv_pair *pair, int64_t now_ms, struct error *err)
 {
@@ -180,11 +158,11 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
     case STORE_KEY_DRAIN:
         FOLD(drain, model_put_drain(model, machine, mod, &record, err));
     case STORE_KEY_BRAKE:
-        return fold_brake(fold, pair, mod);
+        FOLD(brake, (model_put_brake(model, mod, &record), 0));
     case STORE_KEY_ROLLOUT:
         FOLD(rollout, model_put_rollout(model, name, mod, &record, err));
     case STORE_KEY_REBALANCE:
-        return fold_rebalance(fold, pair);
+        FOLD(rebalance, (model_put_rebalance(model, &record), 0));
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision

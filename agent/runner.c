@@ -11,6 +11,7 @@
 #include "agent/checks.h"
 #include "agent/reconcile.h"
 #include "agent/texts.h"
+#include "agent/unit_links.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -239,6 +240,18 @@ static void refuse(struct entry *entry, const char *reason)
     report(entry);
 }
 
+/* Of a unit that was there already: its links are made last, and whoever made it may have been
+ * killed before. */
+static void make_links(struct entry *entry)
+{
+    struct error err = { 0 };
+    int links =
+        unit_links_make(&entry->runner->config.dirs, entry->name, entry->translation->links, &err);
+    if (links < 0)
+        log_unit(LOG_LEVEL_WARNING, entry->name, "its [Install]: %s", err.text);
+    entry->links_unread = links > 0;
+}
+
 /* --- texts --- */
 
 static void translate(struct entry *entry, const struct text_blob *blob)
@@ -258,6 +271,8 @@ static void translate(struct entry *entry, const struct text_blob *blob)
     entry->links_unread = entry->links_unread && entry->translation->links;
     entry->current = entry->installed &&
                      unit_files_are_current(&runner->config.dirs, entry->name, entry->translation);
+    if (entry->current && entry->links_unread)
+        make_links(entry);
 }
 
 /* A text arrived, or did not: everybody who waits for it goes on. */

@@ -99,26 +99,14 @@ int unit_files_install(const struct unit_dirs *dirs, const char *name,
     return unit_links_make(dirs, name, translation->links, err);
 }
 
-/* Only a link that leads to our file is ours to remove. */
-static int remove_link(const struct unit_paths *paths, struct error *err)
-{
-    char target[UNIT_PATH_MAX] = "";
-    ssize_t length = readlink(paths->link, target, sizeof(target) - 1);
-    if (length < 0 && errno == ENOENT)
-        return 0;
-    if (length < 0 || strcmp(target, paths->unit) != 0)
-        return 0;
-    return file_remove(paths->link, err);
-}
-
 int unit_files_remove(const struct unit_dirs *dirs, const char *name, struct error *err)
 {
     struct unit_paths paths;
     find_paths(dirs, name, &paths);
     int r = unit_links_remove(dirs, name, err);
     if (r == 0)
-        r = remove_link(&paths, err);
-    if (r == 0)
+        r = file_remove_link(paths.link, paths.unit, err); /* only what leads to our file is ours */
+    if (r >= 0)
         r = file_remove(paths.started, err);
     if (r == 0)
         r = file_remove(paths.spec, err);

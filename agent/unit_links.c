@@ -41,13 +41,6 @@ static bool is_left_out(const char *link)
 
 /* --- links --- */
 
-static bool leads_to(const char *path, const char *target)
-{
-    char found[LINK_PATH_MAX] = "";
-    ssize_t length = readlink(path, found, sizeof(found) - 1);
-    return length > 0 && strcmp(found, target) == 0;
-}
-
 /* What is there and is not ours stays: an alias that another unit has, or somebody's own link. */
 static int make(const struct unit_dirs *dirs, const char *link, const char *target,
                 struct error *err)
@@ -61,7 +54,7 @@ static int make(const struct unit_dirs *dirs, const char *link, const char *targ
         return r;
     if (symlink(target, path) < 0 && errno != EEXIST)
         return error_errno(err, -errno, "%s", path);
-    return leads_to(path, target);
+    return file_links_to(path, target);
 }
 
 int unit_links_make(const struct unit_dirs *dirs, const char *name, char *const *links,
@@ -80,25 +73,21 @@ int unit_links_make(const struct unit_dirs *dirs, const char *name, char *const 
 
 /* --- removing --- */
 
-static int remove_ours(const char *path, const char *target, struct error *err)
-{
-    return leads_to(path, target) ? file_remove(path, err) : 0;
-}
-
 /* An entry of systemd's folder: a folder of links, or a link itself. */
 static int remove_at(const char *path, const char *name, const char *target, struct error *err)
 {
     static const char *const suffixes[] = { ".requires", ".upholds", ".wants" };
-    int r = remove_ours(path, target, err);
+    int r = file_remove_link(path, target, err);
     for (size_t i = 0; r == 0 && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         char below[LINK_PATH_MAX];
         if (!text_ends_with(path, suffixes[i]) ||
             snprintf(below, sizeof(below), "%s/%s", path, name) >= (int)sizeof(below))
             continue;
-        r = remove_ours(below, target, err);
-        (void)rmdir(path); /* if it was the last */
+        r = file_remove_link(below, target, err);
+        if (r > 0)
+            (void)rmdir(path); /* if it was the last */
     }
-    return r;
+    return r < 0 ? r : 0;
 }
 
 int unit_links_remove(const struct unit_dirs *dirs, const char *name, struct error *err)

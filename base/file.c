@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,4 +99,20 @@ int file_remove(const char *path, struct error *err)
     if (unlink(path) < 0 && errno != ENOENT)
         return error_errno(err, -errno, "%s", path);
     return 0;
+}
+
+bool file_links_to(const char *path, const char *target)
+{
+    char found[PATH_MAX];
+    ssize_t length = readlink(path, found, sizeof(found));
+    return length > 0 && (size_t)length == strlen(target) &&
+           memcmp(found, target, (size_t)length) == 0;
+}
+
+int file_remove_link(const char *path, const char *target, struct error *err)
+{
+    if (!file_links_to(path, target))
+        return 0;
+    int r = file_remove(path, err);
+    return r < 0 ? r : 1;
 }

@@ -4,6 +4,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,5 +23,10 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err);
 
 /* Removes a file; that it is absent already is success. */
 int file_remove(const char *path, struct error *err);
+
+/* Does the symbolic link lead to this very target, word for word? */
+bool file_links_to(const char *path, const char *target);
+/* Removes the link if it does, and gives 1; 0: it is absent, or another's. */
+int file_remove_link(const char *path, const char *target, struct error *err);
 
 #endif

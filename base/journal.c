@@ -99,7 +99,9 @@ static int tell_losses(struct journal *journal)
                                       " lines are missing here, the journal did not take them\n"
                                       "PRIORITY=4\nSYSLOG_IDENTIFIER=%s\n",
                                       journal->lost, program_invocation_short_name);
-    int r = line ? offer(journal, line, strlen(line)) : -ENOMEM;
+    if (!line)
+        return -ENOMEM; /* another time */
+    int r = offer(journal, line, strlen(line));
     if (r != -EAGAIN)
         journal->lost = 0;
     return r;

@@ -93,9 +93,14 @@ static void write_journal(enum log_level level, const struct log_fields *fields,
     (void)journal_send(journal, parts);
 }
 
+static bool goes_to_journal(void)
+{
+    return stderr_is_journal() && !by_stream;
+}
+
 void log_flush(void)
 {
-    struct journal *journal = stderr_is_journal() && !by_stream ? journal_get() : NULL;
+    struct journal *journal = goes_to_journal() ? journal_get() : NULL;
     if (journal)
         (void)journal_flush(journal);
 }
@@ -111,7 +116,7 @@ void log_write(enum log_level level, const struct log_fields *fields, const char
     va_end(args);
     if (sink)
         sink(line, sink_userdata);
-    else if (stderr_is_journal() && !by_stream)
+    else if (goes_to_journal())
         write_journal(level, fields, line);
     else if (stderr_is_journal())
         (void)fprintf(stderr, "<%d>%s\n", (int)level, line); /* sd-daemon(3)'s prefix */

@@ -31,7 +31,6 @@ declare -A HOME_OF=(
     [curl/curl.h]='base/loop_http.*'
     [curl/multi.h]='base/loop_http.*'
     [systemd/sd-bus.h]='base/loop_bus.* agent/systemd* container/scope.c tests/unit/test-agent-systemd.c'
-    [systemd/sd-journal.h]='base/* agent/systemd* agent/journal*'
     [yaml.h]='cloud-config/*'
     [microhttpd.h]='api/*'
     [libsmartcols/libsmartcols.h]='cli/*'

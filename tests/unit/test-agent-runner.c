@@ -429,8 +429,11 @@ static void links_of_install_are_there_and_read_while_the_unit_is(void **state)
     assert_false(links_to_unit(world, "multi-user.target.wants/" UNIT));
     assert_int_equal(systemd_fake_reloads(world->systemd), 1);
     stop_musterd(world);
+    autofree char *alias = text_format("%s/hi.service", world->links);
+    assert_int_equal(unlink(alias), 0);
     start_musterd(world);
     (void)assign(world, linked, WANT_LOADED);
+    assert_true(links_to_unit(world, "hi.service"));
     assert_int_equal(systemd_fake_reloads(world->systemd), 2); /* it may not have come so far */
     (void)assign(world, text_one, WANT_LOADED);
     assert_false(links_to_unit(world, "other.service.wants/" UNIT));
