@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
+#define UNFINISHED ".XXXXXX" /* as mkostemp(3) wants it */
+
 int file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_length, struct error *err)
 {
     autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,7 +60,7 @@ static int write_all(int fd, const char *data, size_t length)
 
 int file_write(const char *path, const void *data, size_t length, mode_t mode, struct error *err)
 {
-    autofree char *beside = text_format("%s.XXXXXX", path);
+    autofree char *beside = text_format("%s" UNFINISHED, path);
     if (!beside)
         return error_oom(err);
     autoclose int fd = mkostemp(beside, O_CLOEXEC);
@@ -74,6 +76,24 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, s
         return error_errno(err, r, "%s", path);
     }
     return 0;
+}
+
+bool file_is_unfinished(const char *name)
+{
+    size_t length = strlen(name);
+    return length > strlen(UNFINISHED) && name[length - strlen(UNFINISHED)] == UNFINISHED[0];
+}
+
+int file_rewrite(const char *path, const char *text, struct error *err)
+{
+    autoclose int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t length = strlen(text);
+    if (fd < 0)
+        return error_errno(err, -errno, "%s", path);
+    ssize_t written = pwrite(fd, text, length, 0);
+    if (written < 0 || ftruncate(fd, (off_t)length) < 0)
+        return error_errno(err, -errno, "%s", path);
+    return (size_t)written == length ? 0 : error_set(err, -ENOSPC, "%s: no room", path);
 }
 
 int file_make_dirs(const char *path, mode_t mode, struct error *err)

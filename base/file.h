@@ -18,6 +18,13 @@ int file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_length
 /* Writes beside the target and renames over it. A failure leaves the target as it was. */
 int file_write(const char *path, const void *data, size_t length, mode_t mode, struct error *err);
 
+/* Is this the name of what file_write() makes beside its target? It is left when that is killed. */
+bool file_is_unfinished(const char *name);
+
+/* In place, for files that somebody has bound; never shorter than they will be, for somebody may be
+ * reading. path may not be a symbolic link. */
+int file_rewrite(const char *path, const char *text, struct error *err);
+
 /* As mkdir -p; directories made get this mode. */
 int file_make_dirs(const char *path, mode_t mode, struct error *err);
 

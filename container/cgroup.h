@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cgroups of the unified hierarchy, by their path from its root on ("/muster.slice/web.service").
- * On a machine without one the functions say so (-EINVAL).
+ * On a machine without one cgroup_of() says so (-EINVAL).
  */
 #ifndef CONTAINER_CGROUP_H
 #define CONTAINER_CGROUP_H

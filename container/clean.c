@@ -17,12 +17,10 @@
 #include "container/tree.h"
 #include "container/verbs.h"
 
-/* What file_write() had begun when it was killed: a name, a dot and six letters. The agent writes
- * the spec by itself, perhaps just now. */
+/* The agent writes the spec by itself, perhaps just now. */
 static bool is_unfinished(const char *name)
 {
-    size_t length = strlen(name);
-    return length > 7 && name[length - 7] == '.' && !text_starts_with(name, "spec.json.");
+    return file_is_unfinished(name) && !text_starts_with(name, "spec.json.");
 }
 
 static int remove_unfinished(const struct place *place, struct error *err)
@@ -60,9 +58,9 @@ int verb_clean(const char *unit, struct error *err)
     int detached = network_detach(place, r < 0 ? NULL : err);
     if (r == 0)
         r = detached;
-    const char *const leftovers[] = { place->root,    place->layer,  place->fallback, place->stage,
-                                      place->secrets, place->config, place->pid,      place->log,
-                                      place->scope,   place->health };
+    const char *const leftovers[] = { place->root,  place->layer,   place->fallback,
+                                      place->stage, place->secrets, place->config,
+                                      place->pid,   place->log,     place->health };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
         int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
         if (r == 0)

@@ -13,6 +13,7 @@
 #include "container/cni.h"
 #include "container/lock.h"
 #include "container/name_files.h"
+#include "units/unit_name.h"
 
 enum { FILE_MAX_BYTES = 1024 * 1024 };
 
@@ -124,7 +125,9 @@ static int units_of(const char *pattern, const char *after, char ***ret, struct 
     for (size_t i = 0; r == 0 && i < paths.gl_pathc; i++) {
         char *path = paths.gl_pathv[i];
         path[strlen(path) - strlen(after)] = '\0';
-        r = strv_add(ret, strrchr(path, '/') + 1, err);
+        const char *unit = strrchr(path, '/') + 1;
+        if (unit_name_check(unit, NULL) == 0)
+            r = strv_add(ret, unit, err);
     }
     globfree(&paths);
     return r;
@@ -163,20 +166,6 @@ static int add_unit(struct text *t, json_t *ours, const char *unit, struct error
     return 0;
 }
 
-/* In place, for the runtime has bound this very file; and never shorter than it will be, for
- * somebody may be reading. */
-static int rewrite(const char *path, const char *text, struct error *err)
-{
-    autoclose int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    size_t length = strlen(text);
-    if (fd < 0)
-        return error_errno(err, -errno, "%s", path);
-    ssize_t written = pwrite(fd, text, length, 0);
-    if (written < 0 || ftruncate(fd, (off_t)length) < 0)
-        return error_errno(err, -errno, "%s", path);
-    return (size_t)written == length ? 0 : error_set(err, -ENOSPC, "%s: no room", path);
-}
-
 static int complete(const struct place *place, char *const *units, struct error *err)
 {
     autojson networks = NULL;
@@ -196,7 +185,7 @@ static int complete(const struct place *place, char *const *units, struct error 
     if (!lines)
         return error_oom(err);
     r = name_files_with_others(old, lines, &new, err);
-    return r < 0 || strcmp(old, new) == 0 ? r : rewrite(place->hosts, new, err);
+    return r < 0 || strcmp(old, new) == 0 ? r : file_rewrite(place->hosts, new, err);
 }
 
 /* One whose files go while we write is no failure of ours. */
@@ -219,6 +208,12 @@ static int complete_all(char *const *units, struct error *err)
 static char *flag_of(const struct place *place)
 {
     return text_format("%s/%s", named, place->unit);
+}
+
+static int flag_make(const char *flag, struct error *err)
+{
+    autoclose int fd = open(flag, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? error_errno(err, -errno, "%s", flag) : 0;
 }
 
 static int begin(const struct place *place, char **ret_flag, int *ret_lock, struct error *err)
@@ -246,7 +241,7 @@ int neighbours_meet(const struct place *place, struct error *err)
     r = begin(place, &flag, &lock, err);
     bool speaks = has_names(networks);
     if (r == 0 && speaks)
-        r = file_write(flag, "", 0, 0600, err);
+        r = flag_make(flag, err);
     if (r == 0)
         r = units_of(PLACE_CNI "/named/*", "", &units, err);
     if (r < 0)

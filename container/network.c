@@ -126,19 +126,6 @@ static int namespace_find(const struct container *container, const struct place 
 
 /* --- files --- */
 
-/* In place: the runtime has bound this very file. */
-static int rewrite(const char *path, const char *text, struct error *err)
-{
-    autoclose int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
-    size_t length = strlen(text);
-    if (fd < 0)
-        return error_errno(err, -errno, "%s", path);
-    ssize_t written = write(fd, text, length);
-    if (written < 0)
-        return error_errno(err, -errno, "%s", path);
-    return (size_t)written == length ? 0 : error_set(err, -ENOSPC, "%s: no room", path);
-}
-
 static int file_make(const char *path, const char *text, char **ret, struct error *err)
 {
     int r = file_write(path, text, strlen(text), 0644, err);
@@ -320,11 +307,11 @@ static int files_complete(const struct place *place, const struct container *con
     autofree char *resolv_conf = NULL;
     int r = hosts_text(container, NULL, findings, &hosts, err);
     if (r == 0)
-        r = rewrite(network->hosts, hosts, err);
+        r = file_rewrite(network->hosts, hosts, err);
     if (r == 0 && network->resolv_conf && findings->servers)
         r = resolv_conf_text(container, NULL, findings, &resolv_conf, err);
     if (r == 0 && resolv_conf)
-        r = rewrite(place->resolv_conf, resolv_conf, err);
+        r = file_rewrite(place->resolv_conf, resolv_conf, err);
     return r;
 }
 

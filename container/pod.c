@@ -15,19 +15,11 @@
 
 /* --- the pod's specification --- */
 
-static bool has_mount_at(const struct container *container, const char *destination)
-{
-    for (size_t i = 0; i < container->mount_count; i++)
-        if (strcmp(container->mounts[i].destination, destination) == 0)
-            return true;
-    return false;
-}
-
 /* The pod's mounts change hands; what a container says itself for the same place is left. */
 static int take_mounts(struct container *container, struct container *pod, struct error *err)
 {
     for (size_t i = 0; i < pod->mount_count; i++) {
-        if (has_mount_at(container, pod->mounts[i].destination))
+        if (container_mount_at(container, pod->mounts[i].destination))
             continue;
         struct container_mount *mount =
             shape_list_add(&container->mounts, &container->mount_count, sizeof(*mount));

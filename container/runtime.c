@@ -153,7 +153,8 @@ static bool nobody_is_left(const struct place *place)
 {
     static const char control[] = "/.control";
     autofree char *cgroup = NULL;
-    if (place->runtime != CONTAINER_RUNTIME_CRUN || cgroup_of(0, &cgroup, NULL) < 0)
+    if (place->runtime != CONTAINER_RUNTIME_CRUN || access(place->scope, F_OK) == 0 ||
+        cgroup_of(0, &cgroup, NULL) < 0)
         return false;
     if (text_ends_with(cgroup, control))
         cgroup[strlen(cgroup) - strlen(control)] = '\0';

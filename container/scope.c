@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -72,14 +73,13 @@ struct manager {
     sd_bus *bus;
     const char *scope; /* borrowed */
     char *job;         /* path of the one that is waited for, or NULL */
-    char *result;      /* of it, once it is done */
+    char result[32];   /* of it, once it is done: systemd's word */
     bool removed;      /* systemd has forgotten a scope of the name */
 };
 
 static void manager_done(struct manager *manager)
 {
     free(manager->job);
-    free(manager->result);
     (void)sd_bus_flush_close_unref(manager->bus);
 }
 
@@ -102,8 +102,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *e)
     (void)e;
     if (sd_bus_message_read(m, "uoss", NULL, &job, NULL, &result) < 0)
         return 0;
-    if (manager->job && !manager->result && strcmp(manager->job, job) == 0)
-        manager->result = strdup(result);
+    if (manager->job && !*manager->result && strcmp(manager->job, job) == 0)
+        (void)snprintf(manager->result, sizeof(manager->result), "%s", result);
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int turn(struct manager *manager, int64_t wait_ms, struct error *err)
 static int job_wait(struct manager *manager, struct error *err)
 {
     int r = 0;
-    while (r == 0 && !manager->result)
+    while (r == 0 && !*manager->result)
         r = turn(manager, -1, err);
     if (r < 0)
         return r;
@@ -377,5 +377,8 @@ int scope_end(const struct place *place, struct error *err)
     int r = file_read(place->scope, CGROUP_MAX_BYTES, &cgroup, NULL, &why);
     if (r == -ENOENT)
         return 0;
-    return r < 0 ? error_set(err, r, "%s", why.text) : cgroup_kill(cgroup, err);
+    if (r < 0)
+        return error_set(err, r, "%s", why.text);
+    r = cgroup_kill(cgroup, err);
+    return r < 0 ? r : file_remove(place->scope, err);
 }

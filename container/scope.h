@@ -22,8 +22,8 @@ int scope_name(const char *unit, char **ret, struct error *err);
 int scope_enter(const struct place *place, char **ret_home, struct error *err);
 int scope_leave(const char *home, struct error *err);
 
-/* Kills what is left in the scope of the unit's container and waits for its end. That there is none
- * is success. */
+/* Kills what is left in the scope of the unit's container, waits for its end and forgets it. That
+ * there is none is success. */
 int scope_end(const struct place *place, struct error *err);
 
 #endif

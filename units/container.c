@@ -234,6 +234,15 @@ static void clear_list(const struct shape *shape, void *array, size_t *count)
     *count = 0;
 }
 
+const struct container_mount *container_mount_at(const struct container *container,
+                                                 const char *destination)
+{
+    for (size_t i = 0; i < container->mount_count; i++)
+        if (strcmp(container->mounts[i].destination, destination) == 0)
+            return &container->mounts[i];
+    return NULL;
+}
+
 void container_drop_mounts(struct container *container)
 {
     clear_list(&mount_shape, container->mounts, &container->mount_count);

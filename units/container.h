@@ -278,6 +278,9 @@ DEFINE_AUTOPTR(container);
 int container_use_bridge(struct container *container, struct error *err);
 
 void container_drop_mounts(struct container *container);
+/* NULL: nothing is mounted there. */
+const struct container_mount *container_mount_at(const struct container *container,
+                                                 const char *destination);
 
 int container_to_json(const struct container *container, json_t **ret, struct error *err);
 int container_from_json(const json_t *json, struct container **ret, struct error *err);

@@ -10,15 +10,6 @@
 
 /* --- adding mounts --- */
 
-static const struct container_mount *find_mount(const struct container *container,
-                                                const char *destination)
-{
-    for (size_t i = 0; i < container->mount_count; i++)
-        if (strcmp(container->mounts[i].destination, destination) == 0)
-            return &container->mounts[i];
-    return NULL;
-}
-
 static int mount_add(struct reading *reading, const struct unit_option *option, const char *source,
                      const char *destination, struct container_mount **ret, struct error *err)
 {
@@ -29,7 +20,7 @@ static int mount_add(struct reading *reading, const struct unit_option *option, 
                                  "\"..\"");
     if (container->mount_count >= UNIT_LIST_MAX)
         return unit_option_error(err, option, "more than %d volumes", UNIT_LIST_MAX);
-    if (find_mount(container, destination))
+    if (container_mount_at(container, destination))
         return unit_option_error(err, option, "another volume is mounted there already");
     struct container_mount *mount =
         shape_list_add(&container->mounts, &container->mount_count, sizeof(*mount));
