@@ -22,12 +22,6 @@ static int step(struct model *model, struct plan **ret, struct error *err)
     return plan_step(model, &clock, ret, err);
 }
 
-static bool is_instance_of(const char *template_name, const char *unit)
-{
-    autofree char *name = unit_name_template(unit);
-    return name && text_equal(name, template_name);
-}
-
 static int read_requirements(const struct view *view, const char *name, const char *text,
                              struct requirements **ret, struct error *err)
 {
@@ -73,7 +67,7 @@ static int suppose_rollout(const struct view *view, struct model *model, const c
     int r = 0;
     const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
     for (size_t i = 0; r == 0 && text && i < count; i++)
-        if (is_instance_of(name, units[i].name))
+        if (unit_name_is_instance_of(units[i].name, name))
             r = suppose_unit(view, model, units[i].name, text, units[i].record.unit.desired, err);
     return r;
 }

@@ -26,8 +26,7 @@ enum rollout_order_kind rollout_order_from_name(const char *name)
 
 bool rollout_has_unit(const char *rollout, const char *unit)
 {
-    autofree char *template_name = unit_name_template(unit);
-    return text_equal(rollout, unit) || (template_name && text_equal(rollout, template_name));
+    return text_equal(rollout, unit) || unit_name_is_instance_of(unit, rollout);
 }
 
 static const struct record_rollout *find_rollout(const struct view *view, const char *name)

@@ -18,6 +18,19 @@ const char *row_string(const json_t *row, const char *name)
     return value ? value : "";
 }
 
+long long row_number(const json_t *row, const char *name)
+{
+    return json_integer_value(json_object_get(row, name));
+}
+
+int json_print(const json_t *value)
+{
+    if (json_dumpf(value, stdout, JSON_INDENT(2)) < 0)
+        return complain_text("the answer cannot be written");
+    (void)putchar('\n');
+    return EXIT_CODE_OK;
+}
+
 char *machine_cell(const struct cli *cli, const char *id, const char *ip)
 {
     if (cli->full || !*id)
@@ -166,12 +179,10 @@ int list_print(const struct cli *cli, const char *path, const char *list,
     if (client_call(cli->client, "GET", path, NULL, &answer, &err) < 0)
         return complain(&err);
     json_t *items = json_object_get(answer, list);
-    if (cli->json) {
-        if (json_dumpf(items, stdout, JSON_INDENT(2)) < 0)
-            return complain_text("the answer has no list \"%s\"", list);
-        (void)putchar('\n');
-        return EXIT_CODE_OK;
-    }
+    if (cli->json && !items)
+        return complain_text("the answer has no list \"%s\"", list);
+    if (cli->json)
+        return json_print(items);
     autojson made = rows ? rows(items) : json_incref(items);
     return table_print(cli, fields, defaults, made);
 }

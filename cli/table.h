@@ -21,6 +21,9 @@ int table_print(const struct cli *cli, const struct field *fields, const char *d
 
 /* Values that several lists need. Borrowed; "" where absent. */
 const char *row_string(const json_t *row, const char *name);
+long long row_number(const json_t *row, const char *name); /* 0 where absent */
+/* On stdout, for --json. Returns an exit code and has complained if it is not 0. */
+int json_print(const json_t *value);
 /* "1315e07d.../10.0.0.1", or the whole id with --full. */
 char *machine_cell(const struct cli *cli, const char *id, const char *ip);
 

@@ -6,7 +6,7 @@
 
 static char *number(const json_t *row, const char *name)
 {
-    return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(row, name)));
+    return text_format("%lld", row_number(row, name));
 }
 
 static char *role(const struct cli *cli, const json_t *row)

@@ -25,9 +25,7 @@ int verb_plan(struct cli *cli)
     const json_t *changes = json_object_get(answer, "changes");
     for (size_t i = 0; !cli->json && i < json_array_size(changes); i++)
         print_change(json_array_get(changes, i));
-    if (cli->json) {
-        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
-        (void)putchar('\n');
-    }
+    if (cli->json)
+        (void)json_print(answer);
     return json_array_size(changes) > 0 ? PLAN_CHANGES : PLAN_NOTHING;
 }

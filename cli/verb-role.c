@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/table.h"
 
@@ -15,11 +16,6 @@ static json_t *settings_json(char *const *settings)
     return json_pack("{s:o}", "settings", list);
 }
 
-static long long count(const json_t *role, const char *field)
-{
-    return (long long)json_integer_value(json_object_get(role, field));
-}
-
 static int set(const struct cli *cli, const char *path)
 {
     struct error err;
@@ -29,8 +25,8 @@ static int set(const struct cli *cli, const char *path)
     if (r < 0)
         return complain(&err);
     (void)printf("Role %s wants %lld machines (at least %lld), %lld hold it, %lld could besides\n",
-                 row_string(role, "role"), count(role, "want"), count(role, "min"),
-                 count(role, "have"), count(role, "spare"));
+                 row_string(role, "role"), row_number(role, "want"), row_number(role, "min"),
+                 row_number(role, "have"), row_number(role, "spare"));
     return EXIT_CODE_OK;
 }
 
@@ -50,12 +46,10 @@ static int drop(const struct cli *cli, const char *path)
 
 int verb_role(struct cli *cli)
 {
-    autofree char *path = text_format("/v1/roles/%s", cli->args[1]);
+    autofree char *name = http_escape(cli->args[1]);
+    autofree char *path = name ? text_format("/v1/roles/%s", name) : NULL;
     if (!path)
         return complain_text("out of memory");
-    if (strpbrk(cli->args[1], "/?# "))
-        return complain_text("invalid role name \"%s\" (want a-z 0-9 - _, 1 to 63 characters)",
-                             cli->args[1]);
     if (strcmp(cli->args[0], "set") == 0)
         return set(cli, path);
     if (strcmp(cli->args[0], "remove") == 0)

@@ -25,11 +25,6 @@ static int call(const struct cli *cli, const char *method, const char *unit, con
     return r < 0 ? complain(&err) : EXIT_CODE_OK;
 }
 
-static long long number(const json_t *row, const char *name)
-{
-    return json_integer_value(json_object_get(row, name));
-}
-
 /* --- following --- */
 
 static char *progress_words(const json_t *rollout)
@@ -38,7 +33,8 @@ static char *progress_words(const json_t *rollout)
     const json_t *changing = json_object_get(rollout, "changing");
     const char *reason = row_string(rollout, "reason");
     text_addf(&words, "%s: %s, %lld of %lld changed", row_string(rollout, "name"),
-              row_string(rollout, "state"), number(rollout, "changed"), number(rollout, "units"));
+              row_string(rollout, "state"), row_number(rollout, "changed"),
+              row_number(rollout, "units"));
     for (size_t i = 0; i < json_array_size(changing); i++)
         text_addf(&words, "%s%s", i ? ", " : "; waiting for ",
                   json_string_value(json_array_get(changing, i)));
@@ -157,13 +153,13 @@ static char *state(const struct cli *cli, const json_t *row)
 static char *version(const struct cli *cli, const json_t *row)
 {
     (void)cli;
-    return text_format("%lld", number(row, "version"));
+    return text_format("%lld", row_number(row, "version"));
 }
 
 static char *changed(const struct cli *cli, const json_t *row)
 {
     (void)cli;
-    return text_format("%lld/%lld", number(row, "changed"), number(row, "units"));
+    return text_format("%lld/%lld", row_number(row, "changed"), row_number(row, "units"));
 }
 
 static char *changing(const struct cli *cli, const json_t *row)
@@ -185,7 +181,7 @@ static char *reason(const struct cli *cli, const json_t *row)
 static char *since(const struct cli *cli, const json_t *row)
 {
     char text[32];
-    time_t seconds = (time_t)(number(row, "since_ms") / 1000);
+    time_t seconds = (time_t)(row_number(row, "since_ms") / 1000);
     struct tm utc;
     (void)cli;
     if (!gmtime_r(&seconds, &utc) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc))
@@ -218,14 +214,6 @@ static const struct field status_fields[] = {
 };
 #define STATUS_DEFAULTS "unit,state,version,hash,changed,changing,reason"
 
-static int print_json(const json_t *value)
-{
-    if (json_dumpf(value, stdout, JSON_INDENT(2)) < 0)
-        return complain_text("the answer cannot be written");
-    (void)putchar('\n');
-    return EXIT_CODE_OK;
-}
-
 static int fetch(const struct cli *cli, json_t **ret)
 {
     autofree char *unit = NULL;
@@ -244,7 +232,7 @@ static int show_status(struct cli *cli)
     if (code != EXIT_CODE_OK)
         return code;
     autojson rows = json_pack("[O]", rollout);
-    return cli->json ? print_json(rollout) : table_print(cli, status_fields, STATUS_DEFAULTS, rows);
+    return cli->json ? json_print(rollout) : table_print(cli, status_fields, STATUS_DEFAULTS, rows);
 }
 
 static int show_history(struct cli *cli)
@@ -262,7 +250,7 @@ static int show_history(struct cli *cli)
     if (code != EXIT_CODE_OK)
         return code;
     const json_t *history = json_object_get(rollout, "history");
-    return cli->json ? print_json(history)
+    return cli->json ? json_print(history)
                      : table_print(cli, fields, "version,hash,since,how,good", history);
 }
 

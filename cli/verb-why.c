@@ -73,7 +73,5 @@ int verb_why(struct cli *cli)
         return complain(&err);
     if (!cli->json)
         return print(cli, why);
-    (void)json_dumpf(why, stdout, JSON_INDENT(2));
-    (void)putchar('\n');
-    return EXIT_CODE_OK;
+    return json_print(why);
 }

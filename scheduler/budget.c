@@ -12,8 +12,7 @@ static size_t at_least_one(size_t share)
 static bool copy_is(const struct placement *p, enum copy_health health)
 {
     return placement_holds(p) && p->want == WANT_RUN && p->health == health &&
-           p->answered_revision >= p->assignment_mod && p->key.machine->registration > 0 &&
-           p->state_registration == p->key.machine->registration;
+           placement_has_answered(p);
 }
 
 static bool has_copy(const struct unit *unit, enum copy_health health)

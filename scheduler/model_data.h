@@ -359,6 +359,13 @@ static inline bool placement_holds(const struct placement *p)
            (p->planned || p->want == WANT_RUN || p->want == WANT_LOADED);
 }
 
+/* Its machine is there, and its state answers this very assignment, or a later one. */
+static inline bool placement_has_answered(const struct placement *p)
+{
+    return p->answered_revision >= p->assignment_mod && p->key.machine->registration > 0 &&
+           p->state_registration == p->key.machine->registration;
+}
+
 /* A planned move is under way. */
 static inline bool placement_moves(const struct placement *p)
 {
@@ -368,6 +375,13 @@ static inline bool placement_moves(const struct placement *p)
 static inline bool machine_is_draining(const struct machine *machine)
 {
     return machine->drain_mod > 0 && !machine->drain.expired;
+}
+
+/* Given up within this step: its machine, which is there, has not even begun to stop the role's
+ * units. */
+static inline bool slot_was_just_cleared(const struct slot *slot)
+{
+    return slot->has_plan && !slot->planned && slot->machine && slot->machine->registration > 0;
 }
 
 static inline struct machine *slot_holder(const struct slot *slot)

@@ -109,13 +109,12 @@ bool role_is_leaving(const struct role *role, const struct machine *machine)
     return false;
 }
 
-/* Within this step: its machine has not even begun to stop the role's units. */
 static bool has_just_given_up(const struct role *role, const struct machine *machine)
 {
     const struct slot *slot = NULL;
     DL_FOREACH(role->slots, slot)
-        if (slot->has_plan && slot->planned != machine && slot->machine == machine)
-            return machine->registration > 0;
+        if (slot_was_just_cleared(slot) && slot->machine == machine)
+            return true;
     return false;
 }
 

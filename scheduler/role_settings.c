@@ -149,14 +149,18 @@ static int apply_one(struct record_role *role, const char *text, struct error *e
     return unknown_key(key, err);
 }
 
+static int refuse_name(const char *what, const char *name, struct error *err)
+{
+    return error_set(err, -EINVAL,
+                     "%sinvalid role name \"%s\" (want a-z 0-9 - _, 1 to 63 characters)", what,
+                     name);
+}
+
 static int check_conflicts(const struct record_role *role, const char *name, struct error *err)
 {
     for (char **other = role->conflicts; other && *other; other++) {
         if (!role_name_is_valid(*other))
-            return error_set(err, -EINVAL,
-                             "conflicts: invalid role name \"%s\" (want a-z 0-9 - _, 1 to 63 "
-                             "characters)",
-                             *other);
+            return refuse_name("conflicts: ", *other, err);
         if (text_equal(*other, name))
             return error_set(err, -EINVAL, "role \"%s\" conflicts with itself", name);
     }
@@ -166,8 +170,7 @@ static int check_conflicts(const struct record_role *role, const char *name, str
 static int check(const struct record_role *role, const char *name, struct error *err)
 {
     if (!role_name_is_valid(name))
-        return error_set(err, -EINVAL,
-                         "invalid role name \"%s\" (want a-z 0-9 - _, 1 to 63 characters)", name);
+        return refuse_name("", name, err);
     if (role->nodes < 0)
         return error_set(err, -EINVAL, "role \"%s\" has no \"nodes\": say nodes=N", name);
     if (role->nodes > 0 && role->min_nodes > role->nodes)

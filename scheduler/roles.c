@@ -246,13 +246,12 @@ static bool is_damped(struct step *step, const struct role *role)
     return true;
 }
 
-/* Given up within this step: its machine has not even begun to stop the role's units. */
 static unsigned int count_just_cleared(const struct role *role)
 {
     unsigned int count = 0;
     const struct slot *slot = NULL;
     DL_FOREACH(role->slots, slot)
-        count += slot->has_plan && !slot->planned && slot->machine->registration > 0;
+        count += slot_was_just_cleared(slot);
     return count;
 }
 

@@ -83,18 +83,12 @@ static const struct placement *find_copy(const struct unit *unit)
     return NULL;
 }
 
-/* The machine is there, and speaks of this very assignment. */
-static bool has_answered(const struct placement *p)
-{
-    return p && p->answered_revision >= p->assignment_mod && p->key.machine->registration > 0 &&
-           p->state_registration == p->key.machine->registration;
-}
-
 static bool went_wrong(const struct unit *unit, struct text *why)
 {
     const struct placement *p = find_copy(unit);
-    bool failed = has_answered(p) && p->health == COPY_FAILED;
-    bool unhealthy = has_answered(p) && p->check == CHECK_UNHEALTHY;
+    bool answered = p && placement_has_answered(p);
+    bool failed = answered && p->health == COPY_FAILED;
+    bool unhealthy = answered && p->check == CHECK_UNHEALTHY;
     if (!why || !(failed || unhealthy))
         return failed || unhealthy;
     text_addf(why, "%s on ", unit->name);
@@ -148,7 +142,7 @@ static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout
 
 static void see_copy(struct rollout_watch *watch, const struct placement *p, int64_t now_ms)
 {
-    bool up = has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
+    bool up = p && placement_has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
     if (!p || p->key.machine->registration == 0)
         watch->begun_ms = now_ms;
     if (watch->up_since_ms >= 0 && (!up || watch->run != p->run)) {

@@ -124,6 +124,15 @@ char *unit_name_template(const char *name)
     return text_format("%.*s%s", (int)(strchr(name, '@') - name + 1), name, strrchr(name, '.'));
 }
 
+bool unit_name_is_instance_of(const char *name, const char *template_name)
+{
+    if (!unit_name_is_instance(name))
+        return false;
+    size_t prefix = (size_t)(strchr(name, '@') - name) + 1;
+    return strncmp(name, template_name, prefix) == 0 &&
+           strcmp(strrchr(name, '.'), template_name + prefix) == 0;
+}
+
 char *unit_name_mangle(const char *typed)
 {
     const char *slash = strrchr(typed, '/');

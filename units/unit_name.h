@@ -21,6 +21,8 @@ bool unit_name_is_instance(const char *name); /* p@i.service */
 const char *unit_name_type(const char *name);
 /* "p@.service" of "p@i.service"; caller frees. NULL if it is no instance or memory ran out. */
 char *unit_name_template(const char *name);
+/* Is this its template? */
+bool unit_name_is_instance_of(const char *name, const char *template_name);
 /* What a person typed: its last path component, with ".service" added if it has no suffix of a
  * unit. Caller frees; NULL if memory ran out. */
 char *unit_name_mangle(const char *typed);
