@@ -29,7 +29,7 @@ enum {
 
 void agent_tell_systemd(struct agent *agent)
 {
-    if (!agent->world->machine) /* or the process is others', too */
+    if (!agent->world->shares_process)
         loop_timer_set(agent->trim, TRIM_MS);
     autofree char *status =
         text_format("STATUS=%s%s",
@@ -408,9 +408,7 @@ static int make_units(struct agent *agent, struct error *err)
     };
     r = runner_new(&runner, &agent->runner, err);
     if (r == 0)
-        r = agent->world->systemd_new
-                ? agent->world->systemd_new(agent->loop, &callbacks, agent, &agent->systemd, err)
-                : systemd_bus_new(agent->loop, &callbacks, agent, &agent->systemd, err);
+        r = agent->world->systemd_new(agent->loop, &callbacks, agent, &agent->systemd, err);
     if (r == 0)
         runner_set_systemd(agent->runner, agent->systemd);
     return r;

@@ -11,6 +11,8 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
+#include <stdbool.h>
+
 #include "agent/config.h"
 #include "agent/machine.h"
 #include "agent/systemd.h"
@@ -28,7 +30,8 @@ struct agent_world {
     const struct machine *machine; /* NULL: this one */
     struct kv *kv;                 /* shared with others; NULL: a client of the agent's own */
     int (*systemd_new)(struct loop *loop, const struct systemd_callbacks *callbacks, void *userdata,
-                       struct systemd **ret, struct error *err); /* NULL: over the system bus */
+                       struct systemd **ret, struct error *err);
+    bool shares_process; /* with other agents: its memory is not this one's to give back */
 };
 
 /* Everything borrowed. Begins at once; the caller runs the loop. -EBUSY: another musterd runs here.

@@ -7,37 +7,6 @@
 
 #include "base/text.h"
 
-struct need {
-    size_t compares;
-    size_t ops;
-};
-
-/* The most that an action of the kind adds. */
-static struct need need_of(enum action_kind kind)
-{
-    switch (kind) {
-    case ACTION_ASSIGN:
-        return (struct need){ 3, 1 };
-    case ACTION_MOVE:
-        return (struct need){ 6, 3 };
-    case ACTION_DROP:
-        return (struct need){ 3, 2 };
-    case ACTION_SLOT:
-    case ACTION_UPDATE:
-        return (struct need){ 2, 1 };
-    case ACTION_VERDICT:
-    case ACTION_CLEAR_VERDICT:
-    case ACTION_CLEAR_SLOT:
-    case ACTION_DRAIN:
-    case ACTION_CLEAR_BRAKE:
-    case ACTION_CORDON:
-    case ACTION_ROLLOUT:
-    case ACTION_INVALID:
-        break;
-    }
-    return (struct need){ 1, 1 };
-}
-
 /* Takes s into the transaction's care; NULL if there is none or memory ran out. */
 static const char *keep(struct commit *commit, char *s)
 {
@@ -319,27 +288,31 @@ static bool add(const struct commit_context *context, struct commit *commit,
     return false;
 }
 
+static bool is_too_big(const struct commit *commit)
+{
+    return commit->compare_count > KV_TXN_OPS_MAX || commit->op_count > KV_TXN_OPS_MAX ||
+           commit->bytes > COMMIT_BYTES_MAX;
+}
+
 int commit_add(const struct commit_context *context, struct commit *commit,
                const struct action *action, struct error *err)
 {
     const size_t compare_count = commit->compare_count;
     const size_t op_count = commit->op_count;
-    const struct need need = need_of(action->kind);
-    if (commit->compare_count + need.compares > KV_TXN_OPS_MAX ||
-        commit->op_count + need.ops > KV_TXN_OPS_MAX)
-        return 1;
+    const bool is_once = commit->is_once;
     if (!add(context, commit, action))
         return error_set(err, -EINVAL, "action %s for %s cannot be written",
                          action_kind_name(action->kind),
                          action->unit      ? action->unit
                          : action->rollout ? action->rollout
                                            : action->role);
-    if (commit->bytes > COMMIT_BYTES_MAX && op_count > 0) { /* its strings stay until the end */
-        commit->compare_count = compare_count;
-        commit->op_count = op_count;
-        return 1;
-    }
-    return 0;
+    if (op_count == 0 || !is_too_big(commit))
+        return 0;
+    /* The action is for another one; its strings stay until the end. */
+    commit->compare_count = compare_count;
+    commit->op_count = op_count;
+    commit->is_once = is_once;
+    return 1;
 }
 
 void commit_done(struct commit *commit)

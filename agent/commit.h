@@ -17,12 +17,15 @@
 #include "kvclient/kv.h"
 #include "scheduler/plan.h"
 
-enum { COMMIT_BYTES_MAX = 512 * 1024 }; /* etcd takes 1.5 MiB, and base64 makes more of them */
+enum {
+    COMMIT_BYTES_MAX = 512 * 1024, /* etcd takes 1.5 MiB, and base64 makes more of them */
+    COMMIT_ACTION_MAX = 6,         /* compares or ops that one action adds at the most: a move */
+};
 
 struct commit {
-    struct kv_compare compares[KV_TXN_OPS_MAX];
+    struct kv_compare compares[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
     size_t compare_count;
-    struct kv_op ops[KV_TXN_OPS_MAX];
+    struct kv_op ops[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
     size_t op_count;
     char **strings; /* owns the keys and values above */
     size_t string_count;

@@ -82,6 +82,7 @@ static int run(const struct config *config, struct error *err)
         .state = "/var/lib/muster",
         .links = "/run/systemd/system",
         .helper = PKGLIBDIR "/muster-container",
+        .systemd_new = systemd_bus_new,
     };
     autoptr(loop) loop = NULL;
     autoptr(agent) agent = NULL;

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "kvclient/backoff.h"
+#include "kvclient/kv_copy.h"
 
 enum { RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000 };
 
@@ -64,50 +65,6 @@ struct transaction {
 
 /* Writes and their memory. */
 
-static void free_text(const char *text)
-{
-    union {
-        const char *borrowed;
-        char *own;
-    } it = { .borrowed = text };
-    free(it.own);
-}
-
-static char *copy_bytes(const char *bytes, size_t length)
-{
-    char *copy = malloc(length + 1);
-    if (copy) {
-        memcpy(copy, bytes, length);
-        copy[length] = '\0';
-    }
-    return copy;
-}
-
-static void compare_done(struct kv_compare *compare)
-{
-    free_text(compare->key);
-    free_text(compare->value);
-    *compare = (struct kv_compare){ 0 };
-}
-
-static int compare_copy(const struct kv_compare *from, struct kv_compare *ret)
-{
-    struct kv_compare copy = *from;
-    copy.value = NULL;
-    copy.value_length = 0;
-    copy.key = strdup(from->key);
-    if (from->target == KV_TARGET_VALUE) {
-        copy.value_length = kv_value_length(from->value, from->value_length);
-        copy.value = copy_bytes(from->value, copy.value_length);
-    }
-    if (!copy.key || (from->target == KV_TARGET_VALUE && !copy.value)) {
-        compare_done(&copy);
-        return -ENOMEM;
-    }
-    *ret = copy;
-    return 0;
-}
-
 /* Its key is sent twice: compared, and read if the compare fails. */
 static size_t compare_bytes(const struct kv_compare *compare)
 {
@@ -117,10 +74,9 @@ static size_t compare_bytes(const struct kv_compare *compare)
 static void entry_free(struct entry *entry)
 {
     for (size_t i = 0; i < entry->compare_count; i++)
-        compare_done(&entry->compares[i]);
+        kv_compare_done(&entry->compares[i]);
     free(entry->compares);
-    free_text(entry->op.key);
-    free_text(entry->op.value);
+    kv_op_done(&entry->op);
     free(entry->reason);
     free(entry);
 }
@@ -128,16 +84,10 @@ DEFINE_AUTOPTR(entry);
 
 static int copy_op(struct entry *entry, const struct kv_op *op)
 {
-    entry->op = *op;
-    entry->op.value = NULL;
-    entry->op.key = strdup(op->key);
-    entry->bytes = strlen(op->key) + KV_BATCH_PIECE_BYTES;
-    if (op->kind == KV_OP_PUT) {
-        entry->op.value_length = kv_value_length(op->value, op->value_length);
-        entry->op.value = copy_bytes(op->value, entry->op.value_length);
-        entry->bytes += entry->op.value_length;
-    }
-    return entry->op.key && (entry->op.value || op->kind != KV_OP_PUT) ? 0 : -ENOMEM;
+    int r = kv_op_copy(op, &entry->op);
+    if (r == 0)
+        entry->bytes = strlen(op->key) + entry->op.value_length + KV_BATCH_PIECE_BYTES;
+    return r;
 }
 
 static int copy_compares(struct entry *entry, const struct kv_batch_write *write)
@@ -147,7 +97,7 @@ static int copy_compares(struct entry *entry, const struct kv_batch_write *write
         return -ENOMEM;
     for (; entry->compare_count < write->compare_count; entry->compare_count++) {
         struct kv_compare *copy = &entry->compares[entry->compare_count];
-        if (compare_copy(&write->compares[entry->compare_count], copy) < 0)
+        if (kv_compare_copy(&write->compares[entry->compare_count], copy) < 0)
             return -ENOMEM;
         entry->bytes += compare_bytes(copy);
     }
@@ -250,7 +200,7 @@ static void batch_destroy(struct kv_batch *batch)
     list_free(&batch->queued);
     list_free(&batch->sent);
     list_free(&batch->ended);
-    compare_done(&batch->guard);
+    kv_compare_done(&batch->guard);
     free(batch);
 }
 
@@ -549,7 +499,7 @@ int kv_batch_new(struct loop *loop, struct kv *kv, const struct kv_compare *guar
     batch->kv = kv;
     batch->sent_max = KV_TXN_OPS_MAX;
     batch->backoff = (struct backoff){ .first_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
-    if (compare_copy(guard, &batch->guard) < 0)
+    if (kv_compare_copy(guard, &batch->guard) < 0)
         return error_oom(err);
     int r = loop ? loop_timer_new(loop, "batch", on_timer, batch, &batch->timer, err) : 0;
     if (r < 0)
@@ -623,9 +573,9 @@ void kv_batch_flush(struct kv_batch *batch)
 int kv_batch_resume(struct kv_batch *batch, const struct kv_compare *guard, struct error *err)
 {
     struct kv_compare copy = { 0 };
-    if (compare_copy(guard, &copy) < 0)
+    if (kv_compare_copy(guard, &copy) < 0)
         return error_oom(err);
-    compare_done(&batch->guard);
+    kv_compare_done(&batch->guard);
     batch->guard = copy;
     batch->guard_is_new = true;
     batch->state = 0;

@@ -8,78 +8,48 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "kvclient/kv_copy.h"
 #include "kvclient/kv_memory_internal.h"
 
 static void free_ops(const struct kv_op *ops, size_t count)
 {
-    struct kv_op *own = (struct kv_op *)(void *)ops;
-    for (size_t i = 0; i < count; i++) {
-        free((char *)own[i].key);
-        free((char *)own[i].value);
-    }
+    struct kv_op *own = (struct kv_op *)ops;
+    for (size_t i = 0; own && i < count; i++)
+        kv_op_done(&own[i]);
     free(own);
 }
 
 static void late_free(struct late *late)
 {
-    struct kv_compare *compares = (struct kv_compare *)(void *)late->txn.compares;
-    for (size_t i = 0; compares && i < late->txn.compare_count; i++) {
-        free((char *)compares[i].key);
-        free((char *)compares[i].value);
-    }
+    struct kv_compare *compares = (struct kv_compare *)late->txn.compares;
+    for (size_t i = 0; compares && i < late->txn.compare_count; i++)
+        kv_compare_done(&compares[i]);
     free(compares);
     free_ops(late->txn.success, late->txn.success_count);
     free_ops(late->txn.failure, late->txn.failure_count);
     free(late);
 }
 
-/* The bytes and a NUL after them; length as kv_value_length() counts. *ret NULL where there is
- * none.
- */
-static int copy_value(const char *value, size_t length, const char **ret)
-{
-    if (!value)
-        return 0;
-    size_t bytes = kv_value_length(value, length);
-    char *copy = calloc(1, bytes + 1);
-    if (!copy)
-        return -ENOMEM;
-    memcpy(copy, value, bytes);
-    *ret = copy;
-    return 0;
-}
-
+/* *ret_count: how many of them are whole. */
 static int copy_ops(const struct kv_op *ops, size_t count, const struct kv_op **ret,
                     size_t *ret_count)
 {
-    struct kv_op *copies = calloc(count ? count : 1, sizeof(*copies));
+    struct kv_op *copies = calloc(count + 1, sizeof(*copies));
     int r = copies ? 0 : -ENOMEM;
     *ret = copies;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        copies[i] = ops[i];
-        copies[i].value = NULL;
-        copies[i].key = strdup(ops[i].key);
-        *ret_count = i + 1;
-        r = copies[i].key ? copy_value(ops[i].value, ops[i].value_length, &copies[i].value)
-                          : -ENOMEM;
-    }
+    for (*ret_count = 0; r == 0 && *ret_count < count; *ret_count += r == 0)
+        r = kv_op_copy(&ops[*ret_count], &copies[*ret_count]);
     return r;
 }
 
 static int copy_compares(const struct kv_txn *txn, struct kv_txn *ret)
 {
-    struct kv_compare *copies =
-        calloc(txn->compare_count ? txn->compare_count : 1, sizeof(*copies));
+    struct kv_compare *copies = calloc(txn->compare_count + 1, sizeof(*copies));
     int r = copies ? 0 : -ENOMEM;
+    size_t *count = &ret->compare_count;
     ret->compares = copies;
-    for (size_t i = 0; r == 0 && i < txn->compare_count; i++) {
-        const struct kv_compare *from = &txn->compares[i];
-        copies[i] = *from;
-        copies[i].value = NULL;
-        copies[i].key = strdup(from->key);
-        ret->compare_count = i + 1;
-        r = copies[i].key ? copy_value(from->value, from->value_length, &copies[i].value) : -ENOMEM;
-    }
+    for (*count = 0; r == 0 && *count < txn->compare_count; *count += r == 0)
+        r = kv_compare_copy(&txn->compares[*count], &copies[*count]);
     return r;
 }
 

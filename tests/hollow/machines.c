@@ -85,7 +85,8 @@ static int start(struct machines *machines, const struct machines_options *optio
                                           .helper = PKGLIBDIR "/muster-container",
                                           .machine = &hollow->machine,
                                           .kv = machines->kv,
-                                          .systemd_new = systemd_fake_new_in_loop };
+                                          .systemd_new = systemd_fake_new_in_loop,
+                                          .shares_process = true };
     int r = configure(options, number, hollow, err);
     return r < 0 ? r
                  : agent_new(machines->loop, hollow->config, &hollow->world, &hollow->agent, err);

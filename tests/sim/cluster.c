@@ -516,7 +516,8 @@ static int begin_machine(struct sim *sim, size_t i)
                                      .links = m->links,
                                      .helper = "/helper",
                                      .machine = &m->machine,
-                                     .systemd_new = make_systemd };
+                                     .systemd_new = make_systemd,
+                                     .shares_process = true };
     m->config->socket_path[0] = '\0';
     m->config->ttl_ms = SIM_TTL_MS;
     m->pump_ms = m->told_ms = INT64_MAX;
