@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scheduler alone against a random world; test-sched-sim.c says what is claimed.
+ *
+ *   sched_world.c    chance and story, the toy store, what can be put into it
+ *   sched_disturb.c  what happens to the world, and what agents acknowledge
+ *   sched_leader.c   a leader: its plans become writes, if their guards hold
+ *   sched_rules.c    what must always hold
+ *   sched_rest.c     what must hold when the world has calmed down
+ */
+#ifndef TESTS_SIM_SCHED_H
+#define TESTS_SIM_SCHED_H
+
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+#define TEMPLATE "t@.service"
+
+enum { MACHINES = 5, UNITS = 16, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+
+struct entry {
+    char *key;
+    json_t *value; /* NULL: free */
+    int64_t create, mod;
+};
+
+struct event {
+    char *key;
+    json_t *value; /* json_null(): deleted */
+    int64_t create, mod;
+};
+
+struct sim {
+    uint64_t random;
+    uint64_t seed;
+    struct entry store[KEYS_MAX];
+    int64_t revision;
+    int64_t now_ms;
+    struct event *events;
+    size_t event_count;
+    struct model *model;
+    struct text story;
+};
+
+enum { MEMORY = 100 }; /* of each machine */
+
+/* What the test knows of its units by itself: the rules are checked without the code under test. */
+struct sim_sort {
+    const char *name;
+    const char *x_fleet;
+    const char *rack; /* wants this rack */
+    const char *role; /* wants db to be this */
+    const char *peer; /* wants to be with it */
+    char group;       /* conflicts with others of its group */
+    bool stays;       /* Failover=never */
+    int memory;       /* that it asks, of MEMORY */
+    int priority;
+};
+extern const struct sim_sort sim_sorts[UNITS];
+
+/* --- sched_world.c --- */
+
+uint64_t sim_dice(struct sim *sim, uint64_t sides);
+void sim_tell(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the test with the seed and its story. */
+void sim_broken(struct sim *sim, const char *what, const char *which);
+void sim_require(struct sim *sim, bool holds, const char *what, const char *which);
+struct entry *sim_find(struct sim *sim, const char *key);
+struct entry *sim_findf(struct sim *sim, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* What the store has to tell reaches the leader. */
+void sim_deliver(struct sim *sim);
+/* Another one, which knows what the store has and nothing else. */
+void sim_new_leader(struct sim *sim);
+char sim_letter(size_t machine);
+bool sim_is_present(struct sim *sim, char m);
+json_t *sim_record(const char *format, ...);
+void sim_putf(struct sim *sim, json_t *value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sim_delf(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_put_member(struct sim *sim, char m);
+void sim_put_presence(struct sim *sim, char m, bool ready);
+bool sim_is_instance(const char *unit);
+const char *sim_field_of(const struct entry *entry, const char *name);
+int64_t sim_number_of(const struct entry *entry, const char *name);
+void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired);
+
+/* --- sched_disturb.c --- */
+
+void sim_read_rollout(struct sim *sim, struct record_rollout *ret);
+void sim_disturb(struct sim *sim);
+/* They do what they were told, all of it or by chance; true if any did. */
+bool sim_agents(struct sim *sim, bool hurry);
+
+/* --- sched_leader.c --- */
+
+/* One turn; true if it wrote anything. calm: nothing else happens meanwhile. */
+bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms);
+
+/* --- sched_rules.c --- */
+
+size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1]);
+size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
+void sim_check_store(struct sim *sim);
+bool sim_takes_newcomers(struct sim *sim, char m);
+bool sim_is_to_run(struct sim *sim, const char *unit);
+bool sim_is_another_down(struct sim *sim, const char *unit);
+void sim_check_plan(struct sim *sim, const struct plan *plan);
+
+/* --- sched_rest.c --- */
+
+void sim_calm_down(struct sim *sim);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "tests/sim/sched.h"
+
+/* --- writes of the leader --- */
+
+static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    const struct entry *e = sim_find(sim, key);
+    int64_t have = !e ? 0 : create ? e->create : e->mod;
+    return want < 0 || want == have;
+}
+
+static bool op_is_as_seen(struct sim *sim, const struct action *a)
+{
+    if (a->rollout)
+        return guard(sim, a->op_mod, false, "ops/rollout/%s", a->rollout);
+    if (a->kind == ACTION_CORDON)
+        return guard(sim, a->op_mod, false, "cordons/%c", a->machine[0]);
+    return a->kind == ACTION_CLEAR_BRAKE
+               ? guard(sim, a->op_mod, false, "ops/brake")
+               : guard(sim, a->op_mod, false, "ops/drain/%c", a->machine ? a->machine[0] : '-');
+}
+
+static bool guards_hold(struct sim *sim, const struct action *a)
+{
+    char m = a->machine ? a->machine[0] : '-';
+    char from = a->from_machine ? a->from_machine[0] : '-';
+    const char *unit = a->unit ? a->unit : "-";
+    return guard(sim, a->unit_mod, false, "units/%s", unit) &&
+           guard(sim, a->assignment_mod, false, "nodes/%c/units/%s", m, unit) &&
+           guard(sim, a->state_mod, false, "states/%c/%s", m, unit) &&
+           guard(sim, a->registration, true, "nodes/%c/presence", m) &&
+           guard(sim, a->from_assignment_mod, false, "nodes/%c/units/%s", from, unit) &&
+           guard(sim, a->from_state_mod, false, "states/%c/%s", from, unit) &&
+           guard(sim, a->from_registration, true, "nodes/%c/presence", from) &&
+           guard(sim, a->verdict_mod, false, "verdicts/%s", unit) && op_is_as_seen(sim, a) &&
+           (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
+}
+
+/* The one way to lose a copy that runs: its machine is gone, or said that it stopped. */
+static void check_leave(struct sim *sim, char m, const char *unit)
+{
+    const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
+    const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", m, unit);
+    const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
+    bool stopped =
+        presence && assignment && state &&
+        json_integer_value(json_object_get(state->value, "released_revision")) == assignment->mod &&
+        json_integer_value(json_object_get(state->value, "registration")) == presence->create;
+    sim_require(sim, !presence || stopped, "taken from a machine that still runs it", unit);
+}
+
+static void write_assignment(struct sim *sim, const struct action *a)
+{
+    autofree char *reason = action_reason(a);
+    sim_putf(sim,
+             sim_record("{s:s,s:s,s:s,s:I,s:s,s:i,s:s}", "cause", move_cause_name(a->cause), "blob",
+                        a->blob, "want", want_name(a->want), "unit_revision",
+                        (json_int_t)a->unit_revision, "failover", failover_name(a->failover),
+                        "epoch", 1, "reason", reason),
+             "nodes/%c/units/%s", a->machine[0], a->unit);
+}
+
+static void update_unit(struct sim *sim, const struct action *a)
+{
+    const struct entry *unit = sim_findf(sim, "units/%s", a->unit);
+    sim_putf(sim,
+             sim_record("{s:s,s:s,s:I,s:O}", "blob", a->blob, "desired", desired_name(a->desired),
+                        "restart_revision", (json_int_t)a->restart_revision, "x-fleet",
+                        json_object_get(unit->value, "x-fleet")),
+             "units/%s", a->unit);
+}
+
+static void leave(struct sim *sim, char m, const char *unit)
+{
+    check_leave(sim, m, unit);
+    sim_delf(sim, "nodes/%c/units/%s", m, unit);
+    sim_delf(sim, "states/%c/%s", m, unit);
+}
+
+static void perform(struct sim *sim, const struct action *a)
+{
+    char m[2] = { a->machine ? a->machine[0] : '-', '\0' };
+    autofree char *reason = action_reason(a);
+    sim_tell(sim, "%s %s %s: %s", action_kind_name(a->kind), a->unit ? a->unit : a->role, m,
+             reason);
+    switch (a->kind) {
+    case ACTION_MOVE:
+        leave(sim, a->from_machine[0], a->unit);
+        write_assignment(sim, a);
+        return;
+    case ACTION_ASSIGN:
+        write_assignment(sim, a);
+        return;
+    case ACTION_DROP:
+        leave(sim, m[0], a->unit);
+        return;
+    case ACTION_VERDICT:
+        sim_putf(sim,
+                 sim_record("{s:I,s:s,s:s,s:s,s:I}", "attempts", (json_int_t)a->attempts, "tried",
+                            a->tried ? a->tried : "", "kind", verdict_kind_name(a->verdict),
+                            "reason", reason, "unit_revision", (json_int_t)a->unit_revision),
+                 "verdicts/%s", a->unit);
+        return;
+    case ACTION_CLEAR_VERDICT:
+        sim_delf(sim, "verdicts/%s", a->unit);
+        return;
+    case ACTION_SLOT:
+        sim_putf(sim, sim_record("{s:s}", "machine", m), "slots/%s/%u", a->role, a->index);
+        return;
+    case ACTION_CLEAR_SLOT:
+        sim_delf(sim, "slots/%s/%u", a->role, a->index);
+        return;
+    case ACTION_DRAIN:
+        sim_putf(sim,
+                 sim_record("{s:b,s:b,s:s,s:I,s:I}", "drained", a->drain->drained, "expired",
+                            a->drain->expired, "problem", a->drain->problem, "since_ms",
+                            (json_int_t)a->drain->since_ms, "timeout_ms",
+                            (json_int_t)a->drain->timeout_ms),
+                 "ops/drain/%s", m);
+        return;
+    case ACTION_CORDON:
+        sim_putf(sim, sim_record("{s:s}", "reason", reason), "cordons/%s", m);
+        return;
+    case ACTION_CLEAR_BRAKE:
+        sim_delf(sim, "ops/brake");
+        return;
+    case ACTION_UPDATE:
+        update_unit(sim, a);
+        return;
+    case ACTION_ROLLOUT:
+        sim_tell(sim, "%s", a->record);
+        sim_putf(sim, json_loads(a->record, 0, NULL), "ops/rollout/%s", a->rollout);
+        return;
+    case ACTION_INVALID:
+        sim_broken(sim, "an action of no kind", reason);
+    }
+}
+
+/* One turn of the leader; true if it wrote anything. */
+bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { sim->now_ms, 0, sim->now_ms };
+    sim_deliver(sim);
+    assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
+    sim_check_plan(sim, plan);
+    *ret_wake_ms = plan->wake_ms;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!calm && sim_dice(sim, 8) == 0)
+            sim_disturb(sim);
+        if (!calm && sim_dice(sim, 40) == 0) {
+            sim_new_leader(sim);
+            break;
+        }
+        bool lands = guards_hold(sim, &plan->actions[i]);
+        sim_require(sim, lands || !calm, "a guard fails though nothing changed",
+                    action_kind_name(plan->actions[i].kind));
+        if (lands)
+            perform(sim, &plan->actions[i]);
+        sim_check_store(sim);
+    }
+    return plan->count > 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "tests/sim/sched.h"
+
+/* --- the end: calm --- */
+
+static const char *metadata_of(struct sim *sim, char m, const char *key)
+{
+    const struct entry *member = sim_findf(sim, "members/%c", m);
+    return json_string_value(json_object_get(json_object_get(member->value, "metadata"), key));
+}
+
+static bool role_fits(struct sim *sim, char m, const char *wish)
+{
+    char holders[MACHINES + 1];
+    (void)sim_count_holders(sim, holders);
+    if (strchr(holders, m))
+        return strcmp(wish, "active") == 0;
+    const char *priority =
+        json_string_value(json_object_get(sim_findf(sim, "members/%c", m)->value, "role_priority"));
+    return strcmp(wish, "standby") == 0 && strcmp(priority, "db=0") != 0;
+}
+
+static bool rules_hold(struct sim *sim, const struct sim_sort *sort, char m)
+{
+    if (sort->rack && strcmp(metadata_of(sim, m, "rack"), sort->rack) != 0)
+        return false;
+    if (sort->role && !role_fits(sim, m, sort->role))
+        return false;
+    if (sort->peer && !sim_findf(sim, "nodes/%c/units/%s", m, sort->peer))
+        return false;
+    for (size_t i = 0; i < UNITS; i++)
+        if (&sim_sorts[i] != sort && sort->group && sim_sorts[i].group == sort->group &&
+            sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
+            return false;
+    return true;
+}
+
+static bool is_wanted(struct sim *sim, const struct sim_sort *sort)
+{
+    const struct entry *unit = sim_findf(sim, "units/%s", sort->name);
+    return unit &&
+           strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
+}
+
+/* Is there room for it beside those of its priority or a higher one (or beside all)? */
+static bool has_room(struct sim *sim, const struct sim_sort *sort, char m, bool beside_all)
+{
+    int used = 0;
+    for (size_t i = 0; i < UNITS; i++)
+        if (&sim_sorts[i] != sort && (beside_all || sim_sorts[i].priority >= sort->priority) &&
+            sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
+            used += sim_sorts[i].memory;
+    return sort->memory == 0 || used + sort->memory <= MEMORY;
+}
+
+/* What a drained machine still has is what nobody else takes, or what waits for another instance to
+ * be up again. */
+static void check_drained(struct sim *sim, const struct sim_sort *sort, char home)
+{
+    const struct entry *drain = sim_findf(sim, "ops/drain/%c", home);
+    if (!drain || json_is_true(json_object_get(drain->value, "expired")))
+        return;
+    for (size_t i = 0; !sim_is_another_down(sim, sort->name) && i < MACHINES; i++)
+        sim_require(sim,
+                    !sim_takes_newcomers(sim, sim_letter(i)) ||
+                        !rules_hold(sim, sort, sim_letter(i)) ||
+                        !has_room(sim, sort, sim_letter(i), true),
+                    "a drain leaves a unit that another machine takes", sort->name);
+    sim_require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
+                "a drain does not say what it leaves", sort->name);
+}
+
+static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
+{
+    char homes[MACHINES + 1];
+    size_t count = sim_homes_of(sim, sort->name, homes);
+    if (!is_wanted(sim, sort)) {
+        sim_require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
+        return;
+    }
+    if (count == 1 && sim_is_present(sim, homes[0])) {
+        sim_require(sim, rules_hold(sim, sort, homes[0]), "a unit is where it must not be",
+                    sort->name);
+        check_drained(sim, sort, homes[0]);
+        return;
+    }
+    sim_require(sim, sim_findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten",
+                sort->name);
+    for (size_t i = 0; !(count == 1 && sort->stays) && i < MACHINES; i++)
+        sim_require(sim,
+                    !sim_takes_newcomers(sim, sim_letter(i)) ||
+                        !rules_hold(sim, sort, sim_letter(i)) ||
+                        !has_room(sim, sort, sim_letter(i), false),
+                    "a unit waits though a machine would do, or less important ones would yield",
+                    sort->name);
+}
+
+static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, const char *unit)
+{
+    const struct entry *e = sim_findf(sim, "units/%s", unit);
+    if (!e || !sim_is_instance(unit))
+        return true;
+    if (rollout->restart) /* or somebody has started it since */
+        return e->mod > rollout->since_revision || !sim_is_to_run(sim, unit);
+    return text_equal(sim_field_of(e, "blob"), rollout->blob);
+}
+
+/* What it left is one text, if nobody came between; what does not go on says why. */
+static void check_rollout_at_rest(struct sim *sim)
+{
+    autorecord(rollout) rollout = { 0 };
+    sim_read_rollout(sim, &rollout);
+    bool ended = rollout.state == ROLLOUT_DONE || rollout.state == ROLLOUT_ROLLED_BACK;
+    sim_require(sim, rollout.state != ROLLOUT_RUNNING || *rollout.reason,
+                "a rollout neither ends nor says why", TEMPLATE);
+    for (size_t i = 0; ended && i < UNITS; i++)
+        sim_require(sim, has_the_text(sim, &rollout, sim_sorts[i].name),
+                    "a rollout leaves a unit as it was", sim_sorts[i].name);
+}
+
+/* What rebalancing could still gain, it has gained. */
+static void check_even(struct sim *sim)
+{
+    struct model_advice *advices = NULL;
+    size_t count = 0;
+    const struct entry *rebalance = sim_findf(sim, "ops/rebalance");
+    if (!rebalance ||
+        strcmp(json_string_value(json_object_get(rebalance->value, "mode")), "auto") != 0)
+        return;
+    assert_int_equal(model_advise(sim->model, 1, &advices, &count, NULL), 0);
+    sim_require(sim, count == 0, "a unit would gain by a move", count ? advices[0].reason : "");
+    model_advices_free(advices, count);
+}
+
+void sim_calm_down(struct sim *sim)
+{
+    int64_t wake_ms = -1;
+    bool busy = true;
+    for (int round = 0; busy || wake_ms >= 0; round++) {
+        sim_require(sim, round < CALM_ROUNDS, "it never comes to rest", "");
+        sim->now_ms = !busy && wake_ms > sim->now_ms ? wake_ms : sim->now_ms + 500;
+        busy = sim_agents(sim, true);
+        busy = sim_lead(sim, true, &wake_ms) || busy;
+    }
+    for (size_t i = 0; i < UNITS; i++)
+        check_unit_at_rest(sim, &sim_sorts[i]);
+    check_rollout_at_rest(sim);
+    model_touch_all(sim->model);
+    sim_require(sim, !sim_lead(sim, true, &wake_ms), "an idle leader writes", "");
+    sim_new_leader(sim);
+    sim->now_ms += 60000;
+    for (int i = 0; i < 3; i++, sim->now_ms += 60000)
+        sim_require(sim, !sim_lead(sim, true, &wake_ms), "a new leader of an idle cluster writes",
+                    "");
+    check_even(sim);
+}

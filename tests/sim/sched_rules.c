@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "tests/sim/sched.h"
+
+/* --- what must always hold --- */
+
+/* Machines whose assignment of the unit says so; '\0' at the end. */
+size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < MACHINES; i++)
+        if (sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), name))
+            homes[count++] = sim_letter(i);
+    homes[count] = '\0';
+    return count;
+}
+
+static void check_conflicts(struct sim *sim, const struct sim_sort *a, const struct sim_sort *b)
+{
+    for (size_t i = 0; a != b && a->group && a->group == b->group && i < MACHINES; i++)
+        sim_require(sim,
+                    !sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), a->name) ||
+                        !sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), b->name),
+                    "two units in conflict share a machine", a->name);
+}
+
+size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1])
+{
+    size_t count = 0;
+    for (unsigned int i = 0; i < MACHINES; i++) {
+        const struct entry *slot = sim_findf(sim, "slots/db/%u", i);
+        if (slot && count < MACHINES)
+            holders[count++] = json_string_value(json_object_get(slot->value, "machine"))[0];
+    }
+    holders[count] = '\0';
+    return count;
+}
+
+static void check_memory(struct sim *sim, char m)
+{
+    int used = 0;
+    for (size_t i = 0; i < UNITS; i++)
+        if (sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
+            used += sim_sorts[i].memory;
+    sim_require(sim, used <= MEMORY, "a machine has promised too much memory", (char[]){ m, 0 });
+}
+
+void sim_check_store(struct sim *sim)
+{
+    char homes[MACHINES + 1];
+    for (size_t i = 0; i < UNITS; i++) {
+        sim_require(sim, sim_homes_of(sim, sim_sorts[i].name, homes) <= 1,
+                    "a unit is on two machines", sim_sorts[i].name);
+        for (size_t j = 0; j < UNITS; j++)
+            check_conflicts(sim, &sim_sorts[i], &sim_sorts[j]);
+    }
+    for (size_t i = 0; i < MACHINES; i++)
+        check_memory(sim, sim_letter(i));
+    size_t count = sim_count_holders(sim, homes);
+    sim_require(sim, count <= NODES, "a role has too many holders", homes);
+    sim_require(sim, count < 2 || homes[0] != homes[1], "a machine holds a role twice", homes);
+}
+
+bool sim_takes_newcomers(struct sim *sim, char m)
+{
+    const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
+    return presence && json_is_true(json_object_get(presence->value, "ready")) &&
+           !sim_findf(sim, "cordons/%c", m);
+}
+
+/* Nine units: one at a time. */
+static size_t count_moving(struct sim *sim)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        const char *cause = sim->store[i].value
+                                ? json_string_value(json_object_get(sim->store[i].value, "cause"))
+                                : NULL;
+        count += cause && *cause && sim_is_present(sim, sim->store[i].key[strlen("nodes/")]);
+    }
+    return count;
+}
+
+static bool has_failed(struct sim *sim, char m, const char *unit)
+{
+    const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
+    return state &&
+           strcmp(json_string_value(json_object_get(state->value, "active")), "failed") == 0;
+}
+
+bool sim_is_to_run(struct sim *sim, const char *unit)
+{
+    return text_equal(sim_field_of(sim_findf(sim, "units/%s", unit), "desired"), "launched");
+}
+
+/* A machine that is there says so of the very assignment. */
+static bool is_up(struct sim *sim, const char *unit)
+{
+    for (size_t i = 0; i < MACHINES; i++) {
+        const struct entry *presence = sim_findf(sim, "nodes/%c/presence", sim_letter(i));
+        const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), unit);
+        const struct entry *state = sim_findf(sim, "states/%c/%s", sim_letter(i), unit);
+        if (presence && assignment && text_equal(sim_field_of(assignment, "want"), "run") &&
+            text_equal(sim_field_of(state, "active"), "active") &&
+            sim_number_of(state, "assignment_revision") == assignment->mod &&
+            sim_number_of(state, "registration") == presence->create)
+            return true;
+    }
+    return false;
+}
+
+bool sim_is_another_down(struct sim *sim, const char *unit)
+{
+    for (size_t i = 0; sim_is_instance(unit) && i < UNITS; i++)
+        if (sim_is_instance(sim_sorts[i].name) && !text_equal(sim_sorts[i].name, unit) &&
+            sim_is_to_run(sim, sim_sorts[i].name) && !is_up(sim, sim_sorts[i].name))
+            return true;
+    return false;
+}
+
+/* The rollout takes this one down although it runs: then all the others do. */
+static bool takes_down(struct sim *sim, const struct action *a)
+{
+    if (a->kind != ACTION_UPDATE || !sim_is_to_run(sim, a->unit) || !is_up(sim, a->unit))
+        return false;
+    sim_require(sim, !sim_is_another_down(sim, a->unit),
+                "a rollout takes one down while another is down", a->unit);
+    return true;
+}
+
+/* Before anything changes under it. */
+void sim_check_plan(struct sim *sim, const struct plan *plan)
+{
+    size_t moves = 0;
+    size_t updates = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *a = &plan->actions[i];
+        autofree char *reason = action_reason(a);
+        sim_require(sim, reason && *reason, "an action without a reason",
+                    action_kind_name(a->kind));
+        moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
+                 !has_failed(sim, a->machine[0], a->unit);
+        updates += takes_down(sim, a);
+        bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
+                       (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
+        sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
+                    "a newcomer for a machine that takes none", reason);
+    }
+    sim_require(sim, moves == 0 || (moves == 1 && count_moving(sim) == 0),
+                "too many planned moves at a time", "");
+    sim_require(sim, updates <= 1, "a rollout takes several down at a time", TEMPLATE);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/sched.h"
+
+#include "base/chance.h"
+
+const struct sim_sort sim_sorts[UNITS] = {
+    {"c1.service",       "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "c2.service",      "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "c3.service",      "{}",                                   NULL, NULL,      NULL,         'c', false, 0,  0 },
+    { "plain.service",   "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "rack.service",    "{\"metadata\":[\"rack=r1\"]}",         "r1", NULL,      NULL,         0,   false, 0,  0 },
+    { "stays.service",   "{\"failover\":\"never\"}",             NULL, NULL,      NULL,         0,   true,  0,  0 },
+    { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false, 0,
+     0                                                                                                            },
+    { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false, 0,
+     0                                                                                                            },
+    { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false, 0,
+     0                                                                                                            },
+    { "t@1.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "t@2.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "t@3.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
+    { "high.service",    "{\"memory\":70,\"priority\":9}",       NULL, NULL,      NULL,         0,   false, 70, 9 },
+    { "mid.service",     "{\"memory\":60,\"priority\":4}",       NULL, NULL,      NULL,         0,   false, 60, 4 },
+    { "low.service",     "{\"memory\":45}",                      NULL, NULL,      NULL,         0,   false, 45, 0 },
+    { "least.service",   "{\"memory\":40,\"priority\":-3}",      NULL, NULL,      NULL,         0,   false, 40, -3},
+};
+
+/* --- story and chance --- */
+
+uint64_t sim_dice(struct sim *sim, uint64_t sides)
+{
+    return (chance_next(&sim->random) >> 11) % sides;
+}
+
+void sim_tell(struct sim *sim, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    text_addf(&sim->story, "%" PRId64 ": %s\n", sim->now_ms, line);
+}
+
+void sim_broken(struct sim *sim, const char *what, const char *which)
+{
+    fprintf(stderr, "%s\nseed %" PRIu64 ": %s (%s)\n", sim->story.data, sim->seed, what, which);
+    fail();
+}
+
+void sim_require(struct sim *sim, bool holds, const char *what, const char *which)
+{
+    if (!holds)
+        sim_broken(sim, what, which);
+}
+
+/* --- the store --- */
+
+struct entry *sim_find(struct sim *sim, const char *key)
+{
+    for (size_t i = 0; i < KEYS_MAX; i++)
+        if (sim->store[i].value && strcmp(sim->store[i].key, key) == 0)
+            return &sim->store[i];
+    return NULL;
+}
+
+struct entry *sim_findf(struct sim *sim, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    return sim_find(sim, key);
+}
+
+static void notify(struct sim *sim, const char *key, json_t *value, int64_t create)
+{
+    struct event *grown = realloc(sim->events, (sim->event_count + 1) * sizeof(*grown));
+    assert_non_null(grown);
+    sim->events = grown;
+    grown[sim->event_count++] =
+        (struct event){ strdup(key), json_incref(value), create, sim->revision };
+}
+
+/* Takes value. */
+static void put(struct sim *sim, const char *key, json_t *value)
+{
+    struct entry *entry = sim_find(sim, key);
+    assert_non_null(value);
+    sim->revision++;
+    for (size_t i = 0; !entry && i < KEYS_MAX; i++)
+        if (!sim->store[i].value) {
+            entry = &sim->store[i];
+            entry->key = strdup(key);
+            entry->create = sim->revision;
+        }
+    assert_non_null(entry);
+    json_decref(entry->value);
+    entry->value = value;
+    entry->mod = sim->revision;
+    notify(sim, key, value, entry->create);
+}
+
+static void del(struct sim *sim, const char *key)
+{
+    struct entry *entry = sim_find(sim, key);
+    if (!entry)
+        return;
+    sim->revision++;
+    notify(sim, key, json_null(), 0);
+    json_decref(entry->value);
+    free(entry->key);
+    *entry = (struct entry){ 0 };
+}
+
+void sim_deliver(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->event_count; i++) {
+        struct event *e = &sim->events[i];
+        feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+        json_decref(e->value);
+        free(e->key);
+    }
+    sim->event_count = 0;
+}
+
+/* A new leader reads everything, in an order of its own. */
+void sim_new_leader(struct sim *sim)
+{
+    sim_deliver(sim);
+    model_free(sim->model);
+    assert_int_equal(model_new(&sim->model, NULL), 0);
+    size_t start = sim_dice(sim, KEYS_MAX);
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        const struct entry *e = &sim->store[(start + i * 7) % KEYS_MAX];
+        if (e->value)
+            feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+    }
+    model_touch_all(sim->model);
+    sim_tell(sim, "a new leader");
+}
+
+/* --- the world --- */
+
+char sim_letter(size_t machine)
+{
+    return (char)('a' + machine);
+}
+
+bool sim_is_present(struct sim *sim, char m)
+{
+    return sim_findf(sim, "nodes/%c/presence", m) != NULL;
+}
+
+json_t *sim_record(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    json_t *value = json_vpack_ex(NULL, 0, format, args);
+    va_end(args);
+    assert_non_null(value);
+    return value;
+}
+
+void sim_putf(struct sim *sim, json_t *value, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    sim_tell(sim, "put %s", key);
+    put(sim, key, value);
+}
+
+void sim_delf(struct sim *sim, const char *format, ...)
+{
+    char key[128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    sim_tell(sim, "delete %s", key);
+    del(sim, key);
+}
+
+void sim_put_member(struct sim *sim, char m)
+{
+    const char *priority = sim_dice(sim, 6) == 0 ? "db=0" : sim_dice(sim, 3) == 0 ? "db=200" : "";
+    sim_putf(sim,
+             sim_record("{s:s,s:i,s:i,s:{s:s},s:s}", "name", "node", "ttl_ms", 2000, "memory_bytes",
+                        MEMORY, "metadata", "rack", sim_dice(sim, 3) ? "r1" : "r2", "role_priority",
+                        priority),
+             "members/%c", m);
+}
+
+void sim_put_presence(struct sim *sim, char m, bool ready)
+{
+    sim_putf(sim, sim_record("{s:s,s:b}", "nonce", "n", "ready", ready), "nodes/%c/presence", m);
+}
+
+bool sim_is_instance(const char *unit)
+{
+    return text_starts_with(unit, "t@");
+}
+
+const char *sim_field_of(const struct entry *entry, const char *name)
+{
+    const char *text = entry ? json_string_value(json_object_get(entry->value, name)) : NULL;
+    return text ? text : "";
+}
+
+int64_t sim_number_of(const struct entry *entry, const char *name)
+{
+    return entry ? json_integer_value(json_object_get(entry->value, name)) : 0;
+}
+
+/* Instances come with the text that their template has. */
+void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired)
+{
+    json_t *x_fleet = json_loads(sort->x_fleet, 0, NULL);
+    const struct entry *rollout = sim_find(sim, "ops/rollout/" TEMPLATE);
+    const char *blob = sim_dice(sim, 2) ? "b1" : "b2";
+    if (sim_is_instance(sort->name))
+        blob = rollout ? sim_field_of(rollout, "blob") : "b0";
+    sim_putf(sim,
+             sim_record("{s:s,s:s,s:I,s:o}", "blob", blob, "desired", desired, "restart_revision",
+                        (json_int_t)sim_number_of(sim_findf(sim, "units/%s", sort->name),
+                                                  "restart_revision"),
+                        "x-fleet", x_fleet),
+             "units/%s", sort->name);
+}
