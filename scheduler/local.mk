@@ -79,3 +79,6 @@ test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 noinst_PROGRAMS += sched-bench
 sched_bench_SOURCES = tests/bench/sched-bench.c
 sched_bench_LDADD = $(SCHED_LIBS)
+
+noinst_PROGRAMS += sched-prototype
+sched_prototype_SOURCES = tests/bench/sched-prototype.c

@@ -3,19 +3,25 @@
 #
 # The scheduler in memory, on one core: what plan_step() decides for a cluster in which nothing runs yet, and
 # when a machine is lost. Orders, their guards and their reasons are part of it; a store is not.
+#
+# What a second is worth differs by machine and by hour, so a prototype that is nothing but sets of machines
+# places the same units beside it, round by round: prototype_ratio is the best round of the scheduler by the best
+# of the prototype.
 
 # shellcheck disable=SC2034  # read by ./bench
-BENCH_sched='sched.place.1000x30000 sched.place.10000x1000000 sched.place_constrained.1000x30000
-    sched.place_constrained.10000x1000000 sched.lost100.1000x30000 sched.lost100.10000x1000000
-    sched.bytes_per_unit'
+BENCH_sched='sched.place.1000x30000 sched.place.1000x30000.prototype_ratio
+    sched.place.10000x1000000 sched.place.10000x1000000.prototype_ratio
+    sched.place_constrained.1000x30000 sched.place_constrained.1000x30000.prototype_ratio
+    sched.place_constrained.10000x1000000 sched.place_constrained.10000x1000000.prototype_ratio
+    sched.lost100.1000x30000 sched.lost100.10000x1000000 sched.bytes_per_unit'
 
 SCHED_ROUNDS=${SCHED_ROUNDS:-5}
 
-# sched_rounds MACHINES UNITS plain|mixed: a line each.
+# sched_rounds MACHINES UNITS plain|mixed: a line each, of the scheduler's figures and the prototype's.
 sched_rounds() {
     local round
     for ((round = 0; round < SCHED_ROUNDS; round++)); do
-        "$BENCH_BUILD/sched-bench" "$@" || return
+        echo "$("$BENCH_BUILD/sched-bench" "$@") $("$BENCH_BUILD/sched-prototype" "$@")"
     done
 }
 
@@ -24,16 +30,26 @@ sched_column() {
     awk -v column="$2" '{ print $column }' "$1" | median
 }
 
+# sched_placed NAME FILE: how fast it was, on this machine and beside the prototype.
+sched_placed() {
+    figure "$1" "$(sched_column "$2" 1)" /s
+    figure "$1.prototype_ratio" "$(awk '$1 > best { best = $1 } $7 > mark { mark = $7 }
+        END { printf "%.3f", best / mark }' "$2")" x
+}
+
+# sched_size SIZE
 sched_size() {
-    local size=$1 rounds=$BENCH_BUILD/sched.rounds
-    sched_rounds "${size%x*}" "${size#*x}" plain >"$rounds" || return
-    remark "sched $size plain: placed/s, lost100 ms, its worst, bytes, loaded/s, unplaced: $(paste -sd, "$rounds")"
-    figure "sched.place.$size" "$(sched_column "$rounds" 1)" /s
-    sched_rounds "${size%x*}" "${size#*x}" mixed >"$rounds" || return
-    remark "sched $size mixed: $(paste -sd, "$rounds")"
-    figure "sched.place_constrained.$size" "$(sched_column "$rounds" 1)" /s
-    figure "sched.lost100.$size" "$(sched_column "$rounds" 2)" ms
-    [ "$size" = 1000x30000 ] || figure sched.bytes_per_unit "$(sched_column "$rounds" 4)" B
+    local size=$1 kind rounds=$BENCH_BUILD/sched.rounds
+    for kind in plain mixed; do
+        sched_rounds "${size%x*}" "${size#*x}" "$kind" >"$rounds.$kind" || return
+        awk 'NF != 7 { exit 1 }' "$rounds.$kind" || return
+        remark "sched $size $kind: placed/s, lost100 ms, its worst, bytes, loaded/s, unplaced," \
+            "prototype/s: $(paste -sd, "$rounds.$kind")"
+    done
+    sched_placed "sched.place.$size" "$rounds.plain"
+    sched_placed "sched.place_constrained.$size" "$rounds.mixed"
+    figure "sched.lost100.$size" "$(sched_column "$rounds.mixed" 2)" ms
+    [ "$size" = 1000x30000 ] || figure sched.bytes_per_unit "$(sched_column "$rounds.mixed" 4)" B
 }
 
 bench_sched() {
