@@ -295,7 +295,7 @@ void agent_stop(struct agent *agent)
     log_info("machine %s: musterd stops; units run on", agent->machine.id);
     (void)notify_send(0, "STOPPING=1");
     loop_timer_set(agent->stop_deadline, STOP_DEADLINE_MS);
-    leader_free(take_ptr(agent->leader));
+    agent_stop_leading(agent);
     if (!election_resign(agent->election, on_resigned))
         on_resigned(0, agent);
     if (systemd_is_stopping(agent->systemd, on_system_asked, agent, NULL) < 0)

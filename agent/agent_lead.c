@@ -9,10 +9,16 @@
 
 enum { RANK_DELAY_MS = 20, RANK_DELAY_MAX_MS = 1000, NONCE_BYTES = 16 };
 
-static int64_t contact_since(void *userdata)
+static const struct contact *contact(void *userdata)
 {
     const struct agent *agent = userdata;
-    return presence_contact_since(agent->presence);
+    return presence_contact(agent->presence);
+}
+
+static void judge(int64_t ttl_ms, void *userdata)
+{
+    const struct agent *agent = userdata;
+    presence_judge(agent->presence, ttl_ms);
 }
 
 static bool may_lead(const char *uuid, void *userdata)
@@ -32,12 +38,18 @@ static void on_barred(void *userdata)
     loop_timer_set(agent->identify, 0);
 }
 
+void agent_stop_leading(struct agent *agent)
+{
+    leader_free(take_ptr(agent->leader));
+    presence_judge(agent->presence, 0);
+}
+
 void agent_replace_leader(struct agent *agent)
 {
     if (!agent->leader_is_barred)
         return;
     agent->leader_is_barred = false;
-    leader_free(take_ptr(agent->leader));
+    agent_stop_leading(agent);
     (void)election_resign(agent->election, NULL);
     election_set_candidate(agent->election, agent->config->may_lead && !agent->stopping);
     agent_tell_systemd(agent);
@@ -57,7 +69,8 @@ static void on_elected(int64_t epoch, void *userdata)
                                           .kv = agent->kv,
                                           .prefix = agent->config->etcd_key_prefix,
                                           .machine = agent->machine.id,
-                                          .contact_since = contact_since,
+                                          .contact = contact,
+                                          .judge = judge,
                                           .may_lead = may_lead,
                                           .on_barred = on_barred,
                                           .renew_epoch = renew_epoch,
@@ -83,7 +96,7 @@ static void on_deposed(int code, const char *reason, void *userdata)
         log_info("leader: this machine no longer leads: %s", reason);
     if (election_is_stopped(agent->election))
         log_error("leader: this machine cannot lead: %s", reason);
-    leader_free(take_ptr(agent->leader));
+    agent_stop_leading(agent);
     agent_tell_systemd(agent);
 }
 

@@ -84,6 +84,9 @@ int agent_make_election(struct agent *agent, struct error *err);
 /* How long to wait before campaigning, from our rank among the members. */
 void agent_find_rank(struct agent *agent);
 
+/* Nothing is decided here from now on; whose leader's key it is stays as it is. */
+void agent_stop_leading(struct agent *agent);
+
 /* Gives back a leadership that came to nothing; it may be won again. */
 void agent_replace_leader(struct agent *agent);
 

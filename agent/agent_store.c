@@ -22,7 +22,7 @@ static void part(struct agent *agent)
 {
     struct error err = { 0 };
     agent->leader_is_barred = false;
-    leader_free(take_ptr(agent->leader));
+    agent_stop_leading(agent);
     election_free(take_ptr(agent->election));
     kv_mirror_free(take_ptr(agent->mirror));
     presence_park(agent->presence);

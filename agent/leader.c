@@ -50,6 +50,7 @@ struct leader {
     bool refused;             /* a part of this plan was */
     int64_t replan_ms;        /* the wait after a refusal: doubles until something is written */
     int64_t barrier_revision; /* what the mirror must show before the next plan */
+    int64_t judged_ttl_ms;    /* the shortest of all machines, as our owner was told */
 };
 
 static void consider(struct leader *leader);
@@ -244,12 +245,22 @@ static void sort_by_machine(struct plan *plan)
     }
 }
 
+/* Machines come and go, and so do those with the shortest lease. */
+static void judge_shortest(struct leader *leader)
+{
+    int64_t ttl_ms = model_shortest_ttl_ms(leader->model);
+    if (ttl_ms == leader->judged_ttl_ms)
+        return;
+    leader->judged_ttl_ms = ttl_ms;
+    leader->config.judge(ttl_ms, leader->config.userdata);
+}
+
 static void make_plan(struct leader *leader)
 {
     struct error err = { 0 };
     const struct plan_clock clock = {
         .now_ms = clock_boot_ms(),
-        .contact_since_ms = leader->config.contact_since(leader->config.userdata),
+        .contact = leader->config.contact(leader->config.userdata),
         .wall_ms = clock_wall_ms(),
     };
     loop_timer_cancel(leader->wake);
@@ -258,6 +269,7 @@ static void make_plan(struct leader *leader)
         loop_timer_set(leader->wake, REPLAN_MIN_MS);
         return;
     }
+    judge_shortest(leader);
     if (leader->plan->wake_ms >= 0)
         loop_timer_set(leader->wake, leader->plan->wake_ms - clock.now_ms);
     if (!leader->plan->count) {

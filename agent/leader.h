@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/contact.h"
 #include "base/loop.h"
 #include "kvclient/kv.h"
 
@@ -24,8 +25,10 @@ struct leader_config {
     struct kv *kv;
     const char *prefix;
     const char *machine;
-    /* Since when every proof of this process was answered without a gap (plan.h); -1: none. */
-    int64_t (*contact_since)(void *userdata);
+    /* For how long the store has answered this process. Borrowed until the next turn. */
+    const struct contact *(*contact)(void *userdata);
+    /* The shortest TTL that any machine has, when that has changed: contact is to judge it. */
+    void (*judge)(int64_t ttl_ms, void *userdata);
     /* Whether the store that shows this uuid (NULL: none) may be led by us. If not, nothing is
      * decided in it. */
     bool (*may_lead)(const char *uuid, void *userdata);
@@ -45,7 +48,7 @@ DEFINE_AUTOPTR(leader);
 /* The epoch was renewed. */
 void leader_set_epoch(struct leader *leader, int64_t epoch);
 
-/* contact_since() answers with a time again: what waited for contact is looked at now. */
+/* Contact began anew: what waited for it is looked at now. */
 void leader_on_contact(struct leader *leader);
 
 #endif

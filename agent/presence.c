@@ -461,7 +461,6 @@ static void step(struct presence *presence, enum keeper_event_kind kind, int64_t
     int64_t now_ms = clock_boot_ms();
     struct keeper_event event = { .kind = kind, .sent_ms = sent_ms };
     enum keeper_state before = presence->keeper.state;
-    bool had_contact = presence->keeper.contact_since_ms >= 0;
     struct keeper_actions actions = keeper_step(&presence->keeper, &event, now_ms);
     announce(presence, before);
     if (actions.register_again) {
@@ -477,7 +476,7 @@ static void step(struct presence *presence, enum keeper_event_kind kind, int64_t
         send_keepalive(presence);
     if (actions.send_proof)
         send_proof(presence);
-    if (!had_contact && presence->keeper.contact_since_ms >= 0)
+    if (actions.contact_is_new)
         presence->callbacks.on_contact(presence->userdata);
 }
 
@@ -508,9 +507,14 @@ int64_t presence_registration(const struct presence *presence)
     return presence->phase == PHASE_REGISTERED ? presence->registration : 0;
 }
 
-int64_t presence_contact_since(const struct presence *presence)
+const struct contact *presence_contact(const struct presence *presence)
 {
-    return presence->keeper.contact_since_ms;
+    return &presence->keeper.contact;
+}
+
+void presence_judge(struct presence *presence, int64_t ttl_ms)
+{
+    keeper_judge(&presence->keeper, ttl_ms);
 }
 
 const char *presence_state_text(const struct presence *presence)
@@ -538,7 +542,9 @@ void presence_park(struct presence *presence)
     presence->resumed = false;
     backoff_reset(&presence->backoff);
     presence->complained = false;
+    int64_t judged_ttl_ms = presence->keeper.judged_ttl_ms;
     keeper_init(&presence->keeper, presence->config.ttl_ms);
+    keeper_judge(&presence->keeper, judged_ttl_ms);
 }
 
 void presence_set_ready(struct presence *presence, bool ready, const char *reason)

@@ -17,6 +17,7 @@
 #define AGENT_PRESENCE_H
 
 #include "agent/machine.h"
+#include "base/contact.h"
 #include "base/loop.h"
 #include "kvclient/kv.h"
 
@@ -29,7 +30,7 @@ struct presence_callbacks {
     /* The registration is gone. Nothing is done about it before presence_start(): the owner first
      * makes sure whose store it is that has lost it. */
     void (*on_gone)(void *userdata);
-    /* presence_contact_since() was -1 and is not any more. */
+    /* Contact began, or began anew after a silence: who waited for it should look again. */
     void (*on_contact)(void *userdata);
     /* With each keep-alive of the agent's lease: whoever keeps another lease does it now. */
     void (*on_keepalive)(void *userdata);
@@ -67,8 +68,10 @@ void presence_check_now(struct presence *presence);
 
 int64_t presence_registration(const struct presence *presence); /* 0: none */
 
-/* Since when (CLOCK_BOOTTIME) every proof was answered without a gap; -1: no contact. */
-int64_t presence_contact_since(const struct presence *presence);
+/* For how long (CLOCK_BOOTTIME) our proofs have been answered. Borrowed. */
+const struct contact *presence_contact(const struct presence *presence);
+/* It is to judge leases as short as this one; 0: no others than ours. */
+void presence_judge(struct presence *presence, int64_t ttl_ms);
 /* "unregistered", "held", "in doubt" */
 const char *presence_state_text(const struct presence *presence);
 

@@ -18,7 +18,8 @@
 
 static int step(struct model *model, struct plan **ret, struct error *err)
 {
-    const struct plan_clock clock = { .now_ms = 1, .contact_since_ms = -1 };
+    const struct contact none = { .since_ms = -1 };
+    const struct plan_clock clock = { .now_ms = 1, .contact = &none };
     return plan_step(model, &clock, ret, err);
 }
 

@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
 	base/chance.c base/chance.h \
 	base/cleanup.h \
 	base/clock.c base/clock.h \
+	base/contact.c base/contact.h \
 	base/digest.c base/digest.h \
 	base/error.c base/error.h \
 	base/file.c base/file.h \
@@ -30,7 +31,9 @@ test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h
 test_base_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_SOURCES = tests/unit/test-base-loop.c tests/unit/harness.h
 test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)
-check_PROGRAMS += test-base-http test-base-journal
+check_PROGRAMS += test-base-http test-base-journal test-base-contact
+test_base_contact_SOURCES = tests/unit/test-base-contact.c tests/unit/harness.h
+test_base_contact_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_journal_SOURCES = tests/unit/test-base-journal.c tests/unit/harness.h
 test_base_journal_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_http_SOURCES = tests/unit/test-base-http.c tests/unit/harness.h

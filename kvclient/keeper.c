@@ -4,26 +4,34 @@
 #include <stddef.h>
 
 /*
- * The figures, of a lease of TTL seconds. Proofs are sent every TTL/2, so with all well two of them
- * lie TTL/2 apart, and one that failed is sent again after TTL/10. In doubt we are when the newest
- * good proof is as old as the lease: by then the store may have let it expire.
+ * The figures, of a lease of TTL seconds. In doubt we are when the newest good proof is as old as
+ * the lease: by then the store may have let it expire.
  *
- * Contact, which a leader needs before it declares others lost, breaks earlier on long leases and
- * later on short ones: after max(6 s, 3/4 TTL). 3/4 TTL leaves room for one failed proof (TTL/2,
- * and twice TTL/10). The 6 s are for the election of a leader inside of the store, 2 to 3 s in
- * which nothing is answered and after which the store gives every lease its full TTL again: nobody
- * was lost by it, so it should not cost a leader its knowledge, however short the leases are.
+ * Proofs are sent every TTL/3, which leaves a store that pauses a quarter of the TTL until the
+ * silence between two proofs is one in which a lease may have ended (contact_harmless_ms). Less
+ * often would be cheaper, and each hiccup of the store would cost a leader what it knows of others.
  */
-enum { CONTACT_GAP_MIN_MS = 6000, RETRY_MIN_MS = 100 };
+enum { RETRY_MIN_MS = 100, JUDGED_MIN_MS = 2000 };
 
 static int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
-static int64_t gap_limit_ms(const struct keeper *keeper)
+static int64_t min64(int64_t a, int64_t b)
 {
-    return max64(CONTACT_GAP_MIN_MS, keeper->ttl_ms * 3 / 4);
+    return a < b ? a : b;
+}
+
+static int64_t proof_period_ms(const struct keeper *keeper)
+{
+    return keeper->judged_ttl_ms / 3;
+}
+
+/* The shortest that means anything to anybody who asks for our contact. */
+static int64_t silence_ms(const struct keeper *keeper)
+{
+    return min64(contact_harmless_ms(keeper->judged_ttl_ms), CONTACT_OUTAGE_MS);
 }
 
 static int64_t retry_ms(const struct keeper *keeper)
@@ -36,8 +44,15 @@ void keeper_init(struct keeper *keeper, int64_t ttl_ms)
     *keeper = (struct keeper){
         .state = KEEPER_UNREGISTERED,
         .ttl_ms = ttl_ms,
-        .contact_since_ms = -1,
+        .judged_ttl_ms = ttl_ms,
     };
+    contact_end(&keeper->contact);
+}
+
+void keeper_judge(struct keeper *keeper, int64_t ttl_ms)
+{
+    int64_t asked_ms = ttl_ms > 0 ? max64(ttl_ms, JUDGED_MIN_MS) : keeper->ttl_ms;
+    keeper->judged_ttl_ms = min64(asked_ms, keeper->ttl_ms);
 }
 
 static bool is_registered(const struct keeper *keeper)
@@ -45,23 +60,12 @@ static bool is_registered(const struct keeper *keeper)
     return keeper->state == KEEPER_HELD || keeper->state == KEEPER_DOUBT;
 }
 
-/* Proofs may be answered in another order than they were sent: an older one proves nothing new. */
-static void prove(struct keeper *keeper, int64_t sent_ms)
-{
-    bool first = keeper->contact_since_ms < 0;
-    if (first || sent_ms - keeper->proven_ms > gap_limit_ms(keeper))
-        keeper->contact_since_ms = sent_ms;
-    if (sent_ms > keeper->proven_ms)
-        keeper->proven_ms = sent_ms;
-}
-
-static void register_new(struct keeper *keeper, int64_t sent_ms)
+static void register_new(struct keeper *keeper, int64_t sent_ms, int64_t now_ms)
 {
     keeper->state = KEEPER_HELD;
-    keeper->proven_ms = sent_ms;
-    prove(keeper, sent_ms);
+    contact_begin(&keeper->contact, sent_ms, now_ms);
     keeper->keepalive_due_ms = sent_ms; /* the lease may be older than the registration */
-    keeper->proof_due_ms = sent_ms + keeper->ttl_ms / 2;
+    keeper->proof_due_ms = sent_ms + proof_period_ms(keeper);
     keeper->keepalive_in_flight = false;
     keeper->proof_in_flight = false;
 }
@@ -73,7 +77,7 @@ static void lose_registration(struct keeper *keeper, struct keeper_actions *acti
     if (!is_registered(keeper))
         return;
     keeper->state = KEEPER_UNREGISTERED;
-    keeper->contact_since_ms = -1;
+    contact_end(&keeper->contact);
     keeper->keepalive_in_flight = false;
     keeper->proof_in_flight = false;
     actions->register_again = true;
@@ -84,7 +88,7 @@ static void take_event(struct keeper *keeper, const struct keeper_event *event, 
 {
     switch (event->kind) {
     case KEEPER_EVENT_REGISTERED:
-        register_new(keeper, event->sent_ms);
+        register_new(keeper, event->sent_ms, now_ms);
         break;
     case KEEPER_EVENT_KEEPALIVE_OK:
         keeper->keepalive_in_flight = false;
@@ -96,7 +100,7 @@ static void take_event(struct keeper *keeper, const struct keeper_event *event, 
     case KEEPER_EVENT_PROOF_OK:
         keeper->proof_in_flight = false;
         if (is_registered(keeper))
-            prove(keeper, event->sent_ms);
+            contact_hear(&keeper->contact, event->sent_ms, now_ms);
         break;
     case KEEPER_EVENT_PROOF_FAILED:
         keeper->proof_in_flight = false;
@@ -118,10 +122,8 @@ static void judge(struct keeper *keeper, int64_t now_ms)
 {
     if (!is_registered(keeper))
         return;
-    int64_t age_ms = now_ms - keeper->proven_ms;
+    int64_t age_ms = now_ms - keeper->contact.heard_ms;
     keeper->state = age_ms > keeper->ttl_ms ? KEEPER_DOUBT : KEEPER_HELD;
-    if (age_ms > gap_limit_ms(keeper))
-        keeper->contact_since_ms = -1;
 }
 
 /* The next due time is counted from when it was due to be sent now, not from the answer, so that a
@@ -136,7 +138,7 @@ static void send_due(struct keeper *keeper, int64_t now_ms, struct keeper_action
     if (!keeper->proof_in_flight && now_ms >= keeper->proof_due_ms) {
         actions->send_proof = true;
         keeper->proof_in_flight = true;
-        keeper->proof_due_ms = now_ms + keeper->ttl_ms / 2;
+        keeper->proof_due_ms = now_ms + proof_period_ms(keeper);
     }
 }
 
@@ -153,21 +155,22 @@ static void plan_wake(const struct keeper *keeper, struct keeper_actions *action
     if (!keeper->proof_in_flight)
         wake_at(actions, keeper->proof_due_ms);
     if (keeper->state == KEEPER_HELD)
-        wake_at(actions, keeper->proven_ms + keeper->ttl_ms + 1);
-    if (keeper->contact_since_ms >= 0)
-        wake_at(actions, keeper->proven_ms + gap_limit_ms(keeper) + 1);
+        wake_at(actions, keeper->contact.heard_ms + keeper->ttl_ms + 1);
 }
 
 struct keeper_actions keeper_step(struct keeper *keeper, const struct keeper_event *event,
                                   int64_t now_ms)
 {
     struct keeper_actions actions = { .wake_ms = -1 };
+    int64_t since_ms = contact_since(&keeper->contact, silence_ms(keeper), now_ms);
     take_event(keeper, event, now_ms, &actions);
     judge(keeper, now_ms);
     if (is_registered(keeper)) {
         send_due(keeper, now_ms, &actions);
         plan_wake(keeper, &actions);
     }
+    actions.contact_is_new =
+        since_ms < 0 && contact_since(&keeper->contact, silence_ms(keeper), now_ms) >= 0;
     return actions;
 }
 

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/contact.h"
+
 enum keeper_state {
     KEEPER_INVALID = 0,
     KEEPER_UNREGISTERED,
@@ -29,11 +31,10 @@ enum keeper_state {
 struct keeper {
     enum keeper_state state;
     int64_t ttl_ms;
+    int64_t judged_ttl_ms;    /* the shortest that this contact is to judge: ours, or less */
     int64_t keepalive_due_ms; /* boot time */
     int64_t proof_due_ms;     /* boot time */
-    int64_t proven_ms;        /* when the last good proof was sent */
-    int64_t
-        contact_since_ms; /* since when every proof was answered without a gap; -1: no contact */
+    struct contact contact;   /* made of the proofs that were answered */
     bool keepalive_in_flight;
     bool proof_in_flight;
 };
@@ -61,14 +62,17 @@ struct keeper_actions {
     bool send_keepalive;
     bool send_proof;
     bool register_again; /* the registration is gone: make a new lease and register, at once */
+    bool contact_is_new; /* it is not what it was: who waited for it should look again */
     int64_t wake_ms;     /* boot time of the next tick; -1: none */
 };
 
 void keeper_init(struct keeper *keeper, int64_t ttl_ms);
 
-/* Keep-alives are due every ttl/3, proofs every ttl/2; after a failed one again after ttl/10.
- * Contact breaks when the newest proof is older than max(6 s, …) — see keeper.c for the figure and
- * why. */
+/* Others whose leases are as short are to be judged by our contact (base/contact.h); 0: none. */
+void keeper_judge(struct keeper *keeper, int64_t ttl_ms);
+
+/* Keep-alives are due every ttl/3; proofs every third of the shortest TTL that is to be judged;
+ * after a failed one again after ttl/10. */
 struct keeper_actions keeper_step(struct keeper *keeper, const struct keeper_event *event,
                                   int64_t now_ms);
 

@@ -136,10 +136,17 @@ static void let_roles_go(struct step *step)
     }
 }
 
+/* The end of what may have been an outage of everything; -1: it is not over. */
+static int64_t since_outage_ms(const struct step *step)
+{
+    return contact_since(step->clock->contact, CONTACT_OUTAGE_MS, step->clock->now_ms);
+}
+
 static bool is_settling(const struct step *step, const struct losses *losses)
 {
+    int64_t since_ms = since_outage_ms(step);
     return losses->absent > losses->limit &&
-           step->clock->now_ms - step->clock->contact_since_ms < BRAKE_BOOT_MS;
+           (since_ms < 0 || step->clock->now_ms - since_ms < BRAKE_BOOT_MS);
 }
 
 static void let_go_by_tokens(struct step *step, struct machine **held, size_t count)
@@ -148,7 +155,8 @@ static void let_go_by_tokens(struct step *step, struct machine **held, size_t co
     const struct losses losses = count_losses(model);
     brake_fill(&model->brake, losses.limit, step->clock->now_ms);
     if (is_settling(step, &losses)) {
-        step_wake_at(step, step->clock->contact_since_ms + BRAKE_BOOT_MS);
+        if (since_outage_ms(step) >= 0)
+            step_wake_at(step, since_outage_ms(step) + BRAKE_BOOT_MS);
         return;
     }
     for (size_t i = 0; i < count; i++) {

@@ -43,6 +43,26 @@ static void note_presence(struct model *model, struct machine *m)
     index_reopen(model, m);
 }
 
+/* Joining is quick, however many do. */
+static void note_ttl(struct model *model, int64_t old_ms, int64_t new_ms)
+{
+    if (new_ms > 0 && (model->shortest_ttl_ms == 0 || new_ms < model->shortest_ttl_ms))
+        model->shortest_ttl_ms = new_ms;
+    else if (old_ms != new_ms && old_ms == model->shortest_ttl_ms)
+        model->shortest_ttl_stale = true;
+}
+
+int64_t model_shortest_ttl_ms(struct model *model)
+{
+    if (!model->shortest_ttl_stale)
+        return model->shortest_ttl_ms;
+    model->shortest_ttl_stale = false;
+    model->shortest_ttl_ms = 0;
+    for (const struct machine *m = model->machines; m; m = m->hh.next)
+        note_ttl(model, 0, m->member.ttl_ms);
+    return model->shortest_ttl_ms;
+}
+
 int model_put_member(struct model *model, const char *machine, const struct record_member *member,
                      int64_t now_ms, struct error *err)
 {
@@ -61,6 +81,7 @@ int model_put_member(struct model *model, const char *machine, const struct reco
                            err);
     if (r == -ENOMEM)
         return r;
+    note_ttl(model, m->member.ttl_ms, copy.ttl_ms);
     record_member_done(&m->member);
     free(m->priorities);
     m->member = copy;

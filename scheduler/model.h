@@ -62,6 +62,9 @@ int model_put_slot(struct model *model, const char *role, unsigned int index, in
                    const struct record_slot *slot, struct error *err);
 void model_drop_slot(struct model *model, const char *role, unsigned int index);
 
+/* Of all machines; 0: there is none. */
+int64_t model_shortest_ttl_ms(struct model *model);
+
 /* Marks everything: the next plan_step() looks at all of it (a new leader's first). */
 void model_touch_all(struct model *model);
 

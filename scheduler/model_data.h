@@ -223,6 +223,8 @@ struct model {
     struct machine **machines_by_id; /* sorted; rebuilt when machines come and go */
     size_t machine_count;
     bool machines_stale;
+    int64_t shortest_ttl_ms; /* 0: of nobody known */
+    bool shortest_ttl_stale;
     struct table units;
     struct shared blobs;
     struct role *roles;

@@ -163,6 +163,8 @@ void model_free_machine(struct model *model, struct machine *machine)
         DL_DELETE2(model->kept, machine, kept_prev, kept_next);
     HASH_DEL(model->machines, machine);
     model->machines_stale = true;
+    if (machine->member.ttl_ms == model->shortest_ttl_ms)
+        model->shortest_ttl_stale = true;
     index_renumber(model);
     machine_done(machine);
 }

@@ -259,10 +259,17 @@ static enum machine_status lost_or_held(struct step *step, struct machine *machi
     return MACHINE_HELD;
 }
 
+/* Of a machine whose record is gone nobody knows the TTL. */
+static int64_t harmless_ms(const struct machine *machine)
+{
+    int64_t ttl_ms = machine->member.ttl_ms;
+    return ttl_ms > 0 ? contact_harmless_ms(ttl_ms) : CONTACT_OUTAGE_MS;
+}
+
 /*
- * Absent for long enough, by somebody who could have seen it return: a leader whose own contact
- * with the store is younger than the machine's TTL may be looking at the end of an outage, in which
- * every machine is about to come back.
+ * Absent for long enough, by somebody who could have seen it return: when the store was silent for
+ * so long that the machine's lease may have ended in it, we may be looking at the end of an outage,
+ * after which every machine is about to come back.
  */
 enum machine_status step_machine_status(struct step *step, struct machine *machine)
 {
@@ -272,9 +279,9 @@ enum machine_status step_machine_status(struct step *step, struct machine *machi
     if (machine->absent_since_ms < 0)
         machine->absent_since_ms = clock->now_ms;
     int64_t lost_at_ms = machine->absent_since_ms + PLAN_DEBOUNCE_MS;
-    if (clock->contact_since_ms >= 0) {
-        int64_t trusted_at_ms =
-            clock->contact_since_ms + machine->member.ttl_ms + PLAN_CONTACT_MARGIN_MS;
+    int64_t since_ms = contact_since(clock->contact, harmless_ms(machine), clock->now_ms);
+    if (since_ms >= 0) {
+        int64_t trusted_at_ms = since_ms + machine->member.ttl_ms + PLAN_CONTACT_MARGIN_MS;
         if (trusted_at_ms > lost_at_ms)
             lost_at_ms = trusted_at_ms;
         if (clock->now_ms >= lost_at_ms)

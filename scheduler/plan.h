@@ -13,6 +13,7 @@
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
 
+#include "base/contact.h"
 #include "scheduler/model.h"
 
 enum action_kind {
@@ -85,14 +86,13 @@ struct plan {
 };
 
 struct plan_clock {
-    int64_t now_ms;           /* CLOCK_BOOTTIME */
-    int64_t contact_since_ms; /* since when this process's proofs were answered without a gap; -1:
-                                 none */
-    int64_t wall_ms;          /* for the deadlines that people set */
+    int64_t now_ms;                /* CLOCK_BOOTTIME */
+    const struct contact *contact; /* of this process with the store */
+    int64_t wall_ms;               /* for the deadlines that people set */
 };
 
-/* A machine absent for DEBOUNCE and less than its TTL + 2 s of our own unbroken contact is waited
- * for. */
+/* A machine that is absent for less than DEBOUNCE is waited for, and so is one whose lease may have
+ * ended in a silence of the store: until our own contact is older than its TTL and MARGIN. */
 enum { PLAN_DEBOUNCE_MS = 250, PLAN_CONTACT_MARGIN_MS = 2000 };
 
 /* Call it after every change of the model, when wake_ms has come, and when contact begins anew (a

@@ -149,7 +149,8 @@ static struct plan *step(struct bench *bench)
 {
     struct error err;
     struct plan *plan = NULL;
-    const struct plan_clock clock = { .now_ms = bench->now_ms };
+    const struct contact always = { .heard_ms = INT64_MAX };
+    const struct plan_clock clock = { .now_ms = bench->now_ms, .contact = &always };
     check(plan_step(bench->model, &clock, &plan, &err), &err);
     return plan;
 }

@@ -27,7 +27,8 @@ struct world {
     struct leader *leader;
     int64_t now_ms;
     int64_t epoch;
-    int64_t contact_since_ms;
+    struct contact contact;
+    int64_t judged_ttl_ms;
     int renewals;
     int barred;
     const char *uuid; /* of the cluster that this machine remembers; NULL: none */
@@ -67,9 +68,14 @@ static void run_for(struct world *world, int64_t ms)
     }
 }
 
-static int64_t contact_since(void *userdata)
+static const struct contact *contact(void *userdata)
 {
-    return ((const struct world *)userdata)->contact_since_ms;
+    return &((const struct world *)userdata)->contact;
+}
+
+static void judge(int64_t ttl_ms, void *userdata)
+{
+    ((struct world *)userdata)->judged_ttl_ms = ttl_ms;
 }
 
 static bool may_lead(const char *uuid, void *userdata)
@@ -95,7 +101,8 @@ static void lead(struct world *world)
                                           .kv = world->kv,
                                           .prefix = PREFIX,
                                           .machine = M1,
-                                          .contact_since = contact_since,
+                                          .contact = contact,
+                                          .judge = judge,
                                           .may_lead = may_lead,
                                           .on_barred = on_barred,
                                           .renew_epoch = renew_epoch,
@@ -184,6 +191,7 @@ static int set_up(void **state)
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     world->now_ms = 1000000;
+    world->contact.heard_ms = INT64_MAX; /* it is always answered */
     clock_fake_set(world->now_ms);
     assert_int_equal(loop_new(&world->loop, NULL), 0);
     assert_int_equal(kv_memory_new(&world->store, NULL), 0);
@@ -278,14 +286,29 @@ static void a_leader_that_regains_contact_looks_at_what_was_lost(void **state)
     launch(world);
     run_for(world, 300);
     join(world, M2);
-    world->contact_since_ms = -1;
+    contact_end(&world->contact);
     (void)change(world, kv_op_delete(PREFIX "nodes/" M1 "/presence"));
     run_for(world, 500);
     assert_non_null(assignment(world, M1));
-    world->contact_since_ms = 0;
+    world->contact = (struct contact){ .heard_ms = INT64_MAX };
     leader_on_contact(world->leader);
     run_for(world, 500);
     assert_non_null(assignment(world, M2));
+}
+
+/* A machine's lease may end in a silence of the store that others' sleep through: our contact is
+ * asked whether there was one, so it must be fine enough for the shortest. */
+static void the_shortest_lease_of_all_machines_is_judged(void **state)
+{
+    struct world *world = *state;
+    lead(world);
+    join(world, M1);
+    run_for(world, 300);
+    assert_int_equal(world->judged_ttl_ms, 2000);
+    (void)change(world, kv_op_delete(PREFIX "members/" M1));
+    (void)change(world, kv_op_delete(PREFIX "nodes/" M1 "/presence"));
+    run_for(world, 300);
+    assert_int_equal(world->judged_ttl_ms, 0);
 }
 
 static void a_leader_deposed_before_it_founds_asks_for_its_epoch(void **state)
@@ -463,6 +486,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_leader_that_regains_contact_looks_at_what_was_lost,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_shortest_lease_of_all_machines_is_judged, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_leader_deposed_before_it_founds_asks_for_its_epoch,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deposed_leader_writes_nothing_and_asks_for_its_epoch,

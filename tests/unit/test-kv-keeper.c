@@ -3,7 +3,7 @@
 
 #include "tests/unit/harness.h"
 
-enum { TTL_MS = 10000, START_MS = 1000000 };
+enum { TTL_MS = 10000, HARMLESS_MS = 6000, START_MS = 1000000 };
 
 static struct keeper_actions step(struct keeper *keeper, enum keeper_event_kind kind,
                                   int64_t sent_ms, int64_t now_ms)
@@ -29,10 +29,10 @@ static void nothing_is_sent_before_registration(void **state)
     struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, START_MS);
     assert_false(actions.send_keepalive || actions.send_proof || actions.register_again);
     assert_int_equal(actions.wake_ms, -1);
-    assert_int_equal(keeper.contact_since_ms, -1);
+    assert_int_equal(keeper.contact.since_ms, -1);
 }
 
-static void keep_alives_are_due_each_third_and_proofs_each_half(void **state)
+static void keep_alives_and_proofs_are_due_each_third(void **state)
 {
     struct keeper keeper = registered();
     int keepalives = 0;
@@ -50,9 +50,30 @@ static void keep_alives_are_due_each_third_and_proofs_each_half(void **state)
         now = actions.wake_ms;
     }
     assert_int_equal(keepalives, 17); /* and one went out with the registration */
-    assert_int_equal(proofs, 12);
+    assert_int_equal(proofs, 18);
     assert_int_equal(keeper.state, KEEPER_HELD);
-    assert_int_equal(keeper.contact_since_ms, START_MS);
+    assert_int_equal(contact_since(&keeper.contact, HARMLESS_MS, START_MS + 6 * TTL_MS),
+                     START_MS + 20);
+}
+
+static void proofs_are_as_frequent_as_the_shortest_lease_asks(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    keeper_judge(&keeper, 3000);
+    (void)step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + TTL_MS / 3, START_MS + TTL_MS / 3);
+    struct keeper_actions actions =
+        step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3 + 999);
+    assert_false(actions.send_proof);
+    actions = step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3 + 1000);
+    assert_true(actions.send_proof);
+    keeper_judge(&keeper, 0); /* it judges nobody any more */
+    assert_int_equal(keeper.judged_ttl_ms, TTL_MS);
+    keeper_judge(&keeper, 60000); /* its own lease ends sooner */
+    assert_int_equal(keeper.judged_ttl_ms, TTL_MS);
+    keeper_judge(&keeper, 1); /* nobody's does so soon */
+    assert_int_equal(keeper.judged_ttl_ms, 2000);
 }
 
 static void keep_alives_alone_prove_nothing(void **state)
@@ -82,7 +103,7 @@ static void a_proof_counts_from_when_it_was_sent(void **state)
     (void)state;
     (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 100, START_MS + TTL_MS + 101);
     assert_int_equal(keeper.state, KEEPER_DOUBT);
-    assert_int_equal(keeper.proven_ms, START_MS + 100);
+    assert_int_equal(keeper.contact.heard_ms, START_MS + 100);
 }
 
 static void answers_out_of_order_do_not_go_back(void **state)
@@ -91,27 +112,26 @@ static void answers_out_of_order_do_not_go_back(void **state)
     (void)state;
     (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 200, START_MS + 300);
     (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 100, START_MS + 310);
-    assert_int_equal(keeper.proven_ms, START_MS + 200);
-    assert_int_equal(keeper.contact_since_ms, START_MS);
+    assert_int_equal(keeper.contact.heard_ms, START_MS + 200);
 }
 
-static void a_gap_begins_contact_anew(void **state)
+static void a_silence_begins_contact_anew_and_says_so(void **state)
 {
     struct keeper keeper = registered();
-    int64_t gap = TTL_MS * 3 / 4;
+    int64_t now = START_MS + HARMLESS_MS;
     (void)state;
-    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + gap, START_MS + gap);
-    assert_int_equal(keeper.contact_since_ms, START_MS);
-    (void)step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + 2 * gap + 1);
-    assert_int_equal(keeper.contact_since_ms, -1);
-    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 3 * gap, START_MS + 3 * gap);
-    assert_int_equal(keeper.contact_since_ms, START_MS + 3 * gap);
+    assert_false(step(&keeper, KEEPER_EVENT_PROOF_OK, now, now).contact_is_new);
+    assert_int_equal(contact_since(&keeper.contact, HARMLESS_MS, now), START_MS + 20);
+    now += HARMLESS_MS + 1;
+    assert_int_equal(contact_since(&keeper.contact, HARMLESS_MS, now), -1);
+    assert_true(step(&keeper, KEEPER_EVENT_PROOF_OK, now - 10, now).contact_is_new);
+    assert_int_equal(contact_since(&keeper.contact, HARMLESS_MS, now), now);
 }
 
 static void failures_are_tried_again_after_a_tenth(void **state)
 {
     struct keeper keeper = registered();
-    int64_t now = START_MS + TTL_MS / 2;
+    int64_t now = START_MS + TTL_MS / 3;
     (void)state;
     assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, now).send_proof);
     assert_false(step(&keeper, KEEPER_EVENT_TICK, 0, now + 100).send_proof); /* in flight */
@@ -132,11 +152,11 @@ static void each_way_of_losing_the_registration_registers_again_once(void **stat
         struct keeper keeper = registered();
         assert_true(step(&keeper, kinds[i], 0, START_MS + 50).register_again);
         assert_int_equal(keeper.state, KEEPER_UNREGISTERED);
-        assert_int_equal(keeper.contact_since_ms, -1);
+        assert_int_equal(keeper.contact.since_ms, -1);
         assert_false(step(&keeper, KEEPER_EVENT_DELETED, 0, START_MS + 51).register_again);
         (void)step(&keeper, KEEPER_EVENT_REGISTERED, START_MS + 60, START_MS + 70);
         assert_int_equal(keeper.state, KEEPER_HELD);
-        assert_int_equal(keeper.contact_since_ms, START_MS + 60);
+        assert_int_equal(keeper.contact.since_ms, START_MS + 70);
     }
 }
 
@@ -144,12 +164,13 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_sent_before_registration),
-        cmocka_unit_test(keep_alives_are_due_each_third_and_proofs_each_half),
+        cmocka_unit_test(keep_alives_and_proofs_are_due_each_third),
+        cmocka_unit_test(proofs_are_as_frequent_as_the_shortest_lease_asks),
         cmocka_unit_test(keep_alives_alone_prove_nothing),
         cmocka_unit_test(doubt_ends_with_a_proof_and_is_no_loss),
         cmocka_unit_test(a_proof_counts_from_when_it_was_sent),
         cmocka_unit_test(answers_out_of_order_do_not_go_back),
-        cmocka_unit_test(a_gap_begins_contact_anew),
+        cmocka_unit_test(a_silence_begins_contact_anew_and_says_so),
         cmocka_unit_test(failures_are_tried_again_after_a_tenth),
         cmocka_unit_test(each_way_of_losing_the_registration_registers_again_once),
     };

@@ -115,15 +115,25 @@ static void ask_advice(struct model *model, const json_t *wanted, struct text *o
     model_advices_free(advices, count);
 }
 
+/* "contact": since when; "silence": [how long, until when] since then. */
+static struct contact read_contact(const json_t *step, int64_t now_ms)
+{
+    const json_t *since = json_object_get(step, "contact");
+    const json_t *silence = json_object_get(step, "silence");
+    struct contact contact = { .since_ms = since ? json_integer_value(since) : 0,
+                               .heard_ms = now_ms,
+                               .silence_count = silence ? 1 : 0 };
+    contact.silences[0].length_ms = json_integer_value(json_array_get(silence, 0));
+    contact.silences[0].end_ms = json_integer_value(json_array_get(silence, 1));
+    return contact;
+}
+
 static void run_step(struct model *model, const json_t *step, uint64_t seed, struct text *out)
 {
     autoptr(plan) plan = NULL;
-    const json_t *contact = json_object_get(step, "contact");
-    const struct plan_clock clock = {
-        .now_ms = json_integer_value(json_object_get(step, "now")),
-        .contact_since_ms = contact ? json_integer_value(contact) : 0,
-        .wall_ms = json_integer_value(json_object_get(step, "now")),
-    };
+    int64_t now_ms = json_integer_value(json_object_get(step, "now"));
+    const struct contact contact = read_contact(step, now_ms);
+    const struct plan_clock clock = { now_ms, &contact, now_ms };
     feed_facts(model, json_object_get(step, "facts"), clock.now_ms, seed);
     text_addf(out, "at %" PRId64 "\n", clock.now_ms);
     ask_why(model, json_object_get(step, "why"), out);

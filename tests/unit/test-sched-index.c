@@ -150,7 +150,8 @@ static void (*const changes[])(struct world *) = {
 static void plan(struct world *world)
 {
     autoptr(plan) plan = NULL;
-    const struct plan_clock clock = { world->revision * 10, 0, world->revision * 10 };
+    const struct contact always = { .heard_ms = INT64_MAX };
+    const struct plan_clock clock = { world->revision * 10, &always, world->revision * 10 };
     assert_int_equal(plan_step(world->model, &clock, &plan, NULL), 0);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];

@@ -18,7 +18,8 @@ static void tell(struct model *model, const char *key, int64_t mod, const char *
 static size_t step(struct model *model, int64_t now_ms, int64_t *ret_wake_ms)
 {
     autoptr(plan) plan = NULL;
-    const struct plan_clock clock = { now_ms, 0, now_ms };
+    const struct contact always = { .heard_ms = INT64_MAX };
+    const struct plan_clock clock = { now_ms, &always, now_ms };
     assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
     if (ret_wake_ms)
         *ret_wake_ms = plan->wake_ms;
