@@ -71,7 +71,7 @@ static void a_transaction_is_written_with_its_guards(void **state)
     assert_string_equal(
         body,
         "{\"compare\":[{\"target\":\"VERSION\",\"result\":\"GREATER\",\"key\":\"aw==\",\"version\":"
-        "\"0\"},{\"target\":\"MOD\",\"result\":\"EQUAL\",\"key\":\"aw==\",\"mod_revision\":\"5\"}],"
+        "\"0\"},{\"target\":\"MOD\",\"key\":\"aw==\",\"mod_revision\":\"5\"}],"
         "\"success\":[{\"request_put\":{\"key\":\"aw==\",\"value\":\"dg==\",\"lease\":\"9\"}}],"
         "\"failure\":[{\"request_delete_range\":{\"key\":\"/w==\",\"range_end\":\"AA==\"}}]}");
     assert_false(kv_wire_txn_is_read(&txn));
