@@ -34,7 +34,7 @@ struct field {
     size_t count_offset; /* FIELD_METADATA, FIELD_VERSIONS */
     int64_t maximum;     /* of counts; 0: none */
     int64_t fallback;    /* FIELD_COUNT_OR */
-    bool sparse;         /* the same: not written where it is the fallback */
+    bool sparse;         /* not written where it is what is read where it is absent */
 };
 
 static void *at(void *record, size_t offset)
@@ -149,9 +149,19 @@ static json_t *field_json(const struct field *field, const void *record)
     return NULL;
 }
 
+static bool is_fallback(const struct field *field, const void *record)
+{
+    const void *value = at_const(record, field->offset);
+    if (field->kind == FIELD_NOTE)
+        return !text_at(record, field) || !*text_at(record, field);
+    if (field->kind == FIELD_FAILOVER)
+        return *(const enum failover *)value == FAILOVER_AT_LEAST_ONCE;
+    return *(const int64_t *)value == field->fallback;
+}
+
 static bool is_left_out(const struct field *field, const void *record)
 {
-    return field->sparse && *(const int64_t *)at_const(record, field->offset) == field->fallback;
+    return field->sparse && is_fallback(field, record);
 }
 
 static int fields_encode(const struct field *fields, const void *record, char **ret,
@@ -416,15 +426,17 @@ static const struct field unit_fields[] = {
     { 0 },
 };
 
+/* There is one assignment and one state for each unit, and each byte of them is read over and over
+ * where etcd takes JSON and makes JSON of it: what says nothing is left out. */
 static const struct field assignment_fields[] = {
     FIELD(assignment, blob, FIELD_TEXT),
     FIELD(assignment, want, FIELD_WANT),
     FIELD(assignment, unit_revision, FIELD_COUNT),
-    FIELD(assignment, failover, FIELD_FAILOVER),
-    FIELD(assignment, hold_ms, FIELD_COUNT_OR),
+    FIELD(assignment, failover, FIELD_FAILOVER, .sparse = true),
+    FIELD(assignment, hold_ms, FIELD_COUNT_OR, .sparse = true),
     FIELD(assignment, epoch, FIELD_COUNT),
-    FIELD(assignment, reason, FIELD_NOTE),
-    FIELD(assignment, cause, FIELD_NOTE),
+    FIELD(assignment, reason, FIELD_NOTE, .sparse = true),
+    FIELD(assignment, cause, FIELD_NOTE, .sparse = true),
     FIELD(assignment, restart_revision, FIELD_COUNT_OR, .sparse = true),
     { 0 },
 };
@@ -432,17 +444,17 @@ static const struct field assignment_fields[] = {
 static const struct field state_fields[] = {
     FIELD(state, registration, FIELD_COUNT),
     FIELD(state, assignment_revision, FIELD_COUNT),
-    FIELD(state, load, FIELD_NOTE),
-    FIELD(state, active, FIELD_NOTE),
-    FIELD(state, sub, FIELD_NOTE),
-    FIELD(state, result, FIELD_NOTE),
-    FIELD(state, problem, FIELD_NOTE),
-    FIELD(state, health, FIELD_NOTE),
-    FIELD(state, health_reason, FIELD_NOTE),
-    FIELD(state, invocation, FIELD_NOTE),
-    FIELD(state, addresses, FIELD_NOTE),
-    FIELD(state, ports, FIELD_NOTE),
-    FIELD(state, released_revision, FIELD_COUNT_OR),
+    FIELD(state, load, FIELD_NOTE, .sparse = true),
+    FIELD(state, active, FIELD_NOTE, .sparse = true),
+    FIELD(state, sub, FIELD_NOTE, .sparse = true),
+    FIELD(state, result, FIELD_NOTE, .sparse = true),
+    FIELD(state, problem, FIELD_NOTE, .sparse = true),
+    FIELD(state, health, FIELD_NOTE, .sparse = true),
+    FIELD(state, health_reason, FIELD_NOTE, .sparse = true),
+    FIELD(state, invocation, FIELD_NOTE, .sparse = true),
+    FIELD(state, addresses, FIELD_NOTE, .sparse = true),
+    FIELD(state, ports, FIELD_NOTE, .sparse = true),
+    FIELD(state, released_revision, FIELD_COUNT_OR, .sparse = true),
     FIELD(state, since_ms, FIELD_COUNT_OR),
     { 0 },
 };

@@ -141,12 +141,12 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(unit, "{\"blob\":\"b\",\"desired\":\"launched\",\"restart_revision\":7}");
     ASSERT_ROUND_TRIP(
         assignment,
-        "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":0,"
+        "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":5,"
         "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
     ASSERT_ROUND_TRIP(
         state, "{\"active\":\"active\",\"addresses\":\"10.86.0.2\",\"assignment_revision\":3,"
-               "\"health\":\"healthy\",\"health_reason\":\"\",\"invocation\":\"i\","
-               "\"load\":\"loaded\",\"ports\":\"8080:80/tcp\",\"problem\":\"\",\"registration\":9,"
+               "\"health\":\"healthy\",\"health_reason\":\"h\",\"invocation\":\"i\","
+               "\"load\":\"loaded\",\"ports\":\"8080:80/tcp\",\"problem\":\"p\",\"registration\":9,"
                "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
                "\"sub\":\"running\"}");
     ASSERT_ROUND_TRIP(verdict,
@@ -164,6 +164,16 @@ static void records_survive_a_round_trip(void **state)
                       "\"spread\":\"rack\",\"when_short\":\"stop\"}");
     ASSERT_ROUND_TRIP(slot, "{\"machine\":\"" MACHINE "\",\"since_ms\":5}");
     ASSERT_ROUND_TRIP(leader, "{\"machine\":\"" MACHINE "\",\"nonce\":\"n\"}");
+}
+
+/* There is one of them for each unit. */
+static void assignments_and_states_leave_out_what_says_nothing(void **state)
+{
+    (void)state;
+    ASSERT_ROUND_TRIP(assignment,
+                      "{\"blob\":\"b\",\"epoch\":7,\"unit_revision\":5,\"want\":\"run\"}");
+    ASSERT_ROUND_TRIP(state, "{\"active\":\"active\",\"assignment_revision\":3,"
+                             "\"registration\":9,\"since_ms\":1}");
 }
 
 static void unknown_fields_are_skipped_and_absent_ones_have_defaults(void **state)
@@ -354,6 +364,7 @@ int main(void)
         cmocka_unit_test(records_survive_a_round_trip),
         cmocka_unit_test(a_history_forgets_the_oldest_but_not_the_last_good_one),
         cmocka_unit_test(a_rollout_is_read_whole_or_not_at_all),
+        cmocka_unit_test(assignments_and_states_leave_out_what_says_nothing),
         cmocka_unit_test(unknown_fields_are_skipped_and_absent_ones_have_defaults),
         cmocka_unit_test(bad_values_are_refused_by_field),
         cmocka_unit_test(value_without_a_word_is_not_written),
