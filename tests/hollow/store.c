@@ -13,7 +13,7 @@
 
 enum {
     IN_FLIGHT = 8, /* more gains nothing on two processors */
-    TRACK_MS = 10,
+    TRACK_MS = 50, /* more often would be a load of its own */
 };
 
 struct sample {
