@@ -112,6 +112,33 @@ int fetch_ask(const struct fetch *fetch, const struct reference *reference,
     return r;
 }
 
+static int add_digest(char ***digests, const json_t *descriptor, struct error *err)
+{
+    const char *digest = NULL;
+    int r = image_descriptor_digest(descriptor, &digest, err);
+    return r < 0 ? error_prefix(err, r, "its index") : strv_add(digests, digest, err);
+}
+
+int fetch_digests(const struct fetch *fetch, const struct reference *reference, char ***ret,
+                  struct error *err)
+{
+    autoptr(fetch_remote) remote = calloc(1, sizeof(*remote));
+    autostrv digests = NULL;
+    size_t i = 0;
+    const json_t *descriptor = NULL;
+    if (!remote)
+        return error_oom(err);
+    int r = manifest_get(fetch, reference, NULL, remote, err);
+    if (r == 0)
+        r = strv_add(&digests, remote->digest, err);
+    if (r == 0 && image_is_index(remote->manifest))
+        json_array_foreach(json_object_get(remote->manifest, "manifests"), i, descriptor)
+            r = r < 0 ? r : add_digest(&digests, descriptor, err);
+    if (r == 0)
+        *ret = take_ptr(digests);
+    return r;
+}
+
 /* --- the store --- */
 
 int fetch_from_layout(const struct fetch *fetch, const struct image *image, struct error *err)

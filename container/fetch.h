@@ -35,6 +35,11 @@ DEFINE_AUTOPTR(fetch_remote);
 int fetch_ask(const struct fetch *fetch, const struct reference *reference,
               struct fetch_remote **ret, struct error *err);
 
+/* The digests that the name stands for now: of the manifest, or of an index and then of each
+ * manifest in it. Nothing is fetched; store and pins may be NULL. Free with strv_free(). */
+int fetch_digests(const struct fetch *fetch, const struct reference *reference, char ***ret,
+                  struct error *err);
+
 /* Fetches that image, unless the store has it by now. What was fetched of it before a failure is
  * kept for the next try, but where the disk is full. */
 int fetch_from_registry(const struct fetch *fetch, const struct reference *reference,

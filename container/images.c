@@ -63,7 +63,7 @@ static int get_init(struct get *get, struct error *err)
         .environment = request->environment,
         .answer_ms = request->answer_ms,
     };
-    return get->what ? store_prepare(request->store, err) : error_oom(err);
+    return get->what ? 0 : error_oom(err);
 }
 
 /* --- what is there --- */
@@ -211,6 +211,8 @@ int images_get(const struct images_request *request, struct image **ret, bool *r
 {
     __attribute__((cleanup(get_done))) struct get get = { .request = request };
     int r = get_init(&get, err);
+    if (r == 0)
+        r = store_prepare(request->store, err);
     if (r < 0)
         return r;
     switch (get.reference->kind) {
@@ -235,4 +237,16 @@ int images_get(const struct images_request *request, struct image **ret, bool *r
     if (ret_fetched)
         *ret_fetched = get.fetched;
     return 0;
+}
+
+int images_digests(const struct images_request *request, char ***ret, struct error *err)
+{
+    __attribute__((cleanup(get_done))) struct get get = { .request = request };
+    int r = get_init(&get, err);
+    if (r < 0)
+        return r;
+    r = get.reference->kind == REFERENCE_REGISTRY
+            ? fetch_digests(&get.fetch, get.reference, ret, err)
+            : error_set(err, -EINVAL, "it is in no registry");
+    return r < 0 ? error_prefix(err, r, "image %s", request->said) : 0;
 }

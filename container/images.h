@@ -28,4 +28,9 @@ struct images_request {
 int images_get(const struct images_request *request, struct image **ret, bool *ret_fetched,
                struct error *err);
 
+/* Asks the registry what the name stands for now (fetch_digests()). Of the request only what is
+ * said, the environment and answer_ms count; the machine's store is not looked at. -EINVAL: the
+ * image is in no registry. */
+int images_digests(const struct images_request *request, char ***ret, struct error *err);
+
 #endif

@@ -12,7 +12,8 @@ muster_unpack_LDADD = $(BASE_LIBS) $(ARCHIVE_LIBS)
 
 noinst_LIBRARIES += libcontainer.a
 libcontainer_a_SOURCES = \
-	container/clean.c container/exec.c container/gc.c container/reload.c container/start.c container/verbs.h \
+	container/clean.c container/digest.c container/exec.c container/gc.c container/reload.c container/start.c \
+	container/verbs.h \
 	container/cgroup.c container/cgroup.h \
 	container/devices.c container/devices.h \
 	container/fetch.c container/fetch.h \

@@ -21,6 +21,7 @@ static const char usage[] =
     "       muster-container reload UNIT\n"
     "       muster-container exec [-t|--tty] [-i|--interactive] UNIT [--] COMMAND [ARGUMENT...]\n"
     "       muster-container gc\n"
+    "       muster-container digest IMAGE\n"
     "       muster-container probe [--startup] UNIT\n"
     "\n"
     "systemd runs start, clean and reload for units of muster. exec runs a command inside the "
@@ -28,6 +29,8 @@ static const char usage[] =
     "container, in a scope of its own; it gets a terminal if it is started from one.\n"
     "gc removes images that nobody uses until the others fit into images_max_size of\n"
     "/etc/muster/container.conf; each pull does so as well.\n"
+    "digest asks the image's registry what its name stands for now: the digest of a manifest, or\n"
+    "of an index and of each manifest in it. musterctl auto-update does.\n"
     "musterd runs probe: the container's health check, once; what a failing one said is printed.\n"
     "\n"
     "MUSTER_SECCOMP_PROFILE names another seccomp profile than\n"
@@ -109,6 +112,8 @@ int main(int argc, char **argv)
         return run_exec(argc - 1, argv + 1);
     if (argc == 2 && strcmp(verb, "gc") == 0)
         return finish(verb_gc(true, &err), &err);
+    if (argc == 3 && strcmp(verb, "digest") == 0)
+        return finish(verb_digest(argv[2], &err), &err);
     if (strcmp(verb, "probe") == 0)
         return run_probe(argc - 1, argv + 1);
     if (argc == 3 && strcmp(verb, "start") == 0)

@@ -24,6 +24,10 @@ int verb_clean(const char *unit, struct error *err);
  * the journal; if verbose, also that there was nothing to do. A pull does so itself. */
 int verb_gc(bool verbose, struct error *err);
 
+/* Prints the digests that the name of an image in a registry stands for now, one a line: of its
+ * manifest, or of an index and then of each manifest in it. */
+int verb_digest(const char *image, struct error *err);
+
 struct exec_options {
     bool tty; /* allocate a terminal */
 };
