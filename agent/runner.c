@@ -144,21 +144,34 @@ static const char *problem_of(const struct entry *entry)
     return entry->installed && said && !runs ? status->status_text : "";
 }
 
-/* How a container is reached is told as long as it runs. */
-static int network_of(const struct entry *entry, char **ret_addresses, char **ret_ports,
-                      struct error *err)
+/* What a container is made of and how it is reached is told as long as it runs. */
+struct container_words {
+    char *image;
+    char *addresses;
+    char *ports;
+};
+
+static void container_words_done(struct container_words *words)
 {
+    free(words->image);
+    free(words->addresses);
+    free(words->ports);
+}
+
+static int describe_container(const struct entry *entry, struct container_words *ret,
+                              struct error *err)
+{
+    const struct unit_dirs *dirs = &entry->runner->config.dirs;
     if (!entry->installed || activity_from_name(entry->status.active) != ACTIVITY_ACTIVE)
         return 0;
-    return unit_files_network(&entry->runner->config.dirs, entry->name, ret_addresses, ret_ports,
-                              err);
+    int r = unit_files_image(dirs, entry->name, &ret->image, err);
+    return r < 0 ? r : unit_files_network(dirs, entry->name, &ret->addresses, &ret->ports, err);
 }
 
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
-    autofree char *addresses = NULL;
-    autofree char *ports = NULL;
+    __attribute__((cleanup(container_words_done))) struct container_words container = { 0 };
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
     bool gone = !entry->installed;
@@ -194,9 +207,10 @@ static void report(struct entry *entry)
     if (!settled)
         return;
     bool transient = !gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING);
-    int r = network_of(entry, &addresses, &ports, &err);
-    state.addresses = addresses;
-    state.ports = ports;
+    int r = describe_container(entry, &container, &err);
+    state.image = container.image;
+    state.addresses = container.addresses;
+    state.ports = container.ports;
     if (r < 0 ||
         reports_put(entry->runner->config.reports, entry->name, &state, transient, &err) < 0)
         log_unit(LOG_LEVEL_ERROR, entry->name, "its state cannot be reported: %s", err.text);

@@ -14,12 +14,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "units/reference.h"
 #include "units/unit_name.h"
 
 enum {
     UNIT_FILE_MAX_BYTES = 4 * 1024 * 1024,
     UNIT_PATH_MAX = 600,
-    NETWORK_MAX_BYTES = 1024 * 1024
+    NETWORK_MAX_BYTES = 1024 * 1024,
+    IMAGE_MAX_BYTES = 256
 };
 
 struct unit_paths {
@@ -192,5 +194,19 @@ int unit_files_network(const struct unit_dirs *dirs, const char *name, char **re
         return error_oom(err);
     *ret_addresses = take_ptr(addresses);
     *ret_ports = take_ptr(ports);
+    return 0;
+}
+
+int unit_files_image(const struct unit_dirs *dirs, const char *name, char **ret, struct error *err)
+{
+    char path[UNIT_PATH_MAX];
+    autofree char *text = NULL;
+    (void)snprintf(path, sizeof(path), "%s/containers/%s/image", dirs->run, name);
+    bool known = file_read(path, IMAGE_MAX_BYTES, &text, NULL, NULL) == 0 &&
+                 reference_is_digest(text_trim(text));
+    char *digest = strdup(known ? text_trim(text) : "");
+    if (!digest)
+        return error_oom(err);
+    *ret = digest;
     return 0;
 }

@@ -50,6 +50,9 @@ bool unit_files_own_fragment(const struct unit_dirs *dirs, const char *name, con
 int unit_files_network(const struct unit_dirs *dirs, const char *name, char **ret_addresses,
                        char **ret_ports, struct error *err);
 
+/* Likewise the digest of its image's manifest; "" where there is none. */
+int unit_files_image(const struct unit_dirs *dirs, const char *name, char **ret, struct error *err);
+
 /* The note of the last start; 0 if there is none. */
 int64_t unit_files_started(const struct unit_dirs *dirs, const char *name);
 int unit_files_note_started(const struct unit_dirs *dirs, const char *name,

@@ -67,6 +67,7 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         const struct record_state *state = &copy->state->record.state;
         (void)json_object_set_new(json, "result", json_string(state->result));
         (void)json_object_set_new(json, "problem", json_string(state->problem));
+        (void)json_object_set_new(json, "image", json_string(state->image));
         (void)json_object_set_new(json, "addresses", json_string(state->addresses));
         (void)json_object_set_new(json, "ports", json_string(state->ports));
         (void)json_object_set_new(json, "health", json_string(copy->known ? state->health : ""));

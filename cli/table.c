@@ -38,6 +38,11 @@ char *machine_cell(const struct cli *cli, const char *id, const char *ip)
     return text_format("%.8s...%s%s", id, *ip ? "/" : "", ip);
 }
 
+char *digest_cell(const struct cli *cli, const char *digest)
+{
+    return cli->full ? strdup(digest) : strndup(digest, strlen("sha256:") + SHORT_HASH);
+}
+
 char *cell_hash(const struct cli *cli, const json_t *row)
 {
     const char *text = row_string(row, "hash");

@@ -26,6 +26,8 @@ long long row_number(const json_t *row, const char *name); /* 0 where absent */
 int json_print(const json_t *value);
 /* "1315e07d.../10.0.0.1", or the whole id with --full. */
 char *machine_cell(const struct cli *cli, const char *id, const char *ip);
+/* "sha256:1315e07", or the whole digest with --full. */
+char *digest_cell(const struct cli *cli, const char *digest);
 
 /* Cells that several lists have, as struct field wants them: a unit's hash (7 digits, or all with
  * --full) and its desired state. */

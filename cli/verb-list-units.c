@@ -6,12 +6,13 @@
 #include "base/text.h"
 #include "cli/table.h"
 
-/* {unit, machine, ip, load, active, sub, health, hash, desired, reason, addresses, ports} */
+/* {unit, machine, ip, load, active, sub, health, hash, desired, reason, image, addresses,
+ * ports} */
 static json_t *make_row(const json_t *unit, const json_t *copy)
 {
     const char *problem = row_string(copy, "problem");
     const char *health_reason = row_string(copy, "health_reason");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
                      row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
                      row_string(copy, "ip"), "load", row_string(copy, "load"), "active",
                      row_string(copy, "active"), "sub", row_string(copy, "sub"), "health",
@@ -20,8 +21,8 @@ static json_t *make_row(const json_t *unit, const json_t *copy)
                      *problem         ? problem
                      : *health_reason ? health_reason
                                       : row_string(unit, "verdict"),
-                     "addresses", row_string(copy, "addresses"), "ports",
-                     row_string(copy, "ports"));
+                     "image", row_string(copy, "image"), "addresses", row_string(copy, "addresses"),
+                     "ports", row_string(copy, "ports"));
 }
 
 static json_t *make_rows(const json_t *units)
@@ -81,6 +82,11 @@ static char *reason(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "reason"));
 }
 
+static char *image(const struct cli *cli, const json_t *row)
+{
+    return digest_cell(cli, row_string(row, "image"));
+}
+
 static char *address(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -105,6 +111,7 @@ int verb_list_units(struct cli *cli)
         { "hash",    cell_hash   },
         { "desired", cell_desired},
         { "reason",  reason      },
+        { "image",   image       },
         { "address", address     },
         { "ports",   ports       },
         { NULL,      NULL        },

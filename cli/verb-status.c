@@ -61,6 +61,7 @@ static void print_copy(const struct cli *cli, const json_t *copy)
     print_health(copy);
     print_line("Result", row_string(copy, "result"));
     print_line("Problem", row_string(copy, "problem"));
+    print_line("Image", row_string(copy, "image"));
     print_line("Address", row_string(copy, "addresses"));
     print_line("Ports", row_string(copy, "ports"));
     print_line("Chosen", row_string(copy, "why"));

@@ -58,9 +58,9 @@ int verb_clean(const char *unit, struct error *err)
     int detached = network_detach(place, r < 0 ? NULL : err);
     if (r == 0)
         r = detached;
-    const char *const leftovers[] = { place->root,  place->layer,   place->fallback,
-                                      place->stage, place->secrets, place->config,
-                                      place->pid,   place->log,     place->health };
+    const char *const leftovers[] = { place->root,    place->layer,  place->fallback, place->stage,
+                                      place->secrets, place->config, place->pid,      place->log,
+                                      place->health,  place->image };
     for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
         int failed = tree_remove(leftovers[i], r < 0 ? NULL : err);
         if (r == 0)

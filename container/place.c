@@ -25,6 +25,7 @@ void place_free(struct place *place)
     free(place->health);
     free(place->root);
     free(place->images);
+    free(place->image);
     free(place->layer);
     free(place->fallback_layer);
     free(place->fallback);
@@ -96,6 +97,7 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->health = text_format(PLACE_RUN_DIRECTORY "/containers/%s/health.json", unit);
     p->root = text_format(PLACE_RUN_DIRECTORY "/containers/%s/root", unit);
     p->images = text_format(PLACE_RUN_DIRECTORY "/containers/%s/images", unit);
+    p->image = text_format(PLACE_RUN_DIRECTORY "/containers/%s/image", unit);
     p->layer = text_format(PLACE_RUN_DIRECTORY "/containers/%s/layer", unit);
     p->fallback = text_format(PLACE_STATE_DIRECTORY "/containers/%s", unit);
     p->fallback_layer = text_format(PLACE_STATE_DIRECTORY "/containers/%s/layer", unit);
@@ -110,9 +112,9 @@ int place_new(const char *unit, struct place **ret, struct error *err)
     p->hosts = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hosts", unit);
     p->host_name = text_format(PLACE_RUN_DIRECTORY "/containers/%s/hostname", unit);
     if (!p->unit || !p->id || !p->directory || !p->spec || !p->config || !p->health || !p->root ||
-        !p->images || !p->layer || !p->fallback || !p->fallback_layer || !p->stage || !p->secrets ||
-        !p->pid || !p->log || !p->scope || !p->network || !p->cni || !p->resolv_conf || !p->hosts ||
-        !p->host_name)
+        !p->images || !p->image || !p->layer || !p->fallback || !p->fallback_layer || !p->stage ||
+        !p->secrets || !p->pid || !p->log || !p->scope || !p->network || !p->cni ||
+        !p->resolv_conf || !p->hosts || !p->host_name)
         return error_oom(err);
     r = find_runtime(p, err);
     if (r < 0)

@@ -9,6 +9,7 @@
  *   containers/UNIT/layer/        what the container wrote (or <state>/containers/UNIT/layer where
  *                                 the run directory cannot carry an overlay)
  *   containers/UNIT/images/       pins on its images (store.h)
+ *   containers/UNIT/image         the digest of the one that it runs; for musterd
  *   containers/UNIT/pid, runtime.log (what crun said while it created)
  *   containers/UNIT/scope         the cgroup of its scope, if it has one (scope.h)
  *   containers/UNIT/secrets/      files of its secrets
@@ -49,6 +50,7 @@ struct place {
     char *health;
     char *root;
     char *images;
+    char *image;
     char *layer;
     char *fallback_layer; /* on the state directory's file system */
     char *fallback;       /* the directory that holds it */

@@ -460,6 +460,16 @@ static int health_write(const struct start *start, pid_t pid, struct error *err)
     return r < 0 ? r : file_write(start->place->health, text, strlen(text), 0600, err);
 }
 
+/* Likewise. A directory has no digest. */
+static int image_write(const struct start *start, struct error *err)
+{
+    autofree char *line =
+        start->image->digest ? text_format("%s\n", start->image->digest) : strdup("");
+    if (!line)
+        return error_oom(err);
+    return *line ? file_write(start->place->image, line, strlen(line), 0644, err) : 0;
+}
+
 /* Whoever said nothing of a network is told where the one comes from that fails him. */
 static int attach(const struct start *start, pid_t pid, struct error *err)
 {
@@ -490,6 +500,8 @@ static int container_run(struct start *start, int *ret_status, struct error *err
         r = attach(start, pid, err);
     if (r == 0 && !oneshot)
         r = health_write(start, pid, err);
+    if (r == 0 && !oneshot)
+        r = image_write(start, err);
     if (r == 0 && !oneshot)
         r = tell_systemd(start, pid, err);
     if (r == 0)

@@ -453,6 +453,7 @@ static const struct field state_fields[] = {
     FIELD(state, health_reason, FIELD_NOTE, .sparse = true),
     FIELD(state, invocation, FIELD_NOTE, .sparse = true),
     FIELD(state, addresses, FIELD_NOTE, .sparse = true),
+    FIELD(state, image, FIELD_NOTE, .sparse = true),
     FIELD(state, ports, FIELD_NOTE, .sparse = true),
     FIELD(state, released_revision, FIELD_COUNT_OR, .sparse = true),
     FIELD(state, since_ms, FIELD_COUNT_OR),

@@ -132,6 +132,7 @@ struct record_state {
     char *health_reason;       /* what a check said that put it there; "" if nothing */
     char *invocation;          /* systemd's invocation id, "" if none */
     char *addresses;           /* of its container, with spaces between; "" if none */
+    char *image;               /* digest of its manifest, "sha256:…"; "" if none */
     char *ports;               /* that it publishes, "[IP:]HOST:CONTAINER/PROTOCOL", likewise */
     int64_t released_revision; /* mod_revision of the release it acknowledges; 0: none */
     int64_t since_ms;          /* wall clock, for display */

@@ -223,6 +223,21 @@ END
     fails wrong.service 'its registry has no such image'
 }
 
+@test "digest tells what a name stands for, and the image of a running container is written down" {
+    local digest
+    digest=$(digest_of app/one:v1)
+    [ "$(node "$HELPER" digest "$REGISTRY/app/one:v1")" = "sha256:$digest" ]
+    define noted.service "$REGISTRY/app/one:v1" /bin/sleep 1000
+    node systemctl start noted.service
+    [ "$(node cat /run/muster/containers/noted.service/image)" = "sha256:$digest" ]
+    node systemctl stop noted.service || true
+    run ! node test -e /run/muster/containers/noted.service/image
+    run ! node "$HELPER" digest "$REGISTRY/app/one:v9"
+    [[ $output == *"image $REGISTRY/app/one:v9: its registry has no such image"* ]]
+    run ! node "$HELPER" digest "oci:$LAYOUT:base"
+    [[ $output == *'it is in no registry'* ]]
+}
+
 @test "what is not in the registry is named" {
     define absent.service "$REGISTRY/app/absent:v1"
     fails absent.service "image $REGISTRY/app/absent:v1: its registry has no such image"
@@ -402,6 +417,7 @@ checks() {
             "https://$REGISTRY/v2/app/many/manifests/v1"
     define many.service "$REGISTRY/app/many:v1"
     says many.service app
+    [ "$(node "$HELPER" digest "$REGISTRY/app/many:v1")" = "sha256:$(digest_of app/many:v1)"$'\n'"sha256:$digest" ]
 }
 
 @test "a layer that is not what its digest says is refused, and leaves nothing" {

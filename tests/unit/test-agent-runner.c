@@ -19,6 +19,7 @@
 
 #define PREFIX   "/t/"
 #define MACHINE  "0123456789abcdef0123456789abcdef"
+#define IMAGE    "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define UNIT     "hello.service"
 #define PRESENCE PREFIX "nodes/" MACHINE "/presence"
 #define STATE    PREFIX "states/" MACHINE "/" UNIT
@@ -194,7 +195,7 @@ static void an_assigned_unit_is_started_once_and_reported(void **state)
     assert_int_equal(reported.registration, world->registration);
 }
 
-static void what_a_container_is_reached_by_is_reported(void **state)
+static void what_a_container_is_made_of_and_reached_by_is_reported(void **state)
 {
     static const char network[] = "{\"addresses\":[\"10.86.0.2\",\"fd00::2\"],"
                                   "\"namespace\":\"4:9\",\"ports\":[\"8080:80/tcp\"]}";
@@ -202,10 +203,13 @@ static void what_a_container_is_reached_by_is_reported(void **state)
     autorecord(state) reported = { 0 };
     autofree char *directory = text_format("%s/containers/" UNIT, world->run);
     autofree char *path = text_format("%s/network.json", directory);
+    autofree char *image_path = text_format("%s/image", directory);
     assert_int_equal(file_make_dirs(directory, 0755, NULL), 0);
     assert_int_equal(file_write(path, network, strlen(network), 0644, NULL), 0);
+    assert_int_equal(file_write(image_path, IMAGE "\n", strlen(IMAGE "\n"), 0644, NULL), 0);
     (void)assign(world, text_one, WANT_RUN);
     read_state(world, &reported);
+    assert_string_equal(reported.image, IMAGE);
     assert_string_equal(reported.addresses, "10.86.0.2 fd00::2");
     assert_string_equal(reported.ports, "8080:80/tcp");
 }
@@ -650,8 +654,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_assigned_unit_is_started_once_and_reported, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(what_a_container_is_reached_by_is_reported, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_a_container_is_made_of_and_reached_by_is_reported,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restarted_musterd_starts_nothing_twice, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_changed_text_restarts_the_unit, set_up, tear_down),

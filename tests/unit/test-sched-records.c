@@ -145,7 +145,8 @@ static void records_survive_a_round_trip(void **state)
         "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
     ASSERT_ROUND_TRIP(
         state, "{\"active\":\"active\",\"addresses\":\"10.86.0.2\",\"assignment_revision\":3,"
-               "\"health\":\"healthy\",\"health_reason\":\"h\",\"invocation\":\"i\","
+               "\"health\":\"healthy\",\"health_reason\":\"h\",\"image\":\"sha256:0\","
+               "\"invocation\":\"i\","
                "\"load\":\"loaded\",\"ports\":\"8080:80/tcp\",\"problem\":\"p\",\"registration\":9,"
                "\"released_revision\":4,\"result\":\"success\",\"since_ms\":1,"
                "\"sub\":\"running\"}");
