@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	base/base64.c base/base64.h \
 	base/chance.c base/chance.h \
 	base/cleanup.h \
 	base/clock.c base/clock.h \

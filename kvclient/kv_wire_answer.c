@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kvclient/base64.h"
+#include "base/base64.h"
 #include "kvclient/kv_pairs.h"
 
 /* Ids use all 64 bits, which json_field_int64_text_or() would refuse. */

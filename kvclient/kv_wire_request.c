@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/json.h"
-#include "kvclient/base64.h"
 
 static void add_bytes_field(struct text *t, const char *name, const void *bytes, size_t length)
 {

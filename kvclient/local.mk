@@ -2,7 +2,6 @@
 noinst_LIBRARIES += libkvclient.a
 libkvclient_a_SOURCES = \
 	kvclient/backoff.c kvclient/backoff.h \
-	kvclient/base64.c kvclient/base64.h \
 	kvclient/election.c kvclient/election.h \
 	kvclient/keeper.c kvclient/keeper.h \
 	kvclient/kv.c kvclient/kv.h \

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kvclient/base64.h"
+#include "base/base64.h"
 #include "tests/unit/harness.h"
 
 static void base64_of_every_length_comes_back(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base64 as RFC 4648 §4 has it, with padding: the form that JSON gives to protobuf's bytes. */
-#ifndef KVCLIENT_BASE64_H
-#define KVCLIENT_BASE64_H
+/* Base64 as RFC 4648 §4 has it, with padding: the form of bytes in JSON. */
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
 
 #include <stddef.h>
 
