@@ -16,7 +16,7 @@ libcontainer_a_SOURCES = \
 	container/verbs.h \
 	container/cgroup.c container/cgroup.h \
 	container/devices.c container/devices.h \
-	container/fetch.c container/fetch.h \
+	container/fetch.c container/fetch.h container/filter_cache.c container/filter_cache.h \
 	container/id_claims.c container/id_claims.h container/id_maps.c container/id_maps.h \
 	container/id_ranges.c container/id_ranges.h container/idmapped.c container/idmapped.h \
 	container/image.c container/image.h container/images.c container/images.h \
@@ -29,7 +29,7 @@ libcontainer_a_SOURCES = \
 	container/rootfs.c container/rootfs.h \
 	container/runtime.c container/runtime.h \
 	container/seccomp.c container/seccomp.h container/seccomp_tighten.c \
-	container/scope.c container/scope.h \
+	container/scope.c container/scope.h container/system_calls.c container/system_calls.h \
 	container/secrets.c container/secrets.h \
 	container/settings.c container/settings.h \
 	container/skopeo.c container/skopeo.h container/store.c container/store.h \
@@ -55,7 +55,9 @@ EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats \
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
 	test-container-settings test-container-registries test-container-pull test-container-unpack test-container-store \
 	test-container-id-claims test-container-id-ranges
-check_PROGRAMS += test-container-scope test-container-variables
+check_PROGRAMS += test-container-filter-cache test-container-scope test-container-variables
+test_container_filter_cache_SOURCES = tests/unit/test-container-filter-cache.c tests/unit/harness.h
+test_container_filter_cache_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_scope_SOURCES = tests/unit/test-container-scope.c tests/unit/harness.h
 test_container_scope_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_variables_SOURCES = tests/unit/test-container-variables.c tests/unit/harness.h
@@ -111,6 +113,8 @@ EXTRA_DIST += \
 	tests/golden/oci/notify-socket/input.json \
 	tests/golden/oci/relative-working-directory/expected.error \
 	tests/golden/oci/relative-working-directory/input.json \
+	tests/golden/oci/seccomp-compiled-before/expected.json \
+	tests/golden/oci/seccomp-compiled-before/input.json \
 	tests/golden/oci/seccomp-given/expected.json \
 	tests/golden/oci/seccomp-given/input.json \
 	tests/golden/oci/user-of-image/expected.json \

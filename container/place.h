@@ -20,6 +20,7 @@
  *   crun/ID/ or runc/ID/          the runtime's own state
  *   ids/UNIT                      which ids of the host its user namespace has (id_claims.h)
  *   pod/                          an empty directory: the root of pods' own containers
+ *   filters/                      compiled seccomp filters (filter_cache.h)
  *   cni/                          leases of addresses, locks of networks, who has names
  */
 #ifndef CONTAINER_PLACE_H
@@ -38,6 +39,7 @@
 #define PLACE_VOLUMES         PLACE_STATE_DIRECTORY "/volumes"
 #define PLACE_CNI             PLACE_RUN_DIRECTORY "/cni"
 #define PLACE_IDS             PLACE_RUN_DIRECTORY "/ids"
+#define PLACE_FILTERS         PLACE_RUN_DIRECTORY "/filters"
 #define PLACE_POD_ROOT        PLACE_RUN_DIRECTORY "/pod"
 
 struct place {

@@ -23,6 +23,7 @@
 #include "container/seccomp.h"
 #include "container/secrets.h"
 #include "container/settings.h"
+#include "container/system_calls.h"
 #include "container/user.h"
 #include "container/userns.h"
 #include "container/variables.h"
@@ -36,7 +37,6 @@
 enum { PULL_RETRIES = 3 };
 
 static const char init_program[] = "/usr/bin/catatonit";
-static const char default_seccomp_profile[] = "/usr/share/containers/seccomp.json";
 
 /* What systemd said to us and the runtime must not hear: crun acts on NOTIFY_SOCKET itself, and the
  * watchdog is the container's affair. */
@@ -48,7 +48,7 @@ static const char *const words_of_systemd[] = {
 struct start {
     struct place *place;         /* borrowed */
     struct container *container; /* owned */
-    json_t *seccomp;             /* owned; NULL: unconfined */
+    struct system_calls calls;   /* owned */
     struct image *image;         /* owned */
     struct user *user;           /* owned */
     struct rootfs rootfs;        /* owned */
@@ -70,7 +70,7 @@ struct start {
 static void start_done(struct start *start)
 {
     container_free(start->container);
-    json_decref(start->seccomp);
+    system_calls_done(&start->calls);
     image_free(start->image);
     user_free(start->user);
     rootfs_done(&start->rootfs);
@@ -104,29 +104,6 @@ static int environment_build(char ***ret, struct error *err)
     if (r == 0)
         *ret = take_ptr(environment);
     return r;
-}
-
-static int seccomp_find(struct start *start, const char *architecture, struct error *err)
-{
-    const char *of_unit = start->container->seccomp_profile;
-    const char *of_machine = getenv("MUSTER_SECCOMP_PROFILE");
-    const char *path = of_unit                     ? of_unit
-                       : of_machine && *of_machine ? of_machine
-                                                   : default_seccomp_profile;
-    autostrv capabilities = NULL;
-    int r = oci_capabilities(start->container, &capabilities, err);
-    if (r < 0)
-        return r;
-    const struct seccomp_machine machine = {
-        .architecture = architecture,
-        .kernel = start->machine.release,
-        .capabilities = (const char *const *)capabilities,
-    };
-    r = seccomp_load(path, &machine, &start->seccomp, err);
-    /* A profile that somebody chose is as he wants it. */
-    return r == 0 && path == default_seccomp_profile
-               ? seccomp_tighten(start->seccomp, &machine, err)
-               : r;
 }
 
 static int user_find(struct start *start, struct error *err)
@@ -190,7 +167,8 @@ static int config_write(const struct start *start, struct error *err)
         .image_config = start->image->config,
         .root_path = start->place->root,
         .user = &start->user->oci,
-        .seccomp = start->seccomp,
+        .seccomp = start->calls.profile,
+        .seccomp_filter = start->calls.filter,
         .cgroups_path = cgroup,
         .notify_socket = socket,
         .resolv_conf = start->network.resolv_conf,
@@ -382,12 +360,11 @@ static int bundle_prepare(struct start *start, struct error *err)
 {
     if (uname(&start->machine) < 0)
         return error_errno(err, -errno, "uname");
-    const char *architecture = seccomp_go_architecture(start->machine.machine);
-    if (!architecture)
+    if (!seccomp_go_architecture(start->machine.machine))
         return error_set(err, -EINVAL, "architecture %s is unknown", start->machine.machine);
     int r = spec_find(start, err);
     if (r == 0)
-        r = seccomp_find(start, architecture, err);
+        r = system_calls_find(start->place, start->container, &start->machine, &start->calls, err);
     if (r == 0)
         r = image_find(start, err);
     if (r == 0)
@@ -402,7 +379,12 @@ static int bundle_prepare(struct start *start, struct error *err)
 static int create_here(const struct start *start, pid_t *ret, struct error *err)
 {
     int r = config_write(start, err);
-    return r < 0 ? r : runtime_create(start->place, start->environment, ret, err);
+    if (r == 0)
+        r = runtime_create(start->place, start->environment, ret, err);
+    struct error why = { 0 };
+    if (r == 0 && system_calls_keep(&start->calls, start->place, &why) < 0)
+        log_warning("%s", why.text);
+    return r;
 }
 
 /* The container begins in the cgroup that we are in: the service's, unless it has a scope. */

@@ -246,11 +246,18 @@ static int process_build(const struct oci_input *input, json_t **ret, struct err
 
 /* --- the whole --- */
 
+/* What crun shall apply without compiling linux.seccomp, which other runtimes read instead. */
+static const char filter_annotation[] = "run.oci.seccomp_bpf_data";
+
 /* Labels and annotations are one in OCI; what is said as an annotation wins. */
-static int annotations_build(const struct container *container, json_t **ret, struct error *err)
+static int annotations_build(const struct oci_input *input, json_t **ret, struct error *err)
 {
+    const struct container *container = input->container;
     char *const *const lists[] = { container->labels, container->annotations };
     autojson annotations = json_object();
+    if (input->seccomp_filter && !container->privileged &&
+        json_object_set_new(annotations, filter_annotation, json_string(input->seccomp_filter)) < 0)
+        return error_oom(err);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         for (char *const *word = lists[i]; word && *word; word++) {
             const char *equals = strchr(*word, '=');
@@ -276,7 +283,7 @@ int oci_config(const struct oci_input *input, json_t **ret, struct error *err)
     if (r == 0)
         r = oci_linux(input, &of_linux, err);
     if (r == 0)
-        r = annotations_build(container, &annotations, err);
+        r = annotations_build(input, &annotations, err);
     if (r < 0)
         return r;
     json_t *config = json_pack(

@@ -52,6 +52,7 @@ struct oci_input {
     const char *root_path;       /* the mounted root */
     const struct oci_user *user; /* NULL: root */
     const json_t *seccomp;       /* a linux.seccomp object for this architecture; NULL: none */
+    const char *seccomp_filter;  /* what crun made of it before, in base64; NULL: nothing */
     const char *cgroups_path;    /* for a runtime that wants one; NULL: none */
     /* variables, "K=V" */
     const char *const *host_environment; /* of the service, that are handed on */

@@ -287,6 +287,8 @@ all_end_with() {
     node grep -Fx '0::/muster.slice/muster-other-scoped.scope/container' "/proc/$(property other-scoped.service MainPID)/cgroup"
     [ "$(node cat /sys/fs/cgroup/muster.slice/other.service/container/cgroup.procs)" ]
     node test -e /run/muster/runc/other.service
+    node grep -q '"seccomp":{"architectures"' /run/muster/containers/other.service/config.json
+    run ! node grep -q seccomp_bpf_data /run/muster/containers/other.service/config.json
     node musterctl exec other.service -- sh -c 'exit 5' || status=$?
     [ "$status" = 5 ]
     wait_for 10 'it is healthy' health_is other.service healthy

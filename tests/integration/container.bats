@@ -20,7 +20,7 @@ make_image() {
     local layout=$1 files=$2 applet
     mkdir -p "$files/bin" "$files/etc"
     cp "$(command -v busybox)" "$files/bin/busybox"
-    for applet in cat echo grep id ip kill ls mount sh sleep stat touch tty; do
+    for applet in cat echo grep id ip kill ls mount sh sleep stat touch true tty unshare; do
         ln -s busybox "$files/bin/$applet"
     done
     echo 'web:x:1000:1000::/home/web:/bin/sh' >"$files/etc/passwd"
@@ -310,6 +310,59 @@ fails() {
     service='Environment=MUSTER_SECCOMP_PROFILE=unconfined' define open.service /bin/grep Seccomp: /proc/self/status
     node systemctl start open.service
     wait_for 5 "it ran" journal_shows open.service "Seccomp:"
+}
+
+# with_filter UNIT: what crun was told of a filter that was compiled before.
+with_filter() {
+    node grep -q '"run.oci.seccomp_bpf_data":"[A-Za-z0-9+/=]*"' "/run/muster/containers/$1/config.json"
+}
+
+filter_of() {
+    node sha256sum "/run/muster/crun/$1/seccomp.bpf" | cut -d' ' -f1
+}
+
+# What a call that the profile takes away is answered with, by the main process and by exec.
+calls_of() {
+    node grep ^Seccomp: "/proc/$(property "$1" MainPID)/status"
+    node "$HELPER" exec "$1" grep ^Seccomp: /proc/self/status
+    node "$HELPER" exec "$1" mount -t tmpfs none /bin 2>&1 || true
+    node "$HELPER" exec "$1" unshare -U true 2>&1 || true
+}
+
+@test "a filter that crun compiled before is in force as if it had been compiled" {
+    local kept
+    node rm -rf /run/muster/filters
+    for unit in filter-1.service filter-2.service; do
+        forever "$unit"
+        node systemctl start "$unit"
+    done
+    run ! with_filter filter-1.service
+    with_filter filter-2.service
+    node grep -q '"seccomp":{' /run/muster/containers/filter-2.service/config.json
+    [ "$(filter_of filter-1.service)" = "$(filter_of filter-2.service)" ]
+    run calls_of filter-1.service
+    echo "$output"
+    [ "$(grep -c 'Seccomp:.*2' <<<"$output")" = 2 ]
+    [ "$(grep -c 'Function not implemented' <<<"$output")" = 2 ]
+    [ "$output" = "$(calls_of filter-2.service)" ]
+    kept=$(node ls /run/muster/filters)
+    [ "$(wc -l <<<"$kept")" = 1 ]
+}
+
+@test "a filter that was tampered with is not used, and compiled anew" {
+    local file whole
+    file=/run/muster/filters/$(node ls /run/muster/filters)
+    whole=$(node cat "$file")
+    # One that lets everything through, under a digest that is not its own.
+    printf '%s BgAAAAAA/38=' "${whole%% *}" | node tee "$file" >/dev/null
+    forever filter-3.service
+    node systemctl start filter-3.service
+    run ! with_filter filter-3.service
+    [ "$(filter_of filter-3.service)" = "$(filter_of filter-1.service)" ]
+    [ "$(calls_of filter-3.service)" = "$(calls_of filter-1.service)" ]
+    [ "$(node cat "$file")" = "$whole" ]
+    node systemctl stop filter-1.service filter-2.service filter-3.service
+    assert_nothing_left filter-1.service
 }
 
 # The last: systemd tells of every mount unit that goes.

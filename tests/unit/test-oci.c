@@ -78,6 +78,7 @@ static int build(const json_t *input, json_t **ret, struct error *err)
         .root_path = "/run/muster/containers/web@1.service/root",
         .user = user_of(input, &user, groups),
         .seccomp = json_object_get(input, "seccomp"),
+        .seccomp_filter = string_of(input, "seccompFilter"),
         .notify_socket = string_of(input, "notifySocket"),
         .resolv_conf = string_of(input, "resolvConf"),
         .extra_environment = (const char *const *)extra,
