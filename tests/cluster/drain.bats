@@ -252,3 +252,43 @@ same_pids() {
     holds_for 2 at_least_run 4
     [ "$(same_pids "$after" "$(pids_of_all)")" -eq 4 ]
 }
+
+# --- room ---
+
+# why_says UNIT WORDS
+why_says() {
+    local said
+    said=$(node_run node1 musterctl why "$1") || true
+    echo "$said"
+    grep -qF "$2" <<<"$said"
+}
+
+@test "the less important yields when memory is short, is told why, and comes back when there is room" {
+    local most unit
+    most=$((3 * $(node_run node1 getconf _PHYS_PAGES) * $(node_run node1 getconf PAGE_SIZE) / 5))
+    node_write node1 /root/low@.service <<UNIT
+[Service]
+ExecStart=/bin/sleep 100000
+
+[X-Fleet]
+MemoryRequest=$most
+UNIT
+    node_write node1 /root/high.service <<UNIT
+[Service]
+ExecStart=/bin/sleep 100000
+
+[X-Fleet]
+MemoryRequest=$most
+Priority=10
+UNIT
+    NODE_DIRECTORY=/root node_run node1 musterctl start low@1.service low@2.service
+    NODE_DIRECTORY=/root node_run node1 musterctl start low@3.service
+    NODE_DIRECTORY=/root node_run node1 musterctl start high.service
+    [ "$(unit_nodes high.service | wc -l)" -eq 1 ]
+    [ -z "$(unit_nodes low@3.service)" ] # the youngest
+    for unit in low@1.service low@2.service; do unit_node "$unit"; done
+    wait_for 5 'it is told who comes first' why_says low@3.service 'of priority 10, comes first'
+    node_run node1 musterctl destroy high.service
+    wait_for 15 'it is back' unit_node low@3.service
+    node_run node1 musterctl destroy low@1.service low@2.service low@3.service
+}
