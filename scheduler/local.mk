@@ -31,6 +31,7 @@ libscheduler_a_SOURCES = \
 	scheduler/role_settings.c scheduler/role_settings.h \
 	scheduler/roles.c \
 	scheduler/rollout.c scheduler/rollout.h \
+	scheduler/rollout_member.c \
 	scheduler/step.h \
 	scheduler/table.c scheduler/table.h \
 	scheduler/shared.c scheduler/shared.h

@@ -5,14 +5,6 @@
 
 #include "scheduler/budget.h"
 
-enum turn {
-    TURN_INVALID = 0,
-    TURN_TO_COME,
-    TURN_CHANGING,
-    TURN_OVER,
-    TURN_FAILED,
-};
-
 struct member {
     struct unit *unit;
     enum turn turn;
@@ -71,151 +63,14 @@ static bool gather(const struct model *model, struct look *look)
     return true;
 }
 
-/* --- how an instance does --- */
-
-/* The copy that carries out what the unit is now. */
-static const struct placement *find_copy(const struct unit *unit)
-{
-    const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        if (p->assignment_mod > 0 && p->want == WANT_RUN && p->unit_revision == unit->mod)
-            return p;
-    return NULL;
-}
-
-static bool went_wrong(const struct unit *unit, struct text *why)
-{
-    const struct placement *p = find_copy(unit);
-    bool answered = p && placement_has_answered(p);
-    bool failed = answered && p->health == COPY_FAILED;
-    bool unhealthy = answered && p->check == CHECK_UNHEALTHY;
-    if (!why || !(failed || unhealthy))
-        return failed || unhealthy;
-    text_addf(why, "%s on ", unit->name);
-    machine_words(p->key.machine, why);
-    if (failed)
-        text_addf(why, " has failed: %s",
-                  unit->trouble && unit->trouble->failure ? unit->trouble->failure : "unknown");
-    else
-        text_add(why, " is unhealthy");
-    return true;
-}
-
-static bool has_no_machine(const struct unit *unit)
-{
-    const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        if (placement_occupies(p))
-            return false;
-    return true;
-}
-
-/* It is said that no machine may run it as it is now. */
-static bool fits_nowhere(const struct unit *unit, struct text *why)
-{
-    const struct trouble *trouble = unit->trouble;
-    if (!trouble || trouble->verdict_mod == 0 || trouble->verdict_unit_revision != unit->mod ||
-        trouble->verdict_kind != VERDICT_NOWHERE)
-        return false;
-    text_addf(why, "%s: %s", unit->name, trouble->verdict_reason);
-    return true;
-}
-
-static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout,
-                                      const struct unit *unit)
-{
-    struct rollout_watch *watch = NULL;
-    HASH_FIND_STR(rollout->watches, unit->name, watch);
-    if (watch)
-        return watch;
-    watch = calloc(1, sizeof(*watch) + strlen(unit->name) + 1);
-    if (!watch) {
-        step->failed = true;
-        return NULL;
-    }
-    memcpy(watch->name, unit->name, strlen(unit->name));
-    watch->begun_ms = step->clock->now_ms;
-    watch->up_since_ms = -1;
-    HASH_ADD_STR(rollout->watches, name, watch);
-    return watch;
-}
-
-static void see_copy(struct rollout_watch *watch, const struct placement *p, int64_t now_ms)
-{
-    bool up = p && placement_has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
-    if (!p || p->key.machine->registration == 0)
-        watch->begun_ms = now_ms;
-    if (watch->up_since_ms >= 0 && (!up || watch->run != p->run)) {
-        watch->up_since_ms = -1;
-        watch->begun_ms = now_ms;
-        watch->relapses++;
-    }
-    if (up && watch->up_since_ms < 0) {
-        watch->up_since_ms = now_ms;
-        watch->run = p->run;
-    }
-}
-
-/* Not before at_ms, then yes. */
-static bool is_past(struct step *step, int64_t at_ms)
-{
-    if (step->clock->now_ms >= at_ms)
-        return true;
-    step_wake_at(step, at_ms);
-    return false;
-}
-
-static enum turn watch_change(struct step *step, struct rollout *rollout, const struct unit *unit,
-                              struct text *why)
-{
-    const struct record_rollout *record = &rollout->record;
-    const struct placement *p = find_copy(unit);
-    struct rollout_watch *watch = watch_of(step, rollout, unit);
-    if (!watch)
-        return TURN_CHANGING;
-    see_copy(watch, p, step->clock->now_ms);
-    if (watch->relapses >= ROLLOUT_RELAPSES_MAX) {
-        text_addf(why, "%s does not stay up: it was up and down %u times", unit->name,
-                  watch->relapses);
-        return TURN_FAILED;
-    }
-    if (watch->up_since_ms >= 0)
-        return is_past(step, watch->up_since_ms + record->wait_ms) ? TURN_OVER : TURN_CHANGING;
-    if (record->timeout_ms == 0 || !is_past(step, watch->begun_ms + record->timeout_ms))
-        return TURN_CHANGING;
-    text_addf(why, "%s is not %s within %lld s", unit->name,
-              p && p->check == CHECK_STARTING ? "healthy" : "active",
-              (long long)(record->timeout_ms / 1000));
-    return TURN_FAILED;
-}
-
-static bool has_had_its_turn(const struct record_rollout *record, const struct unit *unit)
-{
-    const struct record_unit as_stored = { .blob = (char *)unit->blob,
-                                           .desired = unit->desired,
-                                           .restart_revision = unit_restart_revision(unit) };
-    if (unit->mod <= record->retry_revision && went_wrong(unit, NULL))
-        return false;
-    return rollout_has_reached(record, &as_stored);
-}
+/* --- how they do --- */
 
 static enum turn judge(struct step *step, struct look *look, const struct unit *unit)
 {
-    struct rollout *rollout = look->rollout;
-    struct text why = { 0 };
-    enum turn turn = TURN_OVER;
-    if (!has_had_its_turn(&rollout->record, unit))
-        return TURN_TO_COME;
-    if (unit->desired != DESIRED_LAUNCHED)
-        return TURN_OVER;
-    bool changing = strv_contains(rollout->record.changing, unit->name);
-    if (went_wrong(unit, &why) || (changing && fits_nowhere(unit, &why)))
-        turn = TURN_FAILED;
-    else if (changing)
-        turn = watch_change(step, rollout, unit, &why);
+    autotext why = { 0 };
+    enum turn turn = rollout_judge(step, look->rollout, unit, &why);
     if (look->failure.length == 0 && why.data)
         text_add(&look->failure, why.data);
-    text_done(&why);
     return turn;
 }
 
@@ -282,7 +137,7 @@ static void rewrite(struct step *step, struct look *look, struct unit *unit)
     step_plan_change(step, unit);
     look->busy = true;
     look->to_come--;
-    if (unit->desired != DESIRED_LAUNCHED || has_no_machine(unit))
+    if (unit->desired != DESIRED_LAUNCHED || rollout_has_no_machine(unit))
         return;
     look->changing++;
     if (strv_add(&look->next.changing, unit->name, NULL) < 0)
@@ -297,19 +152,12 @@ static size_t at_a_time(const struct look *look)
     return count > 0 ? count : 1;
 }
 
-/* Nobody would miss it. */
-static bool costs_nothing(const struct unit *unit)
-{
-    return unit->desired != DESIRED_LAUNCHED || has_no_machine(unit) || went_wrong(unit, NULL) ||
-           unit_has_failed(unit);
-}
-
 static void give_turn(struct step *step, struct look *look, struct unit *unit)
 {
     size_t limit = at_a_time(look);
     if (is_touched(unit)) {
         look->busy = true;
-    } else if (costs_nothing(unit)) {
+    } else if (rollout_costs_nothing(unit)) {
         rewrite(step, look, unit);
     } else if (look->changing < limit &&
                budget_allows_of(step_budget(step), unit, limit,
@@ -377,7 +225,7 @@ static void tell_stuck(struct step *step, struct look *look)
         rollout->stuck_since_ms = step->clock->now_ms;
     if (look->next.back)
         return;
-    if (stuck && is_past(step, rollout->stuck_since_ms + ROLLOUT_STUCK_MS))
+    if (stuck && rollout_is_past(step, rollout->stuck_since_ms + ROLLOUT_STUCK_MS))
         set_reason(step, look, look->waiting.data);
     else if (!stuck)
         set_reason(step, look, "");

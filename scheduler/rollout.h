@@ -37,4 +37,22 @@ enum {
     ROLLOUT_RELAPSES_MAX = 3,
 };
 
+/* --- rollout_member.c --- */
+
+enum turn {
+    TURN_INVALID = 0,
+    TURN_TO_COME,
+    TURN_CHANGING,
+    TURN_OVER,
+    TURN_FAILED, /* then why gets the words */
+};
+
+enum turn rollout_judge(struct step *step, struct rollout *rollout, const struct unit *unit,
+                        struct text *why);
+bool rollout_has_no_machine(const struct unit *unit);
+/* To take it down is no loss to anybody. */
+bool rollout_costs_nothing(const struct unit *unit);
+/* Not before at_ms, then yes; a step is made when it has come. */
+bool rollout_is_past(struct step *step, int64_t at_ms);
+
 #endif
