@@ -15,13 +15,13 @@ libkvclient_a_SOURCES = \
 	kvclient/kv_pairs.c kvclient/kv_pairs.h \
 	kvclient/kv_wire.h kvclient/kv_wire_internal.h \
 	kvclient/kv_wire_answer.c kvclient/kv_wire_failure.c \
-	kvclient/kv_wire_puts.c kvclient/kv_wire_puts.h \
+	kvclient/kv_wire_exact.c kvclient/kv_wire_exact.h \
 	kvclient/kv_wire_request.c kvclient/kv_wire_stream.c
 
 KV_LIBS = libkvclient.a $(BASE_LIBS)
 
 check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
-	test-kv-wire test-kv-wire-puts test-kv-etcd test-kv-etcd-access
+	test-kv-wire test-kv-wire-exact test-kv-etcd test-kv-etcd-access
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
@@ -36,8 +36,8 @@ test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
 test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_puts_SOURCES = tests/unit/test-kv-wire-puts.c tests/unit/harness.h
-test_kv_wire_puts_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_wire_exact_SOURCES = tests/unit/test-kv-wire-exact.c tests/unit/harness.h
+test_kv_wire_exact_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
 test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \

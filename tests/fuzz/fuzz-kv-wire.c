@@ -1,16 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers of a store that says anything: none may crash a reader. The first byte says where the
- * stream is cut in two; wherever that is, the lines must be the same. What the reader of puts takes
- * must be what the reader of everything makes of it.
+ * stream is cut in two; wherever that is, the lines must be the same. What the exact readers take
+ * must be what the others make of it.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "kvclient/kv_wire.h"
-#include "kvclient/kv_wire_puts.h"
+#include "kvclient/kv_wire_exact.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void assert_same_pair(const struct kv_pair *one, const struct kv_pair *other)
+{
+    assert(strcmp(one->key, other->key) == 0);
+    assert(one->value_length == other->value_length);
+    assert(memcmp(one->value, other->value, one->value_length + 1) == 0);
+    assert(one->create_revision == other->create_revision);
+    assert(one->mod_revision == other->mod_revision);
+    assert(one->version == other->version);
+    assert(one->lease == other->lease);
+}
+
+static void read_events(const char *line, size_t length, const struct kv_wire_watch *watch)
+{
+    struct kv_wire_watch exact = { 0 };
+    if (!kv_wire_exact_events(line, length, &exact))
+        return;
+    assert(watch && watch->failure == 0 && !watch->created && !watch->cancelled);
+    assert(exact.header.cluster_id == watch->header.cluster_id);
+    assert(exact.header.revision == watch->header.revision);
+    assert(exact.fragment == watch->fragment);
+    assert(exact.event_count == watch->event_count);
+    for (size_t i = 0; i < exact.event_count; i++) {
+        assert(exact.events[i].deleted == watch->events[i].deleted);
+        assert_same_pair(&exact.events[i].pair, &watch->events[i].pair);
+    }
+    kv_wire_watch_done(&exact);
+}
+
+static void read_page(const char *body, size_t length, const struct kv_wire_range *range)
+{
+    struct kv_wire_range exact = { 0 };
+    if (!kv_wire_exact_range(body, length, &exact))
+        return;
+    assert(range);
+    assert(exact.header.cluster_id == range->header.cluster_id);
+    assert(exact.header.revision == range->header.revision);
+    assert(exact.more == range->more && exact.count == range->count);
+    assert(exact.pair_count == range->pair_count);
+    for (size_t i = 0; i < exact.pair_count; i++)
+        assert_same_pair(&exact.pairs[i], &range->pairs[i]);
+    kv_wire_range_done(&exact);
+}
 
 static void add_lines(struct kv_wire_stream *stream, const char *bytes, size_t length,
                       struct text *lines)
@@ -22,8 +65,9 @@ static void add_lines(struct kv_wire_stream *stream, const char *bytes, size_t l
         struct kv_wire_watch message = { 0 };
         text_add_bytes(lines, line, line_length);
         text_add(lines, "\n");
-        if (kv_wire_read_watch(line, line_length, &message, NULL) == 0)
-            kv_wire_watch_done(&message);
+        int r = kv_wire_read_watch(line, line_length, &message, NULL);
+        read_events(line, line_length, r == 0 ? &message : NULL);
+        kv_wire_watch_done(&message);
     }
 }
 
@@ -44,7 +88,7 @@ static void read_puts(const char *bytes, size_t length)
 {
     struct kv_wire_txn puts = { 0 };
     struct kv_wire_txn txn = { 0 };
-    if (!kv_wire_read_puts(bytes, length, &puts))
+    if (!kv_wire_exact_puts(bytes, length, &puts))
         return;
     assert(kv_wire_read_txn(bytes, length, &txn, NULL) == 0);
     assert(puts.header.cluster_id == txn.header.cluster_id);
@@ -77,8 +121,9 @@ static void read_answers(const char *bytes, size_t length)
     struct kv_wire_txn txn = { 0 };
     struct kv_wire_lease lease = { 0 };
     struct error err = { 0 };
-    if (kv_wire_read_range(bytes, length, &range, NULL) == 0)
-        kv_wire_range_done(&range);
+    int r = kv_wire_read_range(bytes, length, &range, NULL);
+    read_page(bytes, length, r == 0 ? &range : NULL);
+    kv_wire_range_done(&range);
     if (kv_wire_read_txn(bytes, length, &txn, NULL) == 0)
         kv_wire_txn_done(&txn);
     (void)kv_wire_read_lease(bytes, length, &lease, NULL);
