@@ -21,7 +21,7 @@ enum {
     REPLAN_MAX_MS = 10000,
     /* Transactions at a time: enough that the store is never idle between two, few enough that each
      * is answered long before its time is over. */
-    IN_FLIGHT_MAX = 4,
+    IN_FLIGHT_MAX = 8,
 };
 
 enum leader_phase {

@@ -155,7 +155,7 @@ static void launch(struct world *world)
 }
 
 /* More than all transactions in flight have room for. */
-enum { MANY = 700 };
+enum { MANY = 1100 };
 
 static void launch_many(struct world *world)
 {
