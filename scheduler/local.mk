@@ -21,6 +21,7 @@ libscheduler_a_SOURCES = \
 	scheduler/place.c scheduler/place.h \
 	scheduler/plan.c scheduler/plan.h \
 	scheduler/plan_unit.c \
+	scheduler/plan_write.c \
 	scheduler/preempt.c scheduler/preempt.h \
 	scheduler/rebalance.c scheduler/rebalance.h \
 	scheduler/record_keys.c \

@@ -74,10 +74,28 @@ void step_rebalance(struct step *step);
 /* rollout.c and drain.c: after all that must be: what may be, within the budget. */
 void step_rollouts(struct step *step);
 void step_drains(struct step *step);
+/* plan_write.c: what is decided of units, as actions. reason is taken over. */
+
 /* The agent has stopped it, says so for this very release, and is the one that is registered. */
 bool step_is_released(const struct placement *placement);
-/* Tells the agent to stop it. reason is taken over. */
+/* What its assignment is to say. */
+enum want unit_want(const struct unit *unit);
+/* Tells the agent to stop it. */
 void step_release(struct step *step, struct placement *placement, enum move_cause cause,
                   char *reason);
+/* The assignment as the unit wants it now. */
+void step_rewrite(struct step *step, struct placement *placement, const char *why);
+/* Assignment and state go. */
+void step_drop(struct step *step, struct placement *placement, char *reason);
+/* A unit that has stopped, or whose machine is lost, goes there. */
+void step_move(struct step *step, struct placement *from, bool lost, const struct place *place);
+/* A unit that is on no machine, or one more copy of it. */
+void step_arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason);
+void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place);
+
+void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason);
+void step_clear_verdict(struct step *step, struct unit *unit, const char *why);
+/* Whether it looks again when anything makes room. */
+void step_set_pending(struct step *step, struct unit *unit, bool pending);
 
 #endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a step decides of units, written down as actions. */
+#include <string.h>
+
+#include "scheduler/budget.h"
+#include "scheduler/place.h"
+#include "scheduler/step.h"
+
+/* --- words --- */
+
+static void gone_words(const struct step *step, const struct machine *machine, struct text *words)
+{
+    text_add(words, "machine ");
+    machine_words(machine, words);
+    text_addf(words, " is gone for %.1f s",
+              (double)(step->clock->now_ms - machine->absent_since_ms) / 1000.0);
+}
+
+static char *move_reason(const struct step *step, const struct placement *from, bool lost,
+                         const struct place *place)
+{
+    autotext reason = { 0 };
+    if (lost) {
+        gone_words(step, from->key.machine, &reason);
+    } else {
+        text_add(&reason, from->cause == MOVE_CAUSE_REBALANCE ? "rebalanced off " : "released by ");
+        machine_words(from->key.machine, &reason);
+    }
+    text_add(&reason, ", moving to ");
+    machine_words(place->machine, &reason);
+    text_add(&reason, ": ");
+    place_words(place->eligible, place->load, place->wishes, &reason);
+    return text_take(&reason);
+}
+
+/* --- verdicts --- */
+
+void step_clear_verdict(struct step *step, struct unit *unit, const char *why)
+{
+    if (unit_verdict_mod(unit) == 0)
+        return;
+    struct action *action =
+        step_action(step, ACTION_CLEAR_VERDICT, unit, NULL, text_format("%s", why));
+    if (action)
+        action->verdict_mod = unit_verdict_mod(unit);
+}
+
+/* Written only if it says something new: an idle cluster writes nothing. reason is taken over. */
+void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason)
+{
+    if (reason && unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod &&
+        text_equal(unit->trouble->verdict_reason, reason)) {
+        free(reason);
+        return;
+    }
+    struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
+    if (!action)
+        return;
+    action->verdict = kind;
+    action->unit_revision = unit->mod;
+    action->unit_mod = unit->mod;
+    action->verdict_mod = unit_verdict_mod(unit);
+}
+
+void step_set_pending(struct step *step, struct unit *unit, bool pending)
+{
+    if (!model_set_pending(step->model, unit, pending))
+        step->failed = true;
+}
+
+/* --- writing assignments --- */
+
+bool step_is_released(const struct placement *p)
+{
+    return p->want == WANT_RELEASE && p->state_mod > 0 &&
+           p->released_revision == p->assignment_mod &&
+           p->state_registration == p->key.machine->registration;
+}
+
+enum want unit_want(const struct unit *unit)
+{
+    return unit->desired == DESIRED_LAUNCHED ? WANT_RUN : WANT_LOADED;
+}
+
+/* What the unit wants now. */
+static void fill_assignment(struct action *action, const struct unit *unit,
+                            const struct machine *machine)
+{
+    if (!action)
+        return;
+    action->blob = unit->blob;
+    action->want = unit_want(unit);
+    action->unit_revision = unit->mod;
+    action->restart_revision = unit_restart_revision(unit);
+    action->failover = unit_rules(unit)->failover;
+    action->unit_mod = unit->mod;
+    action->assignment_mod = 0;
+    action->registration = machine->registration;
+}
+
+static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
+                             const struct machine *machine, char *reason)
+{
+    struct action *action = step_action(step, kind, unit, machine, reason);
+    fill_assignment(action, unit, machine);
+    return action;
+}
+
+void step_rewrite(struct step *step, struct placement *p, const char *why)
+{
+    struct action *action =
+        assign(step, ACTION_ASSIGN, p->key.unit, p->key.machine, text_format("%s", why));
+    if (action)
+        action->assignment_mod = p->assignment_mod;
+    step_plan_arrival(step, p);
+}
+
+void step_release(struct step *step, struct placement *p, enum move_cause cause, char *reason)
+{
+    const struct unit *unit = p->key.unit;
+    struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
+    if (!action)
+        return;
+    action->blob = p->blob;
+    action->want = WANT_RELEASE;
+    action->cause = cause;
+    if (cause != MOVE_CAUSE_NONE)
+        budget_take(step_budget(step), unit);
+    action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
+    action->failover = p->failover;
+    action->unit_mod = unit->mod;
+    action->assignment_mod = p->assignment_mod;
+    action->registration = p->key.machine->registration;
+    step_plan_leaving(step, p);
+}
+
+void step_drop(struct step *step, struct placement *p, char *reason)
+{
+    struct action *action = step_action(step, ACTION_DROP, p->key.unit, p->key.machine, reason);
+    if (!action)
+        return;
+    action->assignment_mod = p->assignment_mod;
+    action->state_mod = p->state_mod;
+    action->registration = p->key.machine->registration; /* 0: still absent */
+    step_plan_leaving(step, p);
+}
+
+void step_move(struct step *step, struct placement *from, bool lost, const struct place *place)
+{
+    struct unit *unit = from->key.unit;
+    struct placement *to = step_placement(step, place->machine, unit);
+    struct action *action =
+        to ? assign(step, ACTION_MOVE, unit, place->machine, move_reason(step, from, lost, place))
+           : NULL;
+    if (!action)
+        return;
+    action->from_machine = from->key.machine->id;
+    action->from_assignment_mod = from->assignment_mod;
+    action->from_state_mod = from->state_mod;
+    action->from_registration = lost ? 0 : -1;
+    step_plan_leaving(step, from);
+    step_plan_arrival(step, to);
+}
+
+void step_arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason)
+{
+    struct placement *to = step_placement(step, machine, unit);
+    if (to && assign(step, ACTION_ASSIGN, unit, machine, reason))
+        step_plan_arrival(step, to);
+    else if (!to)
+        free(reason);
+}
+
+void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place)
+{
+    struct placement *to = step_placement(step, place->machine, unit);
+    struct action *action = to ? step_action_placed(step, ACTION_ASSIGN, unit, place) : NULL;
+    if (!action)
+        return;
+    fill_assignment(action, unit, place->machine);
+    step_plan_arrival(step, to);
+}
