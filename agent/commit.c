@@ -315,6 +315,15 @@ int commit_add(const struct commit_context *context, struct commit *commit,
     return 1;
 }
 
+/* Each compares unit, assignment and state, and has three ops; presences and the first new
+ * assignment are compared once. */
+bool commit_has_room(const struct commit *commit, size_t moves)
+{
+    enum { EACH = 3, ONCE = 3 };
+    return commit->compare_count + EACH * moves + ONCE <= KV_TXN_OPS_MAX &&
+           commit->op_count + EACH * moves <= KV_TXN_OPS_MAX;
+}
+
 void commit_done(struct commit *commit)
 {
     strv_free(commit->strings);

@@ -45,6 +45,9 @@ int commit_begin(const struct commit_context *context, struct commit *commit, st
 /* Adds one action: 0; or 1 and nothing added if it does not fit any more. */
 int commit_add(const struct commit_context *context, struct commit *commit,
                const struct action *action, struct error *err);
+/* Whether so many moves of units to one machine from one other still fit; into an empty one 40 do.
+ */
+bool commit_has_room(const struct commit *commit, size_t moves);
 void commit_done(struct commit *commit);
 
 #endif

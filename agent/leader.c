@@ -137,6 +137,25 @@ static void log_action(const struct leader *leader, const struct action *action)
               reason ? reason : "");
 }
 
+/* How many actions the store must get at once, with the next. */
+static size_t count_joined(const struct leader *leader)
+{
+    size_t i = leader->next_action + 1;
+    while (i < leader->plan->count && leader->plan->actions[i].is_joined)
+        i++;
+    return i - leader->next_action;
+}
+
+/* May the transaction have the next action, too? */
+static bool takes_next(const struct leader *leader, size_t first, const struct commit *commit)
+{
+    const struct action *action = &leader->plan->actions[leader->next_action];
+    if (action->is_joined || leader->next_action == first)
+        return true;
+    size_t joined = count_joined(leader);
+    return !leader->one_at_a_time && (joined == 1 || commit_has_room(commit, joined));
+}
+
 /* Fills a transaction with as many of the plan's next actions as fit. */
 static int fill(struct leader *leader, const struct commit_context *context, struct commit *commit,
                 struct error *err)
@@ -144,7 +163,7 @@ static int fill(struct leader *leader, const struct commit_context *context, str
     int r = commit_begin(context, commit, err);
     size_t first = leader->next_action;
     while (r == 0 && leader->next_action < leader->plan->count &&
-           !(leader->one_at_a_time && leader->next_action > first)) {
+           takes_next(leader, first, commit)) {
         const struct action *action = &leader->plan->actions[leader->next_action];
         r = commit_add(context, commit, action, err);
         if (r == 0) {

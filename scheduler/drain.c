@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "scheduler/budget.h"
+#include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
 
@@ -41,35 +42,50 @@ static void note(struct look *look, const struct unit *unit, const struct text *
 
 /* --- one copy --- */
 
-static const char *peer_on(const struct unit *unit, const struct machine *machine)
+/* Would another machine take it, with all of its party that are here? Where the first goes, all
+ * go. */
+static bool can_go(struct step *step, const struct placement *p, const struct party *here,
+                   struct text *why)
 {
-    for (size_t i = 0; i < unit_follow_count(unit); i++) {
-        const struct unit *peer = unit->follows->links[i].peer;
-        const struct placement *p = NULL;
-        LL_FOREACH2(peer->placements, p, unit_next)
-            if (peer != unit && p->key.machine == machine && placement_holds(p))
-                return peer->name;
+    struct party_lift lift = { .count = 0 };
+    if (here->members[0] != p->key.unit) {
+        text_addf(why, "goes where %s goes", here->members[0]->name);
+        return false;
     }
-    return NULL;
+    if (here->count > 1)
+        party_lift(step->model, here, &lift);
+    bool is_alone = here->count == 1 && !p->key.unit->follows;
+    bool can = is_alone ? place_find(step->model, p->key.unit).machine != NULL
+                        : place_find_party(step->model, here).machine != NULL;
+    if (!can)
+        place_refusals(step->model, here, why);
+    party_set_down(step->model, &lift);
+    return can;
 }
 
-/* Would another machine take it? It follows its peer wherever that goes. */
-static bool can_go(struct step *step, const struct placement *p, struct text *why)
+static bool have_budget(struct step *step, const struct party *here, struct text *why)
 {
-    const struct unit *unit = p->key.unit;
-    const char *peer = peer_on(unit, p->key.machine);
-    if (!unit_rules(unit)) {
-        text_add(why, unit_problem(unit));
-        return false;
+    for (size_t i = 0; i < here->count; i++)
+        if (!budget_allows(step_budget(step), here->members[i], why))
+            return false;
+    return true;
+}
+
+static void look_at_known(struct step *step, struct placement *p, struct look *look)
+{
+    autotext why = { 0 };
+    struct party here;
+    step_party_here(p, &here);
+    if (!can_go(step, p, &here, &why)) {
+        note(look, p->key.unit, &why);
+    } else if (!have_budget(step, &here, &why)) {
+        look->waiting++;
+        note(look, p->key.unit, &why);
+    } else {
+        autofree char *reason = drain_reason(p->key.machine);
+        step_release_party(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "");
+        look->going++;
     }
-    if (peer) {
-        text_addf(why, "goes where %s goes", peer);
-        return false;
-    }
-    if (place_find(step->model, unit).machine)
-        return true;
-    place_refusals(step->model, unit, why);
-    return false;
 }
 
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
@@ -77,14 +93,11 @@ static void look_at_single(struct step *step, struct placement *p, struct look *
     autotext why = { 0 };
     if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
         look->going++;
-    } else if (!can_go(step, p, &why)) {
-        note(look, p->key.unit, &why);
-    } else if (!budget_allows(step_budget(step), p->key.unit, &why)) {
-        look->waiting++;
+    } else if (!unit_rules(p->key.unit)) {
+        text_add(&why, unit_problem(p->key.unit));
         note(look, p->key.unit, &why);
     } else {
-        step_release(step, p, MOVE_CAUSE_DRAIN, drain_reason(p->key.machine));
-        look->going++;
+        look_at_known(step, p, look);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "scheduler/party.h"
+
 int64_t failing_wait_ms(int64_t attempts)
 {
     int64_t wait_ms = FAILING_WAIT_MS;
@@ -38,20 +40,33 @@ static const char *failure_of(const struct unit *unit)
 
 /* --- where else --- */
 
-static struct machine *find_untried(struct step *step, const struct unit *unit,
+static struct machine *find_untried(struct step *step, const struct party *party,
                                     const struct machine *here)
 {
     struct model *model = step->model;
     struct machine *best = NULL;
+    const struct unit *who = NULL;
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
-        if (m == here || unit_failed_on(unit, m) ||
-            match(model, unit, m, MATCH_ARRIVE).kind != REFUSAL_NONE)
+        if (m == here || unit_failed_on(party->members[0], m) ||
+            match_party(model, party, m, MATCH_ARRIVE, &who).kind != REFUSAL_NONE)
             continue;
         if (!best || m->load + m->planned < best->load + best->planned)
             best = m;
     }
     return best;
+}
+
+/* Before it is released: all of its party there come along. */
+static struct machine *find_next(struct step *step, const struct placement *p,
+                                 const struct party *here)
+{
+    struct party_lift lift = { .count = 0 };
+    if (here->count > 1)
+        party_lift(step->model, here, &lift);
+    struct machine *next = find_untried(step, here, p->key.machine);
+    party_set_down(step->model, &lift);
+    return next;
 }
 
 /* --- verdicts --- */
@@ -133,15 +148,21 @@ static bool is_due(const struct step *step, const struct unit *unit)
 static void decide_failed(struct step *step, struct placement *p)
 {
     struct unit *unit = p->key.unit;
+    struct party here;
+    step_party_here(p, &here);
     int64_t attempts = attempts_of(unit);
     bool is_noted = unit_failed_on(unit, p->key.machine);
-    struct machine *next = find_untried(step, unit, p->key.machine);
+    bool is_first = here.members[0] == unit;
+    struct machine *next = is_first ? find_next(step, p, &here) : NULL;
     if (!is_noted)
         attempts++;
     if (unit->trouble)
         unit->trouble->lacks_machine = !next && attempts < FAILING_MACHINES;
     if (attempts >= FAILING_MACHINES) {
         leave_failed(step, p, attempts, "enough machines have tried");
+    } else if (!is_first) {
+        autofree char *why = text_format("it goes where %s goes", here.members[0]->name);
+        leave_failed(step, p, attempts, why ? why : "");
     } else if (!next) {
         leave_failed(step, p, attempts, "no other machine may run it");
     } else if (!is_noted) {
@@ -149,8 +170,7 @@ static void decide_failed(struct step *step, struct placement *p)
     } else {
         wait_for(step, unit, failing_wait_ms(attempts));
         if (is_due(step, unit))
-            step_release(step, p, MOVE_CAUSE_FAILING,
-                         text_format("%s", unit->trouble->verdict_reason));
+            step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
     }
 }
 
@@ -227,9 +247,25 @@ bool step_failing(struct step *step, struct placement *p)
     return true;
 }
 
-struct place failing_place(struct step *step, const struct unit *unit, const struct machine *from)
+struct place failing_place(struct step *step, const struct party *party, const struct machine *from)
 {
-    struct place place = { .machine = find_untried(step, unit, from), .eligible = 1 };
+    struct place place = { .machine = find_untried(step, party, from), .eligible = 1 };
     place.load = place.machine ? place.machine->load + place.machine->planned : 0;
     return place;
+}
+
+struct place failing_place_alone(struct step *step, const struct placement *p)
+{
+    struct party party;
+    party_of_one(p->key.unit, &party);
+    return failing_place(step, &party, p->key.machine);
+}
+
+bool failing_goes_on(const struct placement *p)
+{
+    struct party party;
+    if (unit_failed_on(p->key.unit, p->key.machine))
+        return true;
+    party_gather(p->key.unit, &party);
+    return party.count > 0 && unit_failed_on(party.members[0], p->key.machine);
 }

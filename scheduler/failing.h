@@ -33,7 +33,14 @@ bool unit_failed_on(const struct unit *unit, const struct machine *machine);
  * again. False: there is nothing about failures to say. */
 bool step_failing(struct step *step, struct placement *p);
 
-/* The least loaded of the machines that have not tried it, and are not this one. */
-struct place failing_place(struct step *step, const struct unit *unit, const struct machine *from);
+/* It was released because it, or the first of its party, has failed there, and that still holds. */
+bool failing_goes_on(const struct placement *p);
+
+/* The least loaded of the machines that would take all of the party, whose first has not tried
+ * them, and that are not this one. */
+struct place failing_place(struct step *step, const struct party *party,
+                           const struct machine *from);
+/* The same for a unit that nothing ties to others. */
+struct place failing_place_alone(struct step *step, const struct placement *p);
 
 #endif

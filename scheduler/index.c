@@ -298,8 +298,8 @@ static void forget_bags(struct index *index)
 
 static bool renew_sets(struct index *index, size_t machine_count)
 {
-    uint64_t **const sets[] = { &index->open, &index->avoid, &index->shun, &index->mates,
-                                &index->mates2 };
+    uint64_t **const sets[] = { &index->open,   &index->avoid,  &index->shun,  &index->mates,
+                                &index->mates2, &index->wanted, &index->beside };
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         free(*sets[i]);
         *sets[i] = calloc(index->words, sizeof(**sets[i]));
@@ -422,6 +422,8 @@ void index_done(struct model *model)
     free(index->shun);
     free(index->mates);
     free(index->mates2);
+    free(index->wanted);
+    free(index->beside);
     free(index->tied);
     free(index->others);
     free(index->zeros);

@@ -156,6 +156,7 @@ struct index {
     uint64_t changes;   /* grows when machines open, close or change their class */
     uint64_t easings;   /* grows when something may be possible that was not */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
+    uint64_t *wanted, *beside;               /* scratch */
     uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
     uint32_t *zeros;                         /* scratch, one for each machine; zeros between uses */
 };

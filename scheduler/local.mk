@@ -18,8 +18,10 @@ libscheduler_a_SOURCES = \
 	scheduler/model_marks.c \
 	scheduler/model_roles.c \
 	scheduler/model_view.c \
+	scheduler/party.c scheduler/party.h \
 	scheduler/place.c scheduler/place.h \
 	scheduler/plan.c scheduler/plan.h \
+	scheduler/plan_party.c \
 	scheduler/plan_unit.c \
 	scheduler/plan_write.c \
 	scheduler/preempt.c scheduler/preempt.h \

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scheduler/party.h"
 #include "scheduler/role_choice.h"
 #include "units/amount.h"
 
@@ -108,11 +109,13 @@ static bool is_held_by(const struct unit *unit, const struct machine *machine)
     return false;
 }
 
-static struct refusal match_peers(const struct unit *unit, const struct machine *machine)
+/* with: who would come along, or NULL. */
+static struct refusal match_peers(const struct unit *unit, const struct machine *machine,
+                                  const struct party *with)
 {
     for (size_t i = 0; i < unit_follow_count(unit); i++) {
         const struct unit *peer = unit->follows->links[i].peer;
-        if (is_held_by(peer, machine))
+        if (peer == unit || (with && party_has(with, peer)) || is_held_by(peer, machine))
             continue;
         return (struct refusal){ unit_is_held_anywhere(peer) ? REFUSAL_PEER_ELSEWHERE
                                                              : REFUSAL_PEER_UNASSIGNED,
@@ -159,6 +162,12 @@ static unsigned int common_port(const struct unit *a, const struct unit *b)
             if (ports_clash(&left->ports[i], &right->ports[j]))
                 return left->ports[i].port;
     return 0;
+}
+
+bool units_clash(const struct unit *a, const struct unit *b)
+{
+    return declares(a, b->name) || declares(b, a->name) || unit_replaces(a, b) ||
+           unit_replaces(b, a) || common_port(a, b) > 0;
 }
 
 /* The same on every leader: by age, and by name within one revision. */
@@ -243,45 +252,86 @@ static size_t count_mates(const struct unit *unit, const struct placement *list,
     return count;
 }
 
+/* Of its own template; itself aside. */
+static size_t count_coming(const struct unit *unit, const struct party *with)
+{
+    size_t count = 0;
+    for (size_t i = 0; with && i < with->count; i++)
+        count += with->members[i] != unit && with->members[i]->group->family == unit->group->family;
+    return count;
+}
+
 static struct refusal match_mates(const struct unit *unit, const struct machine *machine,
-                                  enum match_mode mode)
+                                  enum match_mode mode, const struct party *with)
 {
     unsigned int max = unit_rules(unit)->max_per_machine;
-    if (max == 0 ||
-        count_mates(unit, machine->placements, mode) + count_mates(unit, machine->arrivals, mode) <
-            max)
+    if (max == 0 || count_mates(unit, machine->placements, mode) +
+                            count_mates(unit, machine->arrivals, mode) + count_coming(unit, with) <
+                        max)
         return fits;
     return (struct refusal){ REFUSAL_CROWDED, unit->group->family->name, max };
 }
 
-enum resource match_room(const struct group *group, const struct machine *machine)
+enum resource match_amounts(const int64_t *asked, const struct machine *machine)
 {
     size_t i = 0;
-    while (i < RESOURCES &&
-           (group->requirements->requests[i] == 0 || machine->capacity[i] == 0 ||
-            machine->used[i] + group->requirements->requests[i] <= machine->capacity[i]))
+    while (i < RESOURCES && (asked[i] == 0 || machine->capacity[i] == 0 ||
+                             machine->used[i] + asked[i] <= machine->capacity[i]))
         i++;
     return (enum resource)i;
 }
 
+enum resource match_room(const struct group *group, const struct machine *machine)
+{
+    return match_amounts(group->requirements->requests, machine);
+}
+
 /* --- all of it, the cheapest first; room last, since it passes soonest --- */
 
-struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
-                     enum match_mode mode)
+static struct refusal match_but_room(struct model *model, const struct unit *unit,
+                                     const struct machine *machine, enum match_mode mode,
+                                     const struct party *with)
 {
     struct refusal refusal = mode == MATCH_ARRIVE ? match_newcomer(machine) : fits;
     if (!refusal.kind)
         refusal = match_class(model, unit_rules(unit), machine);
     if (!refusal.kind)
-        refusal = match_peers(unit, machine);
+        refusal = match_peers(unit, machine, with);
     if (!refusal.kind)
         refusal = match_conflicts(model, unit, machine, mode);
     if (!refusal.kind)
-        refusal = match_mates(unit, machine, mode);
+        refusal = match_mates(unit, machine, mode, with);
+    return refusal;
+}
+
+struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
+                     enum match_mode mode)
+{
+    struct refusal refusal = match_but_room(model, unit, machine, mode, NULL);
     if (!refusal.kind && mode == MATCH_ARRIVE && match_room(unit->group, machine) != RESOURCES)
         refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_room(unit->group, machine) };
     if (!refusal.kind && mode == MATCH_ARRIVE && unit->group->asks_room &&
         machine_is_kept_from(machine, unit))
+        refusal = (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 };
+    return refusal;
+}
+
+struct refusal match_party(struct model *model, const struct party *party,
+                           const struct machine *machine, enum match_mode mode,
+                           const struct unit **ret_unit)
+{
+    struct refusal refusal = fits;
+    *ret_unit = party->members[0];
+    for (size_t i = 0; !refusal.kind && i < party->count; i++) {
+        *ret_unit = party->members[i];
+        refusal = match_but_room(model, party->members[i], machine, mode, party);
+    }
+    if (refusal.kind || mode == MATCH_STAY || !party->asks_room)
+        return refusal;
+    *ret_unit = party->members[0];
+    if (match_amounts(party->asked, machine) != RESOURCES)
+        refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_amounts(party->asked, machine) };
+    else if (party_is_kept_from(party, machine))
         refusal = (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 };
     return refusal;
 }
@@ -348,18 +398,33 @@ static const struct unit *find_more_important(const struct unit *unit,
     return most;
 }
 
-static void room_words(const struct unit *unit, const struct machine *machine,
+static void room_words(const struct unit *unit, const int64_t *asked, const struct machine *machine,
                        enum resource resource, struct text *words)
 {
     int64_t left = machine->capacity[resource] - machine->used[resource];
     text_add(words, "has ");
     amount_words(resource, left > 0 ? left : 0, false, words);
     text_add(words, " left, and ");
-    amount_words(resource, unit_rules(unit)->requests[resource], true, words);
+    amount_words(resource, asked[resource], true, words);
     text_add(words, " are asked");
     const struct unit *first = find_more_important(unit, machine);
     if (first)
         text_addf(words, " (%s, of priority %d, comes first)", first->name, unit_priority(first));
+}
+
+void match_party_words(const struct model *model, const struct party *party,
+                       const struct unit *unit, const struct machine *machine,
+                       const struct refusal *refusal, struct text *words)
+{
+    if (refusal->kind == REFUSAL_ROOM) {
+        room_words(unit, party->asked, machine, (enum resource)refusal->number, words);
+        if (party->count > 1)
+            text_addf(words, " by the %zu of the group", party->count);
+        return;
+    }
+    if (party->count > 1 && refusal->kind > REFUSAL_CORDONED && refusal->kind != REFUSAL_KEPT)
+        text_addf(words, "%s of the group: ", unit->name);
+    refusal_words(model, unit, machine, refusal, words);
 }
 
 void refusal_words(const struct model *model, const struct unit *unit,
@@ -407,7 +472,8 @@ void refusal_words(const struct model *model, const struct unit *unit,
                   refusal->subject);
         return;
     case REFUSAL_ROOM:
-        room_words(unit, machine, (enum resource)refusal->number, words);
+        room_words(unit, unit_rules(unit)->requests, machine, (enum resource)refusal->number,
+                   words);
         return;
     case REFUSAL_KEPT:
         text_addf(words, "keeps its room for %s", refusal->subject);

@@ -29,6 +29,8 @@ enum refusal_kind {
     REFUSAL_KEPT,     /* what is left is kept for another */
 };
 
+struct party;
+
 struct refusal {
     enum refusal_kind kind;
     const char *subject; /* metadata key, capability, peer or unit; borrowed from the model */
@@ -48,8 +50,21 @@ struct refusal match(struct model *model, const struct unit *unit, const struct 
 struct refusal match_class(const struct model *model, const struct requirements *rules,
                            const struct machine *machine);
 
+/* May all of a party go there, or stay if all of them were there? Its copies are lifted (party.h).
+ * unit: of whom the answer speaks. */
+struct refusal match_party(struct model *model, const struct party *party,
+                           const struct machine *machine, enum match_mode mode,
+                           const struct unit **ret_unit);
+void match_party_words(const struct model *model, const struct party *party,
+                       const struct unit *unit, const struct machine *machine,
+                       const struct refusal *refusal, struct text *words);
+
 /* The first resource of which too little is left for one more of the group; RESOURCES: it fits. */
 enum resource match_room(const struct group *group, const struct machine *machine);
+/* The same for so much. */
+enum resource match_amounts(const int64_t *asked, const struct machine *machine);
+/* Whatever the machine, not both? */
+bool units_clash(const struct unit *a, const struct unit *b);
 /* May the first not be beside the second because the second replaces it? */
 bool unit_replaces(const struct unit *unit, const struct unit *other);
 

@@ -127,6 +127,7 @@ struct unit {
     bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
     bool marked : 1;
     bool revisit : 1; /* within a step: the next must look again */
+    bool settled : 1; /* within a step: it has been decided with its party */
     char name[];
 };
 

@@ -4,6 +4,7 @@
 
 #include "scheduler/match.h"
 #include "scheduler/model.h"
+#include "scheduler/party.h"
 #include "scheduler/role_choice.h"
 #include "scheduler/step.h"
 
@@ -42,33 +43,65 @@ static bool is_here(const struct model *model, const struct unit *unit,
     return p && placement_holds(p) && machine->registration > 0;
 }
 
+/* Those that would be placed with it: all of its party, if none of that is anywhere. */
+static void gather_comers(struct unit *unit, struct party *ret)
+{
+    party_gather(unit, ret);
+    for (size_t i = 0; i < ret->count; i++)
+        if (unit_is_held_anywhere(ret->members[i])) {
+            party_of_one(unit, ret);
+            return;
+        }
+    if (ret->count == 0)
+        party_of_one(unit, ret);
+}
+
+static struct refusal ask(struct model *model, const struct party *comers,
+                          const struct machine *machine, bool here, const struct unit **who)
+{
+    *who = comers->members[0];
+    return here ? match(model, *who, machine, MATCH_STAY)
+                : match_party(model, comers, machine, MATCH_ARRIVE, who);
+}
+
 /* The score of one that may, or why it may not. */
-static int answer_for(struct model *model, const struct unit *unit, const struct machine *machine,
-                      struct model_answer *answer, struct choice *ret_choice, struct error *err)
+static int answer_for(struct model *model, const struct party *comers,
+                      const struct machine *machine, struct model_answer *answer,
+                      struct choice *ret_choice, struct error *err)
 {
     autotext words = { 0 };
-    bool here = is_here(model, unit, machine);
-    const struct refusal refusal = match(model, unit, machine, here ? MATCH_STAY : MATCH_ARRIVE);
+    const struct unit *who = NULL;
+    bool here = is_here(model, comers->members[0], machine);
+    const struct refusal refusal = ask(model, comers, machine, here, &who);
     memset(ret_choice, 0, sizeof(*ret_choice));
     if (refusal.kind == REFUSAL_NONE) {
-        const struct merit merit = place_merit(model, unit, machine);
-        merit_words(&merit, unit, &words);
+        const struct merit merit = place_merit(model, comers->members[0], machine);
+        if (comers->count > 1)
+            text_addf(&words, "as a group of %zu, %s first: ", comers->count,
+                      comers->members[0]->name);
+        merit_words(&merit, comers->members[0], &words);
         answer->score = text_take(&words);
         if (!here)
             *ret_choice = (struct choice){ answer, merit };
         return answer->score ? 0 : error_oom(err);
     }
-    refusal_words(model, unit, machine, &refusal, &words);
+    match_party_words(model, comers, who, machine, &refusal, &words);
     answer->refusal = text_take(&words);
     return answer->refusal ? 0 : error_oom(err);
 }
 
-static int fill_answers(struct model *model, const struct unit *unit, struct model_answer *answers,
+static int fill_answers(struct model *model, struct unit *unit, struct model_answer *answers,
                         size_t *count, struct error *err)
 {
+    struct party comers = { 0 };
+    struct party_lift lift = { .count = 0 };
     autofree struct choice *choices = calloc(model->machine_count + 1, sizeof(*choices));
     size_t choice_count = 0;
     int r = choices ? 0 : error_oom(err);
+    if (unit_rules(unit))
+        gather_comers(unit, &comers);
+    if (comers.count > 1)
+        party_lift(model, &comers, &lift);
     for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
         const struct machine *m = model->machines_by_id[i];
         if (!m->is_member && m->registration == 0)
@@ -77,11 +110,12 @@ static int fill_answers(struct model *model, const struct unit *unit, struct mod
         memcpy(answer->machine, m->id, sizeof(answer->machine));
         answer->load = m->load;
         if (unit_rules(unit))
-            r = answer_for(model, unit, m, answer, &choices[choice_count], err);
+            r = answer_for(model, &comers, m, answer, &choices[choice_count], err);
         else if (!(answer->refusal = strdup(unit_problem(unit))))
             r = error_oom(err);
         choice_count += choices[choice_count].answer != NULL;
     }
+    party_set_down(model, &lift);
     if (r == 0)
         rank_choices(choices, choice_count);
     return r;
@@ -90,7 +124,7 @@ static int fill_answers(struct model *model, const struct unit *unit, struct mod
 int model_why(struct model *model, const char *unit, struct model_answer **ret, size_t *ret_count,
               struct error *err)
 {
-    const struct unit *u = model_unit(model, unit);
+    struct unit *u = model_unit(model, unit);
     if (!u || !u->exists)
         return error_set(err, -ENOENT, "there is no unit %s", unit);
     size_t count = 0;

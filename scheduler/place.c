@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/bits.h"
+#include "scheduler/party.h"
 
 enum { REFUSALS_SHOWN = 8 };
 
@@ -87,11 +88,11 @@ void merit_words(const struct merit *merit, const struct unit *unit, struct text
 /* --- asking every machine --- */
 
 static void consider(struct model *model, const struct unit *unit, struct machine *machine,
-                     struct place *best)
+                     const struct refusal refusal, struct place *best)
 {
-    enum refusal_kind refusal = match(model, unit, machine, MATCH_ARRIVE).kind;
-    best->eligible += refusal == REFUSAL_NONE || refusal == REFUSAL_ROOM || refusal == REFUSAL_KEPT;
-    if (refusal != REFUSAL_NONE)
+    best->eligible += refusal.kind == REFUSAL_NONE || refusal.kind == REFUSAL_ROOM ||
+                      refusal.kind == REFUSAL_KEPT;
+    if (refusal.kind != REFUSAL_NONE)
         return;
     const struct merit merit = place_merit(model, unit, machine);
     if (best->machine) {
@@ -106,36 +107,23 @@ static void consider(struct model *model, const struct unit *unit, struct machin
 struct place place_find_slowly(struct model *model, const struct unit *unit)
 {
     struct place best = { 0 };
-    for (size_t i = 0; i < model->machine_count; i++)
-        consider(model, unit, model->machines_by_id[i], &best);
-    return best;
-}
-
-/* It goes where its first peer is, or nowhere. */
-static struct place find_beside_peer(struct model *model, const struct unit *unit)
-{
-    struct place best = { 0 };
-    const struct placement *p = NULL;
-    LL_FOREACH2(unit->follows->links[0].peer->placements, p, unit_next)
-        consider(model, unit, p->key.machine, &best);
+    for (size_t i = 0; i < model->machine_count; i++) {
+        struct machine *m = model->machines_by_id[i];
+        consider(model, unit, m, match(model, unit, m, MATCH_ARRIVE), &best);
+    }
     return best;
 }
 
 /* --- sets to avoid --- */
 
-/* Machines with units that the unit may not be beside, or that may not be beside it, and those that
- * have enough of its template. NULL: none. */
-static const uint64_t *gather_avoided(struct model *model, const struct unit *unit)
+/* What one unit avoids; mates: how many of its template would come along. */
+static void add_avoided(struct model *model, const struct unit *unit, unsigned int mates)
 {
     struct index *index = &model->index;
     const struct group *group = unit->group;
     unsigned int max = group->requirements->max_per_machine;
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
-    if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 && max == 0 &&
-        index->strange.size == 0)
-        return NULL;
-    memset(index->avoid, 0, index->words * sizeof(*index->avoid));
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
     for (size_t i = 0; i < count; i++) {
@@ -144,9 +132,24 @@ static const uint64_t *gather_avoided(struct model *model, const struct unit *un
     }
     for (size_t i = 0; i < group->shut_count; i++)
         bag_unite(&group->shut[i]->taken, index->avoid, index->words);
-    if (max > 0)
-        bag_unite_from(&group->family->here, max, index->avoid, index->words, index->zeros);
+    if (max > mates)
+        bag_unite_from(&group->family->here, max - mates, index->avoid, index->words, index->zeros);
     bag_unite(&index->strange, index->avoid, index->words);
+}
+
+/* Machines with units that the unit may not be beside, or that may not be beside it, and those that
+ * have enough of its template. NULL: none. */
+static const uint64_t *gather_avoided(struct model *model, const struct unit *unit)
+{
+    struct index *index = &model->index;
+    const struct group *group = unit->group;
+    struct pattern **matched = NULL;
+    if (index_matched(model, unit, &matched) == 0 && group->conflict_count == 0 &&
+        group->shut_count == 0 && group->requirements->max_per_machine == 0 &&
+        index->strange.size == 0)
+        return NULL;
+    memset(index->avoid, 0, index->words * sizeof(*index->avoid));
+    add_avoided(model, unit, 0);
     return index->avoid;
 }
 
@@ -223,6 +226,7 @@ struct search {
     struct model *model;
     const struct unit *unit;
     const struct group *group;
+    const struct party *party; /* NULL: the unit alone */
     const uint64_t *wanted, *preferred;
     const struct domain *domain;
 };
@@ -241,13 +245,22 @@ static uint64_t allowed(const struct search *search, const uint64_t *avoided, si
     return word;
 }
 
+static bool has_room(const struct search *search, const struct machine *machine)
+{
+    if (search->party)
+        return !search->party->asks_room ||
+               (match_amounts(search->party->asked, machine) == RESOURCES &&
+                !party_is_kept_from(search->party, machine));
+    return !search->group->asks_room || (match_room(search->group, machine) == RESOURCES &&
+                                         !machine_is_kept_from(machine, search->unit));
+}
+
 static struct machine *first_with_room(const struct search *search, uint64_t word, size_t i)
 {
     for (; word; word &= word - 1) {
         struct machine *const *machine =
             &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
-        if (!search->group->asks_room || (match_room(search->group, *machine) == RESOURCES &&
-                                          !machine_is_kept_from(*machine, search->unit))) {
+        if (has_room(search, *machine)) {
             if (machine[1]) /* a good guess of who is asked next */
                 index_fetch(machine[1], offsetof(struct machine, id));
             return *machine;
@@ -386,23 +399,18 @@ static struct machine *find_among(struct search *search, const struct unit *unit
     return machine;
 }
 
-static struct machine *find_best(struct model *model, const struct unit *unit,
-                                 const uint64_t *avoided)
+static struct machine *find_best(struct search *search, const uint64_t *avoided)
 {
-    struct group *group = unit->group;
+    const struct group *group = search->group;
     const uint64_t *tiers[TIERS_MAX] = { NULL };
-    size_t tier_count = gather_tiers(model, group, avoided, tiers);
-    struct search search = { .model = model,
-                             .unit = unit,
-                             .group = group,
-                             .wanted = asks_nothing(group->class) ? NULL : group->class->bits };
+    size_t tier_count = gather_tiers(search->model, group, avoided, tiers);
     struct machine *machine = NULL;
     if (group->preferred) {
-        search.preferred = group->preferred->bits;
-        machine = find_among(&search, unit, tiers, tier_count);
-        search.preferred = NULL;
+        search->preferred = group->preferred->bits;
+        machine = find_among(search, search->unit, tiers, tier_count);
+        search->preferred = NULL;
     }
-    return machine ? machine : find_among(&search, unit, tiers, tier_count);
+    return machine ? machine : find_among(search, search->unit, tiers, tier_count);
 }
 
 static unsigned int wishes_of(const struct group *group, const struct machine *machine)
@@ -424,19 +432,28 @@ static bool shares_hope(const struct index *index)
     return index->name_count == 0 && index->glob_count == 0;
 }
 
+static struct machine *find_alone(struct model *model, const struct unit *unit,
+                                  const uint64_t *avoided)
+{
+    const struct machine_class *class = unit->group->class;
+    struct search search = { .model = model,
+                             .unit = unit,
+                             .group = unit->group,
+                             .wanted = asks_nothing(class) ? NULL : class->bits };
+    return find_best(&search, avoided);
+}
+
 struct place place_find(struct model *model, const struct unit *unit)
 {
     struct index *index = &model->index;
     struct group *group = unit->group;
     struct place place = { 0 };
-    if (unit->follows)
-        return find_beside_peer(model, unit);
     if (group->hopeless_at == index->easings && shares_hope(index) && !model->kept)
         return place;
     const uint64_t *avoided = gather_avoided(model, unit);
     place.eligible = count_eligible(index, group->class, avoided);
     if (place.eligible > 0)
-        place.machine = find_best(model, unit, avoided);
+        place.machine = find_alone(model, unit, avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
         place.wishes = wishes_of(group, place.machine);
@@ -458,6 +475,90 @@ struct place place_find_anew(struct model *model, struct placement *p)
     machine->load++;
     index_occupy(model, p);
     return place;
+}
+
+/* --- all of a party --- */
+
+static void keep_beside(struct index *index, const struct unit *peer)
+{
+    const struct placement *p = NULL;
+    memset(index->beside, 0, index->words * sizeof(*index->beside));
+    LL_FOREACH2(peer->placements, p, unit_next)
+        if (placement_holds(p))
+            bits_set(index->beside, p->key.machine->number);
+    for (size_t i = 0; i < index->words; i++)
+        index->wanted[i] &= index->beside[i];
+}
+
+/* Machines that may run all of it, if they have room and nobody stands in the way. */
+static const uint64_t *gather_wanted(struct index *index, const struct party *party)
+{
+    memset(index->wanted, 0xff, index->words * sizeof(*index->wanted));
+    for (size_t i = 0; i < party->count; i++) {
+        const struct unit *unit = party->members[i];
+        for (size_t w = 0; !asks_nothing(unit->group->class) && w < index->words; w++)
+            index->wanted[w] &= unit->group->class->bits[w];
+        for (size_t f = 0; f < unit_follow_count(unit); f++)
+            if (!party_has(party, unit->follows->links[f].peer))
+                keep_beside(index, unit->follows->links[f].peer);
+    }
+    return index->wanted;
+}
+
+static unsigned int mates_coming(const struct party *party, const struct unit *unit)
+{
+    unsigned int count = 0;
+    for (size_t i = 0; i < party->count; i++)
+        count +=
+            party->members[i] != unit && party->members[i]->group->family == unit->group->family;
+    return count;
+}
+
+static const uint64_t *gather_avoided_by_all(struct model *model, const struct party *party)
+{
+    struct index *index = &model->index;
+    memset(index->avoid, 0, index->words * sizeof(*index->avoid));
+    for (size_t i = 0; i < party->count; i++)
+        add_avoided(model, party->members[i], mates_coming(party, party->members[i]));
+    return index->avoid;
+}
+
+struct place place_find_party(struct model *model, const struct party *party)
+{
+    struct index *index = &model->index;
+    const struct unit *first = party->members[0];
+    const struct unit *clash[2] = { NULL };
+    struct place place = { 0 };
+    if (party_clash(party, &clash[0], &clash[1]))
+        return place;
+    struct search search = { .model = model,
+                             .unit = first,
+                             .group = first->group,
+                             .party = party,
+                             .wanted = gather_wanted(index, party) };
+    const uint64_t *avoided = gather_avoided_by_all(model, party);
+    place.eligible = bits_count(index->open, search.wanted, avoided, index->words);
+    if (place.eligible > 0)
+        place.machine = find_best(&search, avoided);
+    if (place.machine) {
+        place.load = load_of(place.machine);
+        place.wishes = wishes_of(first->group, place.machine);
+    }
+    return place;
+}
+
+struct place place_find_party_slowly(struct model *model, const struct party *party)
+{
+    struct place best = { 0 };
+    const struct unit *unit = NULL;
+    if (party_clash(party, &unit, &unit))
+        return best;
+    for (size_t i = 0; i < model->machine_count; i++) {
+        struct machine *m = model->machines_by_id[i];
+        consider(model, party->members[0], m, match_party(model, party, m, MATCH_ARRIVE, &unit),
+                 &best);
+    }
+    return best;
 }
 
 /* --- words --- */
@@ -496,33 +597,42 @@ static bool is_worth_a_word(const struct machine *machine)
     return machine->is_member || machine->registration > 0;
 }
 
-static void one_refusal(struct model *model, const struct unit *unit, const struct machine *machine,
-                        struct text *words)
+static void one_refusal(struct model *model, const struct party *party,
+                        const struct machine *machine, struct text *words)
 {
-    const struct refusal refusal = match(model, unit, machine, MATCH_ARRIVE);
+    const struct unit *unit = NULL;
+    const struct refusal refusal = match_party(model, party, machine, MATCH_ARRIVE, &unit);
     machine_words(machine, words);
     text_add(words, ": ");
-    refusal_words(model, unit, machine, &refusal, words);
+    match_party_words(model, party, unit, machine, &refusal, words);
 }
 
-/* A peer that is nowhere is the same answer on every machine: one sentence says it. */
-static const char *missing_peer(const struct unit *unit)
+/* What is the same answer on every machine: one sentence says it. */
+static bool hopeless_words(const struct party *party, struct text *words)
 {
-    for (size_t i = 0; i < unit_follow_count(unit); i++)
-        if (!unit_is_held_anywhere(unit->follows->links[i].peer))
-            return unit->follows->links[i].peer->name;
-    return NULL;
+    const struct unit *a = NULL;
+    const struct unit *b = NULL;
+    for (size_t i = 0; i < party->count; i++)
+        for (size_t f = 0; f < unit_follow_count(party->members[i]); f++) {
+            const struct unit *peer = party->members[i]->follows->links[f].peer;
+            if (party_has(party, peer) || unit_is_held_anywhere(peer))
+                continue;
+            text_addf(words, "waits for %s, which is on no machine", peer->name);
+            return true;
+        }
+    if (!party_clash(party, &a, &b))
+        return false;
+    text_addf(words, "no machine may run it: %s and %s of its group cannot be on one machine",
+              a->name, b->name);
+    return true;
 }
 
-void place_refusals(struct model *model, const struct unit *unit, struct text *words)
+void place_refusals(struct model *model, const struct party *party, struct text *words)
 {
-    const char *peer = missing_peer(unit);
     size_t said = 0;
     size_t unsaid = 0;
-    if (peer) {
-        text_addf(words, "waits for %s, which is on no machine", peer);
+    if (hopeless_words(party, words))
         return;
-    }
     for (size_t i = 0; i < model->machine_count; i++) {
         if (!is_worth_a_word(model->machines_by_id[i]))
             continue;
@@ -531,7 +641,7 @@ void place_refusals(struct model *model, const struct unit *unit, struct text *w
             continue;
         }
         text_add(words, said++ == 0 ? "no machine may run it: " : "; ");
-        one_refusal(model, unit, model->machines_by_id[i], words);
+        one_refusal(model, party, model->machines_by_id[i], words);
     }
     if (unsaid > 0)
         text_addf(words, "; and %zu more", unsaid);

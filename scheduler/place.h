@@ -8,12 +8,14 @@
 #define SCHEDULER_PLACE_H
 
 #include "scheduler/match.h"
+#include "scheduler/party.h"
 
 struct place {
     struct machine *machine; /* NULL: nowhere */
     size_t eligible;         /* how many may run it, if they have room */
     size_t load;             /* units of the chosen one, before */
     unsigned int wishes;     /* that it fulfils beside being the least loaded: PLACE_… */
+    const char *note;        /* said before all that, or NULL; borrowed */
 };
 enum { PLACE_PREFERRED = 1, PLACE_SPREAD = 2, PLACE_APART = 4 };
 
@@ -33,15 +35,20 @@ int merit_compare(const struct merit *a, const struct merit *b);
 /* "3 of its template in rack r1; has one of its template; load 12/512" */
 void merit_words(const struct merit *merit, const struct unit *unit, struct text *words);
 
-/* Asks the index, which must be fresh; it changes nothing that the model knows. */
+/* Asks the index, which must be fresh; it changes nothing that the model knows. Whom the unit is
+ * tied to by MachineOf= is not asked: that is for parties. */
 struct place place_find(struct model *model, const struct unit *unit);
 /* Where it would go, were it not where p is; perhaps there again. */
 struct place place_find_anew(struct model *model, struct placement *p);
 /* The same as place_find() by asking every machine: what place_find() must agree with. */
 struct place place_find_slowly(struct model *model, const struct unit *unit);
+/* Where all of a party go, which is lifted (party.h). What speaks for a machine is asked of its
+ * first. The second asks every machine. */
+struct place place_find_party(struct model *model, const struct party *party);
+struct place place_find_party_slowly(struct model *model, const struct party *party);
 /* "least loaded of 3 eligible machines (0 units)" */
 void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words);
 /* "no machine may run it: 4f2a1b3c (node1): conflicts with a.service; …" */
-void place_refusals(struct model *model, const struct unit *unit, struct text *words);
+void place_refusals(struct model *model, const struct party *party, struct text *words);
 
 #endif

@@ -131,6 +131,8 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
     action->eligible = (uint32_t)place->eligible;
     action->load = (uint32_t)place->load;
     action->wishes = (uint8_t)place->wishes;
+    action->words = place->note ? text_format("%s", place->note) : NULL;
+    step->failed = step->failed || (place->note && !action->words);
     return action;
 }
 
@@ -192,6 +194,23 @@ struct placement *step_placement(struct step *step, struct machine *machine, str
     return p;
 }
 
+void step_settle(struct step *step, struct unit *unit)
+{
+    if (step->settled_count == step->settled_room) {
+        size_t room = step->settled_room ? step->settled_room * 2 : 64;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
+        struct unit **grown = reallocarray(step->settled, room, sizeof(*grown));
+        if (!grown) {
+            step->failed = true;
+            return;
+        }
+        step->settled = grown;
+        step->settled_room = room;
+    }
+    unit->settled = true;
+    step->settled[step->settled_count++] = unit;
+}
+
 static void forget_holder(struct step *step, struct machine *machine)
 {
     if (machine)
@@ -236,6 +255,9 @@ static void forget_plans(struct step *step)
     for (size_t i = 0; i < step->touched_count; i++)
         forget_placement(step, step->touched[i]);
     free(step->touched);
+    for (size_t i = 0; i < step->settled_count; i++)
+        step->settled[i]->settled = false;
+    free(step->settled);
     arrivals_forget(&step->arrivals, step->model);
     for (struct role *r = step->model->roles; r; r = r->hh.next)
         forget_slot_plans(step, r);
@@ -400,6 +422,24 @@ static void spread_marks(struct step *step)
         model_mark_pending(model);
 }
 
+/* What becomes of one concerns all that MachineOf= ties it to, but over those that are not wanted
+ * or run everywhere: their followers have been marked with them. */
+static bool passes_marks_on(const struct unit *unit)
+{
+    return unit_is_wanted(unit) && unit_rules(unit) && !unit_rules(unit)->global;
+}
+
+static void mark_ties(struct model *model)
+{
+    for (size_t i = 0; i < model->marked_unit_count; i++) { /* which grows */
+        const struct unit *unit = model->marked_units[i];
+        if (!unit_is_tied(unit) || !passes_marks_on(unit))
+            continue;
+        model_mark_peers(model, unit);
+        model_mark_followers(model, unit);
+    }
+}
+
 static void fetch_list(const struct bag *bag)
 {
     index_fetch(bag->list, bag->size * sizeof(*bag->list));
@@ -463,6 +503,7 @@ static int decide(struct step *step, struct error *err)
         step_roles(step);
         spread_marks(step);
     }
+    mark_ties(step->model);
     r = take_turns(step, &turns, &count, err);
     if (r < 0)
         return r;

@@ -45,6 +45,7 @@ struct action {
     enum move_cause cause : 8;     /* of a release */
     enum verdict_kind verdict : 8; /* VERDICT */
     enum desired desired : 8;      /* UPDATE */
+    bool is_joined : 1;            /* it is written with the action before it, or neither is */
 
     /* action_reason() makes words of these. */
     uint8_t wishes;          /* where a machine was chosen: which it fulfils, as of place.h */

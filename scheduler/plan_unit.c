@@ -10,6 +10,7 @@
 
 #include "scheduler/budget.h"
 #include "scheduler/failing.h"
+#include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
 #include "scheduler/step.h"
@@ -32,15 +33,17 @@ static char *refusal_reason(struct step *step, const struct placement *p,
 static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
 {
     autotext reason = { 0 };
+    struct party party;
+    party_of_one(unit, &party);
     step_set_pending(step, unit, true);
-    if (step_preempt(step, unit, lost != NULL))
+    if (step_preempt(step, &party, lost != NULL))
         return;
     if (lost) {
         text_add(&reason, "machine ");
         machine_words(lost, &reason);
         text_add(&reason, " is gone, and ");
     }
-    place_refusals(step->model, unit, &reason);
+    place_refusals(step->model, &party, &reason);
     step_give_verdict(step, unit, VERDICT_NOWHERE, text_take(&reason));
 }
 
@@ -53,7 +56,7 @@ static void somewhere(struct step *step, struct unit *unit)
 
 /* It has been given a place that the store may yet refuse, say because the machine went meanwhile:
  * until the assignment is seen, whatever changes anything for waiting units wakes this one, too. */
-static void soon(struct step *step, struct unit *unit)
+void step_soon(struct step *step, struct unit *unit)
 {
     step_set_pending(step, unit, true);
     if (!unit_is_failing(unit))
@@ -109,21 +112,25 @@ static void keep(struct step *step, struct placement *p)
         step_rewrite(step, p, change);
 }
 
-static void stays(struct step *step, struct placement *p)
+/* never: which of its party says so. */
+static void stays(struct step *step, struct placement *p, const struct unit *never)
 {
     autotext reason = { 0 };
     text_add(&reason, "machine ");
     machine_words(p->key.machine, &reason);
-    text_add(&reason,
-             " is gone and Failover=never: its state is unknown until the machine is back");
+    text_addf(&reason,
+              " is gone and %s%sFailover=never: its state is unknown until the machine is back",
+              never == p->key.unit ? "" : never->name,
+              never == p->key.unit ? "" : ", which MachineOf= ties it to, has ");
     step_set_pending(step, p->key.unit, false);
     step_give_verdict(step, p->key.unit, VERDICT_NEVER, text_take(&reason));
 }
 
 static void decide_held(struct step *step, struct placement *p)
 {
-    if (unit_rules(p->key.unit)->failover == FAILOVER_NEVER) {
-        stays(step, p);
+    const struct unit *never = step_party_never(step, p);
+    if (never) {
+        stays(step, p, never);
         return;
     }
     step_set_pending(step, p->key.unit, false);
@@ -133,10 +140,12 @@ static void decide_held(struct step *step, struct placement *p)
 static void relocate(struct step *step, struct placement *p, bool lost)
 {
     struct unit *unit = p->key.unit;
+    if (step_party(step, unit))
+        return;
     const struct place place = place_find(step->model, unit);
     if (place.machine) {
         step_move(step, p, lost, &place);
-        soon(step, unit);
+        step_soon(step, unit);
         return;
     }
     if (!lost)
@@ -145,12 +154,12 @@ static void relocate(struct step *step, struct placement *p, bool lost)
 }
 
 /* It may stay, and still a planned move that has begun is carried through. */
-static bool move_goes_on(const struct placement *p)
+bool step_move_goes_on(const struct placement *p)
 {
     if (!placement_moves(p))
         return false;
     if (p->cause == MOVE_CAUSE_FAILING)
-        return unit_failed_on(p->key.unit, p->key.machine);
+        return failing_goes_on(p);
     if (p->cause == MOVE_CAUSE_PREEMPT)
         return preempt_goes_on(p);
     return p->cause != MOVE_CAUSE_DRAIN || p->key.machine->drain_mod > 0;
@@ -159,7 +168,7 @@ static bool move_goes_on(const struct placement *p)
 static struct place next_place(struct step *step, struct placement *p)
 {
     if (p->cause == MOVE_CAUSE_FAILING)
-        return failing_place(step, p->key.unit, p->key.machine);
+        return failing_place_alone(step, p);
     return p->cause == MOVE_CAUSE_REBALANCE ? place_find_anew(step->model, p)
                                             : place_find(step->model, p->key.unit);
 }
@@ -167,6 +176,8 @@ static struct place next_place(struct step *step, struct placement *p)
 /* Released by a planned move; if no other machine takes it any more, it is better off here. */
 static void finish_move(struct step *step, struct placement *p)
 {
+    if (step_party(step, p->key.unit))
+        return;
     const struct place place = next_place(step, p);
     if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
         step_drop(step, p, text_format("it has yielded its place, and no other machine has room"));
@@ -178,14 +189,14 @@ static void finish_move(struct step *step, struct placement *p)
         return;
     }
     step_move(step, p, false, &place);
-    soon(step, p->key.unit);
+    step_soon(step, p->key.unit);
 }
 
 /* The one copy that counts, on a machine that is there. */
 static void decide_present(struct step *step, struct placement *p)
 {
     const struct refusal refusal = match(step->model, p->key.unit, p->key.machine, MATCH_STAY);
-    if (refusal.kind == REFUSAL_NONE && move_goes_on(p)) {
+    if (refusal.kind == REFUSAL_NONE && step_move_goes_on(p)) {
         if (step_is_released(p))
             finish_move(step, p);
     } else if (refusal.kind == REFUSAL_NONE) {
@@ -204,8 +215,9 @@ static void decide_present(struct step *step, struct placement *p)
 
 static void decide_lost(struct step *step, struct placement *p)
 {
-    if (unit_rules(p->key.unit)->failover == FAILOVER_NEVER)
-        stays(step, p);
+    const struct unit *never = step_party_never(step, p);
+    if (never)
+        stays(step, p, never);
     else
         relocate(step, p, true);
 }
@@ -220,7 +232,7 @@ static int rank_home(struct step *step, const struct placement *p)
 }
 
 /* The copy that counts. There is one, unless a unit that was global is so no longer. */
-static struct placement *find_home(struct step *step, const struct unit *unit)
+struct placement *step_find_home(struct step *step, const struct unit *unit)
 {
     struct placement *home = NULL;
     int home_rank = 0;
@@ -249,18 +261,22 @@ static void give_up_others(struct step *step, struct unit *unit, const struct pl
 
 static void decide_homeless(struct step *step, struct unit *unit)
 {
+    if (step_party(step, unit))
+        return;
     const struct place place = place_find(step->model, unit);
     if (!place.machine) {
         nowhere(step, unit, NULL);
         return;
     }
     step_arrive_placed(step, unit, &place);
-    soon(step, unit);
+    step_soon(step, unit);
 }
 
 static void decide_single(struct step *step, struct unit *unit)
 {
-    struct placement *home = find_home(step, unit);
+    if (unit->settled)
+        return;
+    struct placement *home = step_find_home(step, unit);
     if (!home) {
         decide_homeless(step, unit);
         return;
@@ -300,7 +316,7 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
                         text_format("global: runs on every machine that matches"));
         return refusal.kind == REFUSAL_NONE;
     }
-    bool leaves = refusal.kind != REFUSAL_NONE || move_goes_on(p);
+    bool leaves = refusal.kind != REFUSAL_NONE || step_move_goes_on(p);
     if (!leaves)
         keep(step, p);
     else if (step_is_released(p))

@@ -29,7 +29,10 @@ static char *move_reason(const struct step *step, const struct placement *from, 
     text_add(&reason, ", moving to ");
     machine_words(place->machine, &reason);
     text_add(&reason, ": ");
-    place_words(place->eligible, place->load, place->wishes, &reason);
+    if (place->note)
+        text_add(&reason, place->note);
+    if (place->eligible > 0)
+        place_words(place->eligible, place->load, place->wishes, &reason);
     return text_take(&reason);
 }
 

@@ -6,7 +6,7 @@
 
 #include "scheduler/match.h"
 
-enum { VICTIMS_MAX = 16, FOLLOW_DEPTH_MAX = 16, WHOLE = 1000 };
+enum { VICTIMS_MAX = 16, WHOLE = 1000 };
 
 /* Who would have to go from one machine. */
 struct victims {
@@ -95,10 +95,10 @@ static const int64_t *requests_of(const struct unit *unit)
 }
 
 /* Once all that leaves the machine has left. False: it would not do if it were empty. */
-static bool find_shortage(const struct unit *unit, const struct machine *machine,
+static bool find_shortage(const struct party *party, const struct machine *machine,
                           struct shortage *ret)
 {
-    const int64_t *asked = requests_of(unit);
+    const int64_t *asked = party->asked;
     for (size_t i = 0; i < RESOURCES; i++) {
         bool counts = asked[i] > 0 && machine->capacity[i] > 0;
         if (counts && asked[i] > machine->capacity[i])
@@ -140,24 +140,32 @@ static int64_t share_of(const struct shortage *shortage, const struct unit *unit
 
 /* --- who yields --- */
 
-/* It, and all that would have to stop with it. */
-static bool yields(const struct unit *unit, int priority, unsigned int depth)
+static bool is_less(const struct unit *unit, int priority)
 {
     const struct requirements *rules = unit_rules(unit);
-    const struct follow *f = NULL;
-    if (!rules || rules->global || rules->priority >= priority || depth == FOLLOW_DEPTH_MAX)
-        return false;
-    DL_FOREACH(unit->followers, f)
-        if (!yields(f->follower, priority, depth + 1))
-            return false;
-    return true;
+    return rules && !rules->global && rules->priority < priority;
 }
 
-static bool is_peer_of(const struct unit *unit, const struct unit *follower)
+/* It, and all that would have to stop with it. */
+static bool yields(struct unit *unit, int priority)
 {
-    for (size_t i = 0; i < unit_follow_count(follower); i++)
-        if (follower->follows->links[i].peer == unit)
-            return true;
+    struct party party;
+    if (!unit_is_tied(unit) || !is_less(unit, priority))
+        return is_less(unit, priority);
+    party_gather(unit, &party);
+    for (size_t i = 0; i < party.count; i++)
+        if (!is_less(party.members[i], priority))
+            return false;
+    return party.count > 0;
+}
+
+/* The party would be without one that it has to be with. */
+static bool is_needed(const struct unit *unit, const struct party *party)
+{
+    for (size_t i = 0; i < party->count; i++)
+        for (size_t f = 0; f < unit_follow_count(party->members[i]); f++)
+            if (party->members[i]->follows->links[f].peer == unit)
+                return true;
     return false;
 }
 
@@ -170,11 +178,11 @@ static bool is_chosen(const struct victims *victims, const struct placement *p)
 }
 
 static bool may_be_chosen(const struct victims *victims, const struct placement *p,
-                          const struct unit *unit)
+                          const struct party *party)
 {
     return p->assignment_mod > 0 && !p->touched && placement_holds(p) && !is_chosen(victims, p) &&
-           p->key.unit != unit && yields(p->key.unit, unit_priority(unit), 0) &&
-           !is_peer_of(p->key.unit, unit);
+           !party_has(party, p->key.unit) && yields(p->key.unit, party->priority) &&
+           !is_needed(p->key.unit, party);
 }
 
 /* The less important first, of those alike the younger. */
@@ -186,14 +194,14 @@ static bool is_lesser(const struct unit *a, const struct unit *b)
 }
 
 /* One that is enough by itself, else the one that gives most. */
-static struct placement *choose(const struct victims *victims, const struct unit *unit,
+static struct placement *choose(const struct victims *victims, const struct party *party,
                                 const struct shortage *shortage)
 {
     struct placement *best = NULL;
     int64_t best_share = 0;
     struct placement *p = NULL;
     DL_FOREACH2(victims->machine->placements, p, machine_next) {
-        if (!may_be_chosen(victims, p, unit))
+        if (!may_be_chosen(victims, p, party))
             continue;
         int64_t share = share_of(shortage, p->key.unit);
         if (share > best_share ||
@@ -222,32 +230,32 @@ static void spare(struct victims *victims, struct shortage *shortage)
     }
 }
 
-static bool some_leave_for(const struct machine *machine, const struct unit *unit)
+static bool some_leave_for(const struct machine *machine, const struct party *party)
 {
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
-        if (placement_occupies(p) && is_leaving(p) &&
-            unit_priority(p->key.unit) < unit_priority(unit))
+        if (placement_occupies(p) && is_leaving(p) && unit_priority(p->key.unit) < party->priority)
             return true;
     return false;
 }
 
 /* machine NULL: it cannot be done there. */
-static struct victims find_victims(struct model *model, const struct unit *unit,
+static struct victims find_victims(struct model *model, const struct party *party,
                                    struct machine *machine)
 {
+    const struct unit *who = NULL;
     struct victims victims = { .machine = machine };
     struct shortage shortage;
     const struct victims none = { 0 };
-    if (machine_is_kept_from(machine, unit) ||
-        match(model, unit, machine, MATCH_ARRIVE).kind != REFUSAL_ROOM ||
-        !find_shortage(unit, machine, &shortage))
+    if (party_is_kept_from(party, machine) ||
+        match_party(model, party, machine, MATCH_ARRIVE, &who).kind != REFUSAL_ROOM ||
+        !find_shortage(party, machine, &shortage))
         return none;
     if (!is_short(&shortage))
-        return some_leave_for(machine, unit) ? victims : none;
+        return some_leave_for(machine, party) ? victims : none;
     while (is_short(&shortage)) {
         struct placement *p =
-            victims.count < VICTIMS_MAX ? choose(&victims, unit, &shortage) : NULL;
+            victims.count < VICTIMS_MAX ? choose(&victims, party, &shortage) : NULL;
         if (!p)
             return none;
         give(&shortage, p->key.unit, 1);
@@ -273,13 +281,13 @@ static bool is_better(const struct victims *victims, const struct victims *best)
     return victims->count > 0 && is_lesser(most_important(victims), most_important(best));
 }
 
-static struct victims find_best(struct model *model, const struct unit *unit)
+static struct victims find_best(struct model *model, const struct party *party)
 {
     struct victims best = { 0 };
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
         const struct victims victims =
-            machine_is_open(m) ? find_victims(model, unit, m) : (struct victims){ 0 };
+            machine_is_open(m) ? find_victims(model, party, m) : (struct victims){ 0 };
         if (victims.machine && is_better(&victims, &best))
             best = victims;
     }
@@ -298,14 +306,15 @@ static char *yield_words(const struct placement *p, const struct unit *unit)
 }
 
 /* What was kept for it, if it will do once all that leaves has left. */
-static bool is_on_its_way(struct model *model, const struct unit *unit)
+static bool is_on_its_way(struct model *model, const struct party *party)
 {
     struct shortage shortage;
-    struct machine *machine = machine_kept_for(model, unit);
+    const struct unit *who = NULL;
+    struct machine *machine = machine_kept_for(model, party->members[0]);
     if (!machine)
         return false;
-    if (match(model, unit, machine, MATCH_ARRIVE).kind == REFUSAL_ROOM &&
-        find_shortage(unit, machine, &shortage) && !is_short(&shortage))
+    if (match_party(model, party, machine, MATCH_ARRIVE, &who).kind == REFUSAL_ROOM &&
+        find_shortage(party, machine, &shortage) && !is_short(&shortage))
         return true;
     let_go(model, machine);
     return false;
@@ -320,29 +329,33 @@ static bool has_budget(struct step *step, struct unit *unit)
     return false;
 }
 
-/* Whether anybody could yield depends on nothing but the group while nothing has eased. */
-static bool is_futile(const struct model *model, const struct unit *unit)
+/* Whether anybody could yield to a unit that nothing ties depends on nothing but its group while
+ * nothing has eased. */
+static bool is_futile(const struct model *model, const struct party *party)
 {
-    return model->index.prioritized == 0 || !unit->group->asks_room ||
-           unit->group->futile_at == model->index.easings;
+    return model->index.prioritized == 0 || !party->asks_room ||
+           (party->count == 1 && party->members[0]->group->futile_at == model->index.easings);
 }
 
-bool step_preempt(struct step *step, struct unit *unit, bool is_lost)
+bool step_preempt(struct step *step, const struct party *party, bool is_lost)
 {
     struct model *model = step->model;
-    if (is_on_its_way(model, unit))
+    struct unit *first = party->members[0];
+    if (is_on_its_way(model, party))
         return true;
-    if (is_futile(model, unit))
+    if (is_futile(model, party))
         return false;
-    const struct victims best = find_best(model, unit);
+    const struct victims best = find_best(model, party);
     if (!best.machine) {
-        unit->group->futile_at = model->index.easings;
+        first->group->futile_at = model->index.easings;
         return false;
     }
-    if (best.count > 0 && !is_lost && !has_budget(step, unit))
+    if (best.count > 0 && !is_lost && !has_budget(step, first))
         return false;
-    keep_for(model, best.machine, unit);
-    for (size_t i = 0; i < best.count; i++)
-        step_release(step, best.list[i], MOVE_CAUSE_PREEMPT, yield_words(best.list[i], unit));
+    keep_for(model, best.machine, first);
+    for (size_t i = 0; i < best.count; i++) {
+        autofree char *words = yield_words(best.list[i], first);
+        step_release_party(step, best.list[i], MOVE_CAUSE_PREEMPT, words ? words : "");
+    }
     return true;
 }

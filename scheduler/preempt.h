@@ -8,8 +8,8 @@
  * up another does not snatch, and as priorities only sink from one to the next, it ends.
  *
  * A unit that runs takes nobody's place to run better. Those that run everywhere neither yield nor
- * make others yield. One that others follow (MachineOf=) yields if they are all less important,
- * too.
+ * make others yield. Of those that MachineOf= ties together (party.h) either all yield, if all are
+ * less important, or none; a party that finds no place has the importance of its least.
  *
  * What yields counts as a move for the budget: others that could wait do. A newcomer begins only
  * while the budget of the cluster has room, and then with as many as it needs; one whose machine is
@@ -19,12 +19,14 @@
 #ifndef SCHEDULER_PREEMPT_H
 #define SCHEDULER_PREEMPT_H
 
+#include "scheduler/party.h"
 #include "scheduler/step.h"
 
 /* Forgets the machines that are kept for nothing any more; before anything is decided. */
 void step_kept(struct step *step);
-/* The unit has found no place; is_lost: its machine is. True: it gets one once others have left. */
-bool step_preempt(struct step *step, struct unit *unit, bool is_lost);
+/* The party, which is lifted, has found no place; is_lost: its machine is. True: it gets one once
+ * others have left. */
+bool step_preempt(struct step *step, const struct party *party, bool is_lost);
 /* The unit that it yields to still needs the machine. */
 bool preempt_goes_on(const struct placement *placement);
 

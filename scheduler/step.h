@@ -17,6 +17,8 @@ struct step {
     struct arrivals arrivals;   /* placements made in this step */
     struct placement **touched; /* others whose step fields must be cleared */
     size_t touched_count, touched_room;
+    struct unit **settled; /* units that have had their turn with their party */
+    size_t settled_count, settled_room;
     bool has_budget; /* it is counted, once a step */
     bool failed;     /* memory ran out: the plan is worth nothing */
 };
@@ -48,10 +50,30 @@ void step_plan_change(struct step *step, struct unit *unit);
 /* The placement of a pair, made if need be; NULL when memory ran out (then step->failed). */
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit);
 
+/* Nothing more is decided of it in this step. */
+void step_settle(struct step *step, struct unit *unit);
+
 /* roles.c: slots first, units follow them in the same step. */
 void step_roles(struct step *step);
 /* plan_unit.c */
 void step_unit(struct step *step, struct unit *unit);
+/* The copy that counts of a unit that runs once; NULL: it is on no machine. */
+struct placement *step_find_home(struct step *step, const struct unit *unit);
+/* It may stay, and still a planned move that has begun is carried through. */
+bool step_move_goes_on(const struct placement *placement);
+/* It has been given a place: see there. */
+void step_soon(struct step *step, struct unit *unit);
+
+/* plan_party.c: finds a place for all of the unit's party that need one, now or with those that do
+ * not know yet. False: nothing ties it to others, it is on its own. */
+bool step_party(struct step *step, struct unit *unit);
+/* Of the party's units on a lost machine the first with Failover=never; NULL: there is none. */
+const struct unit *step_party_never(struct step *step, const struct placement *placement);
+/* Those of its party that are on the same machine and are to stay there, with itself. */
+void step_party_here(const struct placement *placement, struct party *ret);
+/* Releases them all. */
+void step_release_party(struct step *step, struct placement *placement, enum move_cause cause,
+                        const char *reason);
 
 /* brake.c: how many lost machines are let go; before anybody asks for their status. */
 void step_brake(struct step *step);

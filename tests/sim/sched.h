@@ -16,7 +16,7 @@
 
 #define TEMPLATE "t@.service"
 
-enum { MACHINES = 5, UNITS = 16, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 18, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -55,6 +55,7 @@ struct sim_sort {
     bool stays;       /* Failover=never */
     int memory;       /* that it asks, of MEMORY */
     int priority;
+    const char *twin; /* they want to be with each other */
 };
 extern const struct sim_sort sim_sorts[UNITS];
 
@@ -102,6 +103,7 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms);
 size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1]);
 size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
 void sim_check_store(struct sim *sim);
+const struct sim_sort *sim_sort_named(const char *name);
 bool sim_takes_newcomers(struct sim *sim, char m);
 bool sim_is_to_run(struct sim *sim, const char *unit);
 bool sim_is_another_down(struct sim *sim, const char *unit);

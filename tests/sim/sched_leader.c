@@ -47,6 +47,14 @@ static bool guards_hold(struct sim *sim, const struct action *a)
            (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
 }
 
+static bool all_guards_hold(struct sim *sim, const struct action *actions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!guards_hold(sim, &actions[i]))
+            return false;
+    return true;
+}
+
 /* The one way to lose a copy that runs: its machine is gone, or said that it stopped. */
 static void check_leave(struct sim *sim, char m, const char *unit)
 {
@@ -157,18 +165,22 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
     assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
     sim_check_plan(sim, plan);
     *ret_wake_ms = plan->wake_ms;
-    for (size_t i = 0; i < plan->count; i++) {
+    for (size_t i = 0; i < plan->count;) {
         if (!calm && sim_dice(sim, 8) == 0)
             sim_disturb(sim);
         if (!calm && sim_dice(sim, 40) == 0) {
             sim_new_leader(sim);
             break;
         }
-        bool lands = guards_hold(sim, &plan->actions[i]);
+        size_t end = i + 1;
+        while (end < plan->count && plan->actions[end].is_joined)
+            end++;
+        bool lands = all_guards_hold(sim, &plan->actions[i], end - i);
         sim_require(sim, lands || !calm, "a guard fails though nothing changed",
                     action_kind_name(plan->actions[i].kind));
-        if (lands)
-            perform(sim, &plan->actions[i]);
+        for (; i < end; i++)
+            if (lands)
+                perform(sim, &plan->actions[i]);
         sim_check_store(sim);
     }
     return plan->count > 0;

@@ -22,11 +22,37 @@ static bool role_fits(struct sim *sim, char m, const char *wish)
     return strcmp(wish, "standby") == 0 && strcmp(priority, "db=0") != 0;
 }
 
+static bool is_wanted(struct sim *sim, const struct sim_sort *sort)
+{
+    const struct entry *unit = sim_findf(sim, "units/%s", sort->name);
+    return unit &&
+           strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
+}
+
+/* Where its twin is; or where that may be, too, if the two are to go there from wherever they are.
+ */
+static bool twin_comes(struct sim *sim, const struct sim_sort *sort, char m)
+{
+    char home[MACHINES + 1];
+    char other[MACHINES + 1];
+    const struct sim_sort *twin = sim_sort_named(sort->twin);
+    (void)sim_homes_of(sim, sort->name, home);
+    (void)sim_homes_of(sim, twin->name, other);
+    if (!is_wanted(sim, twin))
+        return false;
+    if (other[0] == m)
+        return true;
+    return strcmp(home, other) == 0 &&
+           (!twin->rack || strcmp(metadata_of(sim, m, "rack"), twin->rack) == 0);
+}
+
 static bool rules_hold(struct sim *sim, const struct sim_sort *sort, char m)
 {
     if (sort->rack && strcmp(metadata_of(sim, m, "rack"), sort->rack) != 0)
         return false;
     if (sort->role && !role_fits(sim, m, sort->role))
+        return false;
+    if (sort->twin && !twin_comes(sim, sort, m))
         return false;
     if (sort->peer && !sim_findf(sim, "nodes/%c/units/%s", m, sort->peer))
         return false;
@@ -37,22 +63,18 @@ static bool rules_hold(struct sim *sim, const struct sim_sort *sort, char m)
     return true;
 }
 
-static bool is_wanted(struct sim *sim, const struct sim_sort *sort)
-{
-    const struct entry *unit = sim_findf(sim, "units/%s", sort->name);
-    return unit &&
-           strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
-}
-
 /* Is there room for it beside those of its priority or a higher one (or beside all)? */
 static bool has_room(struct sim *sim, const struct sim_sort *sort, char m, bool beside_all)
 {
     int used = 0;
+    const struct sim_sort *twin = sim_sort_named(sort->twin);
+    int asked = sort->memory + (twin ? twin->memory : 0);
     for (size_t i = 0; i < UNITS; i++)
-        if (&sim_sorts[i] != sort && (beside_all || sim_sorts[i].priority >= sort->priority) &&
+        if (&sim_sorts[i] != sort && &sim_sorts[i] != twin &&
+            (beside_all || sim_sorts[i].priority >= sort->priority) &&
             sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
             used += sim_sorts[i].memory;
-    return sort->memory == 0 || used + sort->memory <= MEMORY;
+    return asked == 0 || used + asked <= MEMORY;
 }
 
 /* What a drained machine still has is what nobody else takes, or what waits for another instance to

@@ -25,6 +25,25 @@ static void check_conflicts(struct sim *sim, const struct sim_sort *a, const str
                     "two units in conflict share a machine", a->name);
 }
 
+const struct sim_sort *sim_sort_named(const char *name)
+{
+    for (size_t i = 0; name && i < UNITS; i++)
+        if (strcmp(sim_sorts[i].name, name) == 0)
+            return &sim_sorts[i];
+    return NULL;
+}
+
+/* Each of the two has to be with the other. */
+static void check_twins(struct sim *sim, const struct sim_sort *sort)
+{
+    char homes[MACHINES + 1];
+    char others[MACHINES + 1];
+    if (sort->twin && sim_homes_of(sim, sort->name, homes) > 0 &&
+        sim_homes_of(sim, sort->twin, others) > 0)
+        sim_require(sim, strcmp(homes, others) == 0, "two that follow each other are apart",
+                    sort->name);
+}
+
 size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1])
 {
     size_t count = 0;
@@ -52,6 +71,7 @@ void sim_check_store(struct sim *sim)
     for (size_t i = 0; i < UNITS; i++) {
         sim_require(sim, sim_homes_of(sim, sim_sorts[i].name, homes) <= 1,
                     "a unit is on two machines", sim_sorts[i].name);
+        check_twins(sim, &sim_sorts[i]);
         for (size_t j = 0; j < UNITS; j++)
             check_conflicts(sim, &sim_sorts[i], &sim_sorts[j]);
     }
@@ -129,6 +149,20 @@ static bool takes_down(struct sim *sim, const struct action *a)
     return true;
 }
 
+/* What is tied together is one move. */
+static bool is_own_move(const struct plan *plan, const struct action *a)
+{
+    const struct sim_sort *sort = sim_sort_named(a->unit);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *b = &plan->actions[i];
+        if (b->cause == a->cause && b->machine[0] == a->machine[0] &&
+            (text_equal(b->unit, sort->peer) ||
+             (text_equal(b->unit, sort->twin) && strcmp(b->unit, a->unit) < 0)))
+            return false;
+    }
+    return true;
+}
+
 /* Before anything changes under it. */
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
@@ -140,7 +174,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
         sim_require(sim, reason && *reason, "an action without a reason",
                     action_kind_name(a->kind));
         moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
-                 !has_failed(sim, a->machine[0], a->unit);
+                 !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a);
         updates += takes_down(sim, a);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);

@@ -8,26 +8,31 @@
 
 #include "base/chance.h"
 
+#define SORT(title, rules, ...)                          \
+    {                                                    \
+        .name = (title), .x_fleet = (rules), __VA_ARGS__ \
+    }
 const struct sim_sort sim_sorts[UNITS] = {
-    {"c1.service",       "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
-    { "c2.service",      "{\"conflicts\":[\"c*.service\"]}",     NULL, NULL,      NULL,         'c', false, 0,  0 },
-    { "c3.service",      "{}",                                   NULL, NULL,      NULL,         'c', false, 0,  0 },
-    { "plain.service",   "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
-    { "rack.service",    "{\"metadata\":[\"rack=r1\"]}",         "r1", NULL,      NULL,         0,   false, 0,  0 },
-    { "stays.service",   "{\"failover\":\"never\"}",             NULL, NULL,      NULL,         0,   true,  0,  0 },
-    { "follows.service", "{\"machine_of\":[\"c1.service\"]}",    NULL, NULL,      "c1.service", 0,   false, 0,
-     0                                                                                                            },
-    { "active.service",  "{\"metadata\":[\"role.db=active\"]}",  NULL, "active",  NULL,         0,   false, 0,
-     0                                                                                                            },
-    { "spare.service",   "{\"metadata\":[\"role.db=standby\"]}", NULL, "standby", NULL,         0,   false, 0,
-     0                                                                                                            },
-    { "t@1.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
-    { "t@2.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
-    { "t@3.service",     "{}",                                   NULL, NULL,      NULL,         0,   false, 0,  0 },
-    { "high.service",    "{\"memory\":70,\"priority\":9}",       NULL, NULL,      NULL,         0,   false, 70, 9 },
-    { "mid.service",     "{\"memory\":60,\"priority\":4}",       NULL, NULL,      NULL,         0,   false, 60, 4 },
-    { "low.service",     "{\"memory\":45}",                      NULL, NULL,      NULL,         0,   false, 45, 0 },
-    { "least.service",   "{\"memory\":40,\"priority\":-3}",      NULL, NULL,      NULL,         0,   false, 40, -3},
+    SORT("c1.service", "{\"conflicts\":[\"c*.service\"]}", .group = 'c'),
+    SORT("c2.service", "{\"conflicts\":[\"c*.service\"]}", .group = 'c'),
+    SORT("c3.service", "{}", .group = 'c'),
+    SORT("plain.service", "{}"),
+    SORT("rack.service", "{\"metadata\":[\"rack=r1\"]}", .rack = "r1"),
+    SORT("stays.service", "{\"failover\":\"never\"}", .stays = true),
+    SORT("follows.service", "{\"machine_of\":[\"c1.service\"]}", .peer = "c1.service"),
+    SORT("active.service", "{\"metadata\":[\"role.db=active\"]}", .role = "active"),
+    SORT("spare.service", "{\"metadata\":[\"role.db=standby\"]}", .role = "standby"),
+    SORT("t@1.service", "{}"),
+    SORT("t@2.service", "{}"),
+    SORT("t@3.service", "{}"),
+    SORT("high.service", "{\"memory\":70,\"priority\":9}", .memory = 70, .priority = 9),
+    SORT("mid.service", "{\"memory\":60,\"priority\":4}", .memory = 60, .priority = 4),
+    SORT("low.service", "{\"memory\":45}", .memory = 45),
+    SORT("least.service", "{\"memory\":40,\"priority\":-3}", .memory = 40, .priority = -3),
+    SORT("x.service", "{\"machine_of\":[\"y.service\"],\"memory\":30}", .memory = 30,
+         .twin = "y.service"),
+    SORT("y.service", "{\"machine_of\":[\"x.service\"],\"memory\":35,\"metadata\":[\"rack=r1\"]}",
+         .memory = 35, .rack = "r1", .twin = "x.service"),
 };
 
 /* --- story and chance --- */

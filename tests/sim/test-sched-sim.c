@@ -6,7 +6,7 @@
  * After each write:
  *
  *   - no unit is assigned to two machines, no role has more holders than nodes
- *   - two units in conflict are never on one machine
+ *   - two units in conflict are never on one machine, two that follow each other never on two
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
  *   - no machine has promised more memory than it has

@@ -302,6 +302,8 @@ static void print_action(const struct action *a, struct text *text)
         text_addf(text, " %s %s", desired_name(a->desired), a->blob);
     if (a->restart_revision)
         text_addf(text, " restart %" PRId64, a->restart_revision);
+    if (a->is_joined)
+        text_add(text, " joined");
     if (a->kind == ACTION_ROLLOUT)
         print_rollout(a, text);
     if (a->kind == ACTION_DRAIN)

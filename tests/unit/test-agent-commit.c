@@ -104,6 +104,29 @@ static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void 
     commit_done(&commit);
 }
 
+/* Of units that are placed as one there are never more (scheduler/party.h). */
+static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
+{
+    enum { UNITS = 40 };
+    struct action action = assign("a.service", M1, 0);
+    autostrv names = NULL;
+    struct commit commit;
+    (void)state;
+    action.kind = ACTION_MOVE;
+    action.from_machine = M2;
+    action.from_assignment_mod = 4;
+    action.from_state_mod = 5;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_true(commit_has_room(&commit, UNITS));
+    for (int i = 0; i < UNITS; i++) {
+        assert_int_equal(strv_addf(&names, NULL, "u%d.service", i), 0);
+        action.unit = names[i];
+        assert_int_equal(add(&commit, &action), 0);
+    }
+    assert_false(commit_has_room(&commit, 2));
+    commit_done(&commit);
+}
+
 static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
 {
     enum { LONG = 200 * 1024 };
@@ -134,6 +157,7 @@ int main(void)
         cmocka_unit_test(a_registration_is_compared_once_for_all_that_rests_on_it),
         cmocka_unit_test(new_assignments_are_not_written_twice),
         cmocka_unit_test(a_transaction_takes_as_many_assignments_as_it_has_compares_for),
+        cmocka_unit_test(forty_units_leave_a_lost_machine_in_one_transaction),
         cmocka_unit_test(what_would_be_too_many_bytes_is_left_for_the_next),
     };
     return cmocka_run_group_tests_name("agent/commit", tests, NULL, NULL);

@@ -135,9 +135,8 @@ static void join(struct world *world, const char *machine)
     (void)put(world, presence, present);
 }
 
-static void launch_named(struct world *world, const char *name)
+static void launch_text(struct world *world, const char *name, const char *text)
 {
-    static const char text[] = "[Service]\nExecStart=/bin/sleep 1\n";
     char digest[DIGEST_HEX_SIZE];
     autofree char *value = NULL;
     digest_sha256_hex(text, strlen(text), digest);
@@ -147,6 +146,11 @@ static void launch_named(struct world *world, const char *name)
     assert_int_equal(record_unit_encode(&unit, &value, NULL), 0);
     (void)put(world, blob, text);
     (void)put(world, key, value);
+}
+
+static void launch_named(struct world *world, const char *name)
+{
+    launch_text(world, name, "[Service]\nExecStart=/bin/sleep 1\n");
 }
 
 static void launch(struct world *world)
@@ -375,6 +379,42 @@ static void a_plan_is_written_in_as_few_transactions_as_hold_it(void **state)
     assert_true(kv_memory_revision(world->store) - before <= 2 + MANY / 120 + 1);
 }
 
+/* The revision that assigned a member of a group to either machine. */
+static int64_t assigned_at(struct world *world, int group, int member)
+{
+    autofree char *name = text_format("g%d@%d.service", group, member);
+    autofree char *one = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M1, name, 0);
+    autofree char *other = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M2, name, 0);
+    const struct kv_pair *a = kv_memory_peek(world->store, one);
+    const struct kv_pair *b = kv_memory_peek(world->store, other);
+    assert_true((a != NULL) != (b != NULL));
+    return a ? a->mod_revision : b->mod_revision;
+}
+
+/* Of many groups some would lie across the end of a transaction. */
+static void a_group_is_written_at_once(void **state)
+{
+    enum { GROUPS = 20, MEMBERS = 13 };
+    struct world *world = *state;
+    join(world, M1);
+    join(world, M2);
+    for (int group = 0; group < GROUPS; group++) {
+        autofree char *text = text_format("[Service]\nExecStart=/bin/sleep 1\n[X-Fleet]\n"
+                                          "MachineOf=g%d@0.service\n",
+                                          group);
+        for (int member = 0; member < MEMBERS; member++) {
+            autofree char *name = text_format("g%d@%d.service", group, member);
+            launch_text(world, name, member > 0 ? text : "[Service]\nExecStart=/bin/sleep 1\n");
+        }
+    }
+    lead(world);
+    run_for(world, 300);
+    for (int group = 0; group < GROUPS; group++)
+        for (int member = 1; member < MEMBERS; member++)
+            assert_int_equal(assigned_at(world, group, member), assigned_at(world, group, 0));
+    assert_true(assigned_at(world, 0, 0) != assigned_at(world, GROUPS - 1, 0));
+}
+
 /* Whether what was in flight has landed or not: the mirror shows it under the new epoch. */
 static void lose_one_of_several(struct world *world, bool applied)
 {
@@ -496,6 +536,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_group_is_written_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             of_several_in_flight_one_that_landed_unheard_doubles_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_in_flight_one_that_is_lost_is_written_anew,

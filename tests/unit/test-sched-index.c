@@ -101,6 +101,9 @@ static void change_unit(struct world *world)
         "{\"metadata\":[\"rack=r3\"],\"conflicts\":[\"log@*\"]}",
         "{\"metadata\":[\"role.db=active\"]}",
         "{\"machine_of\":[\"web@0.service\"]}",
+        "{\"machine_of\":[\"log@2.service\"],\"memory\":400,\"ports\":[\"82\"]}",
+        "{\"machine_of\":[\"one3.service\",\"db@1.service\"],\"metadata\":[\"rack=r1\"]}",
+        "{\"machine_of\":[\"one7.service\"],\"max_per_machine\":2}",
         "{\"machine_id\":\"bbbbbbbb\"}",
         "{\"spread\":\"rack\"}",
         "{\"spread\":\"rack\",\"memory\":300,\"conflicts\":[\"web@*\"]}",
@@ -282,15 +285,41 @@ static void check_place(struct world *world, const struct unit *unit)
                  slow.machine ? slow.machine->id : "none", slow.eligible);
 }
 
+/* As if all of it were to go elsewhere. */
+static void check_party(struct world *world, struct unit *unit)
+{
+    struct party party;
+    struct party_lift lift;
+    party_gather(unit, &party);
+    if (party.count < 2 || unit != party.members[0])
+        return;
+    for (size_t i = 0; i < party.count; i++)
+        if (party.members[i]->placement_count > 1)
+            return;
+    party_lift(world->model, &party, &lift);
+    const struct place fast = place_find_party(world->model, &party);
+    const struct place slow = place_find_party_slowly(world->model, &party);
+    party_set_down(world->model, &lift);
+    if (fast.machine != slow.machine ||
+        (fast.machine && (fast.eligible != slow.eligible || fast.load != slow.load)))
+        fail_msg("WORLD=%llu: the %zu of %s: %s of %zu, asking all %s of %zu",
+                 (unsigned long long)world->seed, party.count, unit->name,
+                 fast.machine ? fast.machine->id : "none", fast.eligible,
+                 slow.machine ? slow.machine->id : "none", slow.eligible);
+}
+
 /* Units that are somewhere would see themselves. */
 static void check_places(struct world *world)
 {
     assert_int_equal(index_refresh(world->model, NULL), 0);
     for (unsigned int i = 0; i < UNITS; i++) {
         autofree char *name = unit_name(i);
-        const struct unit *unit = model_unit(world->model, name);
-        if (unit && unit_rules(unit) && !unit->placements)
+        struct unit *unit = model_unit(world->model, name);
+        if (!unit || !unit_rules(unit))
+            continue;
+        if (!unit->placements && !unit->follows)
             check_place(world, unit);
+        check_party(world, unit);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "scheduler/party.h"
 #include "scheduler/role_choice.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
@@ -148,11 +149,54 @@ static void many_peers_of_each_other_are_no_trap(void **state)
         tell(model, key, i + 1, value);
     }
     assert_int_equal(step(model, 1000, NULL), UNITS); /* a verdict each */
+    tell(model, "members/a", 100, "{\"name\":\"n\",\"ttl_ms\":1000}");
+    tell(model, "nodes/a/presence", 101, "{\"nonce\":\"n\",\"ready\":true}");
+    assert_int_equal(step(model, 1000, NULL), UNITS); /* an assignment each */
     for (int i = 0; i < UNITS; i++) {
         autofree char *name = text_format("u%d.service", i);
         model_drop_unit(model, name);
     }
     assert_int_equal(step(model, 1001, NULL), 0);
+}
+
+static char *only_words(struct model *model, size_t ret_count[static 1])
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { 1000, 0, 1000 };
+    assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
+    *ret_count = plan->count;
+    char *words = action_reason(&plan->actions[0]);
+    for (size_t i = 1; i < plan->count; i++) {
+        autofree char *others = action_reason(&plan->actions[i]);
+        assert_string_equal(others, words);
+    }
+    return words;
+}
+
+static void more_than_one_transaction_takes_are_no_group(void **state)
+{
+    (void)state;
+    autoptr(model) model = NULL;
+    size_t count = 0;
+    assert_int_equal(model_new(&model, NULL), 0);
+    tell(model, "members/a", 1, "{\"name\":\"n\",\"ttl_ms\":1000}");
+    tell(model, "nodes/a/presence", 2, "{\"nonce\":\"n\",\"ready\":true}");
+    tell(model, "units/p.service", 3, "{\"blob\":\"b\",\"desired\":\"launched\"}");
+    for (int i = 0; i < PARTY_MAX; i++) {
+        autofree char *key = text_format("units/q%d.service", i);
+        tell(model, key, i + 4,
+             "{\"blob\":\"b\",\"desired\":\"launched\","
+             "\"x-fleet\":{\"machine_of\":[\"p.service\"]}}");
+    }
+    autofree char *words = only_words(model, &count);
+    assert_int_equal(count, PARTY_MAX + 1);
+    assert_string_equal(words, "no machine may run it: MachineOf= ties it to more than 39 others, "
+                               "and they would be placed as one");
+    model_drop_unit(model, "q7.service");
+    autofree char *others = only_words(model, &count);
+    assert_int_equal(count, PARTY_MAX);
+    assert_string_equal(others, "as a group of 40, p.service first, the only eligible machine (0 "
+                                "units)");
 }
 
 static void every_kind_and_status_has_a_name(void **state)
@@ -177,6 +221,7 @@ int main(void)
         cmocka_unit_test(questions_about_unknown_things_say_so),
         cmocka_unit_test(state_of_a_running_unit_marks_nothing),
         cmocka_unit_test(many_peers_of_each_other_are_no_trap),
+        cmocka_unit_test(more_than_one_transaction_takes_are_no_group),
         cmocka_unit_test(every_kind_and_status_has_a_name),
     };
     return cmocka_run_group_tests_name("scheduler/plan", tests, NULL, NULL);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Units that MachineOf= ties to each other, by however many steps and in whichever direction: they
+ * are placed as one. People are told of them as groups; group is another word in here (index.h).
+ *
+ * Only what is wanted takes part. Who follows a unit that is not, by steps, waits for that one and
+ * is in no party; a unit that runs everywhere is in none either, it is a rule for where those may
+ * be that follow it.
+ *
+ * The first of a party is who follows the fewest others, by steps, and of those the oldest: the pod
+ * of its containers, the database of those who want to be with it. Where it has to go, all go.
+ */
+#ifndef SCHEDULER_PARTY_H
+#define SCHEDULER_PARTY_H
+
+#include "scheduler/model_data.h"
+
+enum { PARTY_MAX = 40 };
+
+struct party {
+    size_t count;               /* 0: there is none, for one of the two reasons below */
+    const struct unit *missing; /* whom the unit waits for */
+    bool is_too_large;
+
+    struct unit *members[PARTY_MAX]; /* the first first, peers before those that follow them */
+    uint64_t reach[PARTY_MAX];       /* whom each follows by steps: a bit for each member */
+
+    int64_t asked[RESOURCES]; /* by all of them */
+    bool asks_room;
+    int priority; /* the lowest of those that ask for room */
+};
+
+/* It follows a unit, or is followed. */
+static inline bool unit_is_tied(const struct unit *unit)
+{
+    return unit->follows || unit->followers;
+}
+
+/* The party of a unit that is wanted; of one that nothing ties it is the only member. */
+void party_gather(struct unit *unit, struct party *ret);
+/* It alone, whomever it is tied to. */
+void party_of_one(struct unit *unit, struct party *ret);
+/* Those of its members that have a bit in the set. */
+void party_pick(const struct party *party, uint64_t set, struct party *ret);
+
+bool party_has(const struct party *party, const struct unit *unit);
+/* Two that may not be on one machine; false: there are none. */
+bool party_clash(const struct party *party, const struct unit **ret_a, const struct unit **ret_b);
+/* What is left there is kept for somebody else, who is no less important. */
+bool party_is_kept_from(const struct party *party, const struct machine *machine);
+
+/* While it is asked where a party may go, those of its copies that are about to leave do not count.
+ * Nothing else may happen between the two. */
+struct party_lift {
+    struct placement *copies[PARTY_MAX];
+    int64_t mods[PARTY_MAX];
+    size_t count;
+};
+void party_lift(struct model *model, const struct party *party, struct party_lift *ret);
+void party_set_down(struct model *model, const struct party_lift *lift);
+
+#endif
