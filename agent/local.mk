@@ -49,7 +49,7 @@ test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-commit
 test_agent_commit_SOURCES = tests/unit/test-agent-commit.c tests/unit/harness.h
 test_agent_commit_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
-check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-reconcile \
+check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-texts test-agent-reconcile \
 	test-agent-runner test-agent-systemd
 check_PROGRAMS += test-agent-notify
 test_agent_notify_SOURCES = tests/unit/test-agent-notify.c tests/unit/harness.h
@@ -60,6 +60,8 @@ test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/harness.h
 test_agent_leader_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_presence_SOURCES = tests/unit/test-agent-presence.c tests/unit/harness.h
 test_agent_presence_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_texts_SOURCES = tests/unit/test-agent-texts.c tests/unit/harness.h
+test_agent_texts_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_reconcile_SOURCES = tests/unit/test-agent-reconcile.c tests/unit/harness.h
 test_agent_reconcile_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_runner_SOURCES = tests/unit/test-agent-runner.c agent/systemd_fake.c agent/systemd_fake.h \

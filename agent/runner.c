@@ -108,13 +108,19 @@ static struct entry *find_entry(struct runner *runner, const char *name)
     return entry;
 }
 
-static bool is_used(const char *digest, void *userdata)
+static bool is_used(const struct runner *runner, const char *digest)
 {
-    const struct runner *runner = userdata;
     for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next)
         if (entry->assigned && text_equal(entry->assignment.blob, digest))
             return true;
     return false;
+}
+
+/* An entry has let go of the text, if it had one. */
+static void release_text(struct runner *runner, const char *digest)
+{
+    if (digest && !is_used(runner, digest))
+        texts_drop(runner->texts, digest);
 }
 
 static void forget(struct entry *entry)
@@ -125,8 +131,8 @@ static void forget(struct entry *entry)
         systemd_unwatch(runner->systemd, entry->name);
     checks_forget(runner->checks, entry->name);
     reports_forget(runner->config.reports, entry->name);
+    release_text(runner, entry->assignment.blob);
     entry_free(entry);
-    texts_drop_unused(runner->texts, is_used, runner);
 }
 
 /* --- reporting --- */
@@ -702,6 +708,7 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
         translation_free(take_ptr(entry->translation));
         check_host_unit(entry);
     }
+    autofree char *old_blob = take_ptr(entry->assignment.blob);
     record_assignment_done(&entry->assignment);
     entry->assignment = copy;
     copy = (struct record_assignment){ 0 };
@@ -713,7 +720,7 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
         clear_problem(entry); /* it was of the order before */
     entry->released_revision = 0;
     if (new_text)
-        texts_drop_unused(runner->texts, is_used, runner);
+        release_text(runner, old_blob);
     advance(entry);
     return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * The texts of units, blobs/<sha256> of the store: each is read once, checked against the digest
  * that it is stored under, and kept while its owner has use for it. A hundred instances of one
- * template share one.
+ * template share one. What is wanted while a request is under way is read together by the next: a
+ * machine that is given many units at once asks a few times.
  */
 #ifndef AGENT_TEXTS_H
 #define AGENT_TEXTS_H
@@ -32,11 +33,10 @@ int texts_new(struct kv *kv, const char *prefix, texts_fn fn, void *userdata, st
 void texts_free(struct texts *texts);
 DEFINE_AUTOPTR(texts);
 
-/* 1 and the text, borrowed until texts_drop_unused(); 0: fn will be called. */
+/* 1 and the text, borrowed until texts_drop(); 0: fn will be called. */
 int texts_get(struct texts *texts, const char *digest, struct text_blob *ret, struct error *err);
 
-/* Forgets those that nobody uses any more. Not from inside fn. */
-void texts_drop_unused(struct texts *texts, bool (*is_used)(const char *digest, void *userdata),
-                       void *userdata);
+/* Nobody uses it any more. Not from inside fn. */
+void texts_drop(struct texts *texts, const char *digest);
 
 #endif

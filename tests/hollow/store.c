@@ -289,7 +289,7 @@ struct store_traffic store_get_traffic(struct store *store)
 struct store *store_open(const char *url)
 {
     char *endpoints[] = { (char *)url, NULL };
-    const struct kv_etcd_config config = { .endpoints = endpoints, .request_timeout_ms = 10000 };
+    const struct kv_etcd_config config = { .endpoints = endpoints, .request_timeout_ms = 60000 };
     struct error err = { 0 };
     struct store *store = calloc(1, sizeof(*store));
     if (!store)
