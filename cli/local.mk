@@ -5,6 +5,7 @@ libcli_a_SOURCES = \
 	cli/client.c cli/client.h \
 	cli/dial.c cli/dial.h \
 	cli/machine.c cli/machine.h \
+	cli/program.c cli/program.h \
 	cli/source.c cli/source.h \
 	cli/submission.c cli/submission.h \
 	cli/table.c cli/table.h \

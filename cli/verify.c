@@ -2,16 +2,15 @@
 #include "cli/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/program.h"
 #include "units/translate.h"
 #include "units/unit_file.h"
 #include "units/unit_name.h"
@@ -21,11 +20,7 @@ static const struct unit_host host = {
     .machine = {.host_name = "machine", .id = "00000000000000000000000000000000"},
 };
 
-enum {
-    TIMEOUT_S = 30,
-    OUTPUT_MAX = 4 * 1024 * 1024,
-    NOT_INSTALLED = 127, /* as a shell says it */
-};
+enum { TIMEOUT_S = 30 };
 
 void verify_report_done(struct verify_report *report)
 {
@@ -217,55 +212,24 @@ static int scene_init(struct scene *scene, struct error *err)
 }
 
 /* In the child. The alarm outlives exec. */
-static void become_analyzer(char **argv, int output)
+static void prepare_analyzer(void)
 {
-    (void)dup2(output, STDOUT_FILENO);
-    (void)dup2(output, STDERR_FILENO);
     (void)unsetenv("SYSTEMD_UNIT_PATH");
     (void)setenv("SYSTEMD_LOG_LEVEL", "warning", 1);
     (void)setenv("SYSTEMD_LOG_TARGET", "console", 1);
     (void)setenv("SYSTEMD_COLORS", "0", 1);
     (void)alarm(TIMEOUT_S);
-    (void)execvp(argv[0], argv);
-    _exit(NOT_INSTALLED);
-}
-
-static int read_output(int fd, char **ret, struct error *err)
-{
-    autotext t = { 0 };
-    char piece[4096];
-    ssize_t n = 0;
-    while ((n = read(fd, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0 && t.length < OUTPUT_MAX)
-            text_add_bytes(&t, piece, (size_t)n);
-    *ret = text_take(&t);
-    return *ret ? 0 : error_oom(err);
 }
 
 /* *ret NULL: it is not installed. */
 static int run(char **argv, char **ret, struct error *err)
 {
-    int ends[2];
-    int status = 0;
     autofree char *output = NULL;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(err, -errno, "systemd-analyze");
-    pid_t child = fork();
-    if (child == 0)
-        become_analyzer(argv, ends[1]);
-    int failure = errno;
-    (void)close(ends[1]);
-    int r = child < 0 ? error_errno(err, -failure, "systemd-analyze")
-                      : read_output(ends[0], &output, err);
-    (void)close(ends[0]);
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (r < 0)
-        return r;
-    if (WIFSIGNALED(status))
-        return error_set(err, -EIO, "systemd-analyze was ended by signal %d", WTERMSIG(status));
-    *ret = WEXITSTATUS(status) == NOT_INSTALLED ? NULL : take_ptr(output);
-    return 0;
+    int status = 0;
+    int r = program_hear(argv, prepare_analyzer, &output, &status, err);
+    if (r == 0)
+        *ret = status == PROGRAM_NOT_INSTALLED ? NULL : take_ptr(output);
+    return r;
 }
 
 int verify_units(const struct verify_unit *units, size_t count, struct verify_report *ret,
