@@ -75,10 +75,11 @@ static int take_auto_update(struct reading *reading, const struct unit_option *o
 {
     static const char *const words[] = { NULL, "no", "registry", "local", NULL };
     int r = take_word_of(words, reading, option, field, err);
-    if (r < 0 || *(int *)field <= CONTAINER_AUTO_UPDATE_NO)
+    if (r < 0 || *(int *)field != CONTAINER_AUTO_UPDATE_LOCAL)
         return r;
     return take_warning(reading, option,
-                        "nothing looks for a new image by itself; Pull=newer does at each start",
+                        "the images of machines are compared with nothing; those in files are "
+                        "looked at when a unit starts, so \"musterctl rollout restart\" does it",
                         err);
 }
 

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libunits.a
 libunits_a_SOURCES = \
 	units/amount.c units/amount.h \
+	units/auto_update.c units/auto_update.h \
 	units/capabilities.c units/capabilities.h \
 	units/container.c units/container.h units/container_value.h \
 	units/container_file_keys.c \
@@ -64,7 +65,9 @@ check_PROGRAMS += test-unit-health
 test_unit_health_SOURCES = tests/unit/test-unit-health.c tests/unit/harness.h
 test_unit_health_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 
-check_PROGRAMS += test-unit-reference
+check_PROGRAMS += test-unit-auto-update test-unit-reference
+test_unit_auto_update_SOURCES = tests/unit/test-unit-auto-update.c tests/unit/harness.h
+test_unit_auto_update_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 test_unit_reference_SOURCES = tests/unit/test-unit-reference.c tests/unit/harness.h
 test_unit_reference_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "units/auto_update.h"
 #include "units/container.h"
 #include "units/container_service.h"
 #include "units/install.h"
@@ -97,6 +98,17 @@ int unit_check(const char *name, const char *text, size_t length, struct error *
     return r < 0 ? r : requirements_read(file, subject, &requirements, err);
 }
 
+/* It runs all the same; musterctl auto-update would say so each time. */
+static int warn_of_auto_update(const struct unit_file *file, struct container *container,
+                               struct error *err)
+{
+    autoauto_update update = { 0 };
+    struct error why = { 0 };
+    return auto_update_read(file, &update, &why) < 0
+               ? strv_addf(&container->warnings, err, "AutoUpdate=registry: %s", why.text)
+               : 0;
+}
+
 int unit_warnings(const char *name, const char *text, size_t length, char ***ret, struct error *err)
 {
     autofree char *subject = name_to_check(name);
@@ -106,6 +118,8 @@ int unit_warnings(const char *name, const char *text, size_t length, char ***ret
     autoptr(container) container = NULL;
     const struct source source = { subject, text, length, &specifier_any_machine };
     int r = read_unit(&source, &file, &container, err);
+    if (r == 0 && container)
+        r = warn_of_auto_update(file, container, err);
     if (r == 0 && container)
         *ret = take_ptr(container->warnings);
     return r;
