@@ -20,14 +20,18 @@ enum option_bit {
     OPTION_REPLACE = 1 << 6,
     OPTION_TIMEOUT = 1 << 7,
     OPTION_NO_VERIFY = 1 << 8,
-    OPTION_ROLLOUT = 1 << 9, /* those that only rollout takes */
+    OPTION_ROLLOUT = 1 << 9,       /* --parallel, --wait */
+    OPTION_ROLLOUT_BACK = 1 << 10, /* --on-failure, --to */
+    OPTION_DRY_RUN = 1 << 11,
+    OPTION_IF_LEADER = 1 << 12,
 };
 enum {
     OPTIONS_LIST = OPTION_FULL | OPTION_NO_LEGEND | OPTION_FIELDS | OPTION_JSON,
     OPTIONS_PUT = OPTION_REPLACE | OPTION_NO_VERIFY,
     OPTIONS_WAIT = OPTION_NO_BLOCK | OPTION_BLOCK_ATTEMPTS,
-    OPTIONS_ROLLOUT =
-        OPTIONS_LIST | OPTIONS_WAIT | OPTION_TIMEOUT | OPTION_NO_VERIFY | OPTION_ROLLOUT,
+    OPTIONS_TURNS = OPTIONS_LIST | OPTIONS_WAIT | OPTION_TIMEOUT | OPTION_ROLLOUT,
+    OPTIONS_ROLLOUT = OPTIONS_TURNS | OPTION_NO_VERIFY | OPTION_ROLLOUT_BACK,
+    OPTIONS_AUTO_UPDATE = OPTIONS_TURNS | OPTION_DRY_RUN | OPTION_IF_LEADER,
 };
 
 struct cli {
@@ -45,8 +49,10 @@ struct cli {
     bool parallel_is_percent;
     int64_t wait_ms; /* rollout: -1: as by default */
     bool roll_back;
-    uint64_t to; /* rollout undo: 0: the last good version */
-    char **args; /* after the verb, ends with NULL */
+    uint64_t to;    /* rollout undo: 0: the last good version */
+    bool dry_run;   /* auto-update: only tell */
+    bool if_leader; /* auto-update: the leader's machine does it, others nothing */
+    char **args;    /* after the verb, ends with NULL */
 };
 
 struct verb {
@@ -65,6 +71,7 @@ extern const struct verb verbs[];
 /* The verb of this name, or the only one that begins so. NULL: none, or several. */
 const struct verb *verb_find(const char *name);
 
+int verb_auto_update(struct cli *cli);
 int verb_brake(struct cli *cli);
 int verb_rebalance(struct cli *cli);
 int verb_cat(struct cli *cli);

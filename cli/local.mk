@@ -6,10 +6,13 @@ libcli_a_SOURCES = \
 	cli/dial.c cli/dial.h \
 	cli/machine.c cli/machine.h \
 	cli/program.c cli/program.h \
+	cli/registry.c cli/registry.h \
+	cli/rollouts.c cli/rollouts.h \
 	cli/source.c cli/source.h \
 	cli/submission.c cli/submission.h \
 	cli/table.c cli/table.h \
 	cli/unit.c cli/unit.h \
+	cli/verb-auto-update.c \
 	cli/verb-brake.c \
 	cli/verb-cat.c \
 	cli/verb-cordon.c \
@@ -41,7 +44,16 @@ bin_PROGRAMS += musterctl
 musterctl_SOURCES = cli/main.c
 musterctl_LDADD = $(CLI_LIBS)
 
-check_PROGRAMS += test-cli-source test-cli-verify
+systemdsystemunit_DATA += data/muster-auto-update.service data/muster-auto-update.timer
+EXTRA_DIST += data/muster-auto-update.service.in data/muster-auto-update.timer
+CLEANFILES += data/muster-auto-update.service
+data/muster-auto-update.service: data/muster-auto-update.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) data && \
+	sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/data/muster-auto-update.service.in > $@
+
+check_PROGRAMS += test-cli-auto-update test-cli-source test-cli-verify
+test_cli_auto_update_SOURCES = tests/unit/test-cli-auto-update.c tests/unit/harness.h
+test_cli_auto_update_LDADD = $(CLI_LIBS) $(TEST_LIBS)
 test_cli_verify_SOURCES = tests/unit/test-cli-verify.c tests/unit/harness.h
 test_cli_verify_LDADD = $(CLI_LIBS) $(TEST_LIBS)
 test_cli_source_SOURCES = tests/unit/test-cli-source.c tests/unit/harness.h

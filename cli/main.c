@@ -24,6 +24,8 @@ enum {
     KEY_WAIT,
     KEY_ON_FAILURE,
     KEY_TO,
+    KEY_DRY_RUN,
+    KEY_IF_LEADER,
     KEY_VERSION,
 };
 
@@ -44,6 +46,8 @@ static const struct option long_options[] = {
     { "wait",           required_argument, NULL, KEY_WAIT          },
     { "on-failure",     required_argument, NULL, KEY_ON_FAILURE    },
     { "to",             required_argument, NULL, KEY_TO            },
+    { "dry-run",        no_argument,       NULL, KEY_DRY_RUN       },
+    { "if-leader",      no_argument,       NULL, KEY_IF_LEADER     },
     { "version",        no_argument,       NULL, KEY_VERSION       },
     { "help",           no_argument,       NULL, 'h'               },
     { NULL,             0,                 NULL, 0                 },
@@ -117,7 +121,7 @@ static int take_on_failure(struct command *command)
 static int take_rollout_option(struct command *command, int key)
 {
     struct error err;
-    command->given |= OPTION_ROLLOUT;
+    command->given |= key == KEY_ON_FAILURE || key == KEY_TO ? OPTION_ROLLOUT_BACK : OPTION_ROLLOUT;
     if (key == KEY_PARALLEL)
         return take_parallel(command);
     if (key == KEY_ON_FAILURE)
@@ -173,6 +177,14 @@ static int take_option(struct command *command, int key, char *word)
     case KEY_ON_FAILURE:
     case KEY_TO:
         return take_rollout_option(command, key);
+    case KEY_DRY_RUN:
+        command->given |= OPTION_DRY_RUN;
+        cli->dry_run = true;
+        return 0;
+    case KEY_IF_LEADER:
+        command->given |= OPTION_IF_LEADER;
+        cli->if_leader = true;
+        return 0;
     case KEY_VERSION:
         command->version = true;
         return 0;
@@ -225,16 +237,19 @@ static int check_options(const struct verb *verb, unsigned int given)
         unsigned int bit;
         const char *name;
     } names[] = {
-        {OPTION_FULL,            "--full"                                  },
-        { OPTION_NO_LEGEND,      "--no-legend"                             },
-        { OPTION_FIELDS,         "--fields"                                },
-        { OPTION_JSON,           "--json"                                  },
-        { OPTION_NO_BLOCK,       "--no-block"                              },
-        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"                        },
-        { OPTION_REPLACE,        "--replace"                               },
-        { OPTION_TIMEOUT,        "--timeout"                               },
-        { OPTION_NO_VERIFY,      "--no-verify"                             },
-        { OPTION_ROLLOUT,        "--parallel, --wait, --on-failure or --to"},
+        {OPTION_FULL,            "--full"              },
+        { OPTION_NO_LEGEND,      "--no-legend"         },
+        { OPTION_FIELDS,         "--fields"            },
+        { OPTION_JSON,           "--json"              },
+        { OPTION_NO_BLOCK,       "--no-block"          },
+        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"    },
+        { OPTION_REPLACE,        "--replace"           },
+        { OPTION_TIMEOUT,        "--timeout"           },
+        { OPTION_NO_VERIFY,      "--no-verify"         },
+        { OPTION_ROLLOUT,        "--parallel or --wait"},
+        { OPTION_ROLLOUT_BACK,   "--on-failure or --to"},
+        { OPTION_DRY_RUN,        "--dry-run"           },
+        { OPTION_IF_LEADER,      "--if-leader"         },
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (given & ~verb->options & names[i].bit) {

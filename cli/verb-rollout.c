@@ -5,55 +5,20 @@
 #include <time.h>
 
 #include "base/json.h"
-#include "base/loop_http.h"
 #include "base/text.h"
+#include "cli/rollouts.h"
 #include "cli/submission.h"
 #include "cli/table.h"
 #include "cli/unit.h"
-
-enum { LOOK_MS = 500 };
-
-/* --- asking --- */
 
 static int call(const struct cli *cli, const char *method, const char *unit, const json_t *body,
                 json_t **ret)
 {
     struct error err;
-    autofree char *escaped = http_escape(unit);
-    autofree char *path = escaped ? text_format("/v1/rollouts/%s", escaped) : NULL;
-    int r = path ? client_call(cli->client, method, path, body, ret, &err) : error_oom(&err);
-    return r < 0 ? complain(&err) : EXIT_CODE_OK;
+    return rollouts_call(cli, method, unit, body, ret, &err) < 0 ? complain(&err) : EXIT_CODE_OK;
 }
 
 /* --- following --- */
-
-static char *progress_words(const json_t *rollout)
-{
-    autotext words = { 0 };
-    const json_t *changing = json_object_get(rollout, "changing");
-    const char *reason = row_string(rollout, "reason");
-    text_addf(&words, "%s: %s, %lld of %lld changed", row_string(rollout, "name"),
-              row_string(rollout, "state"), row_number(rollout, "changed"),
-              row_number(rollout, "units"));
-    for (size_t i = 0; i < json_array_size(changing); i++)
-        text_addf(&words, "%s%s", i ? ", " : "; waiting for ",
-                  json_string_value(json_array_get(changing, i)));
-    if (*reason)
-        text_addf(&words, "; %s", reason);
-    return text_take(&words);
-}
-
-/* A line whenever there is something new to say. */
-static void tell(const json_t *rollout, char **said)
-{
-    autofree char *words = progress_words(rollout);
-    if (!words || text_equal(words, *said))
-        return;
-    (void)printf("%s\n", words);
-    (void)fflush(stdout);
-    free(*said);
-    *said = take_ptr(words);
-}
 
 /* -1: it goes on. */
 static int code_of(const json_t *rollout)
@@ -71,21 +36,20 @@ static int code_of(const json_t *rollout)
 
 static int follow(const struct cli *cli, const char *unit)
 {
-    const struct timespec moment = { .tv_nsec = LOOK_MS * 1000000L };
     autofree char *said = NULL;
     for (uint64_t looks = 0;; looks++) {
         autojson rollout = NULL;
         int code = call(cli, "GET", unit, NULL, &rollout);
         if (code != EXIT_CODE_OK)
             return code;
-        tell(rollout, &said);
+        rollouts_tell(stdout, rollout, &said);
         code = code_of(rollout);
         if (code >= 0)
             return code;
-        if (cli->block_attempts && looks >= cli->block_attempts * 2000 / LOOK_MS)
+        if (cli->block_attempts && looks >= cli->block_attempts * 2000 / ROLLOUTS_LOOK_MS)
             return complain_text("it is not done yet; it goes on (musterctl rollout status %s)",
                                  unit);
-        (void)nanosleep(&moment, NULL);
+        rollouts_pause();
     }
 }
 
@@ -103,20 +67,10 @@ static int order(const struct cli *cli, const char *unit, json_t *body)
     if (code != EXIT_CODE_OK)
         return code;
     if (!cli->block || text_equal(row_string(rollout, "state"), "paused")) {
-        tell(rollout, &said);
+        rollouts_tell(stdout, rollout, &said);
         return EXIT_CODE_OK;
     }
     return follow(cli, unit);
-}
-
-static json_t *order_body(const struct cli *cli, const char *word, const char *text)
-{
-    return json_pack("{s:s, s:s*, s:I, s:I, s:I, s:I, s:s, s:I}", "order", word, "text", text,
-                     "parallel", (json_int_t)(cli->parallel_is_percent ? 0 : cli->parallel),
-                     "percent", (json_int_t)(cli->parallel_is_percent ? cli->parallel : 0),
-                     "wait_ms", (json_int_t)cli->wait_ms, "timeout_ms",
-                     (json_int_t)(cli->timeout_ms ? cli->timeout_ms : -1), "on_failure",
-                     cli->roll_back ? "rollback" : "pause", "to", (json_int_t)cli->to);
 }
 
 static int start(struct cli *cli)
@@ -124,7 +78,7 @@ static int start(struct cli *cli)
     autofree char *unit = NULL;
     autofree char *text = NULL;
     int code = submission_read(cli, cli->args[1], &unit, &text);
-    return code == EXIT_CODE_OK ? order(cli, unit, order_body(cli, "start", text)) : code;
+    return code == EXIT_CODE_OK ? order(cli, unit, rollouts_order(cli, "start", text)) : code;
 }
 
 static int order_unit(struct cli *cli)
@@ -133,7 +87,7 @@ static int order_unit(struct cli *cli)
     struct error err;
     if (unit_typed_name(cli->args[1], &unit, &err) < 0)
         return complain(&err);
-    return order(cli, unit, order_body(cli, cli->args[0], NULL));
+    return order(cli, unit, rollouts_order(cli, cli->args[0], NULL));
 }
 
 /* --- tables --- */

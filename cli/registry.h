@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks the registry of an image, by way of muster-container, which knows skopeo and where this
+ * machine has its credentials. */
+#ifndef CLI_REGISTRY_H
+#define CLI_REGISTRY_H
+
+#include "base/error.h"
+
+/* The digests that the name stands for now, the one to pin first; then, where it is an index, those
+ * of the manifests in it. Free with strv_free(). -ENOENT: no muster-container on this machine;
+ * -EIO: it failed, and the words are its own; -EPROTO: it said what is no digest. */
+int registry_ask(const char *image, char ***ret, struct error *err);
+
+/* What it says, or said when it failed; pure. */
+int registry_read(const char *output, int status, char ***ret, struct error *err);
+
+#endif
