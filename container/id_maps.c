@@ -183,6 +183,66 @@ int id_maps_make(const struct place *place, const struct container *container, s
     return r < 0 ? error_prefix(err, r, "ids for the user namespace") : 0;
 }
 
+/* --- the ids of another --- */
+
+static int parse_line(const char *line, struct container_id_map *map, struct error *err)
+{
+    autostrv words = NULL;
+    uint64_t numbers[3] = { 0 };
+    int r = strv_split(line, " \t", &words, err);
+    for (size_t i = 0; r == 0 && i < 3; i++)
+        if (strv_length(words) != 3 || text_parse_u64(words[i], UINT32_MAX, &numbers[i], NULL) < 0)
+            return error_set(err, -EPROTO, "\"%s\" is no map of ids", line);
+    *map =
+        (struct container_id_map){ (int64_t)numbers[0], (int64_t)numbers[1], (int64_t)numbers[2] };
+    return r;
+}
+
+int id_maps_parse(const char *text, struct container_id_map **maps, size_t *count,
+                  struct error *err)
+{
+    autostrv lines = NULL;
+    int r = strv_split(text, "\n", &lines, err);
+    for (char **line = lines; r == 0 && line && *line; line++) {
+        struct container_id_map map;
+        r = parse_line(*line, &map, err);
+        if (r == 0)
+            r = add(maps, count, map, err);
+    }
+    return r;
+}
+
+static int read_maps(pid_t pid, const char *file, struct container_id_map **maps, size_t *count,
+                     struct id_ranges *ranges, struct error *err)
+{
+    autofree char *path = text_format("/proc/%d/%s", (int)pid, file);
+    autofree char *text = NULL;
+    if (!path)
+        return error_oom(err);
+    int r = file_read(path, SUBIDS_MAX_BYTES, &text, NULL, err);
+    if (r == 0)
+        r = id_maps_parse(text, maps, count, err);
+    for (size_t i = 0; r == 0 && i < *count; i++)
+        r = id_ranges_add(ranges, (struct id_range){ (*maps)[i].host, (*maps)[i].count }, err);
+    return r < 0 ? error_prefix(err, r, "%s", path) : 0;
+}
+
+int id_maps_join(const struct place *place, pid_t pid, struct id_maps **ret, struct error *err)
+{
+    __attribute__((cleanup(id_claim_done))) struct id_claim claim = { 0 };
+    autoptr(id_maps) maps = calloc(1, sizeof(*maps));
+    if (!maps)
+        return error_oom(err);
+    int r = read_maps(pid, "uid_map", &maps->uids, &maps->uid_count, &claim.uids, err);
+    if (r == 0)
+        r = read_maps(pid, "gid_map", &maps->gids, &maps->gid_count, &claim.gids, err);
+    if (r == 0)
+        r = id_claims_note(PLACE_IDS, place->unit, &claim, err);
+    if (r == 0)
+        *ret = take_ptr(maps);
+    return r;
+}
+
 int id_maps_forget(const struct place *place, struct error *err)
 {
     return id_claims_give_back(PLACE_IDS, place->unit, err);

@@ -8,6 +8,7 @@
 #define CONTAINER_ID_MAPS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -30,7 +31,15 @@ int id_maps_make(const struct place *place, const struct container *container, s
 void id_maps_free(struct id_maps *maps);
 DEFINE_AUTOPTR(id_maps);
 
+/* The maps of the namespace of process pid, whose ids are noted for place's unit as well: they are
+ * nobody else's before the last that has them is gone. */
+int id_maps_join(const struct place *place, pid_t pid, struct id_maps **ret, struct error *err);
+
 int id_maps_forget(const struct place *place, struct error *err);
+
+/* Pure: adds the maps that are in the text of /proc/PID/uid_map. -EPROTO: it is none. */
+int id_maps_parse(const char *text, struct container_id_map **maps, size_t *count,
+                  struct error *err);
 
 /* Pure: the maps of a container whose ids are the first range of each kind. -EINVAL: keep-id names
  * an id that is not among them. */

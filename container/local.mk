@@ -54,7 +54,9 @@ EXTRA_DIST += tests/integration/container.bats tests/integration/images.bats \
 
 check_PROGRAMS += test-oci test-container-image test-container-seccomp test-container-user \
 	test-container-settings test-container-registries test-container-pull test-container-unpack test-container-store \
-	test-container-id-claims test-container-id-ranges
+	test-container-id-claims test-container-id-maps test-container-id-ranges
+test_container_id_maps_SOURCES = tests/unit/test-container-id-maps.c tests/unit/harness.h
+test_container_id_maps_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-container-filter-cache test-container-scope test-container-variables
 test_container_filter_cache_SOURCES = tests/unit/test-container-filter-cache.c tests/unit/harness.h
 test_container_filter_cache_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
@@ -117,6 +119,8 @@ EXTRA_DIST += \
 	tests/golden/oci/seccomp-compiled-before/input.json \
 	tests/golden/oci/seccomp-given/expected.json \
 	tests/golden/oci/seccomp-given/input.json \
+	tests/golden/oci/user-namespace-of-pod/expected.json \
+	tests/golden/oci/user-namespace-of-pod/input.json \
 	tests/golden/oci/user-of-image/expected.json \
 	tests/golden/oci/user-of-image/input.json
 

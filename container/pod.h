@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the containers of a pod share, beside the network (network.h): the host name, the namespace
- * of System V's objects and message queues with /dev/shm, and the volumes of the pod. All but the
- * volumes are those of the pod's own container, which is found by its unit and waits for its end.
+ * of System V's objects and message queues with /dev/shm, the users (userns.h), and the volumes of
+ * the pod. All but the volumes are those of the pod's own container, which is found by its unit and
+ * waits for its end.
  */
 #ifndef CONTAINER_POD_H
 #define CONTAINER_POD_H

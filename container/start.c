@@ -177,6 +177,7 @@ static int config_write(const struct start *start, struct error *err)
         .network_namespace = start->network.net_namespace,
         .ipc_namespace = start->pod.ipc_namespace,
         .uts_namespace = start->pod.uts_namespace,
+        .user_namespace = start->userns.path,
         .shared_memory = start->pod.shared_memory,
         .host_environment = (const char *const *)start->of_service,
         .file_environment = (const char *const *)start->of_files,
@@ -299,7 +300,8 @@ static int belongings_make(struct start *start, struct error *err)
 
 static int root_make(struct start *start, struct error *err)
 {
-    int r = userns_make(start->place, start->container, &start->userns, err);
+    pid_t owner = start->container->pod ? start->network.owner : 0;
+    int r = userns_make(start->place, start->container, owner, &start->userns, err);
     if (r == 0)
         r = userns_show_layers(&start->userns, start->place, start->rootfs.lowers, err);
     if (r == 0)
@@ -368,9 +370,9 @@ static int bundle_prepare(struct start *start, struct error *err)
     if (r == 0)
         r = image_find(start, err);
     if (r == 0)
-        r = root_make(start, err);
-    if (r == 0)
         r = network_prepare(start->place, start->container, &start->network, err);
+    if (r == 0)
+        r = root_make(start, err);
     if (r == 0 && start->container->pod)
         r = pod_join(start->place, start->network.owner, &start->pod, err);
     return r;

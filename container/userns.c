@@ -35,32 +35,51 @@ static int open_paths(const struct place *place, struct error *err)
     return 0;
 }
 
-int userns_make(const struct place *place, const struct container *container, struct userns *ret,
+static int join(const struct place *place, pid_t owner, struct userns *userns, struct error *err)
+{
+    int r = id_maps_join(place, owner, &userns->maps, err);
+    if (r < 0)
+        return error_prefix(err, r, "user namespace of the pod");
+    if (!(userns->path = text_format("/proc/%d/ns/user", (int)owner)))
+        return error_oom(err);
+    userns->fd = open(userns->path, O_RDONLY | O_CLOEXEC);
+    return userns->fd < 0 ? error_errno(err, -errno, "%s", userns->path) : 0;
+}
+
+static int make(const struct place *place, const struct container *container, struct userns *userns,
                 struct error *err)
 {
-    autoptr(id_maps) maps = NULL;
-    int fd = -1;
-    int r = id_maps_make(place, container, &maps, err);
-    if (r == 0 && maps) {
+    int r = id_maps_make(place, container, &userns->maps, err);
+    if (r < 0 || !userns->maps)
+        return r;
+    r = idmapped_namespace(userns->maps, err);
+    userns->fd = r;
+    return r < 0 ? r : 0;
+}
+
+int userns_make(const struct place *place, const struct container *container, pid_t owner,
+                struct userns *ret, struct error *err)
+{
+    __attribute__((cleanup(userns_done))) struct userns userns = { .fd = -1 };
+    bool joins = owner > 0 && container->userns != CONTAINER_USERNS_HOST;
+    int r = joins ? join(place, owner, &userns, err) : make(place, container, &userns, err);
+    if (r == 0 && userns.maps)
         r = open_paths(place, err);
-        if (r == 0)
-            r = show_proc(place, err);
-        if (r == 0)
-            fd = idmapped_namespace(maps, err);
-        if (fd < 0 && r == 0)
-            r = fd;
-    }
+    if (r == 0 && userns.maps)
+        r = show_proc(place, err);
     if (r < 0)
         return r;
-    *ret = (struct userns){ .maps = take_ptr(maps), .fd = fd };
+    *ret = userns;
+    userns = (struct userns){ .fd = -1 };
     return 0;
 }
 
 void userns_done(struct userns *userns)
 {
-    id_maps_free(userns->maps);
     if (userns->maps && userns->fd >= 0)
         (void)close(userns->fd);
+    id_maps_free(userns->maps);
+    free(userns->path);
     *userns = (struct userns){ .fd = -1 };
 }
 

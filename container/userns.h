@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The user namespace of a container: its ids, and what has to be mounted or given away so that its
- * files are its own. The runtime makes the namespace itself, from the same maps.
+ * files are its own. The runtime makes the namespace itself, from the same maps, but for a
+ * container of a pod that has one.
  */
 #ifndef CONTAINER_USERNS_H
 #define CONTAINER_USERNS_H
@@ -14,13 +15,15 @@
 
 struct userns {
     struct id_maps *maps; /* NULL: the container has none of its own, and nothing is to be done */
+    char *path;           /* to be joined; NULL: the runtime makes it */
     int fd;
 };
 
-/* Takes the ids and makes a namespace to mount by. place: borrowed. Errors as id_maps_make() has
- * them, and what the kernel says. */
-int userns_make(const struct place *place, const struct container *container, struct userns *ret,
-                struct error *err);
+/* Takes the ids and makes a namespace to mount by. owner: the first process of the pod's own
+ * container, whose namespace is joined if the pod has one; 0: there is no pod. place: borrowed.
+ * Errors as id_maps_make() has them, and what the kernel says. */
+int userns_make(const struct place *place, const struct container *container, pid_t owner,
+                struct userns *ret, struct error *err);
 void userns_done(struct userns *userns);
 
 /* Exchanges each directory (owned, ends with NULL) for an idmapped mount of it below place->stage.

@@ -57,9 +57,11 @@ static const char *key_of_pod(const struct reading *reading)
         { "AddHost",                  c->add_hosts                           },
         { "HostName",                 c->host_name                           },
         { "ShmSize",                  c->shm_bytes                           },
-        { "UserNS",                   c->userns != CONTAINER_USERNS_INVALID  },
         { "UIDMap",                   c->uid_map_count > 0                   },
         { "GIDMap",                   c->gid_map_count > 0                   },
+        { "SubUIDMap",                c->sub_uid                             },
+        { "SubGIDMap",                c->sub_gid                             },
+        { "UserNS",                   c->userns != CONTAINER_USERNS_INVALID  },
         { "PodmanArgs=--ipc",         c->host_ipc                            },
         { "PodmanArgs=--uts",         c->host_uts                            },
         { "PodmanArgs=--mac-address", c->mac                                 },
@@ -95,6 +97,7 @@ static const struct {
     { "DNS",          "DNS"          },
     { "DNSOption",    "DNSOption"    },
     { "DNSSearch",    "DNSSearch"    },
+    { "GIDMap",       "GIDMap"       },
     { "HostName",     "HostName"     },
     { "IP",           "IP"           },
     { "IP6",          "IP6"          },
@@ -105,6 +108,10 @@ static const struct {
     { "PublishPort",  "PublishPort"  },
     { "ShmSize",      "ShmSize"      },
     { "StopTimeout",  "StopTimeout"  },
+    { "SubGIDMap",    "SubGIDMap"    },
+    { "SubUIDMap",    "SubUIDMap"    },
+    { "UIDMap",       "UIDMap"       },
+    { "UserNS",       "UserNS"       },
     { "Volume",       "Volume"       },
 };
 enum { POD_KEY_COUNT = sizeof(pod_keys) / sizeof(pod_keys[0]) };
@@ -117,8 +124,6 @@ const char *container_pod_key(const char *key)
     return NULL;
 }
 
-static const char no_userns[] = "the containers of a pod have no user namespace in common yet";
-
 static const struct {
     const char *key;
     const char *reason;
@@ -127,13 +132,8 @@ static const struct {
     {"ContainersConfModule", "there is no containers.conf here",                        true },
     { "ExitPolicy",          "a pod is there as long as the cluster wants it",          true },
     { "GlobalArgs",          "there is no podman to give them to",                      false},
-    { "GIDMap",              no_userns,                                                 false},
     { "PodmanArgs",          "limits of a container are its own, in its [Service]",     false},
     { "ServiceName",         "the containers of a pod find it by the name of its file", false},
-    { "SubGIDMap",           no_userns,                                                 false},
-    { "SubUIDMap",           no_userns,                                                 false},
-    { "UIDMap",              no_userns,                                                 false},
-    { "UserNS",              no_userns,                                                 false},
 };
 enum { BESIDE_COUNT = sizeof(beside) / sizeof(beside[0]) };
 

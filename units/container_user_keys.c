@@ -191,6 +191,7 @@ static int copy_maps(const struct container_id_map *from, size_t count,
 int container_settle_userns(struct reading *reading, struct error *err)
 {
     struct container *c = reading->container;
+    const char *section = c->is_pod ? "Pod" : "Container";
     if (reading->remap_users && c->userns == CONTAINER_USERNS_INVALID &&
         strcmp(reading->remap_users, "manual") != 0)
         c->userns = strcmp(reading->remap_users, "auto") == 0 ? CONTAINER_USERNS_AUTO
@@ -205,13 +206,15 @@ int container_settle_userns(struct reading *reading, struct error *err)
     }
     if (c->userns == CONTAINER_USERNS_HOST)
         return error_set(err, -EINVAL,
-                         "[Container]: UserNS=host has no mapping; UIDMap= and GIDMap= cannot be "
-                         "used beside it");
+                         "[%s]: UserNS=host has no mapping; UIDMap= and GIDMap= cannot be used "
+                         "beside it",
+                         section);
     if (c->userns != CONTAINER_USERNS_INVALID)
-        return error_set(err, -EINVAL,
-                         "[Container]: UIDMap= and GIDMap= say the whole mapping; UserNS=%s cannot "
-                         "be used beside them",
-                         container_userns_words[c->userns]);
+        return error_set(
+            err, -EINVAL,
+            "[%s]: UIDMap= and GIDMap= say the whole mapping; UserNS=%s cannot be used "
+            "beside them",
+            section, container_userns_words[c->userns]);
     c->userns = CONTAINER_USERNS_MAP;
     if (c->uid_map_count == 0)
         return copy_maps(c->gid_maps, c->gid_map_count, &c->uid_maps, &c->uid_map_count, err);

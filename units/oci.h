@@ -75,6 +75,7 @@ struct oci_input {
     const char *ipc_namespace;     /* likewise, with the shared memory that goes with it */
     const char *shared_memory;
     const char *uts_namespace;               /* likewise; it has a host name */
+    const char *user_namespace;              /* likewise; the maps are its own */
     const struct container_id_map *uid_maps; /* none: no user namespace */
     size_t uid_map_count;
     const struct container_id_map *gid_maps;

@@ -115,7 +115,7 @@ static int namespaces_build(const struct oci_input *input, json_t **ret, struct 
         { "ipc",     !container->host_ipc,                         input->ipc_namespace    },
         { "cgroup",  true,                                         NULL                    },
         { "network", container->network != CONTAINER_NETWORK_HOST, input->network_namespace},
-        { "user",    input->uid_map_count > 0,                     NULL                    },
+        { "user",    input->uid_map_count > 0,                     input->user_namespace   },
     };
     autojson namespaces = json_array();
     int r = namespaces ? 0 : error_oom(err);

@@ -57,7 +57,7 @@ static int add_ports(struct requirements *requirements, const struct container_p
         (void)snprintf(claim.protocol, sizeof(claim.protocol), "%s", port->protocol);
         (void)snprintf(claim.address, sizeof(claim.address), "%s", address);
         if (requirements->port_count >= PORTS_MAX)
-            return error_set(err, -EINVAL, "[Container]: more than %d published ports", PORTS_MAX);
+            return error_set(err, -EINVAL, "PublishPort=: more than %d published ports", PORTS_MAX);
         r = requirements_add_port(requirements, &claim, err);
     }
     return r;

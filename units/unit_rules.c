@@ -119,30 +119,34 @@ int unit_rules_check_runs(const struct unit_file *file, const char *name, struct
                      rule->needed[0], rule->needed[1] ? " or one of its kind" : "");
 }
 
-/* --- beside [Container] --- */
+/* --- beside [Container] and [Pod] --- */
+
+static const char of_user[] = "say who runs inside the container in its image";
+static const char of_root[] = "the container has its image for a root";
+static const char of_pod[] = "a pod runs nothing itself; say it of its containers";
 
 static const struct service_rule {
     const char *key;
     const char *allowed[4]; /* besides the empty value */
     const char *reason;
+    const char *of_pod; /* the reason beside [Pod]; NULL: the same */
 } service_rules[] = {
-    {"User",           { NULL },                "say who runs inside the container in its image"},
-    { "Group",         { NULL },                "say who runs inside the container in its image"},
-    { "DynamicUser",
-     { "no", "false", "0", "off" },
-     "say who runs inside the container in its image"                                           },
-    { "ExecStart",     { NULL },                "say Exec= in [Container]"                      },
-    { "Type",          { "notify", "oneshot" }, "leave it out, or say notify or oneshot"        },
-    { "NotifyAccess",  { "all" },               "leave it out or say all"                       },
+    {"User",           { NULL },                      of_user,                                  of_pod                                              },
+    { "Group",         { NULL },                      of_user,                                  of_pod                                              },
+    { "DynamicUser",   { "no", "false", "0", "off" }, of_user,                                  of_pod                                              },
+    { "ExecStart",
+     { NULL },
+     "say Exec= in [Container]",                                                                "a pod runs nothing itself; its containers say Pod="},
+    { "Type",          { "notify", "oneshot" },       "leave it out, or say notify or oneshot", NULL                                                },
+    { "NotifyAccess",  { "all" },                     "leave it out or say all",                NULL                                                },
     { "Delegate",
      { "yes", "true", "1", "on" },
-     "leave it out or say yes: the container lives in the service's "
-      "cgroup"                                                                                  },
+     "leave it out or say yes: the container lives in the service's cgroup",                    NULL                                                },
     { "KillMode",
      { "mixed", "control-group" },
-     "mixed and control-group are right for a container"                                        },
-    { "RootDirectory", { NULL },                "the container has its image for a root"        },
-    { "RootImage",     { NULL },                "the container has its image for a root"        },
+     "mixed and control-group are right for a container",                                       NULL                                                },
+    { "RootDirectory", { NULL },                      of_root,                                  of_pod                                              },
+    { "RootImage",     { NULL },                      of_root,                                  of_pod                                              },
 };
 
 static bool is_allowed(const struct service_rule *rule, const char *value)
@@ -153,12 +157,14 @@ static bool is_allowed(const struct service_rule *rule, const char *value)
     return allowed;
 }
 
-static int check_service_option(const struct unit_option *option, struct error *err)
+static int check_service_option(const struct unit_option *option, bool is_pod, struct error *err)
 {
     for (size_t i = 0; i < sizeof(service_rules) / sizeof(service_rules[0]); i++) {
         const struct service_rule *rule = &service_rules[i];
         if (strcmp(rule->key, option->key) == 0 && !is_allowed(rule, option->value))
-            return unit_option_error(err, option, "not beside [Container]: %s", rule->reason);
+            return unit_option_error(err, option, "not beside [%s]: %s",
+                                     is_pod ? "Pod" : "Container",
+                                     is_pod && rule->of_pod ? rule->of_pod : rule->reason);
     }
     return 0;
 }
@@ -167,10 +173,11 @@ int unit_rules_check_container(const struct unit_file *file, const char *name, s
 {
     if (strcmp(unit_name_type(name), "service") != 0)
         return error_set(err, -EINVAL, "%s: only a .service may have a [Container] or [Pod]", name);
+    bool is_pod = unit_file_has_section(file, "Pod");
     for (size_t i = 0; i < file->count; i++) {
         if (strcmp(file->options[i].section, "Service") != 0)
             continue;
-        int r = check_service_option(&file->options[i], err);
+        int r = check_service_option(&file->options[i], is_pod, err);
         if (r < 0)
             return r;
     }

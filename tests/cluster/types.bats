@@ -201,6 +201,42 @@ shop_is_gone() {
     wait_for 15 'nothing of it is left' shop_is_gone
 }
 
+# namespace UNIT: the user namespace of its main process on $node.
+namespace() {
+    node_run "$node" readlink "/proc/$(node_property "$node" "$1" MainPID)/ns/user"
+}
+
+# What a mapped pod may leave behind on the node.
+mapped_is_gone() {
+    [ -z "$(node_run "$node" sh -c 'ls -A /run/muster/ids | grep -v "^\.lock$"
+        ls -d /run/muster/containers/mapped* /run/muster/crun/mapped* 2>/dev/null
+        cat /proc/[0-9]*/mountinfo 2>/dev/null | grep /run/muster/containers/mapped')" ]
+}
+
+@test "a pod with UserNS= has one user namespace, whose ids are nobody's after kill -9" {
+    local first unit sleep=('Image=oci:/var/lib/muster/images/busybox:latest' 'Pod=mapped.pod' 'Exec=sleep 1000'
+        '[Service]' 'KillSignal=SIGKILL' 'SuccessExitStatus=SIGKILL')
+    write mapped.pod '[Pod]' 'UserNS=auto' 'Volume=kept:/kept:idmap'
+    write mapped-one.container '[Container]' "${sleep[@]}"
+    write mapped-two.container '[Container]' 'User=7:7' "${sleep[@]}"
+    start mapped.pod mapped-one.container mapped-two.container
+    node=$(on_one_node mapped-pod.service mapped-one.service mapped-two.service)
+    for unit in mapped-one mapped-two; do
+        [ "$(namespace $unit.service)" = "$(namespace mapped-pod.service)" ]
+        node_run "$node" cmp /run/muster/ids/mapped-pod.service "/run/muster/ids/$unit.service"
+    done
+    [ "$(namespace mapped-pod.service)" != "$(node_run "$node" readlink /proc/1/ns/user)" ]
+    first=$(node_run "$node" sed -n 's/^uid \([0-9]*\) 65536$/\1/p' /run/muster/ids/mapped-pod.service)
+    [ "$first" -ge 65536 ]
+    [ "$(node_run "$node" stat -c %u "/proc/$(node_property "$node" mapped-two.service MainPID)")" = $((first + 7)) ]
+    [ "$(inside mapped-one.service 'stat -c %u:%g /bin/busybox; echo 1 >/kept/one; stat -c %u:%g /kept/one; echo 2 >/dev/shm/two')" = $'0:0\n0:0' ]
+    [ "$(inside mapped-two.service 'cat /kept/one /dev/shm/two')" = $'1\n2' ]
+    [ "$(node_run "$node" stat -c %u:%g /var/lib/muster/volumes/kept/one)" = 0:0 ]
+    node_run "$node" systemctl kill --signal=KILL mapped-one.service mapped-pod.service
+    node_run node2 timeout 60 musterctl destroy mapped-one.container mapped-two.container mapped.pod
+    wait_for 15 'nothing of it is left' mapped_is_gone
+}
+
 @test "while a unit is on a machine, what it is wanted by starts it, and its alias names it" {
     write app.target '[Unit]' 'Description=App'
     write part.service '[Service]' 'ExecStart=/bin/sleep 1000' '[Install]' 'WantedBy=app.target multi-user.target' \

@@ -65,6 +65,7 @@ static const struct oci_user *user_of(const json_t *input, struct oci_user *user
 
 static int build(const json_t *input, json_t **ret, struct error *err)
 {
+    static const struct container_id_map map = { 0, 100000, 65536 };
     autoptr(container) container = NULL;
     autostrv extra = NULL;
     uint32_t groups[GROUPS_MAX];
@@ -82,6 +83,11 @@ static int build(const json_t *input, json_t **ret, struct error *err)
         .notify_socket = string_of(input, "notifySocket"),
         .resolv_conf = string_of(input, "resolvConf"),
         .extra_environment = (const char *const *)extra,
+        .user_namespace = string_of(input, "userNamespace"),
+        .uid_maps = &map,
+        .uid_map_count = string_of(input, "userNamespace") ? 1 : 0,
+        .gid_maps = &map,
+        .gid_map_count = string_of(input, "userNamespace") ? 1 : 0,
     };
     return oci_config(&oci, ret, err);
 }
