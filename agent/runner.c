@@ -260,15 +260,26 @@ static void refuse(struct entry *entry, const char *reason)
     report(entry);
 }
 
+/* taken: names that others have, or NULL. */
+static void tell_taken(const struct entry *entry, const char *taken)
+{
+    if (taken)
+        log_unit(LOG_LEVEL_WARNING, entry->name,
+                 "its [Install]: another unit of this machine has %s, so this one does without",
+                 taken);
+}
+
 /* Of a unit that was there already: its links are made last, and whoever made it may have been
  * killed before. */
 static void make_links(struct entry *entry)
 {
     struct error err = { 0 };
-    int links =
-        unit_links_make(&entry->runner->config.dirs, entry->name, entry->translation->links, &err);
+    autofree char *taken = NULL;
+    int links = unit_links_make(&entry->runner->config.dirs, entry->name, entry->translation->links,
+                                &taken, &err);
     if (links < 0)
         log_unit(LOG_LEVEL_WARNING, entry->name, "its [Install]: %s", err.text);
+    tell_taken(entry, taken);
     entry->links_unread = links > 0;
 }
 
@@ -337,11 +348,14 @@ static void step_install(struct entry *entry)
 {
     struct error err = { 0 };
     struct runner *runner = entry->runner;
-    int links = unit_files_install(&runner->config.dirs, entry->name, entry->translation, &err);
+    autofree char *taken = NULL;
+    int links =
+        unit_files_install(&runner->config.dirs, entry->name, entry->translation, &taken, &err);
     if (links < 0) {
         step_failed(entry, "installing", err.text);
         return;
     }
+    tell_taken(entry, taken);
     entry->links_unread = links > 0;
     entry->installed = true;
     entry->current = true;

@@ -43,7 +43,7 @@ static void find_paths(const struct unit_dirs *dirs, const char *name, struct un
 
 int unit_files_prepare(const struct unit_dirs *dirs, struct error *err)
 {
-    static const char *const parts[] = { "units", "containers", "started" };
+    static const char *const parts[] = { "units", "containers", "started", "links" };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         char path[UNIT_PATH_MAX];
         (void)snprintf(path, sizeof(path), "%s/%s", dirs->run, parts[i]);
@@ -86,7 +86,7 @@ static int install_spec(const struct unit_paths *paths, const char *json, struct
 }
 
 int unit_files_install(const struct unit_dirs *dirs, const char *name,
-                       const struct translation *translation, struct error *err)
+                       const struct translation *translation, char **ret_taken, struct error *err)
 {
     struct unit_paths paths;
     find_paths(dirs, name, &paths);
@@ -98,7 +98,7 @@ int unit_files_install(const struct unit_dirs *dirs, const char *name,
         return r;
     if (symlink(paths.unit, paths.link) < 0 && errno != EEXIST)
         return error_errno(err, -errno, "%s", paths.link);
-    return unit_links_make(dirs, name, translation->links, err);
+    return unit_links_make(dirs, name, translation->links, ret_taken, err);
 }
 
 int unit_files_remove(const struct unit_dirs *dirs, const char *name, struct error *err)

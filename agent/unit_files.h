@@ -5,8 +5,9 @@
  *   <run>/units/<name>                 the unit as systemd reads it
  *   <run>/containers/<name>/spec.json  what muster-container reads
  *   <run>/started/<name>               for which assignment it was last started: so that a
- * restarted musterd starts nothing twice <links>/<name>                     the link by which
- * systemd finds it, and beside it those of unit_links.h
+ *                                      restarted musterd starts nothing twice
+ *   <run>/links/<name>                 which links there may be beside its own (unit_links.h)
+ *   <links>/<name>                     the link by which systemd finds it
  *
  * What is not under <run>/units is not ours and never touched.
  */
@@ -30,9 +31,10 @@ int unit_files_prepare(const struct unit_dirs *dirs, struct error *err);
 /* Names of what is installed; free with strv_free(). */
 int unit_files_list(const struct unit_dirs *dirs, char ***ret, struct error *err);
 
-/* Gives how many links to it there are beside its own (unit_links.h). */
+/* Gives how many links to it there are beside its own, and those that another has, as
+ * unit_links_make() does. */
 int unit_files_install(const struct unit_dirs *dirs, const char *name,
-                       const struct translation *translation, struct error *err);
+                       const struct translation *translation, char **ret_taken, struct error *err);
 /* Removes all of them; what is absent already is fine. */
 int unit_files_remove(const struct unit_dirs *dirs, const char *name, struct error *err);
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "kvclient/kv_memory.h"
 #include "tests/unit/harness.h"
@@ -444,18 +445,32 @@ static void links_of_install_are_there_and_read_while_the_unit_is(void **state)
     assert_false(links_to_unit(world, "hi.service"));
 }
 
-static void what_is_not_ours_is_no_link_of_ours(void **state)
+static void look_for_taken(const char *line, void *userdata)
+{
+    if (strstr(line, "another unit of this machine has hi.service, so this one does without"))
+        (*(int *)userdata)++;
+}
+
+static void what_is_not_ours_is_no_link_of_ours_and_that_is_told_once(void **state)
 {
     struct world *world = *state;
-    static const char linked[] = "[Service]\nExecStart=/bin/sleep 1\n[Install]\nAlias=hi.service\n";
+    int told = 0;
+    static const char linked[] = "[Service]\nExecStart=/bin/sleep 1\n[Install]\n"
+                                 "WantedBy=other.service\nAlias=hi.service\n";
     autofree char *path = text_format("%s/hi.service", world->links);
     assert_int_equal(file_write(path, "somebody's", 10, 0644, NULL), 0);
+    log_set_sink(look_for_taken, &told);
     (void)assign(world, linked, WANT_RUN);
+    settle(world);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(told, 1);
     assert_string_equal(systemd_fake_active(world->systemd, UNIT), "active");
+    assert_true(links_to_unit(world, "other.service.wants/" UNIT));
     runner_unassign(world->runner, UNIT);
     runner_confirm_absence(world->runner, NULL);
     settle(world);
     assert_int_equal(access(path, F_OK), 0);
+    assert_false(links_to_unit(world, "other.service.wants/" UNIT));
 }
 
 static void a_unit_of_the_hosts_own_is_never_shadowed(void **state)
@@ -681,7 +696,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_of_install_are_there_and_read_while_the_unit_is,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_not_ours_is_no_link_of_ours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_ours_is_no_link_of_ours_and_that_is_told_once,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_unit_of_the_hosts_own_is_never_shadowed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
