@@ -72,31 +72,28 @@ static int networks_of_record(const json_t *record, json_t *networks, struct err
 }
 
 /* Addresses as they are; names are each container's own. */
-static int networks_of_target(const struct place *target, json_t *networks, struct error *err)
+static int networks_of_joined(json_t *theirs, json_t *networks, struct error *err)
 {
-    autojson theirs = NULL;
     const char *name = NULL;
     json_t *network = NULL;
-    int r = networks_read(target, &theirs, err);
     json_object_foreach(theirs, name, network) {
         json_t *ours = json_pack("{s:O}", "addresses", json_object_get(network, "addresses"));
-        if (r == 0 && json_object_set_new(networks, name, ours) < 0)
-            r = error_oom(err);
+        if (json_object_set_new(networks, name, ours) < 0)
+            return error_oom(err);
     }
-    return r;
+    return 0;
 }
 
 int neighbours_networks(const struct container *container, const json_t *record,
-                        const struct place *target, json_t **ret, struct error *err)
+                        const json_t *joined, json_t **ret, struct error *err)
 {
     autojson networks = json_object();
     const char *name = NULL;
     json_t *network = NULL;
     if (!networks)
         return error_oom(err);
-    int r = record   ? networks_of_record(record, networks, err)
-            : target ? networks_of_target(target, networks, err)
-                     : 0;
+    int r = record ? networks_of_record(record, networks, err)
+                   : networks_of_joined(json_object_get(joined, "networks"), networks, err);
     json_object_foreach(networks, name, network)
         if (r == 0 && container->name)
             r = add_name(network, container->name, err);
@@ -150,59 +147,83 @@ static void add_lines(struct text *t, const json_t *theirs)
     }
 }
 
-/* What one who is in these networks knows of a unit; of one that has just gone nothing. */
-static int add_unit(struct text *t, json_t *ours, const char *unit, struct error *err)
+/* The networks of each of these containers, by unit; of one that has just gone, or is in none,
+ * nothing. Each file is read once, however many ask for it. */
+static int networks_of_all(char *const *units, json_t **ret, struct error *err)
 {
-    autoptr(place) place = NULL;
-    autojson theirs = NULL;
-    const char *name = NULL;
-    const json_t *network = NULL;
-    int r = place_new(unit, &place, err);
-    if (r < 0 || networks_read(place, &theirs, NULL) < 0)
-        return r;
-    json_object_foreach(theirs, name, network)
-        if (json_object_get(ours, name))
-            add_lines(t, network);
+    autojson all = json_object();
+    if (!all)
+        return error_oom(err);
+    for (; units && *units; units++) {
+        autoptr(place) place = NULL;
+        json_t *networks = NULL;
+        int r = place_new(*units, &place, err);
+        if (r < 0)
+            return r;
+        if (networks_read(place, &networks, NULL) == 0 && networks &&
+            json_object_set_new(all, *units, networks) < 0)
+            return error_oom(err);
+    }
+    *ret = take_ptr(all);
     return 0;
 }
 
-static int complete(const struct place *place, char *const *units, struct error *err)
+/* What one who is in these networks knows of those who speak, all of which are among all. */
+static int lines_for(json_t *ours, const json_t *all, char *const *speakers, char **ret,
+                     struct error *err)
 {
-    autojson networks = NULL;
+    autotext t = { 0 };
+    for (; speakers && *speakers; speakers++) {
+        const char *name = NULL;
+        const json_t *network = NULL;
+        json_object_foreach(json_object_get(all, *speakers), name, network)
+            if (json_object_get(ours, name))
+                add_lines(&t, network);
+    }
+    *ret = text_take(&t);
+    return *ret ? 0 : error_oom(err);
+}
+
+static int complete(const char *unit, json_t *ours, const json_t *all, char *const *speakers,
+                    struct error *err)
+{
+    autoptr(place) place = NULL;
     autofree char *old = NULL;
     autofree char *lines = NULL;
     autofree char *new = NULL;
-    autotext t = { 0 };
-    int r = 0;
-    if (networks_read(place, &networks, NULL) < 0 || !networks ||
-        file_read(place->hosts, FILE_MAX_BYTES, &old, NULL, NULL) < 0)
-        return 0;
-    for (; r == 0 && units && *units; units++)
-        r = add_unit(&t, networks, *units, err);
-    if (r < 0)
+    int r = place_new(unit, &place, err);
+    if (r < 0 || file_read(place->hosts, FILE_MAX_BYTES, &old, NULL, NULL) < 0)
         return r;
-    lines = text_take(&t);
-    if (!lines)
-        return error_oom(err);
-    r = name_files_with_others(old, lines, &new, err);
+    r = lines_for(ours, all, speakers, &lines, err);
+    if (r == 0)
+        r = name_files_with_others(old, lines, &new, err);
     return r < 0 || strcmp(old, new) == 0 ? r : file_rewrite(place->hosts, new, err);
 }
 
 /* One whose files go while we write is no failure of ours. */
-static int complete_all(char *const *units, struct error *err)
+static int complete_all(char *const *speakers, struct error *err)
 {
     autostrv containers = NULL;
+    autojson all = NULL;
+    const char *unit = NULL;
+    json_t *networks = NULL;
     int r = units_of(PLACE_RUN_DIRECTORY "/containers/*/network.json", "/network.json", &containers,
                      err);
-    for (char **unit = containers; r == 0 && unit && *unit; unit++) {
-        autoptr(place) place = NULL;
-        r = place_new(*unit, &place, err);
-        if (r == 0)
-            r = complete(place, units, err);
-        if (r == -ENOENT)
-            r = 0;
+    if (r == 0)
+        r = networks_of_all(containers, &all, err);
+    json_object_foreach(all, unit, networks) {
+        r = r < 0 ? r : complete(unit, networks, all, speakers, err);
+        r = r == -ENOENT ? 0 : r;
     }
     return r;
+}
+
+static int complete_own(const struct place *place, json_t *ours, char *const *speakers,
+                        struct error *err)
+{
+    autojson all = NULL;
+    int r = networks_of_all(speakers, &all, err);
+    return r < 0 ? r : complete(place->unit, ours, all, speakers, err);
 }
 
 static char *flag_of(const struct place *place)
@@ -229,24 +250,22 @@ static int begin(const struct place *place, char **ret_flag, int *ret_lock, stru
     return 0;
 }
 
-int neighbours_meet(const struct place *place, struct error *err)
+int neighbours_meet(const struct place *place, json_t *networks, struct error *err)
 {
-    autojson networks = NULL;
     autofree char *flag = NULL;
-    autostrv units = NULL;
+    autostrv speakers = NULL;
     autoclose int lock = -1;
-    int r = networks_read(place, &networks, err);
-    if (r < 0 || !networks)
-        return r;
-    r = begin(place, &flag, &lock, err);
+    if (!networks)
+        return 0;
+    int r = begin(place, &flag, &lock, err);
     bool speaks = has_names(networks);
     if (r == 0 && speaks)
         r = flag_make(flag, err);
     if (r == 0)
-        r = units_of(PLACE_CNI "/named/*", "", &units, err);
+        r = units_of(PLACE_CNI "/named/*", "", &speakers, err);
     if (r < 0)
         return r;
-    return speaks ? complete_all(units, err) : complete(place, units, err);
+    return speaks ? complete_all(speakers, err) : complete_own(place, networks, speakers, err);
 }
 
 int neighbours_leave(const struct place *place, struct error *err)

@@ -16,14 +16,14 @@
 #include "container/place.h"
 
 /* The field "networks" of network.json: of each network the container's addresses and names.
- * record: of its attachments; NULL: it has joined target, and is reached as that one is. The caller
- * owns *ret, which is NULL where there are no networks. */
+ * record: of its attachments; NULL: it is reached as the one is that it has joined, if it has,
+ * whose network.json joined is. The caller owns *ret, which is NULL where there are no networks. */
 int neighbours_networks(const struct container *container, const json_t *record,
-                        const struct place *target, json_t **ret, struct error *err);
+                        const json_t *joined, json_t **ret, struct error *err);
 
-/* With network.json and the hosts file written: completes the hosts files, ours and those of the
- * others. */
-int neighbours_meet(const struct place *place, struct error *err);
+/* With network.json, whose networks these are (NULL: it has none), and the hosts file written:
+ * completes the hosts files, ours and those of the others. */
+int neighbours_meet(const struct place *place, json_t *networks, struct error *err);
 
 /* With network.json gone: nobody knows its names any more. Any number of times. */
 int neighbours_leave(const struct place *place, struct error *err);

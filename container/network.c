@@ -26,6 +26,7 @@ static const char own_address[] = "127.0.0.1";
 void network_done(struct network *network)
 {
     free(network->net_namespace);
+    json_decref(network->joined);
     free(network->resolv_conf);
     free(network->hosts);
     free(network->host_name);
@@ -75,53 +76,59 @@ static int pid_read(const char *path, pid_t *ret)
 }
 
 /* A pid may have been given to a stranger since: its namespace has to be the one we knew. */
-static bool is_namespace_of(const struct place *target, const char *path)
+static bool is_namespace_of(const json_t *summary, const char *path)
 {
-    autojson summary = NULL;
     autofree char *now = NULL;
     const char *then = NULL;
-    return summary_read(target->network, &summary, NULL) == 0 &&
-           json_field_string(summary, "namespace", &then, NULL) == 0 &&
+    return json_field_string(summary, "namespace", &then, NULL) == 0 &&
            netns_identity(path, &now, NULL) == 0 && strcmp(then, now) == 0;
 }
 
-static int target_find(const struct container *container, struct place **ret, struct error *err)
+static int target_find(const struct container *container, struct place **ret,
+                       struct network *ret_network, struct error *err)
 {
     autoptr(place) target = NULL;
+    autojson summary = NULL;
     char path[NETNS_PATH_SIZE];
     pid_t pid = 0;
     int r = place_new(container->network_target ? container->network_target : "", &target, err);
     if (r < 0)
         return error_prefix(err, r, "Network=");
-    if (pid_read(target->pid, &pid) == 0) {
+    if (pid_read(target->pid, &pid) == 0)
         netns_path(pid, path);
-        if (is_namespace_of(target, path)) {
-            *ret = take_ptr(target);
-            return 0;
-        }
-    }
-    return error_set(err, -ENOENT,
-                     "Network=%s: no container of it runs on this machine, so there is no network "
-                     "to join; MachineOf=%s in [X-Fleet] keeps the two together",
-                     target->unit, target->unit);
+    if (pid == 0 || summary_read(target->network, &summary, NULL) < 0 ||
+        !is_namespace_of(summary, path))
+        return error_set(
+            err, -ENOENT,
+            "Network=%s: no container of it runs on this machine, so there is no network "
+            "to join; MachineOf=%s in [X-Fleet] keeps the two together",
+            target->unit, target->unit);
+    ret_network->net_namespace = strdup(path);
+    if (!ret_network->net_namespace)
+        return error_oom(err);
+    ret_network->owner = pid;
+    ret_network->joined = take_ptr(summary);
+    *ret = take_ptr(target);
+    return 0;
 }
 
-static int namespace_find(const struct container *container, const struct place *target,
-                          struct network *ret, struct error *err)
+static int path_find(const struct container *container, struct network *ret, struct error *err)
 {
-    char path[NETNS_PATH_SIZE];
-    if (container->network == CONTAINER_NETWORK_PATH) {
-        const char *said = container->network_target ? container->network_target : "";
-        if (access(said, F_OK) < 0)
-            return error_errno(err, -errno, "Network=ns:%s", said);
-        ret->net_namespace = strdup(said);
-        return ret->net_namespace ? 0 : error_oom(err);
-    }
-    if (!target || pid_read(target->pid, &ret->owner) < 0)
-        return 0;
-    netns_path(ret->owner, path);
-    ret->net_namespace = strdup(path);
+    const char *said = container->network_target ? container->network_target : "";
+    if (access(said, F_OK) < 0)
+        return error_errno(err, -errno, "Network=ns:%s", said);
+    ret->net_namespace = strdup(said);
     return ret->net_namespace ? 0 : error_oom(err);
+}
+
+/* *ret: the container that is joined; NULL: none is. */
+static int namespace_find(const struct container *container, struct place **ret,
+                          struct network *ret_network, struct error *err)
+{
+    return container->network == CONTAINER_NETWORK_UNIT
+               ? target_find(container, ret, ret_network, err)
+           : container->network == CONTAINER_NETWORK_PATH ? path_find(container, ret_network, err)
+                                                          : 0;
 }
 
 /* --- files --- */
@@ -241,9 +248,7 @@ int network_prepare(const struct place *place, const struct container *container
                     struct network *ret, struct error *err)
 {
     autoptr(place) target = NULL;
-    int r = container->network == CONTAINER_NETWORK_UNIT ? target_find(container, &target, err) : 0;
-    if (r == 0)
-        r = namespace_find(container, target, ret, err);
+    int r = namespace_find(container, &target, ret, err);
     if (r == 0)
         r = resolv_conf_make(place, container, target, &ret->resolv_conf, err);
     if (r == 0)
@@ -328,22 +333,14 @@ static json_t *plain_addresses(char *const *addresses)
     return array;
 }
 
-/* Whoever joins another is reached as that one is. */
-static json_t *addresses_of(const struct place *target)
-{
-    autojson summary = NULL;
-    if (summary_read(target->network, &summary, NULL) < 0)
-        return NULL;
-    return json_incref(json_object_get(summary, "addresses"));
-}
-
 static int summary_write(const struct place *place, const char *identity, json_t *networks,
-                         const struct findings *findings, json_t *joined, struct error *err)
+                         const struct findings *findings, const json_t *joined, struct error *err)
 {
     autofree char *text = NULL;
+    json_t *theirs = json_object_get(joined, "addresses");
     autojson summary =
         json_pack("{s:s, s:o, s:o, s:O*}", "namespace", identity, "addresses",
-                  joined ? json_incref(joined) : plain_addresses(findings->addresses), "ports",
+                  theirs ? json_incref(theirs) : plain_addresses(findings->addresses), "ports",
                   json_from_strv(findings->ports), "networks", networks);
     if (!summary)
         return error_oom(err);
@@ -351,24 +348,20 @@ static int summary_write(const struct place *place, const char *identity, json_t
     return r < 0 ? r : file_write(place->network, text, strlen(text), 0644, err);
 }
 
-/* What others are to know. */
+/* What others are to know. Whoever joins another is reached as that one is. */
 static int tell(const struct place *place, const struct container *container, const json_t *record,
-                const struct findings *findings, pid_t pid, struct error *err)
+                const struct findings *findings, const json_t *joined, pid_t pid, struct error *err)
 {
     char path[NETNS_PATH_SIZE];
     autofree char *identity = NULL;
     autojson networks = NULL;
-    autoptr(place) target = NULL;
     netns_path(pid, path);
     int r = netns_identity(path, &identity, err);
-    if (r == 0 && container->network == CONTAINER_NETWORK_UNIT)
-        r = target_find(container, &target, err);
-    autojson joined = target ? addresses_of(target) : NULL;
     if (r == 0)
-        r = neighbours_networks(container, record, target, &networks, err);
+        r = neighbours_networks(container, record, joined, &networks, err);
     if (r == 0)
         r = summary_write(place, identity, networks, findings, joined, err);
-    return r < 0 ? r : neighbours_meet(place, err);
+    return r < 0 ? r : neighbours_meet(place, networks, err);
 }
 
 int network_attach(const struct place *place, const struct container *container,
@@ -384,7 +377,7 @@ int network_attach(const struct place *place, const struct container *container,
         if (r == 0)
             r = files_complete(place, container, network, &findings, err);
     }
-    return r < 0 ? r : tell(place, container, record, &findings, pid, err);
+    return r < 0 ? r : tell(place, container, record, &findings, network->joined, pid, err);
 }
 
 int network_detach(const struct place *place, struct error *err)

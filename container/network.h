@@ -13,6 +13,7 @@
 #ifndef CONTAINER_NETWORK_H
 #define CONTAINER_NETWORK_H
 
+#include <jansson.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -23,6 +24,7 @@
 struct network {
     char *net_namespace; /* to be joined; NULL: one of its own, or the machine's */
     pid_t owner;         /* the first process of the container that is joined; 0: none is */
+    json_t *joined;      /* its network.json */
     char *resolv_conf;   /* a file to bind in; NULL: the image's own stays */
     char *hosts;
     char *host_name;
