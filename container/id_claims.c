@@ -105,7 +105,7 @@ static void add_lines(struct text *t, const char *kind, const struct id_ranges *
 }
 
 /* One name for halves, since only who has the lock writes: of writers that are killed no more than
- * this is left, and the next writes over it. */
+ * this is left, and the next writes over it, or whoever gives back removes it. */
 static int write_claim(const char *directory, const char *unit, const struct id_claim *claim,
                        struct error *err)
 {
@@ -172,8 +172,21 @@ int id_claims_note(const char *directory, const char *unit, const struct id_clai
     return lock < 0 ? lock : write_claim(directory, unit, claim, err);
 }
 
+/* What a writer that was killed left; one that is at work holds the lock. */
+static int remove_half(const char *directory, struct error *err)
+{
+    autofree char *half = text_format("%s/.half", directory);
+    if (!half)
+        return error_oom(err);
+    if (access(half, F_OK) < 0)
+        return 0;
+    autoclose int lock = lock_take(directory, err);
+    return lock < 0 ? lock : file_remove(half, err);
+}
+
 int id_claims_give_back(const char *directory, const char *unit, struct error *err)
 {
     autofree char *path = text_format("%s/%s", directory, unit);
-    return path ? file_remove(path, err) : error_oom(err);
+    int r = path ? file_remove(path, err) : error_oom(err);
+    return r < 0 ? r : remove_half(directory, err);
 }

@@ -55,6 +55,16 @@ static void a_unit_keeps_its_range_until_it_is_given_back(void **state)
     assert_int_equal(take(*state, "b.service", POOL_COUNT, &other, NULL), 0);
 }
 
+static void half_a_claim_of_one_who_was_killed_goes_with_the_next_that_is_given_back(void **state)
+{
+    autoclaim claim = { 0 };
+    autofree char *half = text_format("%s/.half", (char *)*state);
+    assert_int_equal(take(*state, "h.service", 1, &claim, NULL), 0);
+    assert_int_equal(file_write(half, "uid 1", 5, 0600, NULL), 0);
+    assert_int_equal(id_claims_give_back(*state, "h.service", NULL), 0);
+    assert_int_equal(access(half, F_OK), -1);
+}
+
 static void what_was_told_is_not_given_to_another(void **state)
 {
     struct id_range told = { POOL_START, POOL_COUNT / 2 };
@@ -111,6 +121,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_unit_keeps_its_range_until_it_is_given_back, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            half_a_claim_of_one_who_was_killed_goes_with_the_next_that_is_given_back, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(what_was_told_is_not_given_to_another, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_note_is_named_and_nothing_given, setup, teardown),
         cmocka_unit_test_setup_teardown(sixty_four_at_once_get_one_each, setup, teardown),
