@@ -43,7 +43,8 @@ now_ms() {
 }
 
 # wait_for SECONDS DESCRIPTION COMMAND…: until COMMAND succeeds. The command is a condition: it must
-# be cheap, or WAIT_PAUSE longer than the usual 50 ms. Its output is shown only when the time is up. A condition
+# be cheap, or WAIT_PAUSE longer than the usual 50 ms. Its output is in WAIT_ANSWER, and shown only when the time
+# is up. A condition
 # that hangs is cut at the deadline only if it is a program; keep shell functions quick.
 wait_for() {
     local deadline description=$2 output
@@ -57,6 +58,8 @@ wait_for() {
         fi
         sleep "${WAIT_PAUSE:-0.05}"
     done
+    # shellcheck disable=SC2034  # read by callers
+    WAIT_ANSWER=$output
 }
 
 cluster_get() {

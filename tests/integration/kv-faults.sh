@@ -79,6 +79,12 @@ etcd_leader() {
     return 1
 }
 
+# kv_leader: who leads, as soon as anybody does: a member that has just come back may take another's lead away,
+# and on a busy machine none may answer in time.
+kv_leader() {
+    wait_for 20 'etcd has a leader' etcd_leader && echo "$WAIT_ANSWER"
+}
+
 # --- runs ---
 
 kv_client_start() {
@@ -100,7 +106,7 @@ kv_client_start() {
 kv_history() {
     local command=$1 member
     shift
-    member=$(etcd_leader) || return
+    member=$(kv_leader) || return
     nsenter --net="/run/netns/$(cluster_netns "$member")" -- \
         "$KV_HISTORY" "$command" "$CLUSTER/run/history" "$(etcd_url "$member")" "$@"
 }
@@ -181,7 +187,7 @@ kv_is_beyond() {
 # kv_wait_writes COUNT: until so many more revisions are written.
 kv_wait_writes() {
     local revision
-    revision=$(etcd_revision "$(etcd_leader)") || return
+    revision=$(etcd_revision "$(kv_leader)") || return
     wait_for 30 "$1 more revisions are written" kv_is_beyond "$((revision + $1))"
 }
 
