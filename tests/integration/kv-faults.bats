@@ -72,7 +72,9 @@ keep_what_failed() {
 @test "revisions that etcd cuts into fragments are told whole, also when the stream breaks amid them" {
     local member
     kv_run_begin large write-large
-    fault_unplug node2 3000
+    kv_cable node2 down
+    kv_wait_writes 4
+    kv_cable node2 up
     for member in $(cluster_etcds) $(cluster_etcds); do
         fault_reset_member node2 30 "$member"
         pause_ms 150

@@ -188,7 +188,7 @@ kv_is_beyond() {
 kv_wait_writes() {
     local revision
     revision=$(etcd_revision "$(kv_leader)") || return
-    wait_for 30 "$1 more revisions are written" kv_is_beyond "$((revision + $1))"
+    wait_for 60 "$1 more revisions are written" kv_is_beyond "$((revision + $1))"
 }
 
 kv_heal() {
@@ -196,7 +196,7 @@ kv_heal() {
     for machine in $(cluster_etcds) node1 node2; do
         kv_nft "$machine" flush chain inet fault in
         kv_nft "$machine" flush chain inet fault out
-        ip -n "$(cluster_netns switch)" link set "$machine" up
+        kv_cable "$machine" up
     done
     etcd_cont && etcd_wait
 }
@@ -233,9 +233,12 @@ fault_stop() {
     etcd_stop "$1" && pause_ms "$2" && etcd_cont "$1"
 }
 
+kv_cable() {
+    ip -n "$(cluster_netns switch)" link set "$1" "$2"
+}
+
 fault_unplug() {
-    ip -n "$(cluster_netns switch)" link set "$1" down && pause_ms "$2" &&
-        ip -n "$(cluster_netns switch)" link set "$1" up
+    kv_cable "$1" down && pause_ms "$2" && kv_cable "$1" up
 }
 
 # From the other members only: clients still reach it.
