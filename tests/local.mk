@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests and fuzz targets are listed by the folder they belong to; here is what tests whole machines.
-EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
+EXTRA_DIST += demo bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/bench/container.sh \
 	tests/bench/failover.sh \
 	tests/bench/health.sh \
@@ -47,6 +47,10 @@ EXTRA_DIST += demo check bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/vm/vm-control.service \
 	tests/vm/vm-shell.service \
 	tests/vm/vm.sh
+
+# A script of that name in EXTRA_DIST would be a goal of dist: all tests would run before anything is packed.
+dist-hook:
+	cp $(srcdir)/check $(distdir)/check
 
 # As root: the faults of ./check for an hour, or for SOAK_SECONDS=, with one seed after the other.
 soak: kv-driver

@@ -358,7 +358,7 @@ static void another_store_behind_the_endpoint_is_refused(void **state)
  * be sent again. */
 static struct contract_answer put_of_size(struct contract *contract, size_t size)
 {
-    enum { TRIES = 10 };
+    enum { TRIES = 60 };
     autofree char *value = malloc(size + 1);
     assert_non_null(value);
     memset(value, 'x', size);
