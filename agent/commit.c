@@ -88,6 +88,15 @@ static const char *assignment_value(const struct commit_context *context, struct
                                                                           : keep(commit, value);
 }
 
+static bool guard_rollout(const struct commit_context *context, struct commit *commit,
+                          const struct action *action)
+{
+    const char *key = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
+    if (key && !is_guarded(commit, key))
+        guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    return key;
+}
+
 static bool add_assign(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
@@ -99,6 +108,8 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
         !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
+    if (action->rollout && !guard_rollout(context, commit, action))
+        return false;
     if (action->assignment_mod > 0 || !commit->is_once)
         guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
     commit->is_once = true;
@@ -228,12 +239,10 @@ static bool add_update(const struct commit_context *context, struct commit *comm
                                         .restart_revision = action->restart_revision };
     char *text = NULL;
     const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
-    const char *rollout = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
     const char *value = record_unit_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!unit || !rollout || !value)
+    if (!unit || !value || !guard_rollout(context, commit, action))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
-    guard(commit, KV_TARGET_MOD, rollout, action->op_mod);
     commit->ops[commit->op_count++] = kv_op_put(unit, value);
     return true;
 }

@@ -40,6 +40,12 @@ int rollout_refuse_text(const struct view *view, const char *unit, struct error 
     autofree char *template_name = unit_name_template(unit);
     const char *name = template_name ? template_name : unit;
     const struct record_rollout *rollout = find_rollout(view, name);
+    const struct view_entry *entry = view_find(view, STORE_KEY_UNIT, "", unit);
+    if (rollout && rollout->state == ROLLOUT_PAUSED && entry && view_is_global(view, entry))
+        return error_set(err, -EEXIST,
+                         "a rollout of %s is paused, and machines have different texts of it; "
+                         "musterctl rollout resume or undo first, or start another",
+                         name);
     if (!rollout || rollout->state != ROLLOUT_RUNNING)
         return 0;
     return error_set(err, -EEXIST,
@@ -57,12 +63,22 @@ static bool is_global(const char *name, const char *text, size_t length)
            requirements_read(file, name, &requirements, NULL) == 0 && requirements->global;
 }
 
-static int refuse_global(const char *name, struct error *err)
+/* One by one a unit cannot become global, nor cease to be. */
+static int check_global(const struct view *view, const struct rollout_order *order,
+                        const struct view_entry *unit, struct error *err)
 {
+    bool global = view_is_global(view, unit);
+    if (order->kind == ROLLOUT_ORDER_RESTART && global)
+        return error_set(err, -EINVAL,
+                         "%s is global, and those are not restarted machine by machine; start a "
+                         "rollout of a text that differs",
+                         unit->name);
+    if (!order->text || is_global(unit->name, order->text, strlen(order->text)) == global)
+        return 0;
     return error_set(err, -EINVAL,
-                     "%s is global: all machines have it by one record, and change it at once; "
-                     "use start --replace",
-                     name);
+                     "%s is%s global, and would %s: that changes everywhere at once; use start "
+                     "--replace",
+                     unit->name, global ? "" : " not", global ? "not be any more" : "be");
 }
 
 /* The new text has to suit each of them. *ret_count: how many there are. */
@@ -77,11 +93,12 @@ static int check_members(const struct view *view, const struct rollout_order *or
         if (!rollout_has_unit(order->name, name))
             continue;
         members++;
-        if (view_is_global(view, &units[i]))
-            return refuse_global(name, err);
         int r = order->text ? unit_check(name, order->text, strlen(order->text), err) : 0;
         if (r < 0)
             return error_prefix(err, r, "%s", name);
+        r = check_global(view, order, &units[i], err);
+        if (r < 0)
+            return r;
     }
     *ret_count = members;
     return 0;
@@ -208,8 +225,6 @@ static int check_start(const struct view *view, const struct rollout_order *orde
     if (order->kind == ROLLOUT_ORDER_RESTART && order->roll_back)
         return error_set(err, -EINVAL,
                          "a restart has no text to go back to: on a failure it can only pause");
-    if (order->text && is_global(order->name, order->text, strlen(order->text)))
-        return refuse_global(order->name, err);
     int r = check_members(view, order, &members, err);
     if (r == 0 && members == 0)
         return error_set(err, -ENOENT,

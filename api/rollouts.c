@@ -35,6 +35,24 @@ static json_t *history_json(const struct record_rollout *rollout)
     return list;
 }
 
+/* Of a unit that runs everywhere each machine counts. */
+static void count_copies(const struct view *view, const struct view_entry *entry,
+                         const struct view_entry *unit, size_t *ret_all, size_t *ret_changed)
+{
+    struct view_copy *copies = NULL;
+    size_t count = 0;
+    if (view_copies(view, unit->name, &copies, &count, NULL) < 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (!copies[i].assignment)
+            continue;
+        const struct record_assignment *assignment = &copies[i].assignment->record.assignment;
+        (*ret_all)++;
+        *ret_changed += text_equal(assignment->blob, entry->record.rollout.blob);
+    }
+    free(copies);
+}
+
 /* How many units it is about, and how many of them have had their turn. */
 static void count_units(const struct view *view, const struct view_entry *entry, size_t *ret_all,
                         size_t *ret_changed)
@@ -46,6 +64,8 @@ static void count_units(const struct view *view, const struct view_entry *entry,
     for (size_t i = 0; i < count; i++) {
         if (!rollout_has_unit(entry->name, units[i].name))
             continue;
+        if (view_is_global(view, &units[i]))
+            count_copies(view, entry, &units[i], ret_all, ret_changed);
         (*ret_all)++;
         *ret_changed += rollout_has_reached(&entry->record.rollout, &units[i].record.unit);
     }

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "base/loop_http.h"
-#include "base/text.h"
 #include "cli/table.h"
 
 int rollouts_call(const struct cli *cli, const char *method, const char *unit, const json_t *body,
@@ -27,6 +26,15 @@ json_t *rollouts_order(const struct cli *cli, const char *word, const char *text
                      cli->roll_back ? "rollback" : "pause", "to", (json_int_t)cli->to);
 }
 
+void rollouts_member_words(const char *member, struct text *words)
+{
+    const char *machine = strchr(member, '/');
+    if (machine)
+        text_addf(words, "%.*s on %.8s", (int)(machine - member), member, machine + 1);
+    else
+        text_add(words, member);
+}
+
 static char *progress_words(const json_t *rollout)
 {
     autotext words = { 0 };
@@ -35,9 +43,10 @@ static char *progress_words(const json_t *rollout)
     text_addf(&words, "%s: %s, %lld of %lld changed", row_string(rollout, "name"),
               row_string(rollout, "state"), row_number(rollout, "changed"),
               row_number(rollout, "units"));
-    for (size_t i = 0; i < json_array_size(changing); i++)
-        text_addf(&words, "%s%s", i ? ", " : "; waiting for ",
-                  json_string_value(json_array_get(changing, i)));
+    for (size_t i = 0; i < json_array_size(changing); i++) {
+        text_add(&words, i ? ", " : "; waiting for ");
+        rollouts_member_words(json_string_value(json_array_get(changing, i)), &words);
+    }
     if (*reason)
         text_addf(&words, "; %s", reason);
     return text_take(&words);

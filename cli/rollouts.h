@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 enum { ROLLOUTS_LOOK_MS = 500 }; /* between two looks at one that runs */
@@ -16,6 +17,9 @@ int rollouts_call(const struct cli *cli, const char *method, const char *unit, c
 /* What to PUT; as long, as many and so on as cli says. text: NULL but for "start". NULL if memory
  * ran out. */
 json_t *rollouts_order(const struct cli *cli, const char *word, const char *text);
+
+/* Who of a rollout is changing: "g.service/1e93…" is the copy of a unit that runs everywhere. */
+void rollouts_member_words(const char *member, struct text *words);
 
 /* A line whenever there is something new to say; *said is the last one. */
 void rollouts_tell(FILE *stream, const json_t *rollout, char **said);

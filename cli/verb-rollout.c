@@ -121,8 +121,10 @@ static char *changing(const struct cli *cli, const json_t *row)
     autotext words = { 0 };
     const json_t *list = json_object_get(row, "changing");
     (void)cli;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        text_addf(&words, "%s%s", i ? "," : "", json_string_value(json_array_get(list, i)));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        text_add(&words, i ? "," : "");
+        rollouts_member_words(json_string_value(json_array_get(list, i)), &words);
+    }
     return text_take(&words);
 }
 

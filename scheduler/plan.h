@@ -57,7 +57,7 @@ struct action {
     const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
     const char *role;         /* slots */
     unsigned int index;       /* slots */
-    const char *rollout;      /* UPDATE, ROLLOUT */
+    const char *rollout;      /* UPDATE, ROLLOUT; ASSIGN: whose turn it is by that; or NULL */
 
     const char *blob;
     int64_t unit_revision;

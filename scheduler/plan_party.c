@@ -192,7 +192,8 @@ static void put(struct gathering *g, size_t i, const struct place *place)
     if (!member->home)
         step_arrive_placed(g->step, unit, place);
     else if (member->home->key.machine == place->machine)
-        step_rewrite(g->step, member->home, "wanted here again");
+        (void)step_rewrite(g->step, member->home, member->home->key.unit->blob,
+                           text_format("wanted here again"));
     else
         step_move(g->step, member->home, member->is_lost, place);
 }

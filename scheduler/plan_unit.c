@@ -90,12 +90,18 @@ static void give_up(struct step *step, struct placement *p, const char *why)
     }
 }
 
-static const char *change_of(const struct placement *p)
+/* That the copy is to have. */
+static const char *text_of(const struct step *step, const struct placement *p)
+{
+    return step_rollout_holds(step, p->key.unit) ? p->blob : p->key.unit->blob;
+}
+
+static const char *change_of(const struct step *step, const struct placement *p)
 {
     const struct unit *unit = p->key.unit;
     if (p->want == WANT_RELEASE)
         return "wanted here again";
-    if (p->blob != unit->blob)
+    if (p->blob != text_of(step, p))
         return "its text has changed";
     if (p->want != unit_want(unit))
         return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
@@ -107,9 +113,9 @@ static const char *change_of(const struct placement *p)
 /* It may stay: bring its assignment up to date. */
 static void keep(struct step *step, struct placement *p)
 {
-    const char *change = change_of(p);
+    const char *change = change_of(step, p);
     if (change)
-        step_rewrite(step, p, change);
+        (void)step_rewrite(step, p, text_of(step, p), text_format("%s", change));
 }
 
 /* never: which of its party says so. */

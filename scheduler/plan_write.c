@@ -109,13 +109,15 @@ static struct action *assign(struct step *step, enum action_kind kind, const str
     return action;
 }
 
-void step_rewrite(struct step *step, struct placement *p, const char *why)
+struct action *step_rewrite(struct step *step, struct placement *p, const char *blob, char *reason)
 {
-    struct action *action =
-        assign(step, ACTION_ASSIGN, p->key.unit, p->key.machine, text_format("%s", why));
-    if (action)
+    struct action *action = assign(step, ACTION_ASSIGN, p->key.unit, p->key.machine, reason);
+    if (action) {
         action->assignment_mod = p->assignment_mod;
+        action->blob = blob;
+    }
     step_plan_arrival(step, p);
+    return action;
 }
 
 void step_release(struct step *step, struct placement *p, enum move_cause cause, char *reason)

@@ -5,19 +5,16 @@
 
 #include "scheduler/budget.h"
 
-struct member {
-    struct unit *unit;
-    enum turn turn;
-};
-
 /* What a look at one rollout found, and what is to be written of it. */
 struct look {
     struct rollout *rollout;
     struct record_rollout next;
-    struct member *members; /* in the order of their names: p@2 before p@10 */
+    struct rollout_member *members; /* in the order of their names: p@2 before p@10 */
     size_t count;
-    size_t to_run;       /* members that are to run */
-    size_t changing;     /* of them */
+    size_t to_run;   /* members that are to run */
+    size_t changing; /* of them */
+    size_t down;     /* other copies of units that run everywhere */
+    const struct placement *first_down;
     size_t to_come;      /* members that still have to be rewritten */
     bool busy;           /* something of it was decided in this step */
     struct text failure; /* of the first that failed */
@@ -39,50 +36,110 @@ static bool takes_part(const struct rollout *rollout, const struct unit *unit)
     return unit->exists && unit->group && strcmp(unit->group->family->name, rollout->name) == 0;
 }
 
+/* Of a unit that runs everywhere the copies come first, by machine. */
 static int compare_members(const void *a, const void *b)
 {
-    const struct member *left = a;
-    const struct member *right = b;
+    const struct rollout_member *left = a;
+    const struct rollout_member *right = b;
     int order = strverscmp(left->unit->name, right->unit->name);
-    return order ? order : strcmp(left->unit->name, right->unit->name);
+    if (order == 0)
+        order = strcmp(left->unit->name, right->unit->name);
+    if (order != 0 || left->copy == right->copy)
+        return order;
+    if (!left->copy || !right->copy)
+        return left->copy ? -1 : 1;
+    return strcmp(left->copy->key.machine->id, right->copy->key.machine->id);
+}
+
+static bool is_changing(const struct look *look, struct placement *p)
+{
+    const struct rollout_member member = { .unit = p->key.unit, .copy = p };
+    autofree char *name = rollout_member_name(&member);
+    return name && strv_contains(look->rollout->record.changing, name);
+}
+
+/* A machine that is being rid of it is left alone, and so is one that is away, unless that went in
+ * its turn: perhaps because of it. */
+static bool copy_takes_part(const struct look *look, struct placement *p)
+{
+    const struct requirements *rules = unit_rules(p->key.unit);
+    return rules && rules->global && !look->rollout->record.restart && p->assignment_mod > 0 &&
+           p->want != WANT_RELEASE && !p->leaving &&
+           (p->key.machine->registration > 0 || is_changing(look, p));
+}
+
+/* The unit, and those of its copies that have a turn of their own. list NULL: they are counted. */
+static size_t list_members(const struct look *look, struct unit *unit, struct rollout_member *list)
+{
+    size_t count = 0;
+    struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next) {
+        if (!copy_takes_part(look, p))
+            continue;
+        if (list)
+            list[count] = (struct rollout_member){ .unit = unit, .copy = p };
+        count++;
+    }
+    if (list)
+        list[count] = (struct rollout_member){ .unit = unit };
+    return count + 1;
 }
 
 static bool gather(const struct model *model, struct look *look)
 {
     size_t count = 0;
     for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i])
-            count += takes_part(look->rollout, model->units.slots[i]);
+        if (model->units.slots[i] && takes_part(look->rollout, model->units.slots[i]))
+            count += list_members(look, model->units.slots[i], NULL);
     look->members = calloc(count + 1, sizeof(*look->members));
     if (!look->members)
         return false;
     for (size_t i = 0; i < model->units.room; i++)
         if (model->units.slots[i] && takes_part(look->rollout, model->units.slots[i]))
-            look->members[look->count++].unit = model->units.slots[i];
+            look->count += list_members(look, model->units.slots[i], &look->members[look->count]);
     qsort(look->members, look->count, sizeof(*look->members), compare_members);
     return true;
 }
 
 /* --- how they do --- */
 
-static enum turn judge(struct step *step, struct look *look, const struct unit *unit)
+static enum turn judge(struct step *step, struct look *look, const struct rollout_member *member)
 {
     autotext why = { 0 };
-    enum turn turn = rollout_judge(step, look->rollout, unit, &why);
+    enum turn turn = rollout_judge(step, look->rollout, member, &why);
     if (look->failure.length == 0 && why.data)
         text_add(&look->failure, why.data);
     return turn;
 }
 
+/* A unit that runs everywhere is down where its copies are. */
+static bool is_to_run(const struct rollout_member *member)
+{
+    const struct requirements *rules = unit_rules(member->unit);
+    return member->unit->desired == DESIRED_LAUNCHED && (member->copy || !rules || !rules->global);
+}
+
+/* For whatever reason: it is one that may be down less. What has failed gets its turn at once. */
+static void note_down(struct look *look, const struct rollout_member *member)
+{
+    if (!member->copy || !is_to_run(member) || rollout_copy_is_up(member->copy))
+        return;
+    look->down++;
+    if (!look->first_down)
+        look->first_down = member->copy;
+}
+
 static void judge_all(struct step *step, struct look *look)
 {
     for (size_t i = 0; i < look->count; i++) {
-        struct member *member = &look->members[i];
-        member->turn = judge(step, look, member->unit);
-        look->to_run += member->unit->desired == DESIRED_LAUNCHED;
+        struct rollout_member *member = &look->members[i];
+        member->turn = judge(step, look, member);
+        look->to_run += is_to_run(member);
         look->to_come += member->turn == TURN_TO_COME;
-        if (member->turn != TURN_CHANGING)
+        if (member->turn != TURN_CHANGING) {
+            note_down(look, member);
             continue;
+        }
         look->changing++;
         budget_take(step_budget(step), member->unit);
     }
@@ -90,22 +147,14 @@ static void judge_all(struct step *step, struct look *look)
 
 /* --- whose turn it is --- */
 
-static bool is_touched(const struct unit *unit)
-{
-    const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        if (p->touched)
-            return true;
-    return false;
-}
-
 /* Newer than whatever it was started for. */
-static int64_t restart_revision_for(const struct rollout *rollout, const struct unit *unit)
+static int64_t restart_revision_for(const struct rollout *rollout,
+                                    const struct rollout_member *member)
 {
     int64_t revision = rollout->record.since_revision;
     const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        if (p->assignment_mod >= revision)
+    LL_FOREACH2(member->unit->placements, p, unit_next)
+        if (p->assignment_mod >= revision && (!member->copy || member->copy == p))
             revision = p->assignment_mod + 1;
     return revision;
 }
@@ -119,28 +168,51 @@ static char *turn_words(const struct rollout *rollout)
                        rollout->name, (long long)record->version);
 }
 
+static struct action *rewrite_unit(struct step *step, struct look *look, struct unit *unit,
+                                   const char *blob)
+{
+    struct action *action = step_action(step, ACTION_UPDATE, unit, NULL, turn_words(look->rollout));
+    if (!action)
+        return NULL;
+    action->blob = blob;
+    action->desired = unit->desired;
+    action->restart_revision = unit_restart_revision(unit);
+    action->unit_mod = unit->mod;
+    step_plan_change(step, unit);
+    return action;
+}
+
 /* What has the text already is to be started anew. */
-static void rewrite(struct step *step, struct look *look, struct unit *unit)
+static struct action *rewrite_member(struct step *step, struct look *look,
+                                     const struct rollout_member *member)
 {
     const struct record_rollout *record = &look->rollout->record;
-    bool same_text = record->restart || text_equal(unit->blob, record->blob);
-    struct action *action = step_action(step, ACTION_UPDATE, unit, NULL, turn_words(look->rollout));
+    struct unit *unit = member->unit;
+    struct placement *copy = member->copy;
+    const char *present = copy ? copy->blob : unit->blob;
+    bool same_text = record->restart || text_equal(present, record->blob);
+    const char *blob = same_text ? present : record->blob;
+    struct action *action = copy ? step_rewrite(step, copy, blob, turn_words(look->rollout))
+                                 : rewrite_unit(step, look, unit, blob);
+    if (action && same_text)
+        action->restart_revision = restart_revision_for(look->rollout, member);
+    return action;
+}
+
+static void rewrite(struct step *step, struct look *look, const struct rollout_member *member)
+{
+    struct action *action = rewrite_member(step, look, member);
     if (!action)
         return;
     action->rollout = look->rollout->name;
-    action->blob = same_text ? unit->blob : record->blob;
-    action->desired = unit->desired;
-    action->restart_revision =
-        same_text ? restart_revision_for(look->rollout, unit) : unit_restart_revision(unit);
-    action->unit_mod = unit->mod;
     action->op_mod = look->rollout->mod;
-    step_plan_change(step, unit);
     look->busy = true;
     look->to_come--;
-    if (unit->desired != DESIRED_LAUNCHED || rollout_has_no_machine(unit))
+    if (!is_to_run(member) || (!member->copy && rollout_has_no_machine(member->unit)))
         return;
+    autofree char *name = rollout_member_name(member);
     look->changing++;
-    if (strv_add(&look->next.changing, unit->name, NULL) < 0)
+    if (!name || strv_add(&look->next.changing, name, NULL) < 0)
         step->failed = true;
 }
 
@@ -152,18 +224,41 @@ static size_t at_a_time(const struct look *look)
     return count > 0 ? count : 1;
 }
 
-static void give_turn(struct step *step, struct look *look, struct unit *unit)
+/* The record of a unit that runs everywhere is the last to change. */
+static bool copies_are_over(const struct look *look, const struct unit *unit)
+{
+    for (size_t i = 0; i < look->count; i++)
+        if (look->members[i].unit == unit && look->members[i].copy &&
+            look->members[i].turn != TURN_OVER)
+            return false;
+    return true;
+}
+
+static bool budget_bears(struct step *step, struct look *look, const struct rollout_member *member)
 {
     size_t limit = at_a_time(look);
-    if (is_touched(unit)) {
+    struct text *why = look->waiting.length == 0 ? &look->waiting : NULL;
+    if (look->changing + look->down < limit)
+        return budget_allows_of(step_budget(step), member->unit, limit, why);
+    if (look->first_down && why) {
+        text_addf(why, "%s is down on ", look->first_down->key.unit->name);
+        machine_words(look->first_down->key.machine, why);
+        text_addf(why, ", and no more than %zu may be", limit);
+    }
+    return false;
+}
+
+static void give_turn(struct step *step, struct look *look, const struct rollout_member *member)
+{
+    if (!member->copy && !copies_are_over(look, member->unit))
+        return;
+    if (rollout_is_touched(member)) {
         look->busy = true;
-    } else if (rollout_costs_nothing(unit)) {
-        rewrite(step, look, unit);
-    } else if (look->changing < limit &&
-               budget_allows_of(step_budget(step), unit, limit,
-                                look->waiting.length == 0 ? &look->waiting : NULL)) {
-        budget_take(step_budget(step), unit);
-        rewrite(step, look, unit);
+    } else if (rollout_costs_nothing(look->rollout, member)) {
+        rewrite(step, look, member);
+    } else if (budget_bears(step, look, member)) {
+        budget_take(step_budget(step), member->unit);
+        rewrite(step, look, member);
     }
 }
 
@@ -171,7 +266,7 @@ static void give_turns(struct step *step, struct look *look)
 {
     for (size_t i = 0; i < look->count && !step->failed; i++)
         if (look->members[i].turn == TURN_TO_COME)
-            give_turn(step, look, look->members[i].unit);
+            give_turn(step, look, &look->members[i]);
 }
 
 /* --- what becomes of it --- */
@@ -234,10 +329,13 @@ static void tell_stuck(struct step *step, struct look *look)
 static void keep_changing(struct step *step, struct look *look)
 {
     strv_free(take_ptr(look->next.changing));
-    for (size_t i = 0; i < look->count; i++)
-        if (look->members[i].turn == TURN_CHANGING &&
-            strv_add(&look->next.changing, look->members[i].unit->name, NULL) < 0)
+    for (size_t i = 0; i < look->count; i++) {
+        if (look->members[i].turn != TURN_CHANGING)
+            continue;
+        autofree char *name = rollout_member_name(&look->members[i]);
+        if (!name || strv_add(&look->next.changing, name, NULL) < 0)
             step->failed = true;
+    }
 }
 
 static void advance(struct step *step, struct look *look)

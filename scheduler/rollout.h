@@ -20,6 +20,14 @@
  *     to run any more is let off. One that somebody gives another text gets its turn (again).
  *   - When all have had it and none is changing, it is done; with no instance, at once.
  *
+ * A unit that runs everywhere is one record, and its copies take part, in the order of machines. A
+ * copy gets the text in its assignment alone; while the rollout runs or is paused step_unit()
+ * leaves assignments of the unit their texts. units/<unit> gets it last, when all copies are up
+ * with it, and with it what the text asks of machines. A machine that comes meanwhile gets what
+ * units/<unit> says and has its turn to come; one that is away is let off, and gets that when it is
+ * back. One that goes in its turn is waited for until its time is over. Restarts are not made of
+ * them.
+ *
  * To start all instances anew though their text stays, say because an image is newer: the same with
  * `restart`. PUT /v1/rollouts/<name> {"order": "restart"} does it, as `musterctl rollout restart`;
  * who writes the key itself fills a record with `restart`, the present revision of the store as
@@ -47,11 +55,22 @@ enum turn {
     TURN_FAILED, /* then why gets the words */
 };
 
-enum turn rollout_judge(struct step *step, struct rollout *rollout, const struct unit *unit,
-                        struct text *why);
+struct rollout_member {
+    struct unit *unit;
+    struct placement *copy; /* of a unit that runs everywhere, else NULL; that also has one NULL */
+    enum turn turn;
+};
+
+/* Its name, with the machine behind a slash if it is a copy: as in `changing`. Caller frees; NULL
+ * if memory ran out. */
+char *rollout_member_name(const struct rollout_member *member);
+enum turn rollout_judge(struct step *step, struct rollout *rollout,
+                        const struct rollout_member *member, struct text *why);
 bool rollout_has_no_machine(const struct unit *unit);
 /* To take it down is no loss to anybody. */
-bool rollout_costs_nothing(const struct unit *unit);
+bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_member *member);
+bool rollout_copy_is_up(const struct placement *copy);
+bool rollout_is_touched(const struct rollout_member *member);
 /* Not before at_ms, then yes; a step is made when it has come. */
 bool rollout_is_past(struct step *step, int64_t at_ms);
 

@@ -5,9 +5,36 @@
 #include "scheduler/budget.h"
 #include "scheduler/rollout.h"
 
-/* The copy that carries out what the unit is now. */
-static const struct placement *find_copy(const struct unit *unit)
+static bool is_global(const struct unit *unit)
 {
+    return unit_rules(unit) && unit_rules(unit)->global;
+}
+
+bool step_rollout_holds(const struct step *step, const struct unit *unit)
+{
+    struct rollout *rollout = NULL;
+    if (!step->model->rollouts || !is_global(unit))
+        return false;
+    HASH_FIND_STR(step->model->rollouts, unit->group->family->name, rollout);
+    return rollout && !rollout->record.restart &&
+           (rollout->record.state == ROLLOUT_RUNNING || rollout->record.state == ROLLOUT_PAUSED);
+}
+
+char *rollout_member_name(const struct rollout_member *member)
+{
+    return member->copy ? text_format("%s/%s", member->unit->name, member->copy->key.machine->id)
+                        : strdup(member->unit->name);
+}
+
+/* The copy that carries out what is to be now. */
+static const struct placement *find_copy(const struct record_rollout *record,
+                                         const struct rollout_member *member)
+{
+    const struct unit *unit = member->unit;
+    if (member->copy)
+        return member->copy->want == WANT_RUN && text_equal(member->copy->blob, record->blob)
+                   ? member->copy
+                   : NULL;
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next)
         if (p->assignment_mod > 0 && p->want == WANT_RUN && p->unit_revision == unit->mod)
@@ -15,9 +42,11 @@ static const struct placement *find_copy(const struct unit *unit)
     return NULL;
 }
 
-static bool went_wrong(const struct unit *unit, struct text *why)
+static bool went_wrong(const struct record_rollout *record, const struct rollout_member *member,
+                       struct text *why)
 {
-    const struct placement *p = find_copy(unit);
+    const struct unit *unit = member->unit;
+    const struct placement *p = find_copy(record, member);
     bool answered = p && placement_has_answered(p);
     bool failed = answered && p->health == COPY_FAILED;
     bool unhealthy = answered && p->check == CHECK_UNHEALTHY;
@@ -25,11 +54,9 @@ static bool went_wrong(const struct unit *unit, struct text *why)
         return failed || unhealthy;
     text_addf(why, "%s on ", unit->name);
     machine_words(p->key.machine, why);
-    if (failed)
-        text_addf(why, " has failed: %s",
-                  unit->trouble && unit->trouble->failure ? unit->trouble->failure : "unknown");
-    else
-        text_add(why, " is unhealthy");
+    text_add(why, failed ? " has failed" : " is unhealthy");
+    if (failed && unit->trouble && unit->trouble->failure)
+        text_addf(why, ": %s", unit->trouble->failure);
     return true;
 }
 
@@ -53,19 +80,18 @@ static bool fits_nowhere(const struct unit *unit, struct text *why)
     return true;
 }
 
-static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout,
-                                      const struct unit *unit)
+static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout, const char *name)
 {
     struct rollout_watch *watch = NULL;
-    HASH_FIND_STR(rollout->watches, unit->name, watch);
+    HASH_FIND_STR(rollout->watches, name, watch);
     if (watch)
         return watch;
-    watch = calloc(1, sizeof(*watch) + strlen(unit->name) + 1);
+    watch = calloc(1, sizeof(*watch) + strlen(name) + 1);
     if (!watch) {
         step->failed = true;
         return NULL;
     }
-    memcpy(watch->name, unit->name, strlen(unit->name));
+    memcpy(watch->name, name, strlen(name));
     watch->begun_ms = step->clock->now_ms;
     watch->up_since_ms = -1;
     HASH_ADD_STR(rollout->watches, name, watch);
@@ -75,7 +101,7 @@ static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout
 static void see_copy(struct rollout_watch *watch, const struct placement *p, int64_t now_ms)
 {
     bool up = p && placement_has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
-    if (!p || p->key.machine->registration == 0)
+    if (!p || (p->key.machine->registration == 0 && !is_global(p->key.unit)))
         watch->begun_ms = now_ms;
     if (watch->up_since_ms >= 0 && (!up || watch->run != p->run)) {
         watch->up_since_ms = -1;
@@ -96,56 +122,107 @@ bool rollout_is_past(struct step *step, int64_t at_ms)
     return false;
 }
 
-static enum turn watch_change(struct step *step, struct rollout *rollout, const struct unit *unit,
+static void member_words(const struct rollout_member *member, struct text *words)
+{
+    text_add(words, member->unit->name);
+    if (member->copy) {
+        text_add(words, " on ");
+        machine_words(member->copy->key.machine, words);
+    }
+}
+
+/* What keeps it from being over for good: true, and why. */
+static bool has_run_out(struct step *step, const struct record_rollout *record,
+                        const struct rollout_member *member, const struct rollout_watch *watch,
+                        struct text *why)
+{
+    const struct placement *p = find_copy(record, member);
+    if (watch->relapses >= ROLLOUT_RELAPSES_MAX) {
+        member_words(member, why);
+        text_addf(why, " does not stay up: it was up and down %u times", watch->relapses);
+        return true;
+    }
+    if (watch->up_since_ms >= 0 || record->timeout_ms == 0 ||
+        !rollout_is_past(step, watch->begun_ms + record->timeout_ms))
+        return false;
+    member_words(member, why);
+    text_addf(why, " is not %s within %lld s",
+              p && p->check == CHECK_STARTING ? "healthy" : "active",
+              (long long)(record->timeout_ms / 1000));
+    return true;
+}
+
+static enum turn watch_change(struct step *step, struct rollout *rollout,
+                              const struct rollout_member *member, const char *name,
                               struct text *why)
 {
     const struct record_rollout *record = &rollout->record;
-    const struct placement *p = find_copy(unit);
-    struct rollout_watch *watch = watch_of(step, rollout, unit);
+    struct rollout_watch *watch = watch_of(step, rollout, name);
     if (!watch)
         return TURN_CHANGING;
-    see_copy(watch, p, step->clock->now_ms);
-    if (watch->relapses >= ROLLOUT_RELAPSES_MAX) {
-        text_addf(why, "%s does not stay up: it was up and down %u times", unit->name,
-                  watch->relapses);
+    see_copy(watch, find_copy(record, member), step->clock->now_ms);
+    if (has_run_out(step, record, member, watch, why))
         return TURN_FAILED;
-    }
-    if (watch->up_since_ms >= 0)
-        return rollout_is_past(step, watch->up_since_ms + record->wait_ms) ? TURN_OVER
-                                                                           : TURN_CHANGING;
-    if (record->timeout_ms == 0 || !rollout_is_past(step, watch->begun_ms + record->timeout_ms))
-        return TURN_CHANGING;
-    text_addf(why, "%s is not %s within %lld s", unit->name,
-              p && p->check == CHECK_STARTING ? "healthy" : "active",
-              (long long)(record->timeout_ms / 1000));
-    return TURN_FAILED;
+    bool over =
+        watch->up_since_ms >= 0 && rollout_is_past(step, watch->up_since_ms + record->wait_ms);
+    return over ? TURN_OVER : TURN_CHANGING;
 }
 
-static bool has_had_its_turn(const struct record_rollout *record, const struct unit *unit)
+/* What went wrong before the order is tried again. */
+static bool has_had_its_turn(const struct record_rollout *record,
+                             const struct rollout_member *member)
 {
-    const struct record_unit as_stored = { .blob = (char *)unit->blob,
+    const struct unit *unit = member->unit;
+    const struct placement *copy = member->copy;
+    const struct record_unit as_stored = { .blob = (char *)(copy ? copy->blob : unit->blob),
                                            .desired = unit->desired,
                                            .restart_revision = unit_restart_revision(unit) };
-    if (unit->mod <= record->retry_revision && went_wrong(unit, NULL))
+    int64_t revision = copy ? copy->assignment_mod : unit->mod;
+    if (revision <= record->retry_revision && went_wrong(record, member, NULL))
         return false;
     return rollout_has_reached(record, &as_stored);
 }
 
-enum turn rollout_judge(struct step *step, struct rollout *rollout, const struct unit *unit,
-                        struct text *why)
+enum turn rollout_judge(struct step *step, struct rollout *rollout,
+                        const struct rollout_member *member, struct text *why)
 {
-    if (!has_had_its_turn(&rollout->record, unit))
+    const struct record_rollout *record = &rollout->record;
+    const struct unit *unit = member->unit;
+    if (!has_had_its_turn(record, member))
         return TURN_TO_COME;
-    if (unit->desired != DESIRED_LAUNCHED)
+    if (unit->desired != DESIRED_LAUNCHED || (!member->copy && is_global(unit)))
         return TURN_OVER;
-    bool changing = strv_contains(rollout->record.changing, unit->name);
-    if (went_wrong(unit, why) || (changing && fits_nowhere(unit, why)))
+    autofree char *name = rollout_member_name(member);
+    bool changing = name && strv_contains(record->changing, name);
+    step->failed = step->failed || !name;
+    if (went_wrong(record, member, why) || (changing && !member->copy && fits_nowhere(unit, why)))
         return TURN_FAILED;
-    return changing ? watch_change(step, rollout, unit, why) : TURN_OVER;
+    return changing ? watch_change(step, rollout, member, name, why) : TURN_OVER;
 }
 
-bool rollout_costs_nothing(const struct unit *unit)
+bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_member *member)
 {
-    return unit->desired != DESIRED_LAUNCHED || rollout_has_no_machine(unit) ||
-           went_wrong(unit, NULL) || unit_has_failed(unit);
+    const struct unit *unit = member->unit;
+    const struct placement *copy = member->copy;
+    if (unit->desired != DESIRED_LAUNCHED || went_wrong(&rollout->record, member, NULL))
+        return true;
+    if (copy)
+        return placement_has_answered(copy) && copy->health == COPY_FAILED;
+    return is_global(unit) || rollout_has_no_machine(unit) || unit_has_failed(unit);
+}
+
+bool rollout_copy_is_up(const struct placement *copy)
+{
+    return copy->want == WANT_RUN && copy->health == COPY_UP && placement_has_answered(copy);
+}
+
+bool rollout_is_touched(const struct rollout_member *member)
+{
+    const struct placement *p = NULL;
+    if (member->copy)
+        return member->copy->touched;
+    LL_FOREACH2(member->unit->placements, p, unit_next)
+        if (p->touched)
+            return true;
+    return false;
 }

@@ -96,6 +96,8 @@ void step_rebalance(struct step *step);
 /* rollout.c and drain.c: after all that must be: what may be, within the budget. */
 void step_rollouts(struct step *step);
 void step_drains(struct step *step);
+/* Of the assignments of a unit that runs everywhere: a rollout says which text they have. */
+bool step_rollout_holds(const struct step *step, const struct unit *unit);
 /* plan_write.c: what is decided of units, as actions. reason is taken over. */
 
 /* The agent has stopped it, says so for this very release, and is the one that is registered. */
@@ -105,8 +107,9 @@ enum want unit_want(const struct unit *unit);
 /* Tells the agent to stop it. */
 void step_release(struct step *step, struct placement *placement, enum move_cause cause,
                   char *reason);
-/* The assignment as the unit wants it now. */
-void step_rewrite(struct step *step, struct placement *placement, const char *why);
+/* The assignment as the unit wants it now, but for its text. NULL when memory ran out. */
+struct action *step_rewrite(struct step *step, struct placement *placement, const char *blob,
+                            char *reason);
 /* Assignment and state go. */
 void step_drop(struct step *step, struct placement *placement, char *reason);
 /* A unit that has stopped, or whose machine is lost, goes there. */

@@ -160,10 +160,15 @@ rollout() {
 }
 
 rollout_is() {
+    rollout_of_is steady@.service "$1"
+}
+
+# rollout_of_is UNIT STATE
+rollout_of_is() {
     local row
-    row=$(rollout status steady@.service --no-legend --fields=unit,state)
+    row=$(rollout status "$1" --no-legend --fields=unit,state)
     echo "$row"
-    [[ $row == *" $1" ]]
+    [[ $row == *" $2" ]]
 }
 
 # Of four instances and the template, which is changed at once.
@@ -254,6 +259,55 @@ same_pids() {
     [ "$(same_pids "$before" "$after")" -eq 0 ]
     holds_for 2 at_least_run 4
     [ "$(same_pids "$after" "$(pids_of_all)")" -eq 4 ]
+}
+
+# everywhere_text COMMAND: everywhere.service on node1 as a file that runs this.
+everywhere_text() {
+    node_write node1 /root/everywhere.service <<UNIT
+[Service]
+ExecStart=$1
+
+[X-Fleet]
+Global=true
+UNIT
+}
+
+# nodes_run COUNT COMMAND: on so many nodes everywhere.service runs this.
+nodes_run() {
+    local node count=0
+    for node in $(unit_nodes everywhere.service); do
+        ! node_run "$node" systemctl show --property=ExecStart everywhere.service | grep -qF "argv[]=$2 " ||
+            count=$((count + 1))
+    done
+    echo "$2 on $count nodes"
+    [ "$count" -eq "$1" ]
+}
+
+@test "what runs everywhere gets another text on one machine after the other" {
+    everywhere_text '/bin/sleep 200000'
+    rollout start --no-block --wait=500ms everywhere.service
+    local give_up=$((SECONDS + 180))
+    until rollout_of_is everywhere.service 'done'; do
+        [ "$SECONDS" -lt "$give_up" ]
+        [ "$(unit_nodes everywhere.service | wc -l)" -ge 2 ]
+        rollout_of_is everywhere.service running || rollout_of_is everywhere.service 'done'
+    done
+    nodes_run 3 '/bin/sleep 200000'
+}
+
+@test "where it fails, what runs everywhere is left as it was on the others; undo goes back" {
+    local status=0 said
+    everywhere_text '/bin/false'
+    said=$(rollout start --wait=3s everywhere.service) || status=$?
+    echo "$said"
+    [ "$status" -eq 3 ]
+    grep -q 'everywhere.service on .* has failed' <<<"$said"
+    rollout_of_is everywhere.service paused
+    nodes_run 2 '/bin/sleep 200000'
+    NODE_DIRECTORY=/root refused node1 musterctl start --replace everywhere.service
+    NODE_DIRECTORY=/root refused node1 musterctl rollout restart everywhere.service
+    rollout undo --wait=0s everywhere.service
+    nodes_run 3 '/bin/sleep 200000'
 }
 
 # --- room ---

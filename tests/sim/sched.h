@@ -15,8 +15,9 @@
 #include "tests/unit/sched_feed.h"
 
 #define TEMPLATE "t@.service"
+#define GLOBAL   "global.service"
 
-enum { MACHINES = 5, UNITS = 18, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 19, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -82,13 +83,14 @@ void sim_delf(struct sim *sim, const char *format, ...) __attribute__((format(pr
 void sim_put_member(struct sim *sim, char m);
 void sim_put_presence(struct sim *sim, char m, bool ready);
 bool sim_is_instance(const char *unit);
+bool sim_is_global(const char *unit); /* it runs everywhere */
 const char *sim_field_of(const struct entry *entry, const char *name);
 int64_t sim_number_of(const struct entry *entry, const char *name);
 void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired);
 
 /* --- sched_disturb.c --- */
 
-void sim_read_rollout(struct sim *sim, struct record_rollout *ret);
+void sim_read_rollout(struct sim *sim, const char *name, struct record_rollout *ret);
 void sim_disturb(struct sim *sim);
 /* They do what they were told, all of it or by chance; true if any did. */
 bool sim_agents(struct sim *sim, bool hurry);

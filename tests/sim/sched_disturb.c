@@ -6,31 +6,33 @@
 
 /* --- rollouts: what the API does --- */
 
-void sim_read_rollout(struct sim *sim, struct record_rollout *ret)
+void sim_read_rollout(struct sim *sim, const char *name, struct record_rollout *ret)
 {
-    const struct entry *entry = sim_find(sim, "ops/rollout/" TEMPLATE);
+    const struct entry *entry = sim_findf(sim, "ops/rollout/%s", name);
     autofree char *text = entry ? json_dumps(entry->value, 0) : NULL;
     if (text)
         assert_int_equal(record_rollout_decode(text, strlen(text), ret, NULL), 0);
 }
 
-static void put_rollout(struct sim *sim, const struct record_rollout *rollout)
+static void put_rollout(struct sim *sim, const char *name, const struct record_rollout *rollout)
 {
     autofree char *text = NULL;
     assert_int_equal(record_rollout_encode(rollout, &text, NULL), 0);
-    sim_putf(sim, json_loads(text, 0, NULL), "ops/rollout/" TEMPLATE);
-    sim_tell(sim, "%s", text);
+    sim_putf(sim, json_loads(text, 0, NULL), "ops/rollout/%s", name);
+    sim_tell(sim, "rollout of %s: %s", name, text);
 }
 
-static void start_rollout(struct sim *sim, struct record_rollout *rollout)
+static void start_rollout(struct sim *sim, const char *name, struct record_rollout *rollout)
 {
     autofree char *blob = text_format("v%" PRId64, sim->revision);
     const struct rollout_version *good = NULL;
+    const struct entry *unit = sim_findf(sim, "units/%s", name);
     if (rollout->version_count == 0) {
-        assert_int_equal(rollout_add_version(rollout, "b0", "found", 1, NULL), 0);
+        const char *found = unit ? sim_field_of(unit, "blob") : "b0";
+        assert_int_equal(rollout_add_version(rollout, found, "found", 1, NULL), 0);
         rollout->versions[0].good = true;
     }
-    rollout->restart = sim_dice(sim, 3) == 0;
+    rollout->restart = sim_dice(sim, 3) == 0 && !sim_is_global(name);
     if (!rollout->restart)
         assert_int_equal(rollout_add_version(rollout, blob, "start", 1, NULL), 0);
     good = rollout_last_good(rollout, rollout->blob);
@@ -46,20 +48,21 @@ static void start_rollout(struct sim *sim, struct record_rollout *rollout)
 
 static void disturb_rollout(struct sim *sim)
 {
+    const char *name = sim_dice(sim, 2) ? TEMPLATE : GLOBAL;
     autorecord(rollout) rollout = { 0 };
-    sim_read_rollout(sim, &rollout);
+    sim_read_rollout(sim, name, &rollout);
     if (rollout.state == ROLLOUT_RUNNING) {
         rollout.state = ROLLOUT_PAUSED;
-        put_rollout(sim, &rollout);
+        put_rollout(sim, name, &rollout);
         return;
     }
     if (rollout.state != ROLLOUT_PAUSED || sim_dice(sim, 3) == 0)
-        start_rollout(sim, &rollout);
+        start_rollout(sim, name, &rollout);
     rollout.state = ROLLOUT_RUNNING;
     rollout.retry_revision = sim->revision;
     free(rollout.reason);
     rollout.reason = strdup("");
-    put_rollout(sim, &rollout);
+    put_rollout(sim, name, &rollout);
 }
 
 static void disturb_drain(struct sim *sim, char m)
@@ -121,7 +124,7 @@ void sim_disturb(struct sim *sim)
 {
     if (sim_dice(sim, 60) == 0)
         sim_putf(sim, sim_record("{s:b}", "hold", 0), "ops/brake");
-    if (sim_dice(sim, 12) == 0)
+    if (sim_dice(sim, 8) == 0)
         disturb_rollout(sim);
     if (sim_dice(sim, 40) == 0)
         sim_putf(sim, sim_record("{s:s}", "mode", sim_dice(sim, 2) ? "auto" : "off"),

@@ -94,12 +94,35 @@ static void check_drained(struct sim *sim, const struct sim_sort *sort, char hom
                 "a drain does not say what it leaves", sort->name);
 }
 
+/* And with one text, unless a rollout was left half-way. */
+static void check_everywhere(struct sim *sim, const char *unit)
+{
+    autorecord(rollout) rollout = { 0 };
+    sim_read_rollout(sim, unit, &rollout);
+    const char *text = sim_field_of(sim_findf(sim, "units/%s", unit), "blob");
+    bool ended = rollout.state != ROLLOUT_RUNNING && rollout.state != ROLLOUT_PAUSED;
+    for (size_t i = 0; i < MACHINES; i++) {
+        char m = sim_letter(i);
+        const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, unit);
+        bool given_back = sim_findf(sim, "ops/drain/%c", m) != NULL;
+        sim_require(sim, e || given_back || !sim_takes_newcomers(sim, m),
+                    "what runs everywhere is missing", (char[]){ m, 0 });
+        if (e && sim_is_present(sim, m) && ended)
+            sim_require(sim, text_equal(sim_field_of(e, "blob"), text),
+                        "what runs everywhere has an old text", (char[]){ m, 0 });
+    }
+}
+
 static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
 {
     char homes[MACHINES + 1];
     size_t count = sim_homes_of(sim, sort->name, homes);
     if (!is_wanted(sim, sort)) {
         sim_require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
+        return;
+    }
+    if (sim_is_global(sort->name)) {
+        check_everywhere(sim, sort->name);
         return;
     }
     if (count == 1 && sim_is_present(sim, homes[0])) {
@@ -130,14 +153,14 @@ static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, 
 }
 
 /* What it left is one text, if nobody came between; what does not go on says why. */
-static void check_rollout_at_rest(struct sim *sim)
+static void check_rollout_at_rest(struct sim *sim, const char *name)
 {
     autorecord(rollout) rollout = { 0 };
-    sim_read_rollout(sim, &rollout);
+    sim_read_rollout(sim, name, &rollout);
     bool ended = rollout.state == ROLLOUT_DONE || rollout.state == ROLLOUT_ROLLED_BACK;
     sim_require(sim, rollout.state != ROLLOUT_RUNNING || *rollout.reason,
-                "a rollout neither ends nor says why", TEMPLATE);
-    for (size_t i = 0; ended && i < UNITS; i++)
+                "a rollout neither ends nor says why", name);
+    for (size_t i = 0; ended && !sim_is_global(name) && i < UNITS; i++)
         sim_require(sim, has_the_text(sim, &rollout, sim_sorts[i].name),
                     "a rollout leaves a unit as it was", sim_sorts[i].name);
 }
@@ -168,7 +191,8 @@ void sim_calm_down(struct sim *sim)
     }
     for (size_t i = 0; i < UNITS; i++)
         check_unit_at_rest(sim, &sim_sorts[i]);
-    check_rollout_at_rest(sim);
+    check_rollout_at_rest(sim, TEMPLATE);
+    check_rollout_at_rest(sim, GLOBAL);
     model_touch_all(sim->model);
     sim_require(sim, !sim_lead(sim, true, &wake_ms), "an idle leader writes", "");
     sim_new_leader(sim);

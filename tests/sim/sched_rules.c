@@ -69,7 +69,9 @@ void sim_check_store(struct sim *sim)
 {
     char homes[MACHINES + 1];
     for (size_t i = 0; i < UNITS; i++) {
-        sim_require(sim, sim_homes_of(sim, sim_sorts[i].name, homes) <= 1,
+        sim_require(sim,
+                    sim_homes_of(sim, sim_sorts[i].name, homes) <= 1 ||
+                        sim_is_global(sim_sorts[i].name),
                     "a unit is on two machines", sim_sorts[i].name);
         check_twins(sim, &sim_sorts[i]);
         for (size_t j = 0; j < UNITS; j++)
@@ -89,7 +91,7 @@ bool sim_takes_newcomers(struct sim *sim, char m)
            !sim_findf(sim, "cordons/%c", m);
 }
 
-/* Nine units: one at a time. */
+/* So few units: one at a time. What runs everywhere stops when its machine has nothing else. */
 static size_t count_moving(struct sim *sim)
 {
     size_t count = 0;
@@ -97,7 +99,8 @@ static size_t count_moving(struct sim *sim)
         const char *cause = sim->store[i].value
                                 ? json_string_value(json_object_get(sim->store[i].value, "cause"))
                                 : NULL;
-        count += cause && *cause && sim_is_present(sim, sim->store[i].key[strlen("nodes/")]);
+        bool goes = cause && *cause && !strstr(sim->store[i].key, GLOBAL);
+        count += goes && sim_is_present(sim, sim->store[i].key[strlen("nodes/")]);
     }
     return count;
 }
@@ -115,16 +118,33 @@ bool sim_is_to_run(struct sim *sim, const char *unit)
 }
 
 /* A machine that is there says so of the very assignment. */
+static bool is_up_on(struct sim *sim, char m, const char *unit)
+{
+    const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
+    const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", m, unit);
+    const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
+    return presence && assignment && text_equal(sim_field_of(assignment, "want"), "run") &&
+           text_equal(sim_field_of(state, "active"), "active") &&
+           sim_number_of(state, "assignment_revision") == assignment->mod &&
+           sim_number_of(state, "registration") == presence->create;
+}
+
 static bool is_up(struct sim *sim, const char *unit)
 {
+    for (size_t i = 0; i < MACHINES; i++)
+        if (is_up_on(sim, sim_letter(i), unit))
+            return true;
+    return false;
+}
+
+/* On a machine that is there and is to run it. */
+static bool is_another_copy_down(struct sim *sim, char but, const char *unit)
+{
     for (size_t i = 0; i < MACHINES; i++) {
-        const struct entry *presence = sim_findf(sim, "nodes/%c/presence", sim_letter(i));
-        const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), unit);
-        const struct entry *state = sim_findf(sim, "states/%c/%s", sim_letter(i), unit);
-        if (presence && assignment && text_equal(sim_field_of(assignment, "want"), "run") &&
-            text_equal(sim_field_of(state, "active"), "active") &&
-            sim_number_of(state, "assignment_revision") == assignment->mod &&
-            sim_number_of(state, "registration") == presence->create)
+        char m = sim_letter(i);
+        const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, unit);
+        if (m != but && sim_is_present(sim, m) && e && text_equal(sim_field_of(e, "want"), "run") &&
+            !is_up_on(sim, m, unit))
             return true;
     }
     return false;
@@ -142,6 +162,13 @@ bool sim_is_another_down(struct sim *sim, const char *unit)
 /* The rollout takes this one down although it runs: then all the others do. */
 static bool takes_down(struct sim *sim, const struct action *a)
 {
+    if (a->kind == ACTION_ASSIGN && a->rollout && is_up_on(sim, a->machine[0], a->unit)) {
+        sim_require(sim, !is_another_copy_down(sim, a->machine[0], a->unit),
+                    "a rollout takes one down while another is down", a->unit);
+        return true;
+    }
+    if (sim_is_global(a->unit ? a->unit : ""))
+        return false; /* what runs has its text already */
     if (a->kind != ACTION_UPDATE || !sim_is_to_run(sim, a->unit) || !is_up(sim, a->unit))
         return false;
     sim_require(sim, !sim_is_another_down(sim, a->unit),
@@ -167,15 +194,16 @@ static bool is_own_move(const struct plan *plan, const struct action *a)
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
     size_t moves = 0;
-    size_t updates = 0;
+    size_t updates[2] = { 0 };
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
         sim_require(sim, reason && *reason, "an action without a reason",
                     action_kind_name(a->kind));
         moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
-                 !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a);
-        updates += takes_down(sim, a);
+                 !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a) &&
+                 !sim_is_global(a->unit);
+        updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, a);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
@@ -183,5 +211,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
     }
     sim_require(sim, moves == 0 || (moves == 1 && count_moving(sim) == 0),
                 "too many planned moves at a time", "");
-    sim_require(sim, updates <= 1, "a rollout takes several down at a time", TEMPLATE);
+    for (size_t i = 0; i < 2; i++)
+        sim_require(sim, updates[i] <= 1, "a rollout takes several down at a time",
+                    i ? GLOBAL : TEMPLATE);
 }

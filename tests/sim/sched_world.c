@@ -33,6 +33,7 @@ const struct sim_sort sim_sorts[UNITS] = {
          .twin = "y.service"),
     SORT("y.service", "{\"machine_of\":[\"x.service\"],\"memory\":35,\"metadata\":[\"rack=r1\"]}",
          .memory = 35, .rack = "r1", .twin = "x.service"),
+    SORT(GLOBAL, "{\"global\":true}"),
 };
 
 /* --- story and chance --- */
@@ -215,6 +216,11 @@ bool sim_is_instance(const char *unit)
     return text_starts_with(unit, "t@");
 }
 
+bool sim_is_global(const char *unit)
+{
+    return strcmp(unit, GLOBAL) == 0;
+}
+
 const char *sim_field_of(const struct entry *entry, const char *name)
 {
     const char *text = entry ? json_string_value(json_object_get(entry->value, name)) : NULL;
@@ -226,16 +232,28 @@ int64_t sim_number_of(const struct entry *entry, const char *name)
     return entry ? json_integer_value(json_object_get(entry->value, name)) : 0;
 }
 
-/* Instances come with the text that their template has. */
+/* Instances come with the text that their template has; that of what runs everywhere cannot be
+ * changed while machines have different ones. */
+static const char *choose_text(struct sim *sim, const char *unit)
+{
+    const struct entry *e = sim_findf(sim, "units/%s", unit);
+    const char *rollout = sim_is_global(unit) ? GLOBAL : TEMPLATE;
+    const struct entry *of = sim_findf(sim, "ops/rollout/%s", rollout);
+    bool ended = !of || (strcmp(sim_field_of(of, "state"), "running") != 0 &&
+                         strcmp(sim_field_of(of, "state"), "paused") != 0);
+    if (sim_is_instance(unit))
+        return of ? sim_field_of(of, "blob") : "b0";
+    if (sim_is_global(unit) && e && !ended)
+        return sim_field_of(e, "blob");
+    return sim_dice(sim, 2) ? "b1" : "b2";
+}
+
 void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired)
 {
     json_t *x_fleet = json_loads(sort->x_fleet, 0, NULL);
-    const struct entry *rollout = sim_find(sim, "ops/rollout/" TEMPLATE);
-    const char *blob = sim_dice(sim, 2) ? "b1" : "b2";
-    if (sim_is_instance(sort->name))
-        blob = rollout ? sim_field_of(rollout, "blob") : "b0";
     sim_putf(sim,
-             sim_record("{s:s,s:s,s:I,s:o}", "blob", blob, "desired", desired, "restart_revision",
+             sim_record("{s:s,s:s,s:I,s:o}", "blob", choose_text(sim, sort->name), "desired",
+                        desired, "restart_revision",
                         (json_int_t)sim_number_of(sim_findf(sim, "units/%s", sort->name),
                                                   "restart_revision"),
                         "x-fleet", x_fleet),

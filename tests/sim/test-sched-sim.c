@@ -11,7 +11,7 @@
  *   - no newcomer goes to a machine that does not take any
  *   - no machine has promised more memory than it has
  *   - of what runs no more is taken down for drains and rebalancing than the budget has
- *   - a rollout takes down no instance while another is down
+ *   - a rollout takes down no instance while another is down, nor a copy of what runs everywhere
  *
  * and when the world calms down everything that fits somewhere, were it for the less important to
  * yield, has a place, what does not has a verdict, a rollout has ended with one text everywhere or

@@ -32,8 +32,9 @@ static char *unit_of(const char *text, const char *desired)
     return text_format("{\"blob\":\"%s\",\"desired\":\"%s\"}", digest(text), desired);
 }
 
-/* Three instances, one of them with a text of its own; record NULL: no rollout yet. */
-static struct view *store_with(const struct record_rollout *record)
+/* Three instances, one of them with a text of its own, and one that runs everywhere; record NULL:
+ * no rollout yet. */
+static struct view *store_with_rollout(const char *name, const struct record_rollout *record)
 {
     struct kv_pair pairs[8] = { 0 };
     struct view *view = NULL;
@@ -56,7 +57,7 @@ static struct view *store_with(const struct record_rollout *record)
                                        .value = strdup(GLOBAL) };
     if (rollout)
         pairs[count++] =
-            (struct kv_pair){ .key = strdup("/p/ops/rollout/t@.service"), .value = rollout };
+            (struct kv_pair){ .key = text_format("/p/ops/rollout/%s", name), .value = rollout };
     for (size_t i = 0; i < count; i++) {
         pairs[i].value_length = strlen(pairs[i].value);
         pairs[i].create_revision = pairs[i].mod_revision = (int64_t)i + 1;
@@ -66,6 +67,11 @@ static struct view *store_with(const struct record_rollout *record)
     for (size_t i = 0; i < count; i++)
         kv_pair_done(&pairs[i]);
     return view;
+}
+
+static struct view *store_with(const struct record_rollout *record)
+{
+    return store_with_rollout("t@.service", record);
 }
 
 static const struct rollout_order start = { .kind = ROLLOUT_ORDER_START,
@@ -153,6 +159,32 @@ static void undo_goes_to_a_version_whose_text_is_there(void **state)
     assert_int_equal(undone.version, 3);
 }
 
+static void a_text_cannot_be_replaced_while_machines_have_two(void **state)
+{
+    (void)state;
+    static const char other[] = NEW "Nice=1\n[X-Fleet]\nGlobal=true\n";
+    const struct rollout_order order = { .kind = ROLLOUT_ORDER_START,
+                                         .name = "global.service",
+                                         .text = other,
+                                         .wait_ms = -1,
+                                         .timeout_ms = -1 };
+    autorecord(rollout) record = { 0 };
+    struct error err = { 0 };
+    struct change change = { .kind = CHANGE_SUBMIT,
+                             .name = strdup("global.service"),
+                             .text = strdup(other),
+                             .replace = true };
+    assert_int_equal(order_with(&order, NULL, &record, NULL), 0);
+    assert_string_equal(record.versions[0].blob, digest(GLOBAL));
+    assert_string_equal(record.blob, digest(other));
+    record.state = ROLLOUT_PAUSED;
+    struct view *view = store_with_rollout("global.service", &record);
+    assert_int_equal(change_plan(view, &change, &err), -EEXIST);
+    assert_non_null(strstr(err.text, "different texts"));
+    change_done(&change);
+    view_free(view);
+}
+
 static void orders_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -163,6 +195,7 @@ static void orders_that_make_no_sense_are_refused(void **state)
         {{ .kind = ROLLOUT_ORDER_START, .name = "t@1.service", .text = NEW },         -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "t@.service", .text = "x" },         -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "t@.service", .text = GLOBAL },      -EINVAL},
+        { { .kind = ROLLOUT_ORDER_START, .name = "global.service", .text = NEW },     -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "other@.service", .text = NEW },     -ENOENT},
         { { .kind = ROLLOUT_ORDER_RESTART, .name = "global.service" },                -EINVAL},
         { { .kind = ROLLOUT_ORDER_RESTART, .name = "t@.service", .roll_back = true }, -EINVAL},
@@ -181,6 +214,7 @@ int main(void)
         cmocka_unit_test(no_second_one_begins_while_one_runs_and_texts_are_refused),
         cmocka_unit_test(what_failed_before_a_resume_is_tried_again),
         cmocka_unit_test(undo_goes_to_a_version_whose_text_is_there),
+        cmocka_unit_test(a_text_cannot_be_replaced_while_machines_have_two),
         cmocka_unit_test(orders_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests_name("api/rollout", tests, NULL, NULL);
