@@ -143,6 +143,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
                                            .kind = (char *)verdict_kind_name(action->verdict),
                                            .attempts = action->attempts,
                                            .tried = action->tried,
+                                           .reserved = (char *)action->machine,
                                            .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);

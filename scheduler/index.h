@@ -121,8 +121,10 @@ struct group {
     int priority;
     bool asks_room; /* of some resource */
     size_t units;
+    uint64_t vain_at;     /* no machine could be reserved for one of them, likewise */
     uint64_t futile_at;   /* nobody would yield to one of them, likewise */
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
+    bool lacks_room;      /* it was room that was missing */
     uint64_t hash;
     char key[];
 };

@@ -14,6 +14,7 @@ libscheduler_a_SOURCES = \
 	scheduler/match.c scheduler/match.h \
 	scheduler/model.c scheduler/model.h \
 	scheduler/model_data.h \
+	scheduler/model_kept.c \
 	scheduler/model_life.c \
 	scheduler/model_marks.c \
 	scheduler/model_roles.c \
@@ -30,6 +31,7 @@ libscheduler_a_SOURCES = \
 	scheduler/record_rollout.c \
 	scheduler/record_values.c \
 	scheduler/records.c scheduler/records.h \
+	scheduler/reserve.c scheduler/reserve.h \
 	scheduler/role_choice.c scheduler/role_choice.h \
 	scheduler/role_settings.c scheduler/role_settings.h \
 	scheduler/roles.c \

@@ -398,8 +398,9 @@ static const struct unit *find_more_important(const struct unit *unit,
     return most;
 }
 
-static void room_words(const struct unit *unit, const int64_t *asked, const struct machine *machine,
-                       enum resource resource, struct text *words)
+/* asked: by so many that come together. */
+static void room_words(const struct unit *unit, const int64_t *asked, size_t members,
+                       const struct machine *machine, enum resource resource, struct text *words)
 {
     int64_t left = machine->capacity[resource] - machine->used[resource];
     text_add(words, "has ");
@@ -407,6 +408,10 @@ static void room_words(const struct unit *unit, const int64_t *asked, const stru
     text_add(words, " left, and ");
     amount_words(resource, asked[resource], true, words);
     text_add(words, " are asked");
+    if (members > 1)
+        text_addf(words, " by the %zu of the group", members);
+    if (machine->is_reserved && machine->kept_for == unit)
+        text_add(words, ", and what comes free is reserved for it");
     const struct unit *first = find_more_important(unit, machine);
     if (first)
         text_addf(words, " (%s, of priority %d, comes first)", first->name, unit_priority(first));
@@ -417,9 +422,8 @@ void match_party_words(const struct model *model, const struct party *party,
                        const struct refusal *refusal, struct text *words)
 {
     if (refusal->kind == REFUSAL_ROOM) {
-        room_words(unit, party->asked, machine, (enum resource)refusal->number, words);
-        if (party->count > 1)
-            text_addf(words, " by the %zu of the group", party->count);
+        room_words(unit, party->asked, party->count, machine, (enum resource)refusal->number,
+                   words);
         return;
     }
     if (party->count > 1 && refusal->kind > REFUSAL_CORDONED && refusal->kind != REFUSAL_KEPT)
@@ -472,11 +476,12 @@ void refusal_words(const struct model *model, const struct unit *unit,
                   refusal->subject);
         return;
     case REFUSAL_ROOM:
-        room_words(unit, unit_rules(unit)->requests, machine, (enum resource)refusal->number,
+        room_words(unit, unit_rules(unit)->requests, 1, machine, (enum resource)refusal->number,
                    words);
         return;
     case REFUSAL_KEPT:
-        text_addf(words, "keeps its room for %s", refusal->subject);
+        text_addf(words, machine->is_reserved ? "is reserved for %s" : "keeps its room for %s",
+                  refusal->subject);
         return;
     case REFUSAL_STOPPING:
         text_addf(words, "still stops the destroyed %s, whose Conflicts= are unknown",

@@ -578,6 +578,22 @@ void model_drop_rollout(struct model *model, const char *name)
 
 /* --- verdicts --- */
 
+/* Of two for which one machine is reserved, which no leader does, the first by name has it. */
+static int note_reserved(struct model *model, struct unit *unit, const char *id, struct error *err)
+{
+    bool is_any = id && *id;
+    struct machine *machine = is_any ? model_machine_get(model, id, err) : NULL;
+    struct machine *before = unit->trouble->kept;
+    if (is_any && !machine)
+        return -ENOMEM;
+    if (before && before->is_reserved && before != machine)
+        model_let_go(model, before);
+    if (!machine || (machine->kept_for && machine->is_reserved &&
+                     strcmp(machine->kept_for->name, unit->name) <= 0))
+        return 0;
+    return model_keep(model, machine, unit, true) ? 0 : error_oom(err);
+}
+
 int model_put_verdict(struct model *model, const char *name, int64_t mod,
                       const struct record_verdict *verdict, struct error *err)
 {
@@ -597,7 +613,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->tried = take_ptr(tried);
     trouble->due_ms = 0;
     model_mark_unit(model, u);
-    return 0;
+    return note_reserved(model, u, verdict->reserved, err);
 }
 
 void model_drop_verdict(struct model *model, const char *name)
@@ -609,6 +625,8 @@ void model_drop_verdict(struct model *model, const char *name)
         u->trouble->verdict_mod = 0;
         free(take_ptr(u->trouble->tried));
         free(take_ptr(u->trouble->verdict_reason));
+        if (u->trouble->kept && u->trouble->kept->is_reserved)
+            model_let_go(model, u->trouble->kept);
         model_trouble_trim(u);
     }
     model_mark_unit(model, u);

@@ -38,6 +38,7 @@ struct machine {
     struct placement *arrivals;  /* within a step: newcomers, linked by machine_next alone */
     struct machine *arrived_next;
     struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
+    bool is_reserved;      /* for that one, which has waited long; its verdict says so */
     uint32_t number;       /* in the index, unless that is stale */
     uint32_t level;        /* the one that it is in there, if it is open */
 
@@ -104,6 +105,12 @@ struct trouble {
     char *failure;            /* what the last failure was; NULL: it has not failed */
     int64_t due_ms;           /* when something is to be done about it; 0: not reckoned yet */
     int64_t restart_revision; /* as of record_unit */
+
+    struct machine *kept;   /* that is kept for it; NULL: none */
+    int64_t short_since_ms; /* since when it has found no place for want of room; 0: it does not */
+    bool is_listed;         /* in shorts of the model */
+    struct unit *unit;
+    struct trouble *short_prev, *short_next;
 };
 
 /* There may be a million of them: 128 bytes with a name of 24. */
@@ -240,6 +247,8 @@ struct model {
     bool brake_hold;
     struct rebalance rebalance;
     struct machine *kept; /* machines with kept_for */
+    size_t reserved_count;
+    struct trouble *shorts; /* units that may come to reserve a machine, the longest first */
 
     struct machine *marked_machines;
     struct unit **marked_units;    /* with room for all units: a mark never fails */
@@ -248,6 +257,7 @@ struct model {
     struct unit **pending_units; /* in no order */
     size_t pending_count, pending_room;
     bool retry;         /* something made room: pending units look again */
+    bool retry_late;    /* when some of them may have had their turn: in the next step */
     bool roles_marked;  /* roles look again */
     bool roles_revisit; /* a role waits for its first holders: the next step looks again */
     uint64_t depth_round;
@@ -296,6 +306,17 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
 /* Frees what no key speaks of any more, and all marks. */
 void model_sweep(struct model *model);
+
+/* --- machines that are kept for a unit --- */
+
+/* For no other then, and no other machine for it. False: memory ran out. */
+bool model_keep(struct model *model, struct machine *machine, struct unit *unit, bool reserved);
+void model_let_go(struct model *model, struct machine *machine);
+/* It lacks room: it is listed, since now if it was not short before. False: memory ran out. */
+bool model_is_short(struct model *model, struct unit *unit, int64_t now_ms);
+void model_unlist_short(struct model *model, struct trouble *trouble);
+/* It does not, or nobody wants it any more. */
+void model_forget_short(struct model *model, struct unit *unit);
 
 /* --- small facts --- */
 

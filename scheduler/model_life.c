@@ -90,6 +90,9 @@ static void trouble_free(struct trouble *trouble)
 
 static void unit_done(struct model *model, struct unit *u)
 {
+    if (u->trouble && u->trouble->kept)
+        model_let_go(model, u->trouble->kept);
+    model_forget_short(model, u);
     model_unfollow(u);
     index_group_put(model, u->group);
     shared_put(&model->blobs, u->blob);
@@ -107,13 +110,16 @@ struct trouble *model_trouble_get(struct unit *unit)
 {
     if (!unit->trouble)
         unit->trouble = calloc(1, sizeof(*unit->trouble));
+    if (unit->trouble)
+        unit->trouble->unit = unit;
     return unit->trouble;
 }
 
 void model_trouble_trim(struct unit *unit)
 {
     if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
-        unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0)
+        unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0 ||
+        unit->trouble->kept || unit->trouble->short_since_ms > 0)
         return;
     trouble_free(unit->trouble);
     unit->trouble = NULL;
@@ -160,7 +166,7 @@ void model_free_machine(struct model *model, struct machine *machine)
 {
     rebalance_forget(model, machine);
     if (machine->kept_for)
-        DL_DELETE2(model->kept, machine, kept_prev, kept_next);
+        model_let_go(model, machine);
     HASH_DEL(model->machines, machine);
     model->machines_stale = true;
     if (machine->member.ttl_ms == model->shortest_ttl_ms)

@@ -199,7 +199,8 @@ void model_sweep(struct model *model)
         if (!r->defined && !r->slots)
             model_free_role(model, r);
     shared_sweep(&model->blobs);
-    model->retry = false;
+    model->retry = model->retry_late;
+    model->retry_late = false;
     model->roles_marked = model->roles_revisit;
     model->roles_revisit = false;
 }

@@ -443,13 +443,21 @@ static struct machine *find_alone(struct model *model, const struct unit *unit,
     return find_best(&search, avoided);
 }
 
+/* What no other of its group may have. */
+static bool has_kept(const struct unit *unit)
+{
+    return unit->trouble && unit->trouble->kept;
+}
+
 struct place place_find(struct model *model, const struct unit *unit)
 {
     struct index *index = &model->index;
     struct group *group = unit->group;
     struct place place = { 0 };
-    if (group->hopeless_at == index->easings && shares_hope(index) && !model->kept)
+    if (group->hopeless_at == index->easings && shares_hope(index) && !has_kept(unit)) {
+        place.lacks_room = group->lacks_room;
         return place;
+    }
     const uint64_t *avoided = gather_avoided(model, unit);
     place.eligible = count_eligible(index, group->class, avoided);
     if (place.eligible > 0)
@@ -459,6 +467,8 @@ struct place place_find(struct model *model, const struct unit *unit)
         place.wishes = wishes_of(group, place.machine);
     } else {
         group->hopeless_at = index->easings;
+        group->lacks_room = place.eligible > 0;
+        place.lacks_room = group->lacks_room;
     }
     return place;
 }
@@ -544,6 +554,7 @@ struct place place_find_party(struct model *model, const struct party *party)
         place.load = load_of(place.machine);
         place.wishes = wishes_of(first->group, place.machine);
     }
+    place.lacks_room = !place.machine && place.eligible > 0;
     return place;
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "scheduler/budget.h"
 #include "scheduler/preempt.h"
+#include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
 /* Of a chain of MachineOf= longer than this the rest takes further steps. */
@@ -503,6 +504,8 @@ static int decide(struct step *step, struct error *err)
         step_roles(step);
         spread_marks(step);
     }
+    step->model->retry_late = false; /* in time so far */
+    step_mark_short(step);
     mark_ties(step->model);
     r = take_turns(step, &turns, &count, err);
     if (r < 0)
@@ -516,6 +519,9 @@ static int decide(struct step *step, struct error *err)
     }
     if (!step->failed)
         step_moves(step);
+    step_wake_short(step);
+    if (step->model->retry_late)
+        step_wake_at(step, step->clock->now_ms);
     return step->failed ? error_oom(err) : 0;
 }
 

@@ -53,7 +53,7 @@ struct action {
     char *words;             /* or NULL */
 
     const char *unit;         /* or NULL */
-    const char *machine;      /* target; of slots: the holder */
+    const char *machine;      /* target; of slots: the holder; VERDICT: reserved for it, or NULL */
     const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
     const char *role;         /* slots */
     unsigned int index;       /* slots */

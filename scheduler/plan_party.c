@@ -14,6 +14,7 @@
 #include "scheduler/failing.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
+#include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
 enum member_status {
@@ -33,6 +34,7 @@ struct gathering {
     struct step *step;
     struct party party;
     struct member members[PARTY_MAX];
+    bool lacks_room; /* for what was last looked for a place */
 };
 
 static uint64_t bit(size_t i)
@@ -136,12 +138,13 @@ static void settle(struct step *step, struct unit *unit)
 }
 
 static void give_refusals(struct gathering *g, const struct party *party, struct unit *unit,
-                          const struct member *member)
+                          const struct member *member, const struct machine *reserved)
 {
     autotext words = { 0 };
     lost_words(member, &words);
     place_refusals(g->step->model, party, &words);
-    step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
+    step_give_nowhere(g->step, unit, unit == party->members[0] ? reserved : NULL,
+                      text_take(&words));
 }
 
 /* Where it has stopped it need not be any more. */
@@ -171,6 +174,8 @@ static void leave_out(struct gathering *g, uint64_t set)
     party_pick(&g->party, set, &party);
     party_lift(g->step->model, &party, &lift);
     bool is_promised = step_preempt(g->step, &party, any_is_lost(g));
+    const struct machine *reserved =
+        is_promised ? NULL : step_reserve(g->step, &party, g->lacks_room);
     party_set_down(g->step->model, &lift);
     for (size_t i = 0; i < g->party.count; i++) {
         if (!(set & bit(i)))
@@ -178,7 +183,7 @@ static void leave_out(struct gathering *g, uint64_t set)
         let_go(g, &g->members[i]);
         step_set_pending(g->step, g->party.members[i], true);
         if (!is_promised)
-            give_refusals(g, &party, g->party.members[i], &g->members[i]);
+            give_refusals(g, &party, g->party.members[i], &g->members[i], reserved);
         settle(g->step, g->party.members[i]);
     }
 }
@@ -244,6 +249,7 @@ static bool place_set(struct gathering *g, uint64_t set)
     struct party party;
     party_pick(&g->party, set, &party);
     struct place place = find_place(g, &party);
+    g->lacks_room = place.lacks_room;
     if (!place.machine)
         return false;
     autofree char *note = group_words(&party);

@@ -13,6 +13,7 @@
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
+#include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
 /* --- words --- */
@@ -30,7 +31,9 @@ static char *refusal_reason(struct step *step, const struct placement *p,
 
 /* --- where it may run, or not --- */
 
-static void nowhere(struct step *step, struct unit *unit, const struct machine *lost)
+/* place: what was found instead of one. */
+static void nowhere(struct step *step, struct unit *unit, const struct machine *lost,
+                    const struct place *place)
 {
     autotext reason = { 0 };
     struct party party;
@@ -43,8 +46,9 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
         machine_words(lost, &reason);
         text_add(&reason, " is gone, and ");
     }
+    const struct machine *reserved = step_reserve(step, &party, place->lacks_room);
     place_refusals(step->model, &party, &reason);
-    step_give_verdict(step, unit, VERDICT_NOWHERE, text_take(&reason));
+    step_give_nowhere(step, unit, reserved, text_take(&reason));
 }
 
 static void somewhere(struct step *step, struct unit *unit)
@@ -58,6 +62,7 @@ static void somewhere(struct step *step, struct unit *unit)
  * until the assignment is seen, whatever changes anything for waiting units wakes this one, too. */
 void step_soon(struct step *step, struct unit *unit)
 {
+    model_forget_short(step->model, unit);
     step_set_pending(step, unit, true);
     if (!unit_is_failing(unit))
         step_clear_verdict(step, unit, "it gets a machine");
@@ -156,7 +161,7 @@ static void relocate(struct step *step, struct placement *p, bool lost)
     }
     if (!lost)
         step_drop(step, p, text_format("it has stopped, and no other machine may run it"));
-    nowhere(step, unit, lost ? p->key.machine : NULL);
+    nowhere(step, unit, lost ? p->key.machine : NULL, &place);
 }
 
 /* It may stay, and still a planned move that has begun is carried through. */
@@ -187,7 +192,7 @@ static void finish_move(struct step *step, struct placement *p)
     const struct place place = next_place(step, p);
     if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
         step_drop(step, p, text_format("it has yielded its place, and no other machine has room"));
-        nowhere(step, p->key.unit, NULL);
+        nowhere(step, p->key.unit, NULL, &place);
         return;
     }
     if (!place.machine || place.machine == p->key.machine) {
@@ -271,7 +276,7 @@ static void decide_homeless(struct step *step, struct unit *unit)
         return;
     const struct place place = place_find(step->model, unit);
     if (!place.machine) {
-        nowhere(step, unit, NULL);
+        nowhere(step, unit, NULL, &place);
         return;
     }
     step_arrive_placed(step, unit, &place);
@@ -338,7 +343,7 @@ static void decide_global(struct step *step, struct unit *unit)
     for (size_t i = 0; i < step->model->machine_count; i++)
         count += decide_global_on(step, unit, step->model->machines_by_id[i]);
     if (count == 0)
-        nowhere(step, unit, NULL);
+        nowhere(step, unit, NULL, &(const struct place){ 0 });
     else
         somewhere(step, unit);
     step_set_pending(step, unit, true); /* each new machine is for it, too */

@@ -48,15 +48,16 @@ void step_clear_verdict(struct step *step, struct unit *unit, const char *why)
         action->verdict_mod = unit_verdict_mod(unit);
 }
 
-/* Written only if it says something new: an idle cluster writes nothing. reason is taken over. */
-void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason)
+/* Written only if it says something new: an idle cluster writes nothing. */
+static void write_verdict(struct step *step, struct unit *unit, enum verdict_kind kind,
+                          const struct machine *reserved, char *reason)
 {
     if (reason && unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod &&
         text_equal(unit->trouble->verdict_reason, reason)) {
         free(reason);
         return;
     }
-    struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
+    struct action *action = step_action(step, ACTION_VERDICT, unit, reserved, reason);
     if (!action)
         return;
     action->verdict = kind;
@@ -65,10 +66,34 @@ void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind k
     action->verdict_mod = unit_verdict_mod(unit);
 }
 
+void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason)
+{
+    write_verdict(step, unit, kind, NULL, reason);
+}
+
+void step_give_nowhere(struct step *step, struct unit *unit, const struct machine *reserved,
+                       char *reason)
+{
+    autofree char *why = reason;
+    autotext words = { 0 };
+    if (reserved) {
+        text_add(&words, "machine ");
+        machine_words(reserved, &words);
+        text_add(&words, " is reserved for it; ");
+    }
+    if (why)
+        text_add(&words, why);
+    else
+        step->failed = true;
+    write_verdict(step, unit, VERDICT_NOWHERE, reserved, text_take(&words));
+}
+
 void step_set_pending(struct step *step, struct unit *unit, bool pending)
 {
     if (!model_set_pending(step->model, unit, pending))
         step->failed = true;
+    if (!pending)
+        model_forget_short(step->model, unit);
 }
 
 /* --- writing assignments --- */

@@ -39,22 +39,6 @@ static bool is_kept_in_vain(const struct machine *machine)
            !machine_is_open(machine);
 }
 
-static void let_go(struct model *model, struct machine *machine)
-{
-    machine->kept_for = NULL;
-    DL_DELETE2(model->kept, machine, kept_prev, kept_next);
-    model_mark_units_of(model, machine); /* who yields may stay after all */
-    model->retry = true;
-    index_ease(model);
-}
-
-static void keep_for(struct model *model, struct machine *machine, struct unit *unit)
-{
-    if (!machine->kept_for)
-        DL_APPEND2(model->kept, machine, kept_prev, kept_next);
-    machine->kept_for = unit;
-}
-
 void step_kept(struct step *step)
 {
     struct machine *m = NULL;
@@ -62,17 +46,8 @@ void step_kept(struct step *step)
     for (m = step->model->kept; m; m = next) {
         next = m->kept_next;
         if (is_kept_in_vain(m))
-            let_go(step->model, m);
+            model_let_go(step->model, m);
     }
-}
-
-static struct machine *machine_kept_for(const struct model *model, const struct unit *unit)
-{
-    struct machine *m = NULL;
-    DL_FOREACH2(model->kept, m, kept_next)
-        if (m->kept_for == unit)
-            return m;
-    return NULL;
 }
 
 bool preempt_goes_on(const struct placement *p)
@@ -124,6 +99,22 @@ static bool is_short(const struct shortage *shortage)
         if (shortage->of[i] > 0)
             return true;
     return false;
+}
+
+int64_t preempt_missing(const struct party *party, const struct machine *machine)
+{
+    struct shortage shortage;
+    int64_t most = 0;
+    if (!find_shortage(party, machine, &shortage))
+        return INT64_MAX;
+    for (size_t i = 0; i < RESOURCES; i++) {
+        int64_t share = shortage.of[i] > 0 && machine->capacity[i] >= WHOLE
+                            ? shortage.of[i] / (machine->capacity[i] / WHOLE)
+                        : shortage.of[i] > 0 ? shortage.of[i] * WHOLE / machine->capacity[i]
+                                             : 0;
+        most = share > most ? share : most;
+    }
+    return most;
 }
 
 /* How much of it the unit would give back: WHOLE for each resource, if all of it. */
@@ -310,13 +301,15 @@ static bool is_on_its_way(struct model *model, const struct party *party)
 {
     struct shortage shortage;
     const struct unit *who = NULL;
-    struct machine *machine = machine_kept_for(model, party->members[0]);
+    const struct trouble *trouble = party->members[0]->trouble;
+    struct machine *machine = trouble ? trouble->kept : NULL;
     if (!machine)
         return false;
     if (match_party(model, party, machine, MATCH_ARRIVE, &who).kind == REFUSAL_ROOM &&
         find_shortage(party, machine, &shortage) && !is_short(&shortage))
         return true;
-    let_go(model, machine);
+    if (!machine->is_reserved) /* else it waits for others, too */
+        model_let_go(model, machine);
     return false;
 }
 
@@ -352,7 +345,9 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost)
     }
     if (best.count > 0 && !is_lost && !has_budget(step, first))
         return false;
-    keep_for(model, best.machine, first);
+    if (!model_keep(model, best.machine, first,
+                    best.machine->kept_for == first && best.machine->is_reserved))
+        step->failed = true;
     for (size_t i = 0; i < best.count; i++) {
         autofree char *words = yield_words(best.list[i], first);
         step_release_party(step, best.list[i], MOVE_CAUSE_PREEMPT, words ? words : "");

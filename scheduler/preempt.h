@@ -27,6 +27,9 @@ void step_kept(struct step *step);
 /* The party, which is lifted, has found no place; is_lost: its machine is. True: it gets one once
  * others have left. */
 bool step_preempt(struct step *step, const struct party *party, bool is_lost);
+/* How much of the scarcest resource is missing there for the party, in 1/1000 of what there is,
+ * once all that is leaving has left. */
+int64_t preempt_missing(const struct party *party, const struct machine *machine);
 /* The unit that it yields to still needs the machine. */
 bool preempt_goes_on(const struct placement *placement);
 

@@ -467,6 +467,7 @@ static const struct field verdict_fields[] = {
     FIELD(verdict, kind, FIELD_NOTE),
     FIELD(verdict, attempts, FIELD_COUNT_OR),
     FIELD(verdict, tried, FIELD_NOTE),
+    FIELD(verdict, reserved, FIELD_NOTE, .sparse = true),
     { 0 },
 };
 

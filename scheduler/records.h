@@ -145,6 +145,7 @@ struct record_verdict {
     char *kind;       /* verdict_kind_name(); "" unknown */
     int64_t attempts; /* failing, failed: on how many machines it has failed */
     char *tried;      /* their ids, between commas */
+    char *reserved;   /* nowhere: the machine that waits for it to fit; "" none */
 };
 
 /* Who may come: nobody new. A value that cannot be read, as a person may put it, does as well. */

@@ -119,6 +119,9 @@ void step_arrive(struct step *step, struct unit *unit, struct machine *machine, 
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place);
 
 void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason);
+/* It finds no place; reserved: a machine waits for it to fit, or NULL. */
+void step_give_nowhere(struct step *step, struct unit *unit, const struct machine *reserved,
+                       char *reason);
 void step_clear_verdict(struct step *step, struct unit *unit, const char *why);
 /* Whether it looks again when anything makes room. */
 void step_set_pending(struct step *step, struct unit *unit, bool pending);

@@ -107,6 +107,8 @@ size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
 void sim_check_store(struct sim *sim);
 const struct sim_sort *sim_sort_named(const char *name);
 bool sim_takes_newcomers(struct sim *sim, char m);
+/* The machine waits for another to fit, who is no less important. */
+bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m);
 bool sim_is_to_run(struct sim *sim, const char *unit);
 bool sim_is_another_down(struct sim *sim, const char *unit);
 void sim_check_plan(struct sim *sim, const struct plan *plan);

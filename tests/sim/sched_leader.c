@@ -115,8 +115,9 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_VERDICT:
         sim_putf(sim,
-                 sim_record("{s:I,s:s,s:s,s:s,s:I}", "attempts", (json_int_t)a->attempts, "tried",
-                            a->tried ? a->tried : "", "kind", verdict_kind_name(a->verdict),
+                 sim_record("{s:I,s:s,s:s,s:s,s:s,s:I}", "attempts", (json_int_t)a->attempts,
+                            "tried", a->tried ? a->tried : "", "reserved",
+                            a->machine ? a->machine : "", "kind", verdict_kind_name(a->verdict),
                             "reason", reason, "unit_revision", (json_int_t)a->unit_revision),
                  "verdicts/%s", a->unit);
         return;

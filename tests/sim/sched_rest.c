@@ -88,7 +88,8 @@ static void check_drained(struct sim *sim, const struct sim_sort *sort, char hom
         sim_require(sim,
                     !sim_takes_newcomers(sim, sim_letter(i)) ||
                         !rules_hold(sim, sort, sim_letter(i)) ||
-                        !has_room(sim, sort, sim_letter(i), true),
+                        !has_room(sim, sort, sim_letter(i), true) ||
+                        sim_is_reserved(sim, sort, sim_letter(i)),
                     "a drain leaves a unit that another machine takes", sort->name);
     sim_require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
                 "a drain does not say what it leaves", sort->name);
@@ -137,7 +138,8 @@ static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
         sim_require(sim,
                     !sim_takes_newcomers(sim, sim_letter(i)) ||
                         !rules_hold(sim, sort, sim_letter(i)) ||
-                        !has_room(sim, sort, sim_letter(i), false),
+                        !has_room(sim, sort, sim_letter(i), false) ||
+                        sim_is_reserved(sim, sort, sim_letter(i)),
                     "a unit waits though a machine would do, or less important ones would yield",
                     sort->name);
 }
@@ -150,6 +152,24 @@ static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, 
     if (rollout->restart) /* or somebody has started it since */
         return e->mod > rollout->since_revision || !sim_is_to_run(sim, unit);
     return text_equal(sim_field_of(e, "blob"), rollout->blob);
+}
+
+/* Of five machines one, for one of those that wait for room. */
+static void check_reservations(struct sim *sim)
+{
+    size_t count = 0;
+    char homes[MACHINES + 1];
+    for (size_t i = 0; i < UNITS; i++) {
+        const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sim_sorts[i].name), "reserved");
+        count += *id != '\0';
+        sim_require(sim, !*id || (sim_takes_newcomers(sim, *id) && sim_sorts[i].memory > 0),
+                    "a machine is reserved in vain", sim_sorts[i].name);
+        sim_require(sim,
+                    !*id || sim_homes_of(sim, sim_sorts[i].name, homes) == 0 ||
+                        !sim_is_present(sim, homes[0]),
+                    "a machine is reserved for a unit that has one", sim_sorts[i].name);
+    }
+    sim_require(sim, count <= 1, "too many machines are reserved", "");
 }
 
 /* What it left is one text, if nobody came between; what does not go on says why. */
@@ -193,6 +213,7 @@ void sim_calm_down(struct sim *sim)
         check_unit_at_rest(sim, &sim_sorts[i]);
     check_rollout_at_rest(sim, TEMPLATE);
     check_rollout_at_rest(sim, GLOBAL);
+    check_reservations(sim);
     model_touch_all(sim->model);
     sim_require(sim, !sim_lead(sim, true, &wake_ms), "an idle leader writes", "");
     sim_new_leader(sim);

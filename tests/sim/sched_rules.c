@@ -91,6 +91,48 @@ bool sim_takes_newcomers(struct sim *sim, char m)
            !sim_findf(sim, "cordons/%c", m);
 }
 
+static bool has_reserved(struct sim *sim, const struct sim_sort *sort, char m)
+{
+    const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sort->name), "reserved");
+    const char *desired = sim_field_of(sim_findf(sim, "units/%s", sort->name), "desired");
+    return *id == m && *desired && strcmp(desired, "inactive") != 0;
+}
+
+bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m)
+{
+    for (size_t i = 0; sort->memory > 0 && i < UNITS; i++)
+        if (&sim_sorts[i] != sort && !text_equal(sim_sorts[i].name, sort->twin) &&
+            sim_sorts[i].priority >= sort->priority && has_reserved(sim, &sim_sorts[i], m))
+            return true;
+    return false;
+}
+
+/* What the plan says before of whom it is reserved for is not in the store yet. */
+static bool is_said_before(const struct plan *plan, size_t end, const char *unit)
+{
+    for (size_t i = 0; i < end; i++)
+        if ((plan->actions[i].kind == ACTION_VERDICT ||
+             plan->actions[i].kind == ACTION_CLEAR_VERDICT) &&
+            text_equal(plan->actions[i].unit, unit))
+            return true;
+    return false;
+}
+
+static void check_reserved(struct sim *sim, const struct plan *plan, size_t at)
+{
+    const struct action *a = &plan->actions[at];
+    const struct sim_sort *sort = sim_sort_named(a->unit);
+    for (size_t i = 0; sort && sort->memory > 0 && i < UNITS; i++) {
+        const struct sim_sort *other = &sim_sorts[i];
+        sim_require(sim,
+                    other == sort || text_equal(other->name, sort->twin) ||
+                        other->priority < sort->priority ||
+                        !has_reserved(sim, other, a->machine[0]) ||
+                        is_said_before(plan, at, other->name),
+                    "a newcomer where a machine is reserved for another", a->unit);
+    }
+}
+
 /* So few units: one at a time. What runs everywhere stops when its machine has nothing else. */
 static size_t count_moving(struct sim *sim)
 {
@@ -208,6 +250,8 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
                     "a newcomer for a machine that takes none", reason);
+        if (arrives)
+            check_reserved(sim, plan, i);
     }
     sim_require(sim, moves == 0 || (moves == 1 && count_moving(sim) == 0),
                 "too many planned moves at a time", "");

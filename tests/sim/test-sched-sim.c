@@ -10,6 +10,7 @@
  *   - a unit leaves a machine only if that is gone or has said that it stopped
  *   - no newcomer goes to a machine that does not take any
  *   - no machine has promised more memory than it has
+ *   - nobody goes where a machine is reserved for another who is no less important
  *   - of what runs no more is taken down for drains and rebalancing than the budget has
  *   - a rollout takes down no instance while another is down, nor a copy of what runs everywhere
  *
@@ -19,6 +20,7 @@
  *
  * SEEDS=n runs n seeds, SEED=n that one; a failing seed prints its story.
  */
+#include "scheduler/reserve.h"
 #include "tests/sim/sched.h"
 #include "tests/sim/seeds.h"
 
@@ -38,7 +40,7 @@ static void run_seed(uint64_t seed)
     }
     sim_putf(&sim, sim_record("{s:i}", "nodes", NODES), "roles/db");
     for (int step = 0; step < STEPS; step++) {
-        sim.now_ms += (int64_t)sim_dice(&sim, 700);
+        sim.now_ms += sim_dice(&sim, 25) ? (int64_t)sim_dice(&sim, 700) : RESERVE_AFTER_MS;
         sim_disturb(&sim);
         if (sim_dice(&sim, 30) == 0)
             sim_new_leader(&sim);

@@ -153,6 +153,9 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(verdict,
                       "{\"attempts\":1,\"kind\":\"failing\",\"reason\":\"r\",\"since_ms\":1,"
                       "\"tried\":\"" MACHINE "\",\"unit_revision\":2}");
+    ASSERT_ROUND_TRIP(verdict,
+                      "{\"attempts\":0,\"kind\":\"nowhere\",\"reason\":\"r\",\"reserved\":"
+                      "\"" MACHINE "\",\"since_ms\":1,\"tried\":\"\",\"unit_revision\":2}");
     ASSERT_ROUND_TRIP(cordon, "{\"reason\":\"r\",\"since_ms\":1}");
     ASSERT_ROUND_TRIP(drain, "{\"drained\":false,\"expired\":true,\"problem\":\"p\",\"since_ms\":1,"
                              "\"timeout_ms\":5000}");
