@@ -356,6 +356,8 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     follow(model, u, parts.follows);
     u->group = parts.group;
     u->blob = parts.blob;
+    if (!u->exists)
+        model_unlist_rollout(model, u);
     model->wanted_count -= unit_is_wanted(u);
     u->exists = true;
     u->create = create;
@@ -374,6 +376,7 @@ void model_drop_unit(struct model *model, const char *name)
         return;
     index_unit(model, u, index_vacate);
     model->wanted_count -= unit_is_wanted(u);
+    model_unlist_rollout(model, u);
     u->exists = false;
     u->mod = 0;
     u->desired = DESIRED_INVALID;

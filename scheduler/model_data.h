@@ -154,6 +154,8 @@ struct rollout {
     struct record_rollout record;
     struct rollout_watch *watches;
     int64_t stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
+    struct unit **units;    /* that take part, by name; NULL: not listed since one came or went */
+    size_t unit_count;
     UT_hash_handle hh;
 };
 
@@ -289,6 +291,8 @@ void model_free_placement(struct model *model, struct placement *placement);
 void model_free_role(struct model *model, struct role *role);
 void model_free_rollout(struct model *model, struct rollout *rollout);
 void rollout_forget_watches(struct rollout *rollout);
+/* The unit has come or goes: the rollout that it takes part in, if any, lists its units anew. */
+void model_unlist_rollout(struct model *model, const struct unit *unit);
 
 /* machines_by_id made fresh. -ENOMEM. */
 int model_sort_machines(struct model *model, struct error *err);

@@ -290,7 +290,17 @@ void model_free_rollout(struct model *model, struct rollout *rollout)
     HASH_DEL(model->rollouts, rollout);
     rollout_forget_watches(rollout);
     record_rollout_done(&rollout->record);
+    free(rollout->units);
     free(rollout);
+}
+
+void model_unlist_rollout(struct model *model, const struct unit *unit)
+{
+    struct rollout *rollout = NULL;
+    if (model->rollouts && unit->group)
+        HASH_FIND_STR(model->rollouts, unit->group->family->name, rollout);
+    if (rollout)
+        free(take_ptr(rollout->units));
 }
 
 /* --- all of it --- */

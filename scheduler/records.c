@@ -369,12 +369,182 @@ static int fields_decode(const struct field *fields, const char *text, size_t le
     return r;
 }
 
+/* --- copying and comparing --- */
+
+static int text_copy(const char *from, char **to)
+{
+    *to = strdup(from ? from : "");
+    return *to ? 0 : -ENOMEM;
+}
+
+static int metadata_copy(const struct metadata_rule *from, size_t count, struct metadata_rule **to,
+                         size_t *to_count)
+{
+    *to = count > 0 ? calloc(count, sizeof(**to)) : NULL;
+    if (count > 0 && !*to)
+        return -ENOMEM;
+    *to_count = count;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = text_copy(from[i].key, &(*to)[i].key);
+        if (r == 0)
+            r = text_copy(from[i].value, &(*to)[i].value);
+    }
+    return r;
+}
+
+static int versions_copy(const struct rollout_version *from, size_t count,
+                         struct rollout_version **to, size_t *to_count)
+{
+    *to = count > 0 ? calloc(count, sizeof(**to)) : NULL;
+    if (count > 0 && !*to)
+        return -ENOMEM;
+    *to_count = count;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct rollout_version *version = &(*to)[i];
+        *version = from[i];
+        version->how = NULL;
+        r = text_copy(from[i].blob, &version->blob);
+        if (r == 0)
+            r = text_copy(from[i].how, &version->how);
+    }
+    return r;
+}
+
+/* Enums are of one size. */
+static size_t plain_size(const struct field *f)
+{
+    if (f->kind == FIELD_COUNT || f->kind == FIELD_COUNT_OR)
+        return sizeof(int64_t);
+    return f->kind == FIELD_FLAG ? sizeof(bool) : sizeof(enum desired);
+}
+
+static int field_copy(const struct field *f, const void *from, void *to)
+{
+    const void *value = at_const(from, f->offset);
+    switch (f->kind) {
+    case FIELD_TEXT:
+    case FIELD_NOTE:
+        return text_copy(text_at(from, f), at(to, f->offset));
+    case FIELD_WORDS:
+        return strv_copy(*(char **const *)value, at(to, f->offset), NULL);
+    case FIELD_METADATA:
+        return metadata_copy(*(struct metadata_rule *const *)value,
+                             *(const size_t *)at_const(from, f->count_offset), at(to, f->offset),
+                             at(to, f->count_offset));
+    case FIELD_VERSIONS:
+        return versions_copy(*(struct rollout_version *const *)value,
+                             *(const size_t *)at_const(from, f->count_offset), at(to, f->offset),
+                             at(to, f->count_offset));
+    case FIELD_COUNT:
+    case FIELD_COUNT_OR:
+    case FIELD_FLAG:
+    case FIELD_DESIRED:
+    case FIELD_WANT:
+    case FIELD_FAILOVER:
+    case FIELD_ROLLOUT_STATE:
+        memcpy(at(to, f->offset), value, plain_size(f));
+        return 0;
+    case FIELD_END:
+        break;
+    }
+    return 0;
+}
+
 static int fields_copy(const struct field *fields, const void *from, void *to, size_t size,
                        struct error *err)
 {
-    autofree char *text = NULL;
-    int r = fields_encode(fields, from, &text, err);
-    return r < 0 ? r : fields_decode(fields, text, strlen(text), to, size, err);
+    int r = 0;
+    memset(to, 0, size);
+    for (const struct field *f = fields; r == 0 && f->kind != FIELD_END; f++)
+        r = field_copy(f, from, to);
+    if (r < 0) {
+        fields_done(fields, to, size);
+        return error_oom(err);
+    }
+    return 0;
+}
+
+static bool texts_equal(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool words_equal(char *const *a, char *const *b)
+{
+    size_t count = strv_length(a);
+    bool equal = strv_length(b) == count;
+    for (size_t i = 0; equal && i < count; i++)
+        equal = strcmp(a[i], b[i]) == 0;
+    return equal;
+}
+
+static bool metadata_equal(const struct metadata_rule *a, const struct metadata_rule *b,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!texts_equal(a[i].key, b[i].key) || !texts_equal(a[i].value, b[i].value))
+            return false;
+    return true;
+}
+
+static bool versions_equal(const struct rollout_version *a, const struct rollout_version *b,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (a[i].version != b[i].version || a[i].since_ms != b[i].since_ms ||
+            a[i].good != b[i].good || !texts_equal(a[i].blob, b[i].blob) ||
+            !texts_equal(a[i].how, b[i].how))
+            return false;
+    return true;
+}
+
+static bool counts_equal(const struct field *f, const void *a, const void *b, size_t *ret)
+{
+    *ret = *(const size_t *)at_const(a, f->count_offset);
+    return *ret == *(const size_t *)at_const(b, f->count_offset);
+}
+
+static bool field_equal(const struct field *f, const void *a, const void *b)
+{
+    const void *left = at_const(a, f->offset);
+    const void *right = at_const(b, f->offset);
+    size_t count = 0;
+    switch (f->kind) {
+    case FIELD_TEXT:
+    case FIELD_NOTE:
+        return texts_equal(text_at(a, f), text_at(b, f));
+    case FIELD_WORDS:
+        return words_equal(*(char **const *)left, *(char **const *)right);
+    case FIELD_METADATA:
+        return counts_equal(f, a, b, &count) &&
+               metadata_equal(*(struct metadata_rule *const *)left,
+                              *(struct metadata_rule *const *)right, count);
+    case FIELD_VERSIONS:
+        return counts_equal(f, a, b, &count) &&
+               versions_equal(*(struct rollout_version *const *)left,
+                              *(struct rollout_version *const *)right, count);
+    case FIELD_COUNT:
+    case FIELD_COUNT_OR:
+    case FIELD_FLAG:
+    case FIELD_DESIRED:
+    case FIELD_WANT:
+    case FIELD_FAILOVER:
+    case FIELD_ROLLOUT_STATE:
+        return memcmp(left, right, plain_size(f)) == 0;
+    case FIELD_END:
+        break;
+    }
+    return true;
+}
+
+static bool fields_equal(const struct field *fields, const void *a, const void *b)
+{
+    for (const struct field *f = fields; f->kind != FIELD_END; f++)
+        if (!field_equal(f, a, b))
+            return false;
+    return true;
 }
 
 /* --- the records --- */
@@ -557,6 +727,10 @@ static const struct field leader_fields[] = {
                              struct error *err)                                                   \
     {                                                                                             \
         return fields_copy(type##_fields, from, ret, sizeof(*ret), err);                          \
+    }                                                                                             \
+    bool record_##type##_equal(const struct record_##type *a, const struct record_##type *b)      \
+    {                                                                                             \
+        return fields_equal(type##_fields, a, b);                                                 \
     }                                                                                             \
     void record_##type##_done(struct record_##type *record)                                       \
     {                                                                                             \

@@ -263,13 +263,14 @@ struct record_leader {
 };
 
 /* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. copy: *ret
- * is the caller's. */
+ * is the caller's. equal: the same would be written. */
 #define DECLARE_RECORD(type)                                                                       \
     int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err); \
     int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,         \
                                struct error *err);                                                 \
     int record_##type##_copy(const struct record_##type *from, struct record_##type *ret,          \
                              struct error *err);                                                   \
+    bool record_##type##_equal(const struct record_##type *a, const struct record_##type *b);      \
     void record_##type##_done(struct record_##type *record);                                       \
     static inline void cleanup_record_##type(struct record_##type *record)                         \
     {                                                                                              \

@@ -36,19 +36,34 @@ static bool takes_part(const struct rollout *rollout, const struct unit *unit)
     return unit->exists && unit->group && strcmp(unit->group->family->name, rollout->name) == 0;
 }
 
-/* Of a unit that runs everywhere the copies come first, by machine. */
-static int compare_members(const void *a, const void *b)
+static int compare_units(const void *a, const void *b)
 {
-    const struct rollout_member *left = a;
-    const struct rollout_member *right = b;
-    int order = strverscmp(left->unit->name, right->unit->name);
-    if (order == 0)
-        order = strcmp(left->unit->name, right->unit->name);
-    if (order != 0 || left->copy == right->copy)
-        return order;
-    if (!left->copy || !right->copy)
-        return left->copy ? -1 : 1;
-    return strcmp(left->copy->key.machine->id, right->copy->key.machine->id);
+    const struct unit *const *left = a;
+    const struct unit *const *right = b;
+    int order = strverscmp((*left)->name, (*right)->name);
+    return order ? order : strcmp((*left)->name, (*right)->name);
+}
+
+/* All units are walked only when one that takes part has come or gone (model.c). */
+static bool list_units(const struct model *model, struct rollout *rollout)
+{
+    size_t count = 0;
+    if (rollout->units)
+        return true;
+    for (size_t i = 0; i < model->units.room; i++)
+        if (model->units.slots[i])
+            count += takes_part(rollout, model->units.slots[i]);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is listed */
+    rollout->units = calloc(count + 1, sizeof(*rollout->units));
+    if (!rollout->units)
+        return false;
+    rollout->unit_count = 0;
+    for (size_t i = 0; i < model->units.room; i++)
+        if (model->units.slots[i] && takes_part(rollout, model->units.slots[i]))
+            rollout->units[rollout->unit_count++] = model->units.slots[i];
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
+    qsort(rollout->units, rollout->unit_count, sizeof(*rollout->units), compare_units);
+    return true;
 }
 
 static bool is_changing(const struct look *look, struct placement *p)
@@ -68,36 +83,41 @@ static bool copy_takes_part(const struct look *look, struct placement *p)
            (p->key.machine->registration > 0 || is_changing(look, p));
 }
 
-/* The unit, and those of its copies that have a turn of their own. list NULL: they are counted. */
-static size_t list_members(const struct look *look, struct unit *unit, struct rollout_member *list)
+static int compare_copies(const void *a, const void *b)
 {
+    const struct rollout_member *left = a;
+    const struct rollout_member *right = b;
+    return strcmp(left->copy->key.machine->id, right->copy->key.machine->id);
+}
+
+/* The unit, and before it those of its copies that have a turn of their own, by machine. */
+static void add_members(struct look *look, struct unit *unit)
+{
+    struct rollout_member *first = &look->members[look->count];
     size_t count = 0;
     struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next) {
-        if (!copy_takes_part(look, p))
-            continue;
-        if (list)
-            list[count] = (struct rollout_member){ .unit = unit, .copy = p };
-        count++;
-    }
-    if (list)
-        list[count] = (struct rollout_member){ .unit = unit };
-    return count + 1;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        if (copy_takes_part(look, p))
+            first[count++] = (struct rollout_member){ .unit = unit, .copy = p };
+    if (count > 1)
+        qsort(first, count, sizeof(*first), compare_copies);
+    first[count++] = (struct rollout_member){ .unit = unit };
+    look->count += count;
 }
 
 static bool gather(const struct model *model, struct look *look)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i] && takes_part(look->rollout, model->units.slots[i]))
-            count += list_members(look, model->units.slots[i], NULL);
-    look->members = calloc(count + 1, sizeof(*look->members));
+    struct rollout *rollout = look->rollout;
+    size_t room = 0;
+    if (!list_units(model, rollout))
+        return false;
+    for (size_t i = 0; i < rollout->unit_count; i++)
+        room += 1 + rollout->units[i]->placement_count;
+    look->members = calloc(room + 1, sizeof(*look->members));
     if (!look->members)
         return false;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i] && takes_part(look->rollout, model->units.slots[i]))
-            look->count += list_members(look, model->units.slots[i], &look->members[look->count]);
-    qsort(look->members, look->count, sizeof(*look->members), compare_members);
+    for (size_t i = 0; i < rollout->unit_count; i++)
+        add_members(look, rollout->units[i]);
     return true;
 }
 
@@ -364,15 +384,13 @@ static const char *outcome_words(const struct look *look)
 /* Written only if it says something new. */
 static void write_down(struct step *step, struct look *look)
 {
-    autofree char *before = NULL;
     autofree char *after = NULL;
-    if (record_rollout_encode(&look->rollout->record, &before, NULL) < 0 ||
-        record_rollout_encode(&look->next, &after, NULL) < 0) {
+    if (record_rollout_equal(&look->rollout->record, &look->next))
+        return;
+    if (record_rollout_encode(&look->next, &after, NULL) < 0) {
         step->failed = true;
         return;
     }
-    if (text_equal(before, after))
-        return;
     struct action *action =
         step_action(step, ACTION_ROLLOUT, NULL, NULL, text_format("%s", outcome_words(look)));
     if (!action)

@@ -359,6 +359,26 @@ static void a_rollout_is_read_whole_or_not_at_all(void **state)
     }
 }
 
+static void a_copy_is_equal_and_its_own_until_either_changes(void **state)
+{
+    static const char text[] =
+        "{\"state\":\"running\",\"blob\":\"b2\",\"version\":2,\"changing\":[\"p@1.service\"],"
+        "\"versions\":[{\"version\":1,\"blob\":\"b1\",\"since_ms\":3,\"how\":\"found\","
+        "\"good\":true}]}";
+    (void)state;
+    autorecord(rollout) record = { 0 };
+    autorecord(rollout) copy = { 0 };
+    assert_int_equal(record_rollout_decode(text, strlen(text), &record, NULL), 0);
+    assert_int_equal(record_rollout_copy(&record, &copy, NULL), 0);
+    assert_true(record_rollout_equal(&record, &copy));
+    copy.versions[0].good = false;
+    assert_false(record_rollout_equal(&record, &copy));
+    copy.versions[0].good = true;
+    assert_int_equal(strv_add(&copy.changing, "p@2.service", NULL), 0);
+    assert_false(record_rollout_equal(&record, &copy));
+    assert_int_equal(strv_length(record.changing), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +386,7 @@ int main(void)
         cmocka_unit_test(foreign_and_malformed_keys_are_ignored),
         cmocka_unit_test(name_of_257_letters_is_not_ours),
         cmocka_unit_test(records_survive_a_round_trip),
+        cmocka_unit_test(a_copy_is_equal_and_its_own_until_either_changes),
         cmocka_unit_test(a_history_forgets_the_oldest_but_not_the_last_good_one),
         cmocka_unit_test(a_rollout_is_read_whole_or_not_at_all),
         cmocka_unit_test(assignments_and_states_leave_out_what_says_nothing),
