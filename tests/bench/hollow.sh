@@ -11,7 +11,7 @@ BENCH_hollow='hollow.commit.ratio hollow.commit.rate hollow.idle.store_writes ho
 
 HOLLOW_MACHINES=${HOLLOW_MACHINES:-1000}
 HOLLOW_UNITS=${HOLLOW_UNITS:-30000}
-HOLLOW_TTL_S=${HOLLOW_TTL_S:-60}
+HOLLOW_TTL_S=${HOLLOW_TTL_S:-120} # the machines hold still for longer than half a minute
 HOLLOW_IDLE_S=${HOLLOW_IDLE_S:-30}
 
 hollow_play() {

@@ -17,12 +17,14 @@ enum {
     POLL_MS = 50, /* and a twentieth of what has been waited already */
     STILL_MS = 2000,
     PATIENCE_S = 600,
+    CONTACT_S = 4, /* longer than a lease */
 };
 
 struct drive {
     const struct drive_options *options;
     struct store *store;
     pid_t leader;
+    int64_t leader_since_ns;
     pid_t groups[DRIVE_GROUPS];
     bool lost[DRIVE_GROUPS];
 };
@@ -99,6 +101,7 @@ static void start_leader(struct drive *drive)
 {
     struct machines_options options = machines_of(drive, drive->options->machines, 1);
     options.may_lead = true;
+    drive->leader_since_ns = store_now_ns();
     drive->leader = process_start(&options);
 }
 
@@ -310,11 +313,22 @@ static void submit(struct drive *drive)
     figure_cost(drive, "submit", &before);
 }
 
+/* A leader that has not had contact with the store for as long as a lease lasts takes nobody for
+ * lost (doc/failover.md). */
+static void wait_contact(struct drive *drive)
+{
+    int64_t contact_ms = ((int64_t)drive->options->ttl_s + CONTACT_S) * 1000;
+    int64_t led_ms = (store_now_ns() - drive->leader_since_ns) / 1000000;
+    if (led_ms < contact_ms)
+        store_pause(drive->store, contact_ms - led_ms);
+}
+
 /* A tenth of the machines is gone, and the store says so at once: what is measured begins with the
  * end of their leases. */
 static void lose(struct drive *drive)
 {
     char machine[MACHINE_ID_SIZE];
+    wait_contact(drive);
     process_end(drive->groups[0], SIGKILL);
     drive->lost[0] = true;
     const struct cost before = cost_now(drive);
