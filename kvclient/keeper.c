@@ -34,9 +34,9 @@ static int64_t silence_ms(const struct keeper *keeper)
     return min64(contact_harmless_ms(keeper->judged_ttl_ms), CONTACT_OUTAGE_MS);
 }
 
-static int64_t retry_ms(const struct keeper *keeper)
+static int64_t retry_ms(int64_t ttl_ms)
 {
-    return max64(RETRY_MIN_MS, keeper->ttl_ms / 10);
+    return max64(RETRY_MIN_MS, ttl_ms / 10);
 }
 
 void keeper_init(struct keeper *keeper, int64_t ttl_ms)
@@ -95,7 +95,7 @@ static void take_event(struct keeper *keeper, const struct keeper_event *event, 
         break;
     case KEEPER_EVENT_KEEPALIVE_FAILED:
         keeper->keepalive_in_flight = false;
-        keeper->keepalive_due_ms = now_ms + retry_ms(keeper);
+        keeper->keepalive_due_ms = now_ms + retry_ms(keeper->ttl_ms);
         break;
     case KEEPER_EVENT_PROOF_OK:
         keeper->proof_in_flight = false;
@@ -104,7 +104,7 @@ static void take_event(struct keeper *keeper, const struct keeper_event *event, 
         break;
     case KEEPER_EVENT_PROOF_FAILED:
         keeper->proof_in_flight = false;
-        keeper->proof_due_ms = now_ms + retry_ms(keeper);
+        keeper->proof_due_ms = now_ms + retry_ms(keeper->judged_ttl_ms);
         break;
     case KEEPER_EVENT_KEEPALIVE_GONE:
     case KEEPER_EVENT_PROOF_GONE:

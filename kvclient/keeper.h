@@ -71,8 +71,8 @@ void keeper_init(struct keeper *keeper, int64_t ttl_ms);
 /* Others whose leases are as short are to be judged by our contact (base/contact.h); 0: none. */
 void keeper_judge(struct keeper *keeper, int64_t ttl_ms);
 
-/* Keep-alives are due every ttl/3; proofs every third of the shortest TTL that is to be judged;
- * after a failed one again after ttl/10. */
+/* Keep-alives are due every third of our TTL, and a tenth of it after one that failed; proofs
+ * likewise of the shortest TTL that is to be judged. */
 struct keeper_actions keeper_step(struct keeper *keeper, const struct keeper_event *event,
                                   int64_t now_ms);
 

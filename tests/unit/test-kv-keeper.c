@@ -143,6 +143,22 @@ static void failures_are_tried_again_after_a_tenth(void **state)
     assert_true(actions.send_proof && actions.send_keepalive);
 }
 
+static void a_failed_proof_is_tried_again_as_soon_as_the_shortest_lease_asks(void **state)
+{
+    struct keeper keeper = registered();
+    int64_t now = START_MS + TTL_MS / 3;
+    (void)state;
+    keeper_judge(&keeper, 3000);
+    assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, now).send_proof);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_FAILED, now, now);
+    (void)step(&keeper, KEEPER_EVENT_KEEPALIVE_FAILED, now, now);
+    assert_false(step(&keeper, KEEPER_EVENT_TICK, 0, now + 299).send_proof);
+    struct keeper_actions actions = step(&keeper, KEEPER_EVENT_TICK, 0, now + 300);
+    assert_true(actions.send_proof);
+    assert_false(actions.send_keepalive); /* its own lease is in no such hurry */
+    assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, now + 1000).send_keepalive);
+}
+
 static void each_way_of_losing_the_registration_registers_again_once(void **state)
 {
     static const enum keeper_event_kind kinds[] = { KEEPER_EVENT_KEEPALIVE_GONE,
@@ -172,6 +188,7 @@ int main(void)
         cmocka_unit_test(answers_out_of_order_do_not_go_back),
         cmocka_unit_test(a_silence_begins_contact_anew_and_says_so),
         cmocka_unit_test(failures_are_tried_again_after_a_tenth),
+        cmocka_unit_test(a_failed_proof_is_tried_again_as_soon_as_the_shortest_lease_asks),
         cmocka_unit_test(each_way_of_losing_the_registration_registers_again_once),
     };
     return cmocka_run_group_tests_name("kv-keeper", tests, NULL, NULL);
