@@ -514,7 +514,11 @@ const struct contact *presence_contact(const struct presence *presence)
 
 void presence_judge(struct presence *presence, int64_t ttl_ms)
 {
+    int64_t before_ms = presence->keeper.judged_ttl_ms;
     keeper_judge(&presence->keeper, ttl_ms);
+    /* In a turn of its own: a leader that is planning tells us. */
+    if (presence->phase == PHASE_REGISTERED && presence->keeper.judged_ttl_ms < before_ms)
+        loop_timer_set(presence->tick, 0);
 }
 
 const char *presence_state_text(const struct presence *presence)

@@ -70,7 +70,8 @@ int64_t presence_registration(const struct presence *presence); /* 0: none */
 
 /* For how long (CLOCK_BOOTTIME) our proofs have been answered. Borrowed. */
 const struct contact *presence_contact(const struct presence *presence);
-/* It is to judge leases as short as this one; 0: no others than ours. */
+/* It is to judge leases as short as this one; 0: no others than ours. Calls nothing back before the
+ * next turn of the loop, in which a shorter one has the store read if it has not just been. */
 void presence_judge(struct presence *presence, int64_t ttl_ms);
 /* "unregistered", "held", "in doubt" */
 const char *presence_state_text(const struct presence *presence);

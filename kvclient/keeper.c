@@ -52,7 +52,9 @@ void keeper_init(struct keeper *keeper, int64_t ttl_ms)
 void keeper_judge(struct keeper *keeper, int64_t ttl_ms)
 {
     int64_t asked_ms = ttl_ms > 0 ? max64(ttl_ms, JUDGED_MIN_MS) : keeper->ttl_ms;
+    int64_t before_ms = proof_period_ms(keeper);
     keeper->judged_ttl_ms = min64(asked_ms, keeper->ttl_ms);
+    keeper->proof_due_ms -= max64(0, before_ms - proof_period_ms(keeper));
 }
 
 static bool is_registered(const struct keeper *keeper)

@@ -68,7 +68,9 @@ struct keeper_actions {
 
 void keeper_init(struct keeper *keeper, int64_t ttl_ms);
 
-/* Others whose leases are as short are to be judged by our contact (base/contact.h); 0: none. */
+/* Others whose leases are as short are to be judged by our contact (base/contact.h); 0: none. A
+ * shorter one pulls the next proof forward, to where it would be due had it been so short when the
+ * last one was sent: give a tick. */
 void keeper_judge(struct keeper *keeper, int64_t ttl_ms);
 
 /* Keep-alives are due every third of our TTL, and a tenth of it after one that failed; proofs

@@ -107,7 +107,7 @@ static void pass(struct world *world, int64_t ms)
     kv_memory_expire(world->store);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, int64_t ttl_ms)
 {
     static const struct presence_callbacks callbacks = { .on_registered = on_registered,
                                                          .on_gone = on_gone,
@@ -134,8 +134,18 @@ static int set_up(void **state)
                                             .machine = &world->machine,
                                             .address = "192.0.2.1",
                                             .lease_file = world->lease_file,
-                                            .ttl_ms = TTL_MS };
+                                            .ttl_ms = ttl_ms };
     return presence_new(&config, &callbacks, world, &world->presence, NULL);
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, TTL_MS);
+}
+
+static int set_up_long(void **state)
+{
+    return set_up_with(state, LONG_MS);
 }
 
 static int tear_down(void **state)
@@ -266,6 +276,25 @@ static void readiness_that_was_written_unheard_is_taken_back_with_a_proof(void *
     assert_true(stored_ready(world));
 }
 
+static void a_shorter_lease_to_judge_has_the_store_read_in_the_next_turn(void **state)
+{
+    struct world *world = *state;
+    const struct contact *contact = presence_contact(world->presence);
+    presence_start(world->presence);
+    run_for(world, 20);
+    int64_t registered_ms = world->now_ms;
+    pass(world, 5000);
+    presence_judge(world->presence, LONG_MS);
+    run_for(world, 20);
+    assert_int_equal(contact->heard_ms, registered_ms);
+    presence_judge(world->presence, TTL_MS);
+    (void)kv_memory_deliver(world->store);
+    assert_int_equal(contact->heard_ms, registered_ms);
+    run_for(world, 20);
+    assert_int_equal(contact->heard_ms, world->now_ms);
+    assert_int_equal(world->contacts, 2); /* it had been silent for too long to judge by */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +307,8 @@ int main(void)
             readiness_that_was_not_written_is_written_with_the_next_proof, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             readiness_that_was_written_unheard_is_taken_back_with_a_proof, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_shorter_lease_to_judge_has_the_store_read_in_the_next_turn, set_up_long, tear_down),
     };
     return cmocka_run_group_tests_name("agent/presence", tests, NULL, NULL);
 }

@@ -61,19 +61,29 @@ static void proofs_are_as_frequent_as_the_shortest_lease_asks(void **state)
     struct keeper keeper = registered();
     (void)state;
     keeper_judge(&keeper, 3000);
-    (void)step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3);
-    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + TTL_MS / 3, START_MS + TTL_MS / 3);
-    struct keeper_actions actions =
-        step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3 + 999);
-    assert_false(actions.send_proof);
-    actions = step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + TTL_MS / 3 + 1000);
-    assert_true(actions.send_proof);
+    for (int64_t now = START_MS; now < START_MS + 3000; now += 1000) {
+        assert_false(step(&keeper, KEEPER_EVENT_TICK, 0, now + 999).send_proof);
+        assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, now + 1000).send_proof);
+        (void)step(&keeper, KEEPER_EVENT_PROOF_OK, now + 1000, now + 1010);
+    }
     keeper_judge(&keeper, 0); /* it judges nobody any more */
     assert_int_equal(keeper.judged_ttl_ms, TTL_MS);
     keeper_judge(&keeper, 60000); /* its own lease ends sooner */
     assert_int_equal(keeper.judged_ttl_ms, TTL_MS);
     keeper_judge(&keeper, 1); /* nobody's does so soon */
     assert_int_equal(keeper.judged_ttl_ms, 2000);
+}
+
+static void a_shorter_lease_to_judge_is_proved_by_the_next_tick_if_it_was_not_just(void **state)
+{
+    struct keeper keeper = registered();
+    (void)state;
+    assert_false(step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + 2000).send_proof);
+    keeper_judge(&keeper, 6000);
+    assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + 2000).send_proof);
+    (void)step(&keeper, KEEPER_EVENT_PROOF_OK, START_MS + 2000, START_MS + 2010);
+    keeper_judge(&keeper, 0); /* what was promised to the shorter one is not put off */
+    assert_true(step(&keeper, KEEPER_EVENT_TICK, 0, START_MS + 4000).send_proof);
 }
 
 static void keep_alives_alone_prove_nothing(void **state)
@@ -182,6 +192,7 @@ int main(void)
         cmocka_unit_test(nothing_is_sent_before_registration),
         cmocka_unit_test(keep_alives_and_proofs_are_due_each_third),
         cmocka_unit_test(proofs_are_as_frequent_as_the_shortest_lease_asks),
+        cmocka_unit_test(a_shorter_lease_to_judge_is_proved_by_the_next_tick_if_it_was_not_just),
         cmocka_unit_test(keep_alives_alone_prove_nothing),
         cmocka_unit_test(doubt_ends_with_a_proof_and_is_no_loss),
         cmocka_unit_test(a_proof_counts_from_when_it_was_sent),
