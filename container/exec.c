@@ -47,8 +47,11 @@ static int command_line(const struct place *place, const struct exec_options *op
 {
     static const char *const scope[] = { "systemd-run",          "--scope", "--quiet", "--collect",
                                          "--slice=muster.slice", NULL };
-    const char *const words[] = { "exec", options->tty ? "--tty" : place->id,
-                                  options->tty ? place->id : NULL, NULL };
+    const struct runtime_exec exec = {
+        .command = command,
+        .tty = options->tty,
+        .has_foreign_streams = true,
+    };
     autostrv runtime = NULL;
     autofree char *name = unit_name_escape(place->unit);
     autostrv line = NULL;
@@ -62,11 +65,9 @@ static int command_line(const struct place *place, const struct exec_options *op
     if (r == 0)
         r = strv_add(&line, "--", err);
     if (r == 0)
-        r = runtime_line(place, words, &runtime, err);
+        r = runtime_exec_line(place, &exec, &runtime, err);
     if (r == 0)
         r = add_all(&line, (const char *const *)runtime, err);
-    if (r == 0)
-        r = add_all(&line, (const char *const *)command, err);
     if (r < 0)
         return r;
     *ret = take_ptr(line);

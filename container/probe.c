@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "container/cgroup.h"
 #include "container/place.h"
+#include "container/process.h"
 #include "container/rootfs.h"
 #include "container/runtime.h"
 #include "container/verbs.h"
@@ -131,15 +132,38 @@ static void forget_systemd(void)
         (void)unsetenv(words[i]);
 }
 
+/* Its streams are ours alone, so they may be given to the container's user. */
+static int streams_take(int output, struct error *err)
+{
+    autoclose int nothing = process_input("", 0, err);
+    if (nothing < 0)
+        return nothing;
+    if (dup2(nothing, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+        dup2(output, STDERR_FILENO) < 0)
+        return error_errno(err, -errno, "dup2");
+    return 0;
+}
+
+static int execute(const struct probe *probe, char *const *command, struct error *err)
+{
+    const struct runtime_exec exec = { .command = command, .below = "/" PROBE_CGROUP };
+    autostrv line = NULL;
+    int r = runtime_exec_line(probe->place, &exec, &line, err);
+    if (r < 0)
+        return r;
+    (void)execvp(line[0], line);
+    return error_errno(err, -errno, "%s", line[0]);
+}
+
 static void become_check(const struct probe *probe, char *const *command, int output)
 {
     struct error err = { 0 };
     (void)sigprocmask(SIG_SETMASK, &probe->mask, NULL);
     int r = cgroup_enter(probe->group, &err);
-    if (r == 0 && (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0))
-        r = error_errno(&err, -errno, "dup2");
     if (r == 0)
-        r = runtime_exec(probe->place, "/" PROBE_CGROUP, command, &err);
+        r = streams_take(output, &err);
+    if (r == 0)
+        r = execute(probe, command, &err);
     (void)dprintf(output, "%s\n", r < 0 ? err.text : "");
     _exit(EXIT_FAILURE);
 }

@@ -31,20 +31,18 @@ static int send_signal(const struct place *place, const char *name, struct error
 /* In the cgroup of whoever calls: the service's own control process, as for any reload. */
 static int run_command(const struct place *place, char *const *command, struct error *err)
 {
-    autostrv words = NULL;
     autostrv line = NULL;
-    int r = strv_add(&words, "exec", err);
-    if (r == 0)
-        r = strv_add(&words, place->id, err);
-    for (; r == 0 && *command; command++)
-        r = strv_add(&words, *command, err);
-    if (r == 0)
-        r = runtime_line(place, (const char *const *)words, &line, err);
+    const struct runtime_exec exec = { .command = command };
+    int r = runtime_exec_line(place, &exec, &line, err);
     if (r == 0)
         r = rootfs_isolate(err);
     if (r < 0)
         return r;
+    autoclose int nothing = process_input("", 0, err);
+    if (nothing < 0)
+        return nothing;
     const struct process process = { .argv = (const char *const *)line,
+                                     .input = &nothing,
                                      .environment = environ,
                                      .package = line[0] };
     r = process_run(&process, err);

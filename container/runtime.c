@@ -2,15 +2,19 @@
 #include "container/runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "container/cgroup.h"
 #include "container/process.h"
 #include "container/tree.h"
+
+enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024 };
 
 /* As "2026-01-31T10:00:00.123456789Z: ": the journal has its own clock. */
 static void drop_time(struct error *err)
@@ -129,21 +133,71 @@ bool runtime_is_started(const struct place *place)
     return path && access(path, F_OK) < 0;
 }
 
-/* crun stays in the caller's cgroup; runc goes back to the container's, or one below it. */
-int runtime_exec(const struct place *place, const char *below, char *const *command,
-                 struct error *err)
+/* What crun was told of the container's own process, with another command. */
+static int process_text(const struct place *place, const struct runtime_exec *exec, char **ret,
+                        struct error *err)
 {
-    bool is_crun = place->runtime == CONTAINER_RUNTIME_CRUN;
-    const char *const words[] = { "exec", is_crun ? place->id : "--cgroup", is_crun ? NULL : below,
-                                  is_crun ? NULL : place->id, NULL };
-    autostrv line = NULL;
-    int r = runtime_line(place, words, &line, err);
+    autofree char *text = NULL;
+    autojson config = NULL;
+    size_t length = 0;
+    int r = file_read(place->config, CONFIG_MAX_BYTES, &text, &length, err);
     if (r == 0)
-        r = add_all(&line, (const char *const *)command, err);
+        r = json_read(text, length, &config, err);
+    json_t *process = json_object_get(config, "process");
+    if (r == 0 && !process)
+        r = error_set(err, -EPROTO, "%s says nothing of a process", place->config);
     if (r < 0)
         return r;
-    (void)execvp(line[0], line);
-    return error_errno(err, -errno, "%s", line[0]);
+    if (json_object_set_new(process, "args", json_from_strv(exec->command)) < 0)
+        return error_set(err, -EINVAL, "a command for crun has to be UTF-8");
+    if (json_object_set_new(process, "terminal", json_boolean(exec->tty)) < 0 ||
+        (exec->has_foreign_streams &&
+         json_object_set_new(process, "user", json_pack("{s:i, s:i}", "uid", 0, "gid", 0)) < 0))
+        return error_oom(err);
+    return json_write(process, ret, err);
+}
+
+static int add_process(const struct place *place, const struct runtime_exec *exec, char ***words,
+                       struct error *err)
+{
+    autofree char *text = NULL;
+    int r = process_text(place, exec, &text, err);
+    if (r < 0)
+        return r;
+    autoclose int fd = process_input(text, strlen(text), err);
+    if (fd < 0)
+        return fd;
+    if (fcntl(fd, F_SETFD, 0) < 0)
+        return error_errno(err, -errno, "handing the runtime a process");
+    r = strv_addf(words, err, "--process=/proc/self/fd/%d", fd);
+    if (r == 0)
+        r = strv_add(words, place->id, err);
+    if (r == 0)
+        (void)take_fd(fd);
+    return r;
+}
+
+/* crun would run the command as root, under no profile of AppArmor and with new privileges; and it
+ * stays in the caller's cgroup. runc does as it should, but goes back to the container's cgroup, or
+ * one below it. */
+int runtime_exec_line(const struct place *place, const struct runtime_exec *exec, char ***ret,
+                      struct error *err)
+{
+    autostrv words = NULL;
+    int r = strv_add(&words, "exec", err);
+    if (r == 0 && place->runtime == CONTAINER_RUNTIME_CRUN)
+        r = add_process(place, exec, &words, err);
+    else {
+        if (r == 0 && exec->tty)
+            r = strv_add(&words, "--tty", err);
+        if (r == 0 && exec->below)
+            r = strv_addf(&words, err, "--cgroup=%s", exec->below);
+        if (r == 0)
+            r = strv_add(&words, place->id, err);
+        if (r == 0)
+            r = add_all(&words, (const char *const *)exec->command, err);
+    }
+    return r < 0 ? r : runtime_line(place, (const char *const *)words, ret, err);
 }
 
 /* What runs of a container is in the cgroup of its service, or in a scope that has been ended.

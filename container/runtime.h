@@ -22,11 +22,22 @@ int runtime_start(const struct place *place, char *const *environment, struct er
 /* False between runtime_create() and runtime_start(). */
 bool runtime_is_started(const struct place *place);
 
-/* Becomes the command (ends with NULL) inside the running container, as the container's user and
- * with its rights, in the caller's cgroup, which is the one of this name below the container's.
- * Returns only on failure. */
-int runtime_exec(const struct place *place, const char *below, char *const *command,
-                 struct error *err);
+/* What is executed inside the running container, with the container's rights, variables and
+ * directory. */
+struct runtime_exec {
+    char *const *command; /* ends with NULL */
+    const char *below; /* the caller's cgroup, by its name below the container's; NULL: another */
+    bool tty;          /* allocate a terminal */
+    /* crun gives what are stdin, stdout and stderr to the user inside, but for terminals: that may
+     * be a file of somebody's, or the machine's /dev/null. Whoever cannot put others in their place
+     * says this, and the command is root's inside. runc's is the container's user's anyway. */
+    bool has_foreign_streams;
+};
+
+/* The line that executes it. For crun a descriptor stays open, which the program inherits. Caller
+ * frees with strv_free(). */
+int runtime_exec_line(const struct place *place, const struct runtime_exec *exec, char ***ret,
+                      struct error *err);
 
 /* Kills what still runs of it, and removes its state. A scope of the container's has ended before.
  * That there is no container is success. */

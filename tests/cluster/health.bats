@@ -71,6 +71,14 @@ no_probe_runs() {
     wait_for 10 'it is healthy again' health_is seen healthy
 }
 
+@test "a check has the container's user, groups and directory, and gives him nothing of the machine's" {
+    # shellcheck disable=SC2016  # the shell inside expands it
+    container mine User=7:8 GroupAdd=42 WorkingDir=/proc 'HealthCmd=test "$(id -u):$(id -G):$(pwd)" = "7:8 42:/proc"'
+    wait_for 10 'it is healthy' health_is mine healthy
+    [ "$(node_run node1 stat -c %u:%g /dev/null)" = 0:0 ]
+    node_run node1 timeout 30 musterctl destroy mine.service
+}
+
 store_has_revision() {
     [ "$(etcd_revision)" = "$1" ]
 }

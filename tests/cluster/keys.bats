@@ -89,6 +89,7 @@ gone() {
     node_journal node1 --output=cat --unit=process.service >"$BATS_TEST_TMPDIR/said"
     grep -x 'in /tmp' "$BATS_TEST_TMPDIR/said"
     [ "$(inside process.service hostname)" = inner ]
+    [ "$(inside process.service pwd)" = /tmp ]
     grep -x A=process "$BATS_TEST_TMPDIR/said"
     grep -x FROM_FILE=yes "$BATS_TEST_TMPDIR/said"
     grep -x FROM_SERVICE=handed-on "$BATS_TEST_TMPDIR/said"
@@ -103,6 +104,7 @@ gone() {
     run ! inside readonly.service touch /new
     inside readonly.service touch /run/new /tmp/new /var/tmp/new
     inside readonly.service grep -x $'NoNewPrivs:\t1' /proc/1/status
+    inside readonly.service grep -x $'NoNewPrivs:\t1' /proc/self/status
     [ "$(inside readonly.service cat /proc/meminfo)" = '' ]
     inside readonly.service sh -c 'grep " /dev/shm tmpfs .*size=2048k" /proc/mounts'
     # CAP_SYS_NICE is 23, CAP_MKNOD 27
