@@ -11,19 +11,32 @@ BENCH_container='container.start.crun_ratio container.start.podman_ratio contain
 CONTAINER_ROUNDS=${CONTAINER_ROUNDS:-15}
 CONTAINER_IMAGE=oci:/var/lib/muster/images/busybox:latest
 
-# Prints the microseconds that each start took; $4 ends what $3 began. {} is the round.
+# container_times START END [START END]…: the microseconds that each start took, a line for each round; its END
+# ends what it began. In turn, so that whatever else the machine does meets all alike. {} is the round.
 # shellcheck disable=SC2016  # the node's shell expands it
 CONTAINER_LOOP='
-    for ((i = 1; i <= $1; i++)); do
-        began=$(date +%s%N)
-        eval "${2//\{\}/$i}" >/dev/null || exit
-        ended=$(date +%s%N)
-        echo "$(((ended - began) / 1000))"
-        eval "${3//\{\}/$i}" >/dev/null 2>&1 || exit
+    rounds=$1
+    shift
+    for ((i = 1; i <= rounds; i++)); do
+        for ((one = 1; one < $#; one += 2)); do
+            start=${!one} end=$((one + 1))
+            end=${!end}
+            began=$(date +%s%N)
+            eval "${start//\{\}/$i}" >/dev/null || exit
+            ended=$(date +%s%N)
+            printf "%s " "$(((ended - began) / 1000))"
+            eval "${end//\{\}/$i}" >/dev/null 2>&1 || exit
+        done
+        echo
     done'
 
 container_times() {
-    node_run node1 bash -c "$CONTAINER_LOOP" loop "$CONTAINER_ROUNDS" "$1" "$2"
+    node_run node1 bash -c "$CONTAINER_LOOP" loop "$CONTAINER_ROUNDS" "$@"
+}
+
+# container_median NUMBER TIMES: of that column.
+container_median() {
+    awk -v column="$1" '{ print $column }' <<<"$2" | median
 }
 
 container_template() {
@@ -79,16 +92,18 @@ container_podman_load() {
 }
 
 bench_container() {
-    local muster crun podman
+    local times muster crun podman
     # shellcheck disable=SC2086  # a list of names
     packages_install $PACKAGES_BENCH >&2 || return
     bench_cluster 1 10 || return
     container_load && container_bundle || return
     figure container.helpers "$(container_helpers)" processes
     node_run node1 systemctl stop measured@1.service || return
-    muster=$(container_times 'systemctl start measured@{}.service' 'systemctl stop measured@{}.service' | median) || return
-    crun=$(container_times 'crun --cgroup-manager=disabled run --detach --bundle /run/bundle alone{}' \
-        'crun --cgroup-manager=disabled delete --force alone{}' | median) || return
+    times=$(container_times 'systemctl start measured@{}.service' 'systemctl stop measured@{}.service' \
+        'crun --cgroup-manager=disabled run --detach --bundle /run/bundle alone{}' \
+        'crun --cgroup-manager=disabled delete --force alone{}') || return
+    muster=$(container_median 1 "$times")
+    crun=$(container_median 2 "$times")
     remark "container.start: medians of $CONTAINER_ROUNDS rounds, microseconds: muster $muster, crun $crun"
     figure container.start.crun_ratio "$(awk -v a="$muster" -v b="$crun" 'BEGIN { printf "%.2f", a / b }')" x
     container_podman_load || return
