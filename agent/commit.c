@@ -304,34 +304,40 @@ static bool is_too_big(const struct commit *commit)
            commit->bytes > COMMIT_BYTES_MAX;
 }
 
+static int add_all(const struct commit_context *context, struct commit *commit,
+                   const struct action *actions, size_t count, struct error *err)
+{
+    const bool was_empty = commit->op_count == 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct action *action = &actions[i];
+        if (!add(context, commit, action))
+            return error_set(err, -EINVAL, "action %s for %s cannot be written",
+                             action_kind_name(action->kind),
+                             action->unit      ? action->unit
+                             : action->rollout ? action->rollout
+                                               : action->role);
+        if (is_too_big(commit) && (i > 0 || !was_empty))
+            return 1;
+    }
+    return 0;
+}
+
 int commit_add(const struct commit_context *context, struct commit *commit,
-               const struct action *action, struct error *err)
+               const struct action *actions, size_t count, struct error *err)
 {
     const size_t compare_count = commit->compare_count;
     const size_t op_count = commit->op_count;
+    const size_t bytes = commit->bytes;
     const bool is_once = commit->is_once;
-    if (!add(context, commit, action))
-        return error_set(err, -EINVAL, "action %s for %s cannot be written",
-                         action_kind_name(action->kind),
-                         action->unit      ? action->unit
-                         : action->rollout ? action->rollout
-                                           : action->role);
-    if (op_count == 0 || !is_too_big(commit))
-        return 0;
-    /* The action is for another one; its strings stay until the end. */
+    int r = add_all(context, commit, actions, count, err);
+    if (r != 1)
+        return r;
+    /* They are for another one; their strings stay until the end. */
     commit->compare_count = compare_count;
     commit->op_count = op_count;
+    commit->bytes = bytes;
     commit->is_once = is_once;
     return 1;
-}
-
-/* Each compares unit, assignment and state, and has three ops; presences and the first new
- * assignment are compared once. */
-bool commit_has_room(const struct commit *commit, size_t moves)
-{
-    enum { EACH = 3, ONCE = 3 };
-    return commit->compare_count + EACH * moves + ONCE <= KV_TXN_OPS_MAX &&
-           commit->op_count + EACH * moves <= KV_TXN_OPS_MAX;
 }
 
 void commit_done(struct commit *commit)

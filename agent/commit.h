@@ -29,7 +29,7 @@ struct commit {
     size_t op_count;
     char **strings; /* owns the keys and values above */
     size_t string_count;
-    size_t bytes; /* of them */
+    size_t bytes; /* of those that are in it */
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
 };
 
@@ -42,12 +42,10 @@ struct commit_context {
 /* An empty transaction that compares the epoch. */
 int commit_begin(const struct commit_context *context, struct commit *commit, struct error *err);
 
-/* Adds one action: 0; or 1 and nothing added if it does not fit any more. */
+/* Adds actions that the store must get at once: 0; or 1 and nothing added if they do not fit any
+ * more, or not even alone. A single one always fits an empty transaction. */
 int commit_add(const struct commit_context *context, struct commit *commit,
-               const struct action *action, struct error *err);
-/* Whether so many moves of units to one machine from one other still fit; into an empty one 40 do.
- */
-bool commit_has_room(const struct commit *commit, size_t moves);
+               const struct action *actions, size_t count, struct error *err);
 void commit_done(struct commit *commit);
 
 #endif

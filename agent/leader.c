@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kvclient/kv_mirror.h"
+#include "scheduler/blocks.h"
 #include "scheduler/plan.h"
 
 enum {
@@ -137,40 +138,50 @@ static void log_action(const struct leader *leader, const struct action *action)
               reason ? reason : "");
 }
 
-/* How many actions the store must get at once, with the next. */
-static size_t count_joined(const struct leader *leader)
+/* Fills an empty transaction from a block that is too large for any. Its units come to the same
+ * machine none the less: should the rest be refused, the next plan has it join these. */
+static int add_part(const struct leader *leader, const struct commit_context *context,
+                    struct commit *commit, size_t *count, struct error *err)
 {
-    size_t i = leader->next_action + 1;
-    while (i < leader->plan->count && leader->plan->actions[i].is_joined)
-        i++;
-    return i - leader->next_action;
+    const struct action *head = &leader->plan->actions[leader->next_action];
+    size_t added = 0;
+    int r = 0;
+    while (r == 0 && added < *count) {
+        r = commit_add(context, commit, &head[added], 1, err);
+        added += r == 0;
+    }
+    log_warning("leader: no transaction has room for %zu actions that belong together, from %s %s "
+                "on; writing %zu of them first",
+                *count, action_kind_name(head->kind), head->unit ? head->unit : "", added);
+    *count = added;
+    return r < 0 ? r : 0;
 }
 
-/* May the transaction have the next action, too? */
-static bool takes_next(const struct leader *leader, size_t first, const struct commit *commit)
+/* Adds the block that comes next: 1 and nothing added if it is for another transaction. */
+static int add_next(struct leader *leader, const struct commit_context *context,
+                    struct commit *commit, struct error *err)
 {
-    const struct action *action = &leader->plan->actions[leader->next_action];
-    if (action->is_joined || leader->next_action == first)
-        return true;
-    size_t joined = count_joined(leader);
-    return !leader->one_at_a_time && (joined == 1 || commit_has_room(commit, joined));
+    const struct action *head = &leader->plan->actions[leader->next_action];
+    size_t count = block_length(leader->plan, leader->next_action);
+    int r = commit_add(context, commit, head, count, err);
+    if (r == 1 && commit->op_count == 0)
+        r = add_part(leader, context, commit, &count, err);
+    if (r != 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        log_action(leader, &head[i]);
+    leader->next_action += count;
+    return 0;
 }
 
-/* Fills a transaction with as many of the plan's next actions as fit. */
+/* Fills a transaction with as many of the plan's next blocks as fit. */
 static int fill(struct leader *leader, const struct commit_context *context, struct commit *commit,
                 struct error *err)
 {
     int r = commit_begin(context, commit, err);
-    size_t first = leader->next_action;
     while (r == 0 && leader->next_action < leader->plan->count &&
-           takes_next(leader, first, commit)) {
-        const struct action *action = &leader->plan->actions[leader->next_action];
-        r = commit_add(context, commit, action, err);
-        if (r == 0) {
-            log_action(leader, action);
-            leader->next_action++;
-        }
-    }
+           (commit->op_count == 0 || !leader->one_at_a_time))
+        r = add_next(leader, context, commit, err);
     return r < 0 ? r : 0;
 }
 
@@ -237,33 +248,6 @@ static void send_more(struct leader *leader)
 
 /* --- planning --- */
 
-static int compare_machines(const void *a, const void *b)
-{
-    const struct action *one = a;
-    const struct action *other = b;
-    int r = strcmp(one->machine, other->machine);
-    return r != 0 ? r : strcmp(one->unit, other->unit);
-}
-
-static bool is_sortable(const struct action *action)
-{
-    return action->kind == ACTION_ASSIGN || action->kind == ACTION_DROP;
-}
-
-/* What is for one machine goes together, so that its registration is compared once and its watch
- * told once. Only among neighbours of one kind: the order of kinds has its reasons. */
-static void sort_by_machine(struct plan *plan)
-{
-    for (size_t from = 0; from < plan->count;) {
-        size_t to = from + 1;
-        while (to < plan->count && plan->actions[to].kind == plan->actions[from].kind)
-            to++;
-        if (is_sortable(&plan->actions[from]))
-            qsort(&plan->actions[from], to - from, sizeof(*plan->actions), compare_machines);
-        from = to;
-    }
-}
-
 /* Machines come and go, and so do those with the shortest lease. */
 static void judge_shortest(struct leader *leader)
 {
@@ -298,7 +282,7 @@ static void make_plan(struct leader *leader)
     leader->phase = LEADER_COMMITTING;
     leader->next_action = 0;
     leader->refused = false;
-    sort_by_machine(leader->plan);
+    blocks_sort(leader->plan);
     send_more(leader);
 }
 

@@ -4,6 +4,7 @@ libscheduler_a_SOURCES = \
 	scheduler/arrivals.c scheduler/arrivals.h \
 	scheduler/bag.c scheduler/bag.h \
 	scheduler/bits.c scheduler/bits.h \
+	scheduler/blocks.c scheduler/blocks.h \
 	scheduler/brake.c scheduler/brake.h \
 	scheduler/budget.c scheduler/budget.h \
 	scheduler/drain.c \
@@ -58,6 +59,10 @@ fuzz_records_LDADD = $(SCHED_LIBS)
 fuzz_records_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 EXTRA_DIST += tests/fuzz/corpus/fuzz-records
+
+check_PROGRAMS += test-sched-blocks
+test_sched_blocks_SOURCES = tests/unit/test-sched-blocks.c tests/unit/harness.h
+test_sched_blocks_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-golden
 test_sched_golden_SOURCES = tests/unit/test-sched-golden.c tests/unit/sched_feed.c \

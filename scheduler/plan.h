@@ -45,7 +45,7 @@ struct action {
     enum move_cause cause : 8;     /* of a release */
     enum verdict_kind verdict : 8; /* VERDICT */
     enum desired desired : 8;      /* UPDATE */
-    bool is_joined : 1;            /* it is written with the action before it, or neither is */
+    bool is_joined : 1;            /* written with the one before it, or neither is: blocks.h */
 
     /* action_reason() makes words of these. */
     uint8_t wishes;          /* where a machine was chosen: which it fulfils, as of place.h */

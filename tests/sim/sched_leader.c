@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "scheduler/blocks.h"
 #include "tests/sim/sched.h"
 
 /* --- writes of the leader --- */
@@ -166,6 +167,7 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
     assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
     sim_check_plan(sim, plan);
     *ret_wake_ms = plan->wake_ms;
+    blocks_sort(plan);
     for (size_t i = 0; i < plan->count;) {
         if (!calm && sim_dice(sim, 8) == 0)
             sim_disturb(sim);
@@ -173,9 +175,7 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
             sim_new_leader(sim);
             break;
         }
-        size_t end = i + 1;
-        while (end < plan->count && plan->actions[end].is_joined)
-            end++;
+        const size_t end = i + block_length(plan, i);
         bool lands = all_guards_hold(sim, &plan->actions[i], end - i);
         sim_require(sim, lands || !calm, "a guard fails though nothing changed",
                     action_kind_name(plan->actions[i].kind));

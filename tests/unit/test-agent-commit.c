@@ -29,7 +29,7 @@ static struct action assign(const char *unit, const char *machine, int64_t assig
 
 static int add(struct commit *commit, const struct action *action)
 {
-    return commit_add(&context, commit, action, NULL);
+    return commit_add(&context, commit, action, 1, NULL);
 }
 
 static int count_compares(const struct commit *commit, const char *key)
@@ -117,13 +117,45 @@ static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
     action.from_assignment_mod = 4;
     action.from_state_mod = 5;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
-    assert_true(commit_has_room(&commit, UNITS));
     for (int i = 0; i < UNITS; i++) {
         assert_int_equal(strv_addf(&names, NULL, "u%d.service", i), 0);
         action.unit = names[i];
         assert_int_equal(add(&commit, &action), 0);
     }
-    assert_false(commit_has_room(&commit, 2));
+    commit_done(&commit);
+}
+
+/* Each comes from a machine of its own, whose presence is compared. */
+static void what_belongs_together_is_added_whole_or_not_at_all(void **state)
+{
+    enum { UNITS = 32, FIT = 31 };
+    struct action first = assign("first.service", M2, 9);
+    struct action moves[UNITS];
+    autostrv names = NULL;
+    struct commit commit;
+    (void)state;
+    for (size_t i = 0; i < UNITS; i++) {
+        assert_int_equal(strv_addf(&names, NULL, "u%zu.service", i), 0);
+        assert_int_equal(strv_addf(&names, NULL, "%032zu", i), 0);
+        moves[i] = assign(names[2 * i], M1, 0);
+        moves[i].kind = ACTION_MOVE;
+        moves[i].from_machine = names[2 * i + 1];
+        moves[i].from_assignment_mod = 4;
+        moves[i].from_state_mod = 5;
+        moves[i].from_registration = 0;
+    }
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(commit_add(&context, &commit, moves, UNITS, NULL), 1);
+    assert_int_equal(commit.op_count, 0);
+    assert_int_equal(commit_add(&context, &commit, moves, FIT, NULL), 0);
+    commit_done(&commit);
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(add(&commit, &first), 0);
+    const size_t bytes = commit.bytes;
+    assert_int_equal(commit_add(&context, &commit, moves, FIT, NULL), 1);
+    assert_int_equal(commit.op_count, 1);
+    assert_int_equal(commit.compare_count, 4);
+    assert_int_equal(commit.bytes, bytes);
     commit_done(&commit);
 }
 
@@ -158,6 +190,7 @@ int main(void)
         cmocka_unit_test(new_assignments_are_not_written_twice),
         cmocka_unit_test(a_transaction_takes_as_many_assignments_as_it_has_compares_for),
         cmocka_unit_test(forty_units_leave_a_lost_machine_in_one_transaction),
+        cmocka_unit_test(what_belongs_together_is_added_whole_or_not_at_all),
         cmocka_unit_test(what_would_be_too_many_bytes_is_left_for_the_next),
     };
     return cmocka_run_group_tests_name("agent/commit", tests, NULL, NULL);

@@ -391,28 +391,115 @@ static int64_t assigned_at(struct world *world, int group, int member)
     return a ? a->mod_revision : b->mod_revision;
 }
 
-/* Of many groups some would lie across the end of a transaction. */
+/* All follow the member that is called head. */
+static void launch_group(struct world *world, int group, int members, int head)
+{
+    autofree char *text = text_format("[Service]\nExecStart=/bin/sleep 1\n[X-Fleet]\n"
+                                      "MachineOf=g%d@%d.service\n",
+                                      group, head);
+    for (int member = 0; member < members; member++) {
+        autofree char *name = text_format("g%d@%d.service", group, member);
+        launch_text(world, name, member != head ? text : "[Service]\nExecStart=/bin/sleep 1\n");
+    }
+}
+
+static void assert_written_at_once(struct world *world, int group, int members)
+{
+    for (int member = 1; member < members; member++)
+        assert_int_equal(assigned_at(world, group, member), assigned_at(world, group, 0));
+}
+
+/* Of many groups some would lie across the end of a transaction. The head is the first to be
+ * planned, and not by name the first. */
 static void a_group_is_written_at_once(void **state)
 {
     enum { GROUPS = 20, MEMBERS = 13 };
     struct world *world = *state;
     join(world, M1);
     join(world, M2);
-    for (int group = 0; group < GROUPS; group++) {
-        autofree char *text = text_format("[Service]\nExecStart=/bin/sleep 1\n[X-Fleet]\n"
-                                          "MachineOf=g%d@0.service\n",
-                                          group);
-        for (int member = 0; member < MEMBERS; member++) {
-            autofree char *name = text_format("g%d@%d.service", group, member);
-            launch_text(world, name, member > 0 ? text : "[Service]\nExecStart=/bin/sleep 1\n");
-        }
-    }
+    for (int group = 0; group < GROUPS; group++)
+        launch_group(world, group, MEMBERS, 9);
     lead(world);
     run_for(world, 300);
     for (int group = 0; group < GROUPS; group++)
-        for (int member = 1; member < MEMBERS; member++)
-            assert_int_equal(assigned_at(world, group, member), assigned_at(world, group, 0));
+        assert_written_at_once(world, group, MEMBERS);
     assert_true(assigned_at(world, 0, 0) != assigned_at(world, GROUPS - 1, 0));
+}
+
+/* On a machine that was forgotten, so it is lost, and no token is asked for. */
+static void assign_to_forgotten(struct world *world, int group, int member)
+{
+    autofree char *name = text_format("g%d@%d.service", group, member);
+    autofree char *machine = text_format("%016d%016d", group + 1, member);
+    autofree char *unit = store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0);
+    autofree char *key = store_key(PREFIX, STORE_KEY_ASSIGNMENT, machine, name, 0);
+    autofree char *value = NULL;
+    char blob[] = "c5782822c5782822c5782822c5782822c5782822c5782822c5782822c5782822";
+    const struct record_assignment record = {
+        .blob = blob,
+        .want = WANT_RUN,
+        .unit_revision = kv_memory_peek(world->store, unit)->mod_revision,
+        .failover = FAILOVER_AT_LEAST_ONCE,
+        .epoch = 1,
+        .reason = (char *)"",
+        .cause = (char *)"",
+    };
+    assert_int_equal(record_assignment_encode(&record, &value, NULL), 0);
+    (void)put(world, key, value);
+}
+
+/* Each unit was on a machine of its own, which nobody has seen since. */
+static void lose_group(struct world *world, int group, int members)
+{
+    launch_group(world, group, members, members - 1);
+    for (int member = 0; member < members; member++)
+        assign_to_forgotten(world, group, member);
+}
+
+static void lead_until_all_moved(struct world *world, int groups)
+{
+    lead(world);
+    for (int i = 0; i < 200; i++) {
+        autofree char *name = text_format("g%d@0.service", groups - 1);
+        autofree char *key = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M1, name, 0);
+        if (kv_memory_peek(world->store, key))
+            break;
+        run_for(world, 50);
+        (void)usleep(5000); /* the loop's timers are real */
+    }
+    run_for(world, 300);
+}
+
+/* The presence of each of their machines is compared, too, so both do not fit one transaction. */
+static void groups_of_many_lost_machines_are_written_at_once_each(void **state)
+{
+    enum { FIRST = 20, SECOND = 13 };
+    struct world *world = *state;
+    join(world, M1);
+    lose_group(world, 0, FIRST);
+    lose_group(world, 1, SECOND);
+    lead_until_all_moved(world, 2);
+    assert_written_at_once(world, 0, FIRST);
+    assert_written_at_once(world, 1, SECOND);
+    assert_true(assigned_at(world, 0, 0) != assigned_at(world, 1, 0));
+}
+
+static void a_group_too_large_for_any_transaction_is_written_in_two_and_hinders_nobody(void **state)
+{
+    enum { UNITS = 40 };
+    struct world *world = *state;
+    join(world, M1);
+    lose_group(world, 0, UNITS);
+    launch_group(world, 1, 2, 1);
+    lead_until_all_moved(world, 2);
+    int at_once = 0;
+    for (int member = 0; member < UNITS; member++)
+        at_once += assigned_at(world, 0, member) == assigned_at(world, 0, UNITS - 1);
+    assert_in_range(at_once, 30, UNITS - 1);
+    assert_written_at_once(world, 1, 2);
+    int64_t before = kv_memory_revision(world->store);
+    run_for(world, 1000);
+    assert_int_equal(kv_memory_revision(world->store), before);
 }
 
 /* Whether what was in flight has landed or not: the mirror shows it under the new epoch. */
@@ -537,6 +624,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_group_is_written_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(groups_of_many_lost_machines_are_written_at_once_each,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_group_too_large_for_any_transaction_is_written_in_two_and_hinders_nobody, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             of_several_in_flight_one_that_landed_unheard_doubles_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_in_flight_one_that_is_lost_is_written_anew,
