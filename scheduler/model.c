@@ -251,8 +251,9 @@ static int make_follows(struct model *model, struct unit *unit,
 static void follow(struct model *model, struct unit *unit, struct follow_set *set)
 {
     model_mark_peers(model, unit);
-    model_unfollow(unit);
+    model_unfollow(model, unit);
     unit->follows = set;
+    model->tie_count += unit_follow_count(unit);
     for (size_t i = 0; i < unit_follow_count(unit); i++)
         DL_APPEND(set->links[i].peer->followers, &set->links[i]);
 }

@@ -108,7 +108,9 @@ struct trouble {
 
     struct machine *kept;   /* that is kept for it; NULL: none */
     int64_t short_since_ms; /* since when it has found no place for want of room; 0: it does not */
-    bool is_listed;         /* in shorts of the model */
+    int64_t
+        waits_since_ms; /* since when it waits for others of its group to stop; 0: it does not */
+    bool is_listed;     /* in shorts of the model */
     struct unit *unit;
     struct trouble *short_prev, *short_next;
 };
@@ -241,6 +243,7 @@ struct model {
     struct rollout *rollouts;
     struct index index;
 
+    size_t tie_count;    /* lines of MachineOf= */
     size_t wanted_count; /* units that should be on some machine */
     size_t drain_count;
     struct brake brake;
@@ -283,7 +286,7 @@ struct placement *model_placement_get(struct model *model, struct machine *machi
 struct trouble *model_trouble_get(struct unit *unit);
 /* Frees it if there is none. */
 void model_trouble_trim(struct unit *unit);
-void model_unfollow(struct unit *unit);
+void model_unfollow(struct model *model, struct unit *unit);
 
 void model_free_machine(struct model *model, struct machine *machine);
 void model_free_unit(struct model *model, struct unit *unit);
@@ -319,7 +322,7 @@ void model_let_go(struct model *model, struct machine *machine);
 /* It lacks room: it is listed, since now if it was not short before. False: memory ran out. */
 bool model_is_short(struct model *model, struct unit *unit, int64_t now_ms);
 void model_unlist_short(struct model *model, struct trouble *trouble);
-/* It does not, or nobody wants it any more. */
+/* It does not, nor waits for others of its group; or nobody wants it any more. */
 void model_forget_short(struct model *model, struct unit *unit);
 
 /* --- small facts --- */

@@ -72,9 +72,11 @@ void model_unlist_short(struct model *model, struct trouble *trouble)
 
 void model_forget_short(struct model *model, struct unit *unit)
 {
-    if (!unit->trouble || unit->trouble->short_since_ms == 0)
+    struct trouble *trouble = unit->trouble;
+    if (!trouble || (trouble->short_since_ms == 0 && trouble->waits_since_ms == 0))
         return;
-    model_unlist_short(model, unit->trouble);
-    unit->trouble->short_since_ms = 0;
+    model_unlist_short(model, trouble);
+    trouble->short_since_ms = 0;
+    trouble->waits_since_ms = 0;
     model_trouble_trim(unit);
 }

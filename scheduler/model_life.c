@@ -69,8 +69,9 @@ struct unit *model_unit_get(struct model *model, const char *name, struct error 
     return u;
 }
 
-void model_unfollow(struct unit *unit)
+void model_unfollow(struct model *model, struct unit *unit)
 {
+    model->tie_count -= unit_follow_count(unit);
     for (size_t i = 0; i < unit_follow_count(unit); i++)
         DL_DELETE(unit->follows->links[i].peer->followers, &unit->follows->links[i]);
     free(unit->follows);
@@ -93,7 +94,7 @@ static void unit_done(struct model *model, struct unit *u)
     if (u->trouble && u->trouble->kept)
         model_let_go(model, u->trouble->kept);
     model_forget_short(model, u);
-    model_unfollow(u);
+    model_unfollow(model, u);
     index_group_put(model, u->group);
     shared_put(&model->blobs, u->blob);
     trouble_free(u->trouble);
@@ -119,7 +120,8 @@ void model_trouble_trim(struct unit *unit)
 {
     if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
         unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0 ||
-        unit->trouble->kept || unit->trouble->short_since_ms > 0)
+        unit->trouble->kept || unit->trouble->short_since_ms > 0 ||
+        unit->trouble->waits_since_ms > 0)
         return;
     trouble_free(unit->trouble);
     unit->trouble = NULL;
@@ -331,7 +333,7 @@ static void free_units(struct model *model)
         if (!units.slots[i])
             continue;
         free_placements(model, units.slots[i]);
-        model_unfollow(units.slots[i]); /* before any peer goes */
+        model_unfollow(model, units.slots[i]); /* before any peer goes */
     }
     for (size_t i = 0; i < units.room; i++)
         if (units.slots[i])

@@ -122,7 +122,7 @@ static void sweep_unit(struct model *model, struct unit *u)
     /* Deleted and gone from everywhere: it repels and follows nobody any more. */
     index_group_put(model, take_ptr(u->group));
     model_mark_peers(model, u);
-    model_unfollow(u);
+    model_unfollow(model, u);
     if (u->followers || unit_verdict_mod(u) > 0)
         return;
     (void)model_set_pending(model, u, false);

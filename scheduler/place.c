@@ -116,14 +116,14 @@ struct place place_find_slowly(struct model *model, const struct unit *unit)
 
 /* --- sets to avoid --- */
 
-/* What one unit avoids; mates: how many of its template would come along. */
-static void add_avoided(struct model *model, const struct unit *unit, unsigned int mates)
+/* What one unit avoids. matched: the patterns that match its name; mates: how many of its template
+ * would come along. */
+static void add_avoided(struct model *model, const struct unit *unit, struct pattern **matched,
+                        size_t count, unsigned int mates)
 {
     struct index *index = &model->index;
     const struct group *group = unit->group;
     unsigned int max = group->requirements->max_per_machine;
-    struct pattern **matched = NULL;
-    size_t count = index_matched(model, unit, &matched);
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
     for (size_t i = 0; i < count; i++) {
@@ -144,12 +144,12 @@ static const uint64_t *gather_avoided(struct model *model, const struct unit *un
     struct index *index = &model->index;
     const struct group *group = unit->group;
     struct pattern **matched = NULL;
-    if (index_matched(model, unit, &matched) == 0 && group->conflict_count == 0 &&
-        group->shut_count == 0 && group->requirements->max_per_machine == 0 &&
-        index->strange.size == 0)
+    size_t count = index_matched(model, unit, &matched);
+    if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 &&
+        group->requirements->max_per_machine == 0 && index->strange.size == 0)
         return NULL;
     memset(index->avoid, 0, index->words * sizeof(*index->avoid));
-    add_avoided(model, unit, 0);
+    add_avoided(model, unit, matched, count, 0);
     return index->avoid;
 }
 
@@ -528,8 +528,12 @@ static const uint64_t *gather_avoided_by_all(struct model *model, const struct p
 {
     struct index *index = &model->index;
     memset(index->avoid, 0, index->words * sizeof(*index->avoid));
-    for (size_t i = 0; i < party->count; i++)
-        add_avoided(model, party->members[i], mates_coming(party, party->members[i]));
+    for (size_t i = 0; i < party->count; i++) {
+        const struct unit *unit = party->members[i];
+        struct pattern **matched = NULL;
+        size_t count = index_matched(model, unit, &matched);
+        add_avoided(model, unit, matched, count, mates_coming(party, unit));
+    }
     return index->avoid;
 }
 

@@ -432,7 +432,7 @@ static bool passes_marks_on(const struct unit *unit)
 
 static void mark_ties(struct model *model)
 {
-    for (size_t i = 0; i < model->marked_unit_count; i++) { /* which grows */
+    for (size_t i = 0; model->tie_count > 0 && i < model->marked_unit_count; i++) { /* it grows */
         const struct unit *unit = model->marked_units[i];
         if (!unit_is_tied(unit) || !passes_marks_on(unit))
             continue;

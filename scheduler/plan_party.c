@@ -17,6 +17,8 @@
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
+enum { WAITS_LONG_MS = 10000 };
+
 enum member_status {
     MEMBER_INVALID = 0,
     MEMBER_WANTS, /* it is nowhere, or on a lost machine, or it has stopped where it was */
@@ -384,8 +386,30 @@ static void join(struct gathering *g, struct unit *unit)
 
 /* --- all of it --- */
 
-/* Who is nowhere is told what it waits for, unless that is about to be known; who moves has been
- * told. */
+/* A unit takes its time to stop, and whoever waits for a start is not to give up meanwhile. */
+static bool waits_long(struct step *step, struct unit *unit)
+{
+    struct trouble *trouble = model_trouble_get(unit);
+    if (!trouble) {
+        step->failed = true;
+        return false;
+    }
+    if (trouble->waits_since_ms == 0)
+        trouble->waits_since_ms = step->clock->now_ms;
+    if (step->clock->now_ms >= trouble->waits_since_ms + WAITS_LONG_MS)
+        return true;
+    unit->revisit = true;
+    step_wake_at(step, trouble->waits_since_ms + WAITS_LONG_MS);
+    return false;
+}
+
+static bool is_worth_a_word(struct gathering *g, struct unit *unit, struct machine *machine)
+{
+    enum machine_status status = step_machine_status(g->step, machine);
+    return status == MACHINE_HELD || (status == MACHINE_PRESENT && waits_long(g->step, unit));
+}
+
+/* Who is nowhere is told what it waits for, if that lasts; who moves has been told. */
 static void wait_for_others(struct gathering *g, struct unit *unit)
 {
     size_t i = 0;
@@ -393,7 +417,7 @@ static void wait_for_others(struct gathering *g, struct unit *unit)
     while (g->members[i].status != MEMBER_WAITS)
         i++;
     if (g->members[index_of(&g->party, unit)].home ||
-        step_machine_status(g->step, g->members[i].home->key.machine) == MACHINE_ABSENT)
+        !is_worth_a_word(g, unit, g->members[i].home->key.machine))
         return;
     autotext words = { 0 };
     text_addf(&words, "waits for %s of its group, which is still on ", g->party.members[i]->name);
@@ -420,11 +444,9 @@ static void stay_out(struct gathering *g, struct unit *unit)
     step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
 }
 
-bool step_party(struct step *step, struct unit *unit)
+static bool decide_tied(struct step *step, struct unit *unit)
 {
     struct gathering g = { .step = step };
-    if (!unit_is_tied(unit))
-        return false;
     party_gather(unit, &g.party);
     if (g.party.count == 1 && !unit->follows)
         return false;
@@ -438,6 +460,12 @@ bool step_party(struct step *step, struct unit *unit)
     else
         place_all(&g);
     return true;
+}
+
+/* Most units are tied to none, and go their way at once. */
+bool step_party(struct step *step, struct unit *unit)
+{
+    return unit_is_tied(unit) && decide_tied(step, unit);
 }
 
 const struct unit *step_party_never(struct step *step, const struct placement *p)
