@@ -456,18 +456,24 @@ static void lose_group(struct world *world, int group, int members)
         assign_to_forgotten(world, group, member);
 }
 
-static void lead_until_all_moved(struct world *world, int groups)
+static bool is_on_first_machine(struct world *world, int group, int members)
 {
-    lead(world);
-    for (int i = 0; i < 200; i++) {
-        autofree char *name = text_format("g%d@0.service", groups - 1);
+    for (int member = 0; member < members; member++) {
+        autofree char *name = text_format("g%d@%d.service", group, member);
         autofree char *key = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M1, name, 0);
-        if (kv_memory_peek(world->store, key))
-            break;
+        if (!kv_memory_peek(world->store, key))
+            return false;
+    }
+    return true;
+}
+
+static void wait_until_moved(struct world *world, int group, int members)
+{
+    for (int i = 0; i < 400 && !is_on_first_machine(world, group, members); i++) {
         run_for(world, 50);
         (void)usleep(5000); /* the loop's timers are real */
     }
-    run_for(world, 300);
+    assert_true(is_on_first_machine(world, group, members));
 }
 
 /* The presence of each of their machines is compared, too, so both do not fit one transaction. */
@@ -478,7 +484,9 @@ static void groups_of_many_lost_machines_are_written_at_once_each(void **state)
     join(world, M1);
     lose_group(world, 0, FIRST);
     lose_group(world, 1, SECOND);
-    lead_until_all_moved(world, 2);
+    lead(world);
+    wait_until_moved(world, 0, FIRST);
+    wait_until_moved(world, 1, SECOND);
     assert_written_at_once(world, 0, FIRST);
     assert_written_at_once(world, 1, SECOND);
     assert_true(assigned_at(world, 0, 0) != assigned_at(world, 1, 0));
@@ -491,7 +499,9 @@ static void a_group_too_large_for_any_transaction_is_written_in_two_and_hinders_
     join(world, M1);
     lose_group(world, 0, UNITS);
     launch_group(world, 1, 2, 1);
-    lead_until_all_moved(world, 2);
+    lead(world);
+    wait_until_moved(world, 0, UNITS);
+    run_for(world, 300);
     int at_once = 0;
     for (int member = 0; member < UNITS; member++)
         at_once += assigned_at(world, 0, member) == assigned_at(world, 0, UNITS - 1);
