@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { TTL_MIN_MS = 2000 };
-
 void contact_begin(struct contact *contact, int64_t sent_ms, int64_t now_ms)
 {
     /* Whatever ended before the answer came has been seen by nobody. */
@@ -62,5 +60,5 @@ int64_t contact_since(const struct contact *contact, int64_t silence_ms, int64_t
 
 int64_t contact_harmless_ms(int64_t ttl_ms)
 {
-    return (ttl_ms > TTL_MIN_MS ? ttl_ms : TTL_MIN_MS) * 3 / 5;
+    return (ttl_ms > CONTACT_TTL_MIN_MS ? ttl_ms : CONTACT_TTL_MIN_MS) * 3 / 5;
 }

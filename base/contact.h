@@ -16,6 +16,8 @@
 
 enum {
     CONTACT_SILENCES = 8,
+    /* No lease is shorter: who sets musterd up is refused less (base/settings.h). */
+    CONTACT_TTL_MIN_MS = 2000,
     /* Shorter ones mean nothing to anybody: no lease is that short. */
     CONTACT_SILENCE_MIN_MS = 1000,
     /* Longer ones mean something to all: the store was away. The election of a leader inside of it
@@ -47,7 +49,8 @@ int64_t contact_since(const struct contact *contact, int64_t silence_ms, int64_t
 /*
  * The longest silence in which no lease of this TTL can have ended. Its holder keeps it alive every
  * TTL/3, so one that begins just before it would do so again is survived for 2/3 of the TTL; what
- * is left of that, a fifteenth of the TTL, is for a holder who is late. No TTL is below 2 s.
+ * is left of that, a fifteenth of the TTL, is for a holder who is late. A TTL below the least
+ * is taken for that.
  */
 int64_t contact_harmless_ms(int64_t ttl_ms);
 

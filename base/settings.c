@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/contact.h"
 #include "base/file.h"
 #include "base/text.h"
 
 enum { FILE_MAX_BYTES = 256 * 1024 };
-enum { TTL_MIN_MS = 2000, TTL_MAX_MS = 3600000 };
+enum { TTL_MAX_MS = 3600000 };
 
 /* The value without the quotes that may stand around it. */
 static char *unquote(char *value)
@@ -67,7 +68,7 @@ int setting_read_ttl(const char *value, int64_t *ret_ms, struct error *err)
     int r = text_parse_duration_ms(value, &ttl_ms, err);
     if (r < 0)
         return r;
-    if (ttl_ms < TTL_MIN_MS || ttl_ms > TTL_MAX_MS || ttl_ms % 1000)
+    if (ttl_ms < CONTACT_TTL_MIN_MS || ttl_ms > TTL_MAX_MS || ttl_ms % 1000)
         return error_set(err, -EINVAL, "%s is not a whole number of seconds from 2s to 1h", value);
     *ret_ms = ttl_ms;
     return 0;

@@ -11,7 +11,7 @@
  * silence between two proofs is one in which a lease may have ended (contact_harmless_ms). Less
  * often would be cheaper, and each hiccup of the store would cost a leader what it knows of others.
  */
-enum { RETRY_MIN_MS = 100, JUDGED_MIN_MS = 2000 };
+enum { RETRY_MIN_MS = 100 };
 
 static int64_t max64(int64_t a, int64_t b)
 {
@@ -51,7 +51,7 @@ void keeper_init(struct keeper *keeper, int64_t ttl_ms)
 
 void keeper_judge(struct keeper *keeper, int64_t ttl_ms)
 {
-    int64_t asked_ms = ttl_ms > 0 ? max64(ttl_ms, JUDGED_MIN_MS) : keeper->ttl_ms;
+    int64_t asked_ms = ttl_ms > 0 ? max64(ttl_ms, CONTACT_TTL_MIN_MS) : keeper->ttl_ms;
     int64_t before_ms = proof_period_ms(keeper);
     keeper->judged_ttl_ms = min64(asked_ms, keeper->ttl_ms);
     keeper->proof_due_ms -= max64(0, before_ms - proof_period_ms(keeper));
