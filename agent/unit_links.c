@@ -114,8 +114,7 @@ int unit_links_make(const struct unit_dirs *dirs, const char *name, char *const 
     }
     if (r < 0)
         return r;
-    if (ret_taken)
-        *ret_taken = taken.length ? text_take(&taken) : NULL;
+    *ret_taken = taken.length ? text_take(&taken) : NULL;
     return count;
 }
 

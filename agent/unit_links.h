@@ -13,7 +13,7 @@
 /* Makes these (NULL: none) and removes others of the unit. Left out are those to targets that the
  * machine itself has, such as multi-user.target, since what starts at boot is the cluster's to say,
  * and what another has: aliases that are names of other units, the machine's or ours. Those last
- * are told in *ret_taken, with ", " between (NULL: none, else the caller's; ret_taken may be NULL).
+ * are told in *ret_taken, with ", " between (NULL: none, else the caller's).
  * Gives how many there are; systemd sees them when it reads its files next. */
 int unit_links_make(const struct unit_dirs *dirs, const char *name, char *const *links,
                     char **ret_taken, struct error *err);
