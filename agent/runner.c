@@ -163,6 +163,7 @@ static void container_words_done(struct container_words *words)
     free(words->addresses);
     free(words->ports);
 }
+#define autocontainer_words __attribute__((cleanup(container_words_done))) struct container_words
 
 static int describe_container(const struct entry *entry, struct container_words *ret,
                               struct error *err)
@@ -177,7 +178,7 @@ static int describe_container(const struct entry *entry, struct container_words 
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
-    __attribute__((cleanup(container_words_done))) struct container_words container = { 0 };
+    autocontainer_words container = { 0 };
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
     bool gone = !entry->installed;

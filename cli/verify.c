@@ -158,6 +158,7 @@ static void scene_done(struct scene *scene)
         (void)rmdir(scene->directory);
     strv_free(scene->argv);
 }
+#define autoscene __attribute__((cleanup(scene_done))) struct scene
 
 /* A container's unit is what muster makes of it; the helper need not be on this machine. Any other
  * goes to systemd as it is, and so do numbers of lines. */
@@ -235,7 +236,7 @@ static int run(char **argv, char **ret, struct error *err)
 int verify_units(const struct verify_unit *units, size_t count, struct verify_report *ret,
                  struct error *err)
 {
-    __attribute__((cleanup(scene_done))) struct scene scene = { 0 };
+    autoscene scene = { 0 };
     autofree bool *has_lines = calloc(count + 1, sizeof(*has_lines));
     autofree char *output = NULL;
     *ret = (struct verify_report){ 0 };
