@@ -23,7 +23,9 @@ libbase_a_SOURCES = \
 # Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CURL_LIBS) $(SYSTEMD_LIBS) $(CRYPTO_LIBS) $(EV_LIBS) -lm
 
-check_PROGRAMS += test-base-text test-base-json test-base-loop test-base-settings
+check_PROGRAMS += test-base-text test-base-json test-base-loop test-base-settings test-base-base64
+test_base_base64_SOURCES = tests/unit/test-base-base64.c tests/unit/harness.h
+test_base_base64_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_settings_SOURCES = tests/unit/test-base-settings.c tests/unit/harness.h
 test_base_settings_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_text_SOURCES = tests/unit/test-base-text.c tests/unit/harness.h
