@@ -3,51 +3,23 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
-#include "base/text.h"
-
-static int digit_value(char c)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *p = c ? strchr(alphabet, c) : NULL;
-    return p ? (int)(p - alphabet) : -1;
-}
 
 int encoding_base64_decode(const char *text, char **ret, size_t *ret_length, struct error *err)
 {
-    autofree char *bytes = malloc(strlen(text) / 4 * 3 + 4);
-    if (!bytes)
+    autofree char *digits = malloc(strlen(text) + 1);
+    if (!digits)
         return error_oom(err);
     size_t length = 0;
-    unsigned digits = 0, padding = 0;
-    uint32_t group = 0;
-    for (const char *p = text; *p; p++) {
-        if (*p == '\n' || *p == '\r')
-            continue;
-        int value = *p == '=' ? 0 : digit_value(*p);
-        padding += *p == '=';
-        /* Padding may stand for the last one or two digits only, and nothing may follow it. */
-        if (value < 0 || (padding && *p != '=') || padding > 2 || (*p == '=' && digits < 2))
-            return error_set(err, -EINVAL, "not base64 at \"%.8s\"", p);
-        group = group << 6 | (uint32_t)value;
-        if (++digits < 4)
-            continue;
-        for (unsigned i = 0; i < 3 - padding; i++)
-            bytes[length++] = (char)(group >> (16 - 8 * i));
-        digits = 0;
-        group = 0;
-    }
-    if (digits)
-        return error_set(err, -EINVAL, "base64 ends in the middle of a group of four");
-    bytes[length] = '\0';
-    *ret = take_ptr(bytes);
-    *ret_length = length;
-    return 0;
+    for (const char *p = text; *p; p++)
+        if (*p != '\n' && *p != '\r')
+            digits[length++] = *p;
+    int r = base64_read(digits, length, ret, ret_length, err);
+    return r == -EPROTO ? -EINVAL : r;
 }
 
 static int copy_bytes(const char *content, size_t length, char **ret, size_t *ret_length,
