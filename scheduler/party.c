@@ -192,7 +192,7 @@ static void line_up(const struct ties *ties, uint64_t set, struct party *ret)
 void party_gather(struct unit *unit, struct party *ret)
 {
     struct ties ties;
-    if (!unit_is_tied(unit)) {
+    if (!unit_is_tied(unit) || !takes_part(unit)) {
         party_of_one(unit, ret);
         return;
     }

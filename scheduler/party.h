@@ -36,7 +36,7 @@ static inline bool unit_is_tied(const struct unit *unit)
     return unit->follows || unit->followers;
 }
 
-/* The party of a unit that is wanted; of one that nothing ties it is the only member. */
+/* The party of a unit; of one that nothing ties, or nobody wants, it is the only member. */
 void party_gather(struct unit *unit, struct party *ret);
 /* It alone, whomever it is tied to. */
 void party_of_one(struct unit *unit, struct party *ret);
