@@ -4,6 +4,7 @@ libcli_a_SOURCES = \
 	cli/cli.h cli/exit.h \
 	cli/client.c cli/client.h \
 	cli/dial.c cli/dial.h \
+	cli/family.c cli/family.h \
 	cli/machine.c cli/machine.h \
 	cli/program.c cli/program.h \
 	cli/registry.c cli/registry.h \

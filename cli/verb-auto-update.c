@@ -5,15 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/family.h"
 #include "cli/registry.h"
 #include "cli/rollouts.h"
 #include "cli/table.h"
 #include "cli/unit.h"
-#include "units/auto_update.h"
-#include "units/unit_name.h"
 
 /* What became of one, as podman's words are, and then some. */
 static const char is_current[] = "false";
@@ -54,68 +52,6 @@ static const char *refuse(struct round *round, const char *name, const char *rea
     return is_failed;
 }
 
-/* --- families: who shares a rollout, and with it a text --- */
-
-/* A template's for its instances. Caller frees. */
-static char *family_name(const char *unit)
-{
-    return unit_name_is_instance(unit) ? unit_name_template(unit) : strdup(unit);
-}
-
-static int sort_into_families(struct round *round, const json_t *units)
-{
-    for (size_t i = 0; i < json_array_size(units); i++) {
-        json_t *unit = json_array_get(units, i);
-        autofree char *name = family_name(row_string(unit, "name"));
-        json_t *members = name ? json_object_get(round->families, name) : NULL;
-        if (!name)
-            return -ENOMEM;
-        if (!members) {
-            (void)json_object_set_new(round->families, name, json_array());
-            members = json_object_get(round->families, name);
-        }
-        if (json_array_append(members, unit) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* Instances count, if there are any: the template itself runs nowhere. */
-static const json_t *find_model(const char *family, const json_t *members)
-{
-    for (size_t i = 0; i < json_array_size(members); i++)
-        if (!text_equal(row_string(json_array_get(members, i), "name"), family))
-            return json_array_get(members, i);
-    return json_array_get(members, 0);
-}
-
-/* One whose text is not the model's; NULL: a rollout gives none of them what it did not have. */
-static const json_t *find_other_text(const char *family, const json_t *members, const json_t *model)
-{
-    for (size_t i = 0; i < json_array_size(members); i++) {
-        const json_t *member = json_array_get(members, i);
-        bool counts = member == model || !text_equal(row_string(member, "name"), family);
-        if (counts && !text_equal(row_string(member, "hash"), row_string(model, "hash")))
-            return member;
-    }
-    return NULL;
-}
-
-/* The digests that are known of what runs. */
-static int find_running(const json_t *members, char ***ret, struct error *err)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < json_array_size(members); i++) {
-        const json_t *copies = json_object_get(json_array_get(members, i), "copies");
-        for (size_t j = 0; r == 0 && j < json_array_size(copies); j++) {
-            const char *image = row_string(json_array_get(copies, j), "image");
-            if (*image)
-                r = strv_add(ret, image, err);
-        }
-    }
-    return r;
-}
-
 /* --- registries --- */
 
 static json_t *ask(const char *image)
@@ -144,37 +80,6 @@ static int find_known(struct round *round, const char *image, char ***ret, struc
 
 /* --- one family --- */
 
-struct family {
-    const char *name;
-    const json_t *members;
-    struct unit_file *file;
-    struct auto_update update;
-    json_t *rollout; /* NULL: there never was one */
-    char *digest;    /* what the tag stands for; NULL: nobody knows */
-    char hash[DIGEST_HEX_SIZE];
-};
-
-static void family_done(struct family *family)
-{
-    unit_file_free(family->file);
-    auto_update_done(&family->update);
-    json_decref(family->rollout);
-    free(family->digest);
-}
-
-/* As auto_update_read(); also 0: it is gone. */
-static int family_read(const struct cli *cli, struct family *family, struct error *err)
-{
-    autojson unit = NULL;
-    const char *model = row_string(find_model(family->name, family->members), "name");
-    int r = unit_fetch(cli, model, &unit, err);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    const char *text = row_string(unit, "text");
-    r = unit_file_parse(text, strlen(text), &family->file, err);
-    return r < 0 ? r : auto_update_read(family->file, &family->update, err);
-}
-
 /* Somebody else's, on another machine, which has the same in mind, is as good as ours. */
 static bool is_ours(const struct cli *cli, const struct family *family)
 {
@@ -184,11 +89,11 @@ static bool is_ours(const struct cli *cli, const struct family *family)
            text_equal(row_string(rollout, "hash"), family->hash);
 }
 
-static const char *roll_out(struct round *round, const struct family *family, const char *text)
+static const char *roll_out(struct round *round, const struct family *family)
 {
     struct error err;
     autojson answer = NULL;
-    autojson body = rollouts_order(round->cli, "start", text);
+    autojson body = rollouts_order(round->cli, "start", family->text);
     int r = body ? rollouts_call(round->cli, "PUT", family->name, body, &answer, &err)
                  : error_oom(&err);
     if (r == 0 || (r == -EEXIST && is_ours(round->cli, family)))
@@ -196,68 +101,67 @@ static const char *roll_out(struct round *round, const struct family *family, co
     return refuse(round, family->name, err.text);
 }
 
-static const char *update(struct round *round, struct family *family)
+static const char *update(struct round *round, struct family *family, const json_t *rollout,
+                          const char *digest)
 {
     struct error err;
-    autofree char *text = NULL;
-    int r = auto_update_pin(family->file, family->digest, &err);
-    if (r == 0)
-        r = unit_file_write(family->file, &text, &err);
-    if (r < 0)
+    if (family_pin(family, digest, &err) < 0)
         return refuse(round, family->name, err.text);
-    digest_sha256_hex(text, strlen(text), family->hash);
-    if (rollouts_took_back(family->rollout, family->hash))
+    const char *stranger = family_find_stranger(round->cli, family, digest);
+    if (stranger) {
+        (void)error_set(&err, -EINVAL,
+                        "%s and %s have different texts; musterctl rollout start gives all the "
+                        "same",
+                        family_model(family), stranger);
+        return refuse(round, family->name, err.text);
+    }
+    if (rollouts_took_back(rollout, family->hash))
         return is_held;
-    return round->cli->dry_run ? is_pending : roll_out(round, family, text);
+    return round->cli->dry_run ? is_pending : roll_out(round, family);
 }
 
 /* A rollout that runs or waits for somebody is not to be run over. NULL: go on. */
-static const char *look_at_rollout(struct round *round, struct family *family)
+static const char *look_at_rollout(struct round *round, const struct family *family,
+                                   json_t **ret_rollout)
 {
     struct error err;
-    const json_t *members = family->members;
-    const json_t *model = find_model(family->name, members);
-    const json_t *other = find_other_text(family->name, members, model);
-    int r = rollouts_call(round->cli, "GET", family->name, NULL, &family->rollout, &err);
+    int r = rollouts_call(round->cli, "GET", family->name, NULL, ret_rollout, &err);
     if (r < 0 && r != -ENOENT)
         return refuse(round, family->name, err.text);
-    const char *state = row_string(family->rollout, "state");
+    const char *state = row_string(*ret_rollout, "state");
     if (text_equal(state, "running") || text_equal(state, "rolling-back"))
         return is_busy;
-    if (text_equal(state, "paused")) {
-        (void)refuse(round, family->name, "its rollout is paused; resume or undo that first");
-        return is_paused;
-    }
-    if (!other)
+    if (!text_equal(state, "paused"))
         return NULL;
-    autofree char *reason =
-        text_format("%s and %s have different texts; musterctl rollout start gives all the same",
-                    row_string(model, "name"), row_string(other, "name"));
-    return refuse(round, family->name, reason ? reason : "out of memory");
+    (void)refuse(round, family->name, "its rollout is paused; resume or undo that first");
+    return is_paused;
 }
 
-static const char *judge(struct round *round, struct family *family)
+/* *ret_digest: what the tag stands for, if it is asked for and known; caller frees. */
+static const char *judge(struct round *round, struct family *family, char **ret_digest)
 {
     struct error err;
     autostrv running = NULL;
     autostrv known = NULL;
-    const char *outcome = look_at_rollout(round, family);
+    autojson rollout = NULL;
+    const char *outcome = look_at_rollout(round, family, &rollout);
     if (outcome)
         return outcome;
-    int r = find_running(family->members, &running, &err);
+    int r = family_running(family, &running, &err);
     if (r == 0)
         r = find_known(round, family->update.image, &known, &err);
     if (r < 0)
         return refuse(round, family->name, err.text);
-    if (auto_update_is_current(&family->update, running, known))
+    *ret_digest = strdup(known[0]);
+    if (family_is_uniform(family) && auto_update_is_current(&family->update, running, known))
         return is_current;
-    family->digest = take_ptr(known[0]);
-    return update(round, family);
+    return update(round, family, rollout, known[0]);
 }
 
 static void look_at(struct round *round, const char *name, const json_t *members)
 {
     struct error err;
+    autofree char *digest = NULL;
     __attribute__((cleanup(family_done))) struct family family = { .name = name,
                                                                    .members = members };
     int r = family_read(round->cli, &family, &err);
@@ -267,12 +171,11 @@ static void look_at(struct round *round, const char *name, const json_t *members
         (void)refuse(round, name, "it does not say AutoUpdate=registry");
     if (r <= 0)
         return;
-    const char *outcome = judge(round, &family);
-    (void)json_array_append_new(round->rows,
-                                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "unit", name, "image",
-                                          family.update.image, "policy", "registry", "digest",
-                                          family.digest ? family.digest : "", "hash", family.hash,
-                                          "updated", outcome));
+    const char *outcome = judge(round, &family, &digest);
+    (void)json_array_append_new(round->rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
+                                                       name, "image", family.update.image, "policy",
+                                                       "registry", "digest", digest ? digest : "",
+                                                       "hash", family.hash, "updated", outcome));
 }
 
 /* --- all of them --- */
@@ -436,12 +339,11 @@ int verb_auto_update(struct cli *cli)
         return complain(&err);
     __attribute__((cleanup(round_done))) struct round round = {
         .cli = cli,
-        .families = json_object(),
+        .families = families_of(json_object_get(answer, "units")),
         .answers = json_object(),
         .rows = json_array(),
     };
-    if (!round.families || !round.answers || !round.rows ||
-        sort_into_families(&round, json_object_get(answer, "units")) < 0)
+    if (!round.families || !round.answers || !round.rows)
         return complain_text("out of memory");
     cli->roll_back = true;
     if (!*cli->args)

@@ -396,14 +396,20 @@ auto_update() {
     NODE_DIRECTORY=/root node_run node1 musterctl auto-update --no-legend "$@" 2>&1
 }
 
-# apps_run VERSION: all of them, say their processes.
+# app_text [LINE]: of [Container].
+app_text() {
+    printf '[Container]\nImage=%s/app:stable\nAutoUpdate=registry\nNetwork=none\n' "$(registry)"
+    printf '%s\n' "$@"
+}
+
+# apps_run VERSION (or . for any): all of them, say their processes.
 apps_run() {
     local unit node pid
     for unit in app@{1,2,3}.service; do
         node=$(unit_node "$unit") || return
         pid=$(node_property "$node" "$unit" MainPID)
         echo "$unit on $node: $pid"
-        node_run "$node" grep -qzx "VERSION=$1" "/proc/$pid/environ" || return
+        node_run "$node" grep -qzx -- "VERSION=$1" "/proc/$pid/environ" || return
     done
 }
 
@@ -424,8 +430,7 @@ row_is() {
     make_app 2 'trap "exit 0" TERM; sleep 100000 & wait; true'
     make_app 3 'exit 1'
     push 1
-    printf '[Container]\nImage=%s/app:stable\nAutoUpdate=registry\nNetwork=none\n' "$(registry)" |
-        node_write node1 /root/app@.service
+    app_text | node_write node1 /root/app@.service
     NODE_DIRECTORY=/root node_run node1 musterctl start app@{1,2,3}.service
     apps_run 1
     row_is "app@.service $(registry)/app:stable registry false" "$(auto_update)"
@@ -439,6 +444,22 @@ row_is() {
     before=$(apps_run 2)
     row_is "app@.service $(registry)/app:stable registry false" "$(auto_update)"
     [ "$before" = "$(apps_run 2)" ]
+}
+
+@test "one that was started from a file without the digest gets it; one with another text stops it" {
+    local before status=0 said
+    NODE_DIRECTORY=/root node_run node1 musterctl start --replace app@3.service
+    before=$(apps_run .)
+    row_is "app@.service $(registry)/app:stable registry true" "$(auto_update --wait=200ms | tail -n 1)"
+    node_run node1 musterctl cat app@3.service | grep -x "Image=$(registry)/app:stable@sha256:[0-9a-f]\{64\}"
+    [ "$(same_pids "$before" "$(apps_run 2)")" -eq 2 ]
+    app_text 'Environment=ODD=1' | node_write node1 /root/app@4.service
+    NODE_DIRECTORY=/root node_run node1 musterctl start app@4.service
+    said=$(auto_update) || status=$?
+    echo "$said"
+    [ "$status" -eq 1 ]
+    grep -q '^musterctl: app@.service: app@1.service and app@4.service have different texts' <<<"$said"
+    node_run node1 musterctl destroy app@4.service
 }
 
 @test "an image that fails goes back, and is not tried again; nor is one that was undone" {

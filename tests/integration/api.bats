@@ -140,6 +140,30 @@ field() {
     [[ "$output" == *"a rollout is of its template, busybox@.service" ]]
 }
 
+@test "auto-update leaves alone what has a rollout, and what says nothing of a tag" {
+    printf '[Container]\nImage=localhost:1/app:1\nAutoUpdate=registry\n' >app@.service
+    ctl submit app@1.service app@2.service busybox@1.service
+    ctl auto-update --if-leader
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    printf 'Exec=two\n' >>app@.service
+    ctl rollout start --no-block app@.service
+    ctl auto-update --no-legend
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^app@.service\ +localhost:1/app:1\ +registry\ +busy$ ]]
+    ctl rollout pause app@
+    ctl auto-update --no-legend app@1 app@2.service
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = 'musterctl: app@.service: its rollout is paused; resume or undo that first' ]
+    [[ "${lines[1]}" =~ ^app@.service\ .*\ paused$ ]]
+    [ "${#lines[@]}" -eq 2 ]
+    ctl auto-update busybox@1 'app*'
+    [ "$status" -eq 1 ]
+    [[ "$output" == *'busybox@.service: it does not say AutoUpdate=registry'*'is a pattern'* ]]
+    ctl rollout status --dry-run
+    [ "$status" -eq 2 ]
+}
+
 @test "a role is set, changed in part, listed and removed" {
     join
     ctl role set db nodes=3 min-nodes=2 spread=rack
