@@ -9,7 +9,10 @@
 #include "base/text.h"
 #include "container/process.h"
 
-enum { DETAIL_MAX = 240 };
+enum {
+    DETAIL_MAX = 240,
+    FILE_READ_MS = 10 * 60 * 1000, /* for which systemd waits while an archive is read */
+};
 
 static const char auth_file[] = "/etc/muster/auth.json";
 
@@ -176,20 +179,28 @@ static int run(char *const *environment, const struct order *order, struct error
     return process_run(&process, err);
 }
 
-/* skopeo bounds itself; without that it would wait for a silent registry for ever. */
-static int ask(const struct skopeo *skopeo, const char *const *words, const struct order *asked,
-               struct error *err)
+/* skopeo bounds itself; without that it would wait for a silent registry for ever. A file has an
+ * end, and takes as long as it takes; there the bound is how long systemd is told to be patient. */
+static int ask(const struct skopeo *skopeo, const char *const *words, const char *name,
+               const struct order *asked, struct error *err)
 {
-    const char *argv[8] = { "skopeo", "--command-timeout" };
+    bool is_file = !text_starts_with(name, "docker://");
+    const char *argv[8] = { "skopeo" };
     autofree char *bound = text_format("%" PRId64 "ms", skopeo->answer_ms);
-    autofree char *what = text_format("%s: asking its registry", skopeo->what);
+    autofree char *what =
+        text_format("%s: %s", skopeo->what, is_file ? "reading it" : "asking its registry");
     if (!bound || !what)
         return error_oom(err);
-    size_t count = 2;
-    argv[count++] = bound;
+    size_t count = 1;
+    if (!is_file) {
+        argv[count++] = "--command-timeout";
+        argv[count++] = bound;
+    }
     for (; *words; words++)
         argv[count++] = *words;
-    struct progress progress = { .what = what, .bound_ms = skopeo->answer_ms };
+    argv[count] = name;
+    struct progress progress = { .what = what,
+                                 .bound_ms = is_file ? FILE_READ_MS : skopeo->answer_ms };
     struct order order = *asked;
     order.argv = argv;
     order.progress = &progress;
@@ -203,18 +214,18 @@ int skopeo_manifest(const struct skopeo *skopeo, const char *name, char **ret,
                     /* NOLINTNEXTLINE(readability-non-const-parameter) */
                     size_t *ret_length, struct error *err)
 {
-    const char *const words[] = { "inspect", "--raw", name, NULL };
+    const char *const words[] = { "inspect", "--raw", NULL };
     const struct order order = { .ret = ret, .ret_length = ret_length };
-    return ask(skopeo, words, &order, err);
+    return ask(skopeo, words, name, &order, err);
 }
 
 int skopeo_config(const struct skopeo *skopeo, const char *name, char **ret,
                   /* NOLINTNEXTLINE(readability-non-const-parameter) */
                   size_t *ret_length, struct error *err)
 {
-    const char *const words[] = { "inspect", "--raw", "--config", name, NULL };
+    const char *const words[] = { "inspect", "--raw", "--config", NULL };
     const struct order order = { .ret = ret, .ret_length = ret_length };
-    return ask(skopeo, words, &order, err);
+    return ask(skopeo, words, name, &order, err);
 }
 
 int skopeo_copy(const struct skopeo *skopeo, const char *name, const char *layout, const char *tag,

@@ -18,7 +18,8 @@
 struct skopeo {
     char *const *environment; /* borrowed */
     const char *what;         /* borrowed: "image docker.io/library/busybox:1" */
-    int64_t answer_ms;        /* how long a registry may take to answer a question */
+    int64_t answer_ms;        /* how long a registry may take to answer a question; a file may take
+                                 what it takes */
 };
 
 /* What the functions below fail with:

@@ -321,11 +321,14 @@ END
     define oci-archive.service oci-archive:/run/oci.tar:v1
     define dir.service dir:/run/dir
     define layout.service "oci:$LAYOUT:base"
+    count_skopeo
     says docker-archive.service base
     says oci-archive.service base
     says dir.service base
     says layout.service base
     [ "$(layer_count)" = 1 ]
+    node grep -q 'inspect --raw docker-archive:' /run/skopeo-count
+    run ! node grep -e --command-timeout /run/skopeo-count # that is for registries
     count_skopeo
     says docker-archive.service base
     says oci-archive.service base
