@@ -64,17 +64,6 @@ static int check_pull(const struct unit_file *file, struct error *err)
                : 0;
 }
 
-static int check_global(const struct unit_file *file, struct error *err)
-{
-    bool global = false;
-    const char *said = unit_file_get(file, "X-Fleet", "Global");
-    return said && unit_boolean_parse(said, &global, NULL) == 0 && global
-               ? error_set(err, -EINVAL,
-                           "a global unit changes on all machines at once, which nobody is there "
-                           "to see; give it another image with start --replace")
-               : 0;
-}
-
 static int find_tag(const struct unit_file *file, struct reference **ret, struct error *err)
 {
     const struct unit_option *option = find_image(file);
@@ -84,8 +73,6 @@ static int find_tag(const struct unit_file *file, struct reference **ret, struct
     int r = read_image(option->value, ret, err);
     if (r == 0)
         r = check_pull(file, err);
-    if (r == 0)
-        r = check_global(file, err);
     return r < 0 ? r : 1;
 }
 

@@ -446,6 +446,28 @@ row_is() {
     [ "$before" = "$(apps_run 2)" ]
 }
 
+every_is_reported() {
+    [ "$(node_run node1 musterctl list-units --no-legend --fields=unit,image | grep -c '^every.service *sha256:')" -eq 3 ]
+}
+
+every_runs() {
+    local node pid
+    for node in node1 node2 node3; do
+        pid=$(node_property "$node" every.service MainPID)
+        [ "$pid" -gt 0 ] && node_run "$node" grep -qzx "VERSION=$1" "/proc/$pid/environ" || return
+    done
+}
+
+@test "what runs everywhere follows its tag, too" {
+    app_text '[X-Fleet]' 'Global=true' | node_write node1 /root/every.service
+    NODE_DIRECTORY=/root node_run node1 musterctl start every.service
+    wait_for 10 'it runs on all nodes, as they know the tag' every_runs 1
+    wait_for 5 'that is reported' every_is_reported
+    row_is "every.service $(registry)/app:stable registry true" "$(auto_update --wait=200ms every.service | tail -n 1)"
+    every_runs 2
+    node_run node1 musterctl destroy every.service
+}
+
 @test "one that was started from a file without the digest gets it; one with another text stops it" {
     local before status=0 said
     NODE_DIRECTORY=/root node_run node1 musterctl start --replace app@3.service

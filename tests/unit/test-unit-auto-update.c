@@ -90,15 +90,13 @@ static void what_has_no_tag_to_follow_is_told(void **state)
         const char *lines;
         const char *why;
     } cases[] = {
-        {"Image=quay.io/a:1\n[X-Fleet]\nGlobal=true\n[Container]",
-         "changes on all machines at once"                                                                        },
-        { "Image=busybox:1",                                       "write docker.io/library/busybox:1 or the like"},
-        { "Image=team/web",                                        "write docker.io/team/web or the like"         },
-        { "Image=quay.io/a@" OLD,                                  "has a digest and no tag"                      },
-        { "Image=oci:/srv/a:1",                                    "is in no registry"                            },
-        { "Image=quay.io/a:%i",                                    "is another image in each instance"            },
-        { "Image=quay.io/A:1",                                     "names of images are in lower case"            },
-        { "Image=quay.io/a:1\nPull=never",                         "Pull=never"                                   },
+        {"Image=busybox:1",                "write docker.io/library/busybox:1 or the like"},
+        { "Image=team/web",                "write docker.io/team/web or the like"         },
+        { "Image=quay.io/a@" OLD,          "has a digest and no tag"                      },
+        { "Image=oci:/srv/a:1",            "is in no registry"                            },
+        { "Image=quay.io/a:%i",            "is another image in each instance"            },
+        { "Image=quay.io/A:1",             "names of images are in lower case"            },
+        { "Image=quay.io/a:1\nPull=never", "Pull=never"                                   },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
