@@ -179,14 +179,26 @@ static bool is_up(struct sim *sim, const char *unit)
     return false;
 }
 
-/* On a machine that is there and is to run it. */
-static bool is_another_copy_down(struct sim *sim, char but, const char *unit)
+static bool is_released_by(const struct plan *plan, char m, const char *unit)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *a = &plan->actions[i];
+        if (a->kind == ACTION_ASSIGN && a->want == WANT_RELEASE && a->machine[0] == m &&
+            text_equal(a->unit, unit))
+            return true;
+    }
+    return false;
+}
+
+/* On a machine that is there and is to run it, also after this plan. */
+static bool is_another_copy_down(struct sim *sim, const struct plan *plan, char but,
+                                 const char *unit)
 {
     for (size_t i = 0; i < MACHINES; i++) {
         char m = sim_letter(i);
         const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, unit);
         if (m != but && sim_is_present(sim, m) && e && text_equal(sim_field_of(e, "want"), "run") &&
-            !is_up_on(sim, m, unit))
+            !is_up_on(sim, m, unit) && !is_released_by(plan, m, unit))
             return true;
     }
     return false;
@@ -202,10 +214,10 @@ bool sim_is_another_down(struct sim *sim, const char *unit)
 }
 
 /* The rollout takes this one down although it runs: then all the others do. */
-static bool takes_down(struct sim *sim, const struct action *a)
+static bool takes_down(struct sim *sim, const struct plan *plan, const struct action *a)
 {
     if (a->kind == ACTION_ASSIGN && a->rollout && is_up_on(sim, a->machine[0], a->unit)) {
-        sim_require(sim, !is_another_copy_down(sim, a->machine[0], a->unit),
+        sim_require(sim, !is_another_copy_down(sim, plan, a->machine[0], a->unit),
                     "a rollout takes one down while another is down", a->unit);
         return true;
     }
@@ -245,7 +257,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
         moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
                  !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a) &&
                  !sim_is_global(a->unit);
-        updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, a);
+        updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, plan, a);
         bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
