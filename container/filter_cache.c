@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/file.h"
@@ -39,7 +40,7 @@ static void add_version(struct text *t, const struct stat *st)
               st->st_ctim.tv_nsec);
 }
 
-/* As execvp(3) seeks it. */
+/* The first that could be run, as execvp(3) seeks it. */
 static int find_program(const char *program, struct stat *ret, struct error *err)
 {
     const char *said = getenv("PATH");
@@ -49,7 +50,7 @@ static int find_program(const char *program, struct stat *ret, struct error *err
         autofree char *path = text_format("%s/%s", *directory, program);
         if (!path)
             return error_oom(err);
-        if (stat(path, ret) == 0)
+        if (stat(path, ret) == 0 && S_ISREG(ret->st_mode) && access(path, X_OK) == 0)
             return 0;
     }
     return r < 0 ? r : error_set(err, -ENOENT, "%s is not in PATH", program);
@@ -148,6 +149,12 @@ static int filter_read(const char *compiled, char **ret, struct error *err)
     base64_add(&t, bytes, length);
     *ret = text_take(&t);
     return *ret ? 0 : error_oom(err);
+}
+
+int filter_cache_forget(const char *directory, const char *name, struct error *err)
+{
+    autofree char *path = text_format("%s/%s", directory, name);
+    return path ? file_remove(path, err) : error_oom(err);
 }
 
 int filter_cache_keep(const char *directory, const char *name, const char *compiled,

@@ -6,7 +6,8 @@
  *
  * A file of the directory is named by the digest of all that a filter depends on, and begins with
  * the digest of its name and of what follows: what is damaged, half there or another's is not used.
- * Whatever goes wrong here costs time only, for the runtime is told the profile all the same.
+ * That is no seal: the directory is root's alone. A runtime that is given a filter does not look at
+ * the profile, so one that it cannot use must be forgotten.
  */
 #ifndef CONTAINER_FILTER_CACHE_H
 #define CONTAINER_FILTER_CACHE_H
@@ -30,6 +31,9 @@ int filter_cache_name(const json_t *seccomp, const struct utsname *machine, cons
 /* The filter in base64, as crun's annotation has it; the caller's. -ENOENT: there is none, or none
  * that could be trusted. */
 int filter_cache_find(const char *directory, const char *name, char **ret, struct error *err);
+
+/* Absent already is success. */
+int filter_cache_forget(const char *directory, const char *name, struct error *err);
 
 /* Keeps what is in the file compiled. -ENOENT: there is no such file. -EPROTO: it is no filter. */
 int filter_cache_keep(const char *directory, const char *name, const char *compiled,

@@ -48,7 +48,6 @@ int pod_complete(struct container *container, struct error *err)
         return error_set(err, -EINVAL, "%s is no pod: it has no [Pod]", container->pod);
     free(container->host_name);
     container->host_name = take_ptr(pod->host_name);
-    container->userns = pod->userns;
     return take_mounts(container, pod, err);
 }
 

@@ -383,6 +383,8 @@ static int create_here(const struct start *start, pid_t *ret, struct error *err)
     int r = config_write(start, err);
     if (r == 0)
         r = runtime_create(start->place, start->environment, ret, err);
+    if (r < 0)
+        system_calls_doubt(&start->calls);
     struct error why = { 0 };
     if (r == 0 && system_calls_keep(&start->calls, start->place, &why) < 0)
         log_warning("%s", why.text);

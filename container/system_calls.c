@@ -62,16 +62,20 @@ int system_calls_find(const struct place *place, const struct container *contain
 int system_calls_keep(const struct system_calls *calls, const struct place *place,
                       struct error *err)
 {
-    struct error why = { 0 };
     if (calls->filter || !*calls->name)
         return 0;
     autofree char *compiled = text_format("%s/seccomp.bpf", place->runtime_state);
     if (!compiled)
         return error_oom(err);
-    int r = filter_cache_keep(PLACE_FILTERS, calls->name, compiled, &why);
+    int r = filter_cache_keep(PLACE_FILTERS, calls->name, compiled, err);
     /* This crun keeps none that could be had; or somebody was emptying the cache just now. */
     if (r == -ENOENT)
         return 0;
-    return r < 0 ? error_set(err, r, "keeping a seccomp filter for the next start: %s", why.text)
-                 : 0;
+    return r < 0 ? error_prefix(err, r, "keeping a seccomp filter for the next start") : 0;
+}
+
+void system_calls_doubt(const struct system_calls *calls)
+{
+    if (calls->filter)
+        (void)filter_cache_forget(PLACE_FILTERS, calls->name, NULL);
 }

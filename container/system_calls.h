@@ -30,6 +30,10 @@ int system_calls_find(const struct place *place, const struct container *contain
 int system_calls_keep(const struct system_calls *calls, const struct place *place,
                       struct error *err);
 
+/* After the runtime has failed: a filter that it was given is not given to the next, whoever's
+ * fault it was. */
+void system_calls_doubt(const struct system_calls *calls);
+
 void system_calls_done(struct system_calls *calls);
 
 #endif

@@ -35,15 +35,27 @@ static int open_paths(const struct place *place, struct error *err)
     return 0;
 }
 
+/* The pod that runs is asked, not its text: that may have changed since it started. A pod that has
+ * no user namespace of its own is in ours, and its containers need no more. */
 static int join(const struct place *place, pid_t owner, struct userns *userns, struct error *err)
 {
+    struct stat own;
+    struct stat theirs;
+    autofree char *path = text_format("/proc/%d/ns/user", (int)owner);
+    if (!path)
+        return error_oom(err);
+    if (stat("/proc/self/ns/user", &own) < 0 || stat(path, &theirs) < 0)
+        return error_errno(err, -errno, "user namespace of the pod: %s", path);
+    if (own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino)
+        return 0;
     int r = id_maps_join(place, owner, &userns->maps, err);
     if (r < 0)
         return error_prefix(err, r, "user namespace of the pod");
-    if (!(userns->path = text_format("/proc/%d/ns/user", (int)owner)))
-        return error_oom(err);
-    userns->fd = open(userns->path, O_RDONLY | O_CLOEXEC);
-    return userns->fd < 0 ? error_errno(err, -errno, "%s", userns->path) : 0;
+    userns->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (userns->fd < 0)
+        return error_errno(err, -errno, "%s", path);
+    userns->path = take_ptr(path);
+    return 0;
 }
 
 static int make(const struct place *place, const struct container *container, struct userns *userns,
@@ -61,8 +73,7 @@ int userns_make(const struct place *place, const struct container *container, pi
                 struct userns *ret, struct error *err)
 {
     __attribute__((cleanup(userns_done))) struct userns userns = { .fd = -1 };
-    bool joins = owner > 0 && container->userns != CONTAINER_USERNS_HOST;
-    int r = joins ? join(place, owner, &userns, err) : make(place, container, &userns, err);
+    int r = owner > 0 ? join(place, owner, &userns, err) : make(place, container, &userns, err);
     if (r == 0 && userns.maps)
         r = open_paths(place, err);
     if (r == 0 && userns.maps)

@@ -187,6 +187,18 @@ shop_is_gone() {
     [ "$(inside back.service 'ps | grep -c "[h]ttpd" || true')" = 0 ]
 }
 
+@test "a container joins the pod that runs, whatever the pod's text says by now" {
+    local spec
+    node=$(on_one_node shop-pod.service)
+    spec=$(node_run "$node" find /run/muster -name spec.json -path '*shop-pod.service*')
+    node_run "$node" grep -q '"userns":"host"' "$spec"
+    node_run "$node" sed -i 's/"userns":"host"/"userns":"auto"/' "$spec"
+    node_run "$node" systemctl restart back.service
+    wait_for 10 'all of it runs' shop_runs
+    run ! node_run "$node" test -e /run/muster/ids/back.service
+    node_run "$node" sed -i 's/"userns":"auto"/"userns":"host"/' "$spec"
+}
+
 @test "containers of a pod stop with it, and start with it" {
     local before
     node=$(on_one_node shop-pod.service)

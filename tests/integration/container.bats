@@ -349,7 +349,7 @@ calls_of() {
     [ "$(wc -l <<<"$kept")" = 1 ]
 }
 
-@test "a filter that was tampered with is not used, and compiled anew" {
+@test "a filter that is damaged is not used, and compiled anew" {
     local file whole
     file=/run/muster/filters/$(node ls /run/muster/filters)
     whole=$(node cat "$file")
@@ -361,7 +361,20 @@ calls_of() {
     [ "$(filter_of filter-3.service)" = "$(filter_of filter-1.service)" ]
     [ "$(calls_of filter-3.service)" = "$(calls_of filter-1.service)" ]
     [ "$(node cat "$file")" = "$whole" ]
-    node systemctl stop filter-1.service filter-2.service filter-3.service
+}
+
+@test "a filter that the runtime cannot use costs one start, and is not given again" {
+    local name whole useless='//////////8='
+    name=$(node ls /run/muster/filters)
+    whole=$(node cat "/run/muster/filters/$name")
+    printf '%s %s' "$(printf '%s %s' "$name" "$useless" | sha256sum | cut -d' ' -f1)" "$useless" |
+        node tee "/run/muster/filters/$name" >/dev/null
+    forever filter-4.service
+    run ! node systemctl start filter-4.service
+    node systemctl start filter-4.service
+    [ "$(filter_of filter-4.service)" = "$(filter_of filter-1.service)" ]
+    [ "$(node cat "/run/muster/filters/$name")" = "$whole" ]
+    node systemctl stop filter-1.service filter-2.service filter-3.service filter-4.service
     assert_nothing_left filter-1.service
 }
 
