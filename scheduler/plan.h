@@ -30,7 +30,7 @@ enum action_kind {
     ACTION_CLEAR_BRAKE,   /* delete ops/brake */
     ACTION_CORDON,        /* put cordons/<machine>, which is absent */
     ACTION_UPDATE,        /* put units/<unit>: its turn in a rollout */
-    ACTION_ROLLOUT,       /* put ops/rollout/<rollout>: how far it is; after its updates */
+    ACTION_ROLLOUT,       /* put ops/rollout/<rollout>: how far it is; joined to its turns */
 };
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:

@@ -5,6 +5,10 @@
 
 #include "scheduler/budget.h"
 
+/* In one step: they are written at once with the record that lists them, and each compares its
+ * unit, its assignment and its machine's presence. */
+enum { TURNS_MAX = 40 };
+
 /* What a look at one rollout found, and what is to be written of it. */
 struct look {
     struct rollout *rollout;
@@ -16,6 +20,7 @@ struct look {
     size_t down;     /* other copies of units that run everywhere */
     const struct placement *first_down;
     size_t to_come;      /* members that still have to be rewritten */
+    size_t turns;        /* given in this step */
     bool busy;           /* something of it was decided in this step */
     struct text failure; /* of the first that failed */
     struct text waiting; /* why the next does not get its turn */
@@ -227,6 +232,7 @@ static void rewrite(struct step *step, struct look *look, const struct rollout_m
     action->rollout = look->rollout->name;
     action->op_mod = look->rollout->mod;
     look->busy = true;
+    look->turns++;
     look->to_come--;
     if (!is_to_run(member) || (!member->copy && rollout_has_no_machine(member->unit)))
         return;
@@ -284,7 +290,7 @@ static void give_turn(struct step *step, struct look *look, const struct rollout
 
 static void give_turns(struct step *step, struct look *look)
 {
-    for (size_t i = 0; i < look->count && !step->failed; i++)
+    for (size_t i = 0; i < look->count && look->turns < TURNS_MAX && !step->failed; i++)
         if (look->members[i].turn == TURN_TO_COME)
             give_turn(step, look, &look->members[i]);
 }
@@ -400,6 +406,18 @@ static void write_down(struct step *step, struct look *look)
     action->record = take_ptr(after);
 }
 
+/* A copy that had its turn is in the record, or its turn has not begun: whoever pauses the rollout
+ * or leads next judges by that. */
+static void take_step(struct step *step, struct look *look)
+{
+    const size_t first = step->plan->count;
+    advance(step, look);
+    if (!step->failed)
+        write_down(step, look);
+    for (size_t i = first + 1; i < step->plan->count; i++)
+        step->plan->actions[i].is_joined = true;
+}
+
 /* --- all of them --- */
 
 static int compare_rollouts(const struct rollout *a, const struct rollout *b)
@@ -437,9 +455,7 @@ void step_rollouts(struct step *step)
     struct look *looks = look_at_all(step, &count);
     for (size_t i = 0; i < count; i++) {
         if (!step->failed)
-            advance(step, &looks[i]);
-        if (!step->failed)
-            write_down(step, &looks[i]);
+            take_step(step, &looks[i]);
         look_done(&looks[i]);
     }
     free(looks);

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "scheduler/party.h"
+#include "scheduler/records.h"
 #include "scheduler/role_choice.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
@@ -210,6 +212,53 @@ static void every_kind_and_status_has_a_name(void **state)
     assert_null(role_status_name(ROLE_STATUS_INVALID));
 }
 
+/* A copy on each of many machines, and a rollout that may change all of them at once. */
+static void tell_of_copies(struct model *model, int machines)
+{
+    tell(model, "units/g.service", 3,
+         "{\"blob\":\"b1\",\"desired\":\"launched\",\"x-fleet\":{\"global\":true}}");
+    for (int i = 0; i < machines; i++) {
+        autofree char *member = text_format("members/%032d", i);
+        autofree char *presence = text_format("nodes/%032d/presence", i);
+        autofree char *assignment = text_format("nodes/%032d/units/g.service", i);
+        autofree char *state = text_format("states/%032d/g.service", i);
+        tell(model, member, 1, "{\"name\":\"n\",\"ttl_ms\":1000}");
+        tell(model, presence, 2, "{\"nonce\":\"n\",\"ready\":true}");
+        tell(model, assignment, 4,
+             "{\"blob\":\"b1\",\"want\":\"run\",\"unit_revision\":3,\"epoch\":1}");
+        tell(model, state, 5,
+             "{\"registration\":2,\"assignment_revision\":4,\"active\":\"active\"}");
+    }
+    tell(model, "ops/rollout/g.service", 6,
+         "{\"state\":\"running\",\"blob\":\"b2\",\"previous\":\"b1\",\"version\":2,"
+         "\"percent\":100,\"wait_ms\":10000,\"timeout_ms\":300000,\"since_ms\":3,"
+         "\"since_revision\":5,\"retry_revision\":5,\"versions\":["
+         "{\"version\":1,\"blob\":\"b1\",\"since_ms\":1,\"how\":\"found\",\"good\":true},"
+         "{\"version\":2,\"blob\":\"b2\",\"since_ms\":2,\"how\":\"start\",\"good\":false}]}");
+}
+
+/* Not more at once than one transaction takes with the record. */
+static void turns_are_joined_to_the_record_that_lists_them(void **state)
+{
+    (void)state;
+    enum { MACHINES = 60, TURNS = 40 };
+    autoptr(model) model = NULL;
+    autoptr(plan) plan = NULL;
+    autorecord(rollout) record = { 0 };
+    const struct contact always = { .heard_ms = INT64_MAX };
+    const struct plan_clock clock = { 1000, &always, 1000 };
+    assert_int_equal(model_new(&model, NULL), 0);
+    tell_of_copies(model, MACHINES);
+    assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
+    assert_int_equal(plan->count, TURNS + 1);
+    for (size_t i = 0; i < plan->count; i++)
+        assert_int_equal(plan->actions[i].is_joined, i > 0);
+    const struct action *last = &plan->actions[TURNS];
+    assert_int_equal(last->kind, ACTION_ROLLOUT);
+    assert_int_equal(record_rollout_decode(last->record, strlen(last->record), &record, NULL), 0);
+    assert_int_equal(strv_length(record.changing), TURNS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +271,7 @@ int main(void)
         cmocka_unit_test(state_of_a_running_unit_marks_nothing),
         cmocka_unit_test(many_peers_of_each_other_are_no_trap),
         cmocka_unit_test(more_than_one_transaction_takes_are_no_group),
+        cmocka_unit_test(turns_are_joined_to_the_record_that_lists_them),
         cmocka_unit_test(every_kind_and_status_has_a_name),
     };
     return cmocka_run_group_tests_name("scheduler/plan", tests, NULL, NULL);
