@@ -91,9 +91,10 @@ static const char *assignment_value(const struct commit_context *context, struct
 static bool guard_rollout(const struct commit_context *context, struct commit *commit,
                           const struct action *action)
 {
-    const char *key = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
+    const char *key =
+        key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action_more(action)->rollout, 0);
     if (key && !is_guarded(commit, key))
-        guard(commit, KV_TARGET_MOD, key, action->op_mod);
+        guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     return key;
 }
 
@@ -108,7 +109,7 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
         !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
-    if (action->rollout && !guard_rollout(context, commit, action))
+    if (action_more(action)->rollout && !guard_rollout(context, commit, action))
         return false;
     if (action->assignment_mod > 0 || !commit->is_once)
         guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
@@ -141,8 +142,8 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     const struct record_verdict record = { .unit_revision = action->unit_revision,
                                            .reason = reason,
                                            .kind = (char *)verdict_kind_name(action->verdict),
-                                           .attempts = action->attempts,
-                                           .tried = action->tried,
+                                           .attempts = action_more(action)->attempts,
+                                           .tried = action_more(action)->tried,
                                            .reserved = (char *)action->machine,
                                            .since_ms = context->wall_ms };
     char *text = NULL;
@@ -150,7 +151,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     const char *value = record_verdict_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
     if (!key || !value)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->verdict_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -161,7 +162,7 @@ static bool add_clear_verdict(const struct commit_context *context, struct commi
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
     if (!key)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->verdict_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
     commit->ops[commit->op_count++] = kv_op_delete(key);
     return true;
 }
@@ -172,11 +173,12 @@ static bool add_slot(const struct commit_context *context, struct commit *commit
     const struct record_slot record = { .machine = (char *)action->machine,
                                         .since_ms = context->wall_ms };
     char *text = NULL;
-    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
+    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action_more(action)->role,
+                             action_more(action)->index);
     const char *value = record_slot_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
     if (!key || !value || !guard_presence(context, commit, action->machine, action->registration))
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->slot_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->slot_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -184,10 +186,11 @@ static bool add_slot(const struct commit_context *context, struct commit *commit
 static bool add_clear_slot(const struct commit_context *context, struct commit *commit,
                            const struct action *action)
 {
-    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action->role, action->index);
+    const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action_more(action)->role,
+                             action_more(action)->index);
     if (!key)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->slot_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->slot_mod);
     commit->ops[commit->op_count++] = kv_op_delete(key);
     return true;
 }
@@ -197,11 +200,12 @@ static bool add_drain(const struct commit_context *context, struct commit *commi
 {
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_DRAIN, action->machine, NULL, 0);
-    const char *value =
-        record_drain_encode(action->drain, &text, NULL) < 0 ? NULL : keep(commit, text);
+    const char *value = record_drain_encode(action_more(action)->drain, &text, NULL) < 0
+                            ? NULL
+                            : keep(commit, text);
     if (!key || !value)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -212,7 +216,7 @@ static bool add_clear_brake(const struct commit_context *context, struct commit 
     const char *key = key_of(context, commit, STORE_KEY_BRAKE, NULL, NULL, 0);
     if (!key)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     commit->ops[commit->op_count++] = kv_op_delete(key);
     return true;
 }
@@ -227,7 +231,7 @@ static bool add_cordon(const struct commit_context *context, struct commit *comm
     const char *value = record_cordon_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
     if (!key || !value)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -251,11 +255,12 @@ static bool add_update(const struct commit_context *context, struct commit *comm
 static bool add_rollout(const struct commit_context *context, struct commit *commit,
                         const struct action *action)
 {
-    const char *key = key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action->rollout, 0);
-    const char *value = keep(commit, strdup(action->record));
+    const char *key =
+        key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action_more(action)->rollout, 0);
+    const char *value = keep(commit, strdup(action_more(action)->record));
     if (!key || !value)
         return false;
-    guard(commit, KV_TARGET_MOD, key, action->op_mod);
+    guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
     return true;
 }
@@ -267,13 +272,14 @@ static bool add(const struct commit_context *context, struct commit *commit,
     case ACTION_ASSIGN:
         return add_assign(context, commit, action);
     case ACTION_MOVE:
-        return add_removal(context, commit, action->from_machine, action,
-                           action->from_assignment_mod, action->from_state_mod,
-                           action->from_registration) &&
+        return add_removal(context, commit, action_more(action)->from_machine, action,
+                           action_more(action)->from_assignment_mod,
+                           action_more(action)->from_state_mod,
+                           action_more(action)->from_registration) &&
                add_assign(context, commit, action);
     case ACTION_DROP:
         return add_removal(context, commit, action->machine, action, action->assignment_mod,
-                           action->state_mod, action->registration);
+                           action_more(action)->state_mod, action->registration);
     case ACTION_VERDICT:
         return add_verdict(context, commit, action);
     case ACTION_CLEAR_VERDICT:
@@ -313,9 +319,9 @@ static int add_all(const struct commit_context *context, struct commit *commit,
         if (!add(context, commit, action))
             return error_set(err, -EINVAL, "action %s for %s cannot be written",
                              action_kind_name(action->kind),
-                             action->unit      ? action->unit
-                             : action->rollout ? action->rollout
-                                               : action->role);
+                             action->unit                   ? action->unit
+                             : action_more(action)->rollout ? action_more(action)->rollout
+                                                            : action_more(action)->role);
         if (is_too_big(commit) && (i > 0 || !was_empty))
             return 1;
     }

@@ -112,10 +112,10 @@ static json_t *changes_json(const struct plan *plan)
         const struct action *action = &plan->actions[i];
         autofree char *reason = action_reason(action);
         if (word_for(action))
-            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s?, s:s?}", "unit",
-                                                        action->unit, "action", word_for(action),
-                                                        "machine", action->machine, "from",
-                                                        action->from_machine, "reason", reason));
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s?, s:s?, s:s?}", "unit", action->unit, "action",
+                                word_for(action), "machine", action->machine, "from",
+                                action_more(action)->from_machine, "reason", reason));
     }
     return list;
 }

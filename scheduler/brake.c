@@ -229,7 +229,7 @@ static void obey_release(struct step *step, struct machine **held, size_t count)
     struct action *action = step_action(step, ACTION_CLEAR_BRAKE, NULL, NULL,
                                         text_format("lost machines let go by order: %zu", count));
     if (action)
-        action->op_mod = step->model->brake_mod;
+        action->more->op_mod = step->model->brake_mod;
 }
 
 void step_brake(struct step *step)

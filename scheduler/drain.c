@@ -156,18 +156,18 @@ static void report(struct step *step, const struct machine *machine, bool draine
     struct action *action = step_action(step, ACTION_DRAIN, NULL, machine, text_format("%s", what));
     if (!action)
         return;
-    action->op_mod = machine->drain_mod;
+    action->more->op_mod = machine->drain_mod;
     const struct record_drain record = { .since_ms = now->since_ms,
                                          .timeout_ms = now->timeout_ms,
                                          .drained = drained,
                                          .expired = expired,
                                          .problem = strdup(problem) };
-    action->drain = malloc(sizeof(*action->drain));
-    if (action->drain)
-        *action->drain = record;
+    action->more->drain = malloc(sizeof(*action->more->drain));
+    if (action->more->drain)
+        *action->more->drain = record;
     else
         free(record.problem);
-    step->failed = step->failed || !action->drain || !record.problem;
+    step->failed = step->failed || !action->more->drain || !record.problem;
 }
 
 /* Some of it is under way, or was a moment ago. */

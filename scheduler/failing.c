@@ -91,11 +91,11 @@ static void give(struct step *step, const struct placement *p, enum verdict_kind
         return;
     }
     action->verdict = kind;
-    action->attempts = attempts;
-    action->tried = tried;
+    action->more->attempts = attempts;
+    action->more->tried = tried;
     action->unit_revision = unit->mod;
     action->unit_mod = unit->mod;
-    action->verdict_mod = unit_verdict_mod(unit);
+    action->more->verdict_mod = unit_verdict_mod(unit);
 }
 
 static void failure_words(const struct placement *p, struct text *words)
@@ -203,7 +203,7 @@ static void strike(struct step *step, struct machine *machine, const struct unit
                     "%s the last of them",
                     STRIKES, unit->name));
     if (action)
-        action->op_mod = 0;
+        action->more->op_mod = 0;
     memset(machine->strikes, 0, sizeof(machine->strikes)); /* after uncordon it begins anew */
 }
 

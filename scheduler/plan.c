@@ -35,16 +35,38 @@ const char *action_kind_name(enum action_kind kind)
 
 /* --- actions --- */
 
+static const struct action_more nothing_more = {
+    .state_mod = -1,
+    .from_assignment_mod = -1,
+    .from_state_mod = -1,
+    .from_registration = -1,
+    .slot_mod = -1,
+    .verdict_mod = -1,
+    .op_mod = -1,
+};
+
+const struct action_more *action_more(const struct action *action)
+{
+    return action->more ? action->more : &nothing_more;
+}
+
+static void more_free(struct action_more *more)
+{
+    if (!more)
+        return;
+    free(more->words);
+    free(more->tried);
+    free(more->record);
+    if (more->drain)
+        record_drain_done(more->drain);
+    free(more->drain);
+    free(more);
+}
+
 void plan_free(struct plan *plan)
 {
-    for (size_t i = 0; plan && i < plan->count; i++) {
-        free(plan->actions[i].words);
-        free(plan->actions[i].tried);
-        free(plan->actions[i].record);
-        if (plan->actions[i].drain)
-            record_drain_done(plan->actions[i].drain);
-        free(plan->actions[i].drain);
-    }
+    for (size_t i = 0; plan && i < plan->count; i++)
+        more_free(plan->actions[i].more);
     if (plan)
         free(plan->actions);
     free(plan);
@@ -53,8 +75,9 @@ void plan_free(struct plan *plan)
 char *action_reason(const struct action *action)
 {
     autotext text = { 0 };
-    if (action->words)
-        text_add(&text, action->words);
+    const char *words = action_more(action)->words;
+    if (words)
+        text_add(&text, words);
     if (action->eligible > 0)
         place_words(action->eligible, action->load, action->wishes, &text);
     return text_take(&text);
@@ -81,19 +104,6 @@ static struct action *plan_grow(struct plan *plan)
     return has_room ? &plan->actions[plan->count] : NULL;
 }
 
-static const struct action unguarded = {
-    .unit_mod = -1,
-    .assignment_mod = -1,
-    .state_mod = -1,
-    .from_assignment_mod = -1,
-    .from_state_mod = -1,
-    .registration = -1,
-    .from_registration = -1,
-    .slot_mod = -1,
-    .verdict_mod = -1,
-    .op_mod = -1,
-};
-
 static struct action *add_action(struct step *step, enum action_kind kind, const struct unit *unit,
                                  const struct machine *machine)
 {
@@ -102,24 +112,42 @@ static struct action *add_action(struct step *step, enum action_kind kind, const
         step->failed = true;
         return NULL;
     }
-    *action = unguarded;
-    action->kind = kind;
-    action->unit = unit ? unit->name : NULL;
-    action->machine = machine ? machine->id : NULL;
+    *action = (struct action){
+        .kind = kind,
+        .unit = unit ? unit->name : NULL,
+        .machine = machine ? machine->id : NULL,
+        .unit_mod = -1,
+        .assignment_mod = -1,
+        .registration = -1,
+    };
     step->plan->count++;
     return action;
+}
+
+/* words is taken over. */
+static struct action_more *more_new(char *words)
+{
+    struct action_more *more = words ? malloc(sizeof(*more)) : NULL;
+    if (!more) {
+        free(words);
+        return NULL;
+    }
+    *more = nothing_more;
+    more->words = words;
+    return more;
 }
 
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason)
 {
-    struct action *action = reason ? add_action(step, kind, unit, machine) : NULL;
+    struct action_more *more = more_new(reason);
+    struct action *action = more ? add_action(step, kind, unit, machine) : NULL;
     if (!action) {
-        free(reason);
+        more_free(more);
         step->failed = true;
         return NULL;
     }
-    action->words = reason;
+    action->more = more;
     return action;
 }
 
@@ -132,8 +160,8 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
     action->eligible = (uint32_t)place->eligible;
     action->load = (uint32_t)place->load;
     action->wishes = (uint8_t)place->wishes;
-    action->words = place->note ? text_format("%s", place->note) : NULL;
-    step->failed = step->failed || (place->note && !action->words);
+    action->more = place->note ? more_new(text_format("%s", place->note)) : NULL;
+    step->failed = step->failed || (place->note && !action->more);
     return action;
 }
 

@@ -33,9 +33,31 @@ enum action_kind {
     ACTION_ROLLOUT,       /* put ops/rollout/<rollout>: how far it is; joined to its turns */
 };
 
+/* What few actions have. */
+struct action_more {
+    char *words;                /* or NULL */
+    const char *from_machine;   /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
+    const char *role;           /* slots */
+    unsigned int index;         /* slots */
+    const char *rollout;        /* UPDATE, ROLLOUT; ASSIGN: whose turn it is by that; or NULL */
+    char *record;               /* ROLLOUT: the value */
+    struct record_drain *drain; /* DRAIN, else NULL */
+    int64_t attempts;           /* VERDICT */
+    char *tried;
+
+    /* Guards, as below. */
+    int64_t state_mod;           /* states/<machine>/<unit> (DROP) */
+    int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
+    int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
+    int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
+    int64_t slot_mod;
+    int64_t verdict_mod;
+    int64_t op_mod; /* ops/… */
+};
+
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
- * they are good until its next plan_step() or its end. A plan may have a million of them: what is
- * small is kept small, and what few have is behind a pointer. */
+ * they are good until its next plan_step() or its end. A plan may have a million of them, most for
+ * newcomers: what those need not say is behind a pointer. */
 struct action {
     enum action_kind kind : 8;
     /* ASSIGN, MOVE: what to write, with blob and unit_revision (epoch is filled by the caller).
@@ -47,38 +69,26 @@ struct action {
     enum desired desired : 8;      /* UPDATE */
     bool is_joined : 1;            /* written with the one before it, or neither is: blocks.h */
 
-    /* action_reason() makes words of these. */
+    /* action_reason() makes words of these, after those in more. */
     uint8_t wishes;          /* where a machine was chosen: which it fulfils, as of place.h */
     uint32_t eligible, load; /* of how many it was chosen, and how many units it had */
-    char *words;             /* or NULL */
 
-    const char *unit;         /* or NULL */
-    const char *machine;      /* target; of slots: the holder; VERDICT: reserved for it, or NULL */
-    const char *from_machine; /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
-    const char *role;         /* slots */
-    unsigned int index;       /* slots */
-    const char *rollout;      /* UPDATE, ROLLOUT; ASSIGN: whose turn it is by that; or NULL */
-
+    const char *unit;    /* or NULL */
+    const char *machine; /* target; of slots: the holder; VERDICT: reserved for it, or NULL */
     const char *blob;
     int64_t unit_revision;
-    int64_t restart_revision;   /* ASSIGN, MOVE, UPDATE */
-    char *record;               /* ROLLOUT: the value */
-    struct record_drain *drain; /* DRAIN, else NULL */
-    int64_t attempts;           /* VERDICT */
-    char *tried;
+    int64_t restart_revision; /* ASSIGN, MOVE, UPDATE */
 
     /* Guards. -1: do not compare; 0: the key must be absent. */
-    int64_t unit_mod;            /* units/<unit> */
-    int64_t assignment_mod;      /* nodes/<machine>/units/<unit> */
-    int64_t state_mod;           /* states/<machine>/<unit> (DROP) */
-    int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
-    int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
-    int64_t registration;        /* create_revision of nodes/<machine>/presence */
-    int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
-    int64_t slot_mod;
-    int64_t verdict_mod;
-    int64_t op_mod; /* ops/… */
+    int64_t unit_mod;       /* units/<unit> */
+    int64_t assignment_mod; /* nodes/<machine>/units/<unit> */
+    int64_t registration;   /* create_revision of nodes/<machine>/presence */
+
+    struct action_more *more; /* NULL: none; read it through action_more() */
 };
+
+/* There is always something to read: guards that compare nothing, where nothing else was said. */
+const struct action_more *action_more(const struct action *action);
 
 struct plan {
     struct action *actions;

@@ -45,7 +45,7 @@ void step_clear_verdict(struct step *step, struct unit *unit, const char *why)
     struct action *action =
         step_action(step, ACTION_CLEAR_VERDICT, unit, NULL, text_format("%s", why));
     if (action)
-        action->verdict_mod = unit_verdict_mod(unit);
+        action->more->verdict_mod = unit_verdict_mod(unit);
 }
 
 /* Written only if it says something new: an idle cluster writes nothing. */
@@ -63,7 +63,7 @@ static void write_verdict(struct step *step, struct unit *unit, enum verdict_kin
     action->verdict = kind;
     action->unit_revision = unit->mod;
     action->unit_mod = unit->mod;
-    action->verdict_mod = unit_verdict_mod(unit);
+    action->more->verdict_mod = unit_verdict_mod(unit);
 }
 
 void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason)
@@ -170,7 +170,7 @@ void step_drop(struct step *step, struct placement *p, char *reason)
     if (!action)
         return;
     action->assignment_mod = p->assignment_mod;
-    action->state_mod = p->state_mod;
+    action->more->state_mod = p->state_mod;
     action->registration = p->key.machine->registration; /* 0: still absent */
     step_plan_leaving(step, p);
 }
@@ -184,10 +184,10 @@ void step_move(struct step *step, struct placement *from, bool lost, const struc
            : NULL;
     if (!action)
         return;
-    action->from_machine = from->key.machine->id;
-    action->from_assignment_mod = from->assignment_mod;
-    action->from_state_mod = from->state_mod;
-    action->from_registration = lost ? 0 : -1;
+    action->more->from_machine = from->key.machine->id;
+    action->more->from_assignment_mod = from->assignment_mod;
+    action->more->from_state_mod = from->state_mod;
+    action->more->from_registration = lost ? 0 : -1;
     step_plan_leaving(step, from);
     step_plan_arrival(step, to);
 }

@@ -108,12 +108,12 @@ static void give_slot(struct step *step, struct role *role, struct slot *slot,
     struct action *action = step_action(step, ACTION_SLOT, NULL, holder, text_take(&reason));
     if (!action)
         return;
-    action->role = role->name;
-    action->from_machine = lost ? slot->machine->id : NULL;
-    action->index = slot->index;
-    action->slot_mod = slot->mod;
+    action->more->role = role->name;
+    action->more->from_machine = lost ? slot->machine->id : NULL;
+    action->more->index = slot->index;
+    action->more->slot_mod = slot->mod;
     action->registration = holder->registration;
-    action->from_registration = lost ? 0 : -1;
+    action->more->from_registration = lost ? 0 : -1;
     slot->has_plan = true;
     slot->planned = holder;
     if (lost)
@@ -128,9 +128,9 @@ static void clear_slot(struct step *step, const struct role *role, struct slot *
         step_action(step, ACTION_CLEAR_SLOT, NULL, slot->machine, text_format("%s", why));
     if (!action)
         return;
-    action->role = role->name;
-    action->index = slot->index;
-    action->slot_mod = slot->mod;
+    action->more->role = role->name;
+    action->more->index = slot->index;
+    action->more->slot_mod = slot->mod;
     slot->has_plan = true;
     slot->planned = NULL;
     plan_slot(step, slot, NULL);

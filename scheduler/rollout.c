@@ -229,8 +229,8 @@ static void rewrite(struct step *step, struct look *look, const struct rollout_m
     struct action *action = rewrite_member(step, look, member);
     if (!action)
         return;
-    action->rollout = look->rollout->name;
-    action->op_mod = look->rollout->mod;
+    action->more->rollout = look->rollout->name;
+    action->more->op_mod = look->rollout->mod;
     look->busy = true;
     look->turns++;
     look->to_come--;
@@ -401,9 +401,9 @@ static void write_down(struct step *step, struct look *look)
         step_action(step, ACTION_ROLLOUT, NULL, NULL, text_format("%s", outcome_words(look)));
     if (!action)
         return;
-    action->rollout = look->rollout->name;
-    action->op_mod = look->rollout->mod;
-    action->record = take_ptr(after);
+    action->more->rollout = look->rollout->name;
+    action->more->op_mod = look->rollout->mod;
+    action->more->record = take_ptr(after);
 }
 
 /* A copy that had its turn is in the record, or its turn has not begun: whoever pauses the rollout

@@ -35,8 +35,8 @@ enum machine_status {
 enum machine_status step_machine_status(struct step *step, struct machine *machine);
 void step_wake_at(struct step *step, int64_t at_ms);
 
-/* A new action with all guards off; NULL when memory ran out (then step->failed). reason is taken
- * over. */
+/* A new action with all guards off and with more; NULL when memory ran out (then step->failed).
+ * reason is taken over. */
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason);
 /* The same for the machine that was chosen, which is the whole reason. */

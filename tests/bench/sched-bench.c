@@ -163,7 +163,7 @@ static void carry_out(struct bench *bench, const struct action *a)
                                               .unit_revision = a->unit_revision,
                                               .failover = a->failover };
     if (a->kind == ACTION_MOVE)
-        model_drop_assignment(bench->model, a->from_machine, a->unit);
+        model_drop_assignment(bench->model, action_more(a)->from_machine, a->unit);
     if (a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN)
         check(model_put_assignment(bench->model, a->machine, a->unit, ++bench->revision, &record,
                                    &err),

@@ -23,29 +23,32 @@ static bool guard(struct sim *sim, int64_t want, bool create, const char *format
 
 static bool op_is_as_seen(struct sim *sim, const struct action *a)
 {
-    if (a->rollout)
-        return guard(sim, a->op_mod, false, "ops/rollout/%s", a->rollout);
+    if (action_more(a)->rollout)
+        return guard(sim, action_more(a)->op_mod, false, "ops/rollout/%s", action_more(a)->rollout);
     if (a->kind == ACTION_CORDON)
-        return guard(sim, a->op_mod, false, "cordons/%c", a->machine[0]);
-    return a->kind == ACTION_CLEAR_BRAKE
-               ? guard(sim, a->op_mod, false, "ops/brake")
-               : guard(sim, a->op_mod, false, "ops/drain/%c", a->machine ? a->machine[0] : '-');
+        return guard(sim, action_more(a)->op_mod, false, "cordons/%c", a->machine[0]);
+    return a->kind == ACTION_CLEAR_BRAKE ? guard(sim, action_more(a)->op_mod, false, "ops/brake")
+                                         : guard(sim, action_more(a)->op_mod, false, "ops/drain/%c",
+                                                 a->machine ? a->machine[0] : '-');
 }
 
 static bool guards_hold(struct sim *sim, const struct action *a)
 {
     char m = a->machine ? a->machine[0] : '-';
-    char from = a->from_machine ? a->from_machine[0] : '-';
+    char from = action_more(a)->from_machine ? action_more(a)->from_machine[0] : '-';
     const char *unit = a->unit ? a->unit : "-";
     return guard(sim, a->unit_mod, false, "units/%s", unit) &&
            guard(sim, a->assignment_mod, false, "nodes/%c/units/%s", m, unit) &&
-           guard(sim, a->state_mod, false, "states/%c/%s", m, unit) &&
+           guard(sim, action_more(a)->state_mod, false, "states/%c/%s", m, unit) &&
            guard(sim, a->registration, true, "nodes/%c/presence", m) &&
-           guard(sim, a->from_assignment_mod, false, "nodes/%c/units/%s", from, unit) &&
-           guard(sim, a->from_state_mod, false, "states/%c/%s", from, unit) &&
-           guard(sim, a->from_registration, true, "nodes/%c/presence", from) &&
-           guard(sim, a->verdict_mod, false, "verdicts/%s", unit) && op_is_as_seen(sim, a) &&
-           (!a->role || guard(sim, a->slot_mod, false, "slots/%s/%u", a->role, a->index));
+           guard(sim, action_more(a)->from_assignment_mod, false, "nodes/%c/units/%s", from,
+                 unit) &&
+           guard(sim, action_more(a)->from_state_mod, false, "states/%c/%s", from, unit) &&
+           guard(sim, action_more(a)->from_registration, true, "nodes/%c/presence", from) &&
+           guard(sim, action_more(a)->verdict_mod, false, "verdicts/%s", unit) &&
+           op_is_as_seen(sim, a) &&
+           (!action_more(a)->role || guard(sim, action_more(a)->slot_mod, false, "slots/%s/%u",
+                                           action_more(a)->role, action_more(a)->index));
 }
 
 static bool all_guards_hold(struct sim *sim, const struct action *actions, size_t count)
@@ -101,11 +104,11 @@ static void perform(struct sim *sim, const struct action *a)
 {
     char m[2] = { a->machine ? a->machine[0] : '-', '\0' };
     autofree char *reason = action_reason(a);
-    sim_tell(sim, "%s %s %s: %s", action_kind_name(a->kind), a->unit ? a->unit : a->role, m,
-             reason);
+    sim_tell(sim, "%s %s %s: %s", action_kind_name(a->kind),
+             a->unit ? a->unit : action_more(a)->role, m, reason);
     switch (a->kind) {
     case ACTION_MOVE:
-        leave(sim, a->from_machine[0], a->unit);
+        leave(sim, action_more(a)->from_machine[0], a->unit);
         write_assignment(sim, a);
         return;
     case ACTION_ASSIGN:
@@ -116,8 +119,9 @@ static void perform(struct sim *sim, const struct action *a)
         return;
     case ACTION_VERDICT:
         sim_putf(sim,
-                 sim_record("{s:I,s:s,s:s,s:s,s:s,s:I}", "attempts", (json_int_t)a->attempts,
-                            "tried", a->tried ? a->tried : "", "reserved",
+                 sim_record("{s:I,s:s,s:s,s:s,s:s,s:I}", "attempts",
+                            (json_int_t)action_more(a)->attempts, "tried",
+                            action_more(a)->tried ? action_more(a)->tried : "", "reserved",
                             a->machine ? a->machine : "", "kind", verdict_kind_name(a->verdict),
                             "reason", reason, "unit_revision", (json_int_t)a->unit_revision),
                  "verdicts/%s", a->unit);
@@ -126,17 +130,19 @@ static void perform(struct sim *sim, const struct action *a)
         sim_delf(sim, "verdicts/%s", a->unit);
         return;
     case ACTION_SLOT:
-        sim_putf(sim, sim_record("{s:s}", "machine", m), "slots/%s/%u", a->role, a->index);
+        sim_putf(sim, sim_record("{s:s}", "machine", m), "slots/%s/%u", action_more(a)->role,
+                 action_more(a)->index);
         return;
     case ACTION_CLEAR_SLOT:
-        sim_delf(sim, "slots/%s/%u", a->role, a->index);
+        sim_delf(sim, "slots/%s/%u", action_more(a)->role, action_more(a)->index);
         return;
     case ACTION_DRAIN:
         sim_putf(sim,
-                 sim_record("{s:b,s:b,s:s,s:I,s:I}", "drained", a->drain->drained, "expired",
-                            a->drain->expired, "problem", a->drain->problem, "since_ms",
-                            (json_int_t)a->drain->since_ms, "timeout_ms",
-                            (json_int_t)a->drain->timeout_ms),
+                 sim_record("{s:b,s:b,s:s,s:I,s:I}", "drained", action_more(a)->drain->drained,
+                            "expired", action_more(a)->drain->expired, "problem",
+                            action_more(a)->drain->problem, "since_ms",
+                            (json_int_t)action_more(a)->drain->since_ms, "timeout_ms",
+                            (json_int_t)action_more(a)->drain->timeout_ms),
                  "ops/drain/%s", m);
         return;
     case ACTION_CORDON:
@@ -149,8 +155,9 @@ static void perform(struct sim *sim, const struct action *a)
         update_unit(sim, a);
         return;
     case ACTION_ROLLOUT:
-        sim_tell(sim, "%s", a->record);
-        sim_putf(sim, json_loads(a->record, 0, NULL), "ops/rollout/%s", a->rollout);
+        sim_tell(sim, "%s", action_more(a)->record);
+        sim_putf(sim, json_loads(action_more(a)->record, 0, NULL), "ops/rollout/%s",
+                 action_more(a)->rollout);
         return;
     case ACTION_INVALID:
         sim_broken(sim, "an action of no kind", reason);

@@ -216,7 +216,8 @@ bool sim_is_another_down(struct sim *sim, const char *unit)
 /* The rollout takes this one down although it runs: then all the others do. */
 static bool takes_down(struct sim *sim, const struct plan *plan, const struct action *a)
 {
-    if (a->kind == ACTION_ASSIGN && a->rollout && is_up_on(sim, a->machine[0], a->unit)) {
+    if (a->kind == ACTION_ASSIGN && action_more(a)->rollout &&
+        is_up_on(sim, a->machine[0], a->unit)) {
         sim_require(sim, !is_another_copy_down(sim, plan, a->machine[0], a->unit),
                     "a rollout takes one down while another is down", a->unit);
         return true;

@@ -266,10 +266,12 @@ static void print_rollout(const struct action *a, struct text *text)
 {
     autorecord(rollout) record = { 0 };
     struct error err = { 0 };
-    check(record_rollout_decode(a->record, strlen(a->record), &record, &err), a->rollout, &err);
-    text_addf(text, " %s %s%s to version %" PRId64 " %s, before %s; changing", a->rollout,
-              rollout_state_name(record.state), record.back ? " back" : "", record.version,
-              record.blob, *record.previous ? record.previous : "-");
+    check(record_rollout_decode(action_more(a)->record, strlen(action_more(a)->record), &record,
+                                &err),
+          action_more(a)->rollout, &err);
+    text_addf(text, " %s %s%s to version %" PRId64 " %s, before %s; changing",
+              action_more(a)->rollout, rollout_state_name(record.state), record.back ? " back" : "",
+              record.version, record.blob, *record.previous ? record.previous : "-");
     for (char **name = record.changing; name && *name; name++)
         text_addf(text, " %s", *name);
     text_add(text, "; history");
@@ -281,16 +283,16 @@ static void print_rollout(const struct action *a, struct text *text)
 static void print_action(const struct action *a, struct text *text)
 {
     text_add(text, action_kind_name(a->kind));
-    if (a->role)
-        text_addf(text, " %s/%u", a->role, a->index);
+    if (action_more(a)->role)
+        text_addf(text, " %s/%u", action_more(a)->role, action_more(a)->index);
     if (a->unit)
         text_addf(text, " %s", a->unit);
-    if (a->from_machine) {
+    if (action_more(a)->from_machine) {
         text_add(text, " from ");
-        print_machine(a->from_machine, text);
+        print_machine(action_more(a)->from_machine, text);
     }
     if (a->machine) {
-        text_add(text, a->from_machine ? " to " : " on ");
+        text_add(text, action_more(a)->from_machine ? " to " : " on ");
         print_machine(a->machine, text);
     }
     if (a->want)
@@ -307,20 +309,20 @@ static void print_action(const struct action *a, struct text *text)
     if (a->kind == ACTION_ROLLOUT)
         print_rollout(a, text);
     if (a->kind == ACTION_DRAIN)
-        text_addf(text, "%s%s", a->drain->drained ? " drained" : "",
-                  a->drain->expired ? " expired" : "");
+        text_addf(text, "%s%s", action_more(a)->drain->drained ? " drained" : "",
+                  action_more(a)->drain->expired ? " expired" : "");
     autofree char *reason = action_reason(a);
     text_addf(text, "\n    because %s\n    if", reason);
     print_guard("unit", a->unit_mod, text);
     print_guard("assignment", a->assignment_mod, text);
-    print_guard("state", a->state_mod, text);
+    print_guard("state", action_more(a)->state_mod, text);
     print_guard("registration", a->registration, text);
-    print_guard("from-assignment", a->from_assignment_mod, text);
-    print_guard("from-state", a->from_state_mod, text);
-    print_guard("from-registration", a->from_registration, text);
-    print_guard("slot", a->slot_mod, text);
-    print_guard("verdict", a->verdict_mod, text);
-    print_guard("op", a->op_mod, text);
+    print_guard("from-assignment", action_more(a)->from_assignment_mod, text);
+    print_guard("from-state", action_more(a)->from_state_mod, text);
+    print_guard("from-registration", action_more(a)->from_registration, text);
+    print_guard("slot", action_more(a)->slot_mod, text);
+    print_guard("verdict", action_more(a)->verdict_mod, text);
+    print_guard("op", action_more(a)->op_mod, text);
     text_add(text, "\n");
 }
 

@@ -108,14 +108,17 @@ static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void 
 static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
 {
     enum { UNITS = 40 };
+    struct action_more off = {
+        .from_machine = M2,
+        .from_assignment_mod = 4,
+        .from_state_mod = 5,
+    };
     struct action action = assign("a.service", M1, 0);
     autostrv names = NULL;
     struct commit commit;
     (void)state;
     action.kind = ACTION_MOVE;
-    action.from_machine = M2;
-    action.from_assignment_mod = 4;
-    action.from_state_mod = 5;
+    action.more = &off;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     for (int i = 0; i < UNITS; i++) {
         assert_int_equal(strv_addf(&names, NULL, "u%d.service", i), 0);
@@ -130,6 +133,7 @@ static void what_belongs_together_is_added_whole_or_not_at_all(void **state)
 {
     enum { UNITS = 32, FIT = 31 };
     struct action first = assign("first.service", M2, 9);
+    struct action_more off[UNITS];
     struct action moves[UNITS];
     autostrv names = NULL;
     struct commit commit;
@@ -139,10 +143,13 @@ static void what_belongs_together_is_added_whole_or_not_at_all(void **state)
         assert_int_equal(strv_addf(&names, NULL, "%032zu", i), 0);
         moves[i] = assign(names[2 * i], M1, 0);
         moves[i].kind = ACTION_MOVE;
-        moves[i].from_machine = names[2 * i + 1];
-        moves[i].from_assignment_mod = 4;
-        moves[i].from_state_mod = 5;
-        moves[i].from_registration = 0;
+        off[i] = (struct action_more){
+            .from_machine = names[2 * i + 1],
+            .from_assignment_mod = 4,
+            .from_state_mod = 5,
+            .from_registration = 0,
+        };
+        moves[i].more = &off[i];
     }
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     assert_int_equal(commit_add(&context, &commit, moves, UNITS, NULL), 1);
@@ -168,11 +175,10 @@ static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
     assert_non_null(words);
     memset(words, 'w', LONG);
     words[LONG] = '\0';
-    const struct action action = { .kind = ACTION_VERDICT,
-                                   .unit = "a.service",
-                                   .words = words,
-                                   .verdict = VERDICT_NOWHERE,
-                                   .verdict_mod = 0 };
+    struct action_more more = { .words = words, .verdict_mod = 0 };
+    const struct action action = {
+        .kind = ACTION_VERDICT, .unit = "a.service", .verdict = VERDICT_NOWHERE, .more = &more
+    };
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     assert_int_equal(add(&commit, &action), 0);
     assert_int_equal(add(&commit, &action), 0);

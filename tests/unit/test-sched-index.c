@@ -163,7 +163,8 @@ static void plan(struct world *world)
                                                   .unit_revision = a->unit_revision,
                                                   .failover = a->failover };
         if (a->kind == ACTION_MOVE || a->kind == ACTION_DROP) {
-            const char *from = a->from_machine ? a->from_machine : a->machine;
+            const char *from =
+                action_more(a)->from_machine ? action_more(a)->from_machine : a->machine;
             model_drop_assignment(world->model, from, a->unit);
         }
         if (a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN)
