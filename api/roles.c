@@ -11,12 +11,9 @@
 static json_t *definition_json(const struct view *view, const char *name)
 {
     json_t *definition = NULL;
-    autofree char *text = NULL;
     const struct view_entry *role = view_find(view, STORE_KEY_ROLE, "", name);
-    if (!role || record_role_encode(&role->record.role, &text, NULL) < 0 ||
-        json_read(text, strlen(text), &definition, NULL) < 0)
-        return json_null();
-    return definition;
+    return role && record_role_json(&role->record.role, &definition, NULL) == 0 ? definition
+                                                                                : json_null();
 }
 
 static json_t *role_json(const struct view *view, const struct role_view *role)

@@ -5,6 +5,7 @@ libcli_a_SOURCES = \
 	cli/client.c cli/client.h \
 	cli/dial.c cli/dial.h \
 	cli/family.c cli/family.h \
+	cli/follow.c cli/follow.h \
 	cli/machine.c cli/machine.h \
 	cli/program.c cli/program.h \
 	cli/registry.c cli/registry.h \

@@ -2,7 +2,6 @@
 #include "cli/rollouts.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/loop_http.h"
@@ -78,10 +77,4 @@ bool rollouts_took_back(const json_t *rollout, const char *hash)
         if (text_equal(row_string(json_array_get(history, i - 1), "hash"), hash))
             return is_return(json_array_get(history, i));
     return false;
-}
-
-void rollouts_pause(void)
-{
-    const struct timespec moment = { .tv_nsec = ROLLOUTS_LOOK_MS * 1000000L };
-    (void)nanosleep(&moment, NULL);
 }

@@ -8,8 +8,6 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-enum { ROLLOUTS_LOOK_MS = 500 }; /* between two looks at one that runs */
-
 /* /v1/rollouts/UNIT. Errors are client_call()'s; -ENOENT: there is none. */
 int rollouts_call(const struct cli *cli, const char *method, const char *unit, const json_t *body,
                   json_t **ret, struct error *err);
@@ -27,7 +25,5 @@ void rollouts_tell(FILE *stream, const json_t *rollout, char **said);
 /* Whether the instances had the text with this hash, and it was taken back: by itself since it
  * failed, or by somebody. */
 bool rollouts_took_back(const json_t *rollout, const char *hash);
-
-void rollouts_pause(void);
 
 #endif

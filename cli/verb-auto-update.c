@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/family.h"
+#include "cli/follow.h"
 #include "cli/registry.h"
 #include "cli/rollouts.h"
 #include "cli/table.h"
@@ -252,20 +253,18 @@ static bool look_again(struct round *round, json_t *row, json_t *said)
 static void wait_for_all(struct round *round)
 {
     autojson said = json_object();
-    uint64_t attempts = round->cli->block_attempts * 2000 / ROLLOUTS_LOOK_MS;
-    for (uint64_t looks = 0;; looks++) {
+    for (uint64_t looks = 0;;) {
         size_t going_on = 0;
         for (size_t i = 0; i < json_array_size(round->rows); i++)
             going_on += look_again(round, json_array_get(round->rows, i), said);
         if (going_on == 0)
             return;
-        if (attempts && looks >= attempts) {
+        if (!follow_on(round->cli, &looks)) {
             note_code(round, complain_text("%zu are not done yet; they go on (musterctl rollout "
                                            "status)",
                                            going_on));
             return;
         }
-        rollouts_pause();
     }
 }
 

@@ -2,19 +2,11 @@
 /* drain: empty a machine, and tell how far it is until it is. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
+#include "cli/follow.h"
 #include "cli/machine.h"
 #include "cli/table.h"
-
-enum { LOOK_MS = 500 };
-
-static void wait_a_moment(void)
-{
-    const struct timespec moment = { .tv_nsec = LOOK_MS * 1000000L };
-    (void)nanosleep(&moment, NULL);
-}
 
 /* A line whenever there is something new to say. */
 static void tell(const json_t *machine, const char *problem, long long *said_units,
@@ -61,7 +53,7 @@ static int wait_until_drained(const struct cli *cli, const char *word)
 {
     long long said_units = -1;
     autofree char *said_problem = NULL;
-    for (uint64_t looks = 0;; looks++) {
+    for (uint64_t looks = 0;;) {
         autojson machine = NULL;
         struct error err;
         if (machine_call(cli, "GET", word, "", NULL, &machine, &err) < 0)
@@ -71,10 +63,9 @@ static int wait_until_drained(const struct cli *cli, const char *word)
         int code = code_of(machine, drain);
         if (code >= 0)
             return code;
-        if (cli->block_attempts && looks >= cli->block_attempts * 2000 / LOOK_MS)
+        if (!follow_on(cli, &looks))
             return complain_text("%s is not drained yet; it goes on (musterctl list-machines)",
                                  row_string(machine, "name"));
-        wait_a_moment();
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/follow.h"
 #include "cli/rollouts.h"
 #include "cli/submission.h"
 #include "cli/table.h"
@@ -37,7 +38,7 @@ static int code_of(const json_t *rollout)
 static int follow(const struct cli *cli, const char *unit)
 {
     autofree char *said = NULL;
-    for (uint64_t looks = 0;; looks++) {
+    for (uint64_t looks = 0;;) {
         autojson rollout = NULL;
         int code = call(cli, "GET", unit, NULL, &rollout);
         if (code != EXIT_CODE_OK)
@@ -46,10 +47,9 @@ static int follow(const struct cli *cli, const char *unit)
         code = code_of(rollout);
         if (code >= 0)
             return code;
-        if (cli->block_attempts && looks >= cli->block_attempts * 2000 / ROLLOUTS_LOOK_MS)
+        if (!follow_on(cli, &looks))
             return complain_text("it is not done yet; it goes on (musterctl rollout status %s)",
                                  unit);
-        rollouts_pause();
     }
 }
 

@@ -164,8 +164,8 @@ static bool is_left_out(const struct field *field, const void *record)
     return field->sparse && is_fallback(field, record);
 }
 
-static int fields_encode(const struct field *fields, const void *record, char **ret,
-                         struct error *err)
+static int fields_json(const struct field *fields, const void *record, json_t **ret,
+                       struct error *err)
 {
     autojson object = json_object();
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
@@ -178,7 +178,16 @@ static int fields_encode(const struct field *fields, const void *record, char **
         if (json_object_set_new(object, f->name, value) < 0)
             return error_oom(err);
     }
-    return json_write(object, ret, err);
+    *ret = take_ptr(object);
+    return 0;
+}
+
+static int fields_encode(const struct field *fields, const void *record, char **ret,
+                         struct error *err)
+{
+    autojson object = NULL;
+    int r = fields_json(fields, record, &object, err);
+    return r < 0 ? r : json_write(object, ret, err);
 }
 
 /* --- decoding --- */
@@ -753,3 +762,8 @@ DEFINE_RECORD(drain);
 DEFINE_RECORD(brake);
 DEFINE_RECORD(rollout);
 DEFINE_RECORD(rebalance);
+
+int record_role_json(const struct record_role *record, json_t **ret, struct error *err)
+{
+    return fields_json(role_fields, record, ret, err);
+}

@@ -10,6 +10,7 @@
 #ifndef SCHEDULER_RECORDS_H
 #define SCHEDULER_RECORDS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -285,6 +286,8 @@ DECLARE_RECORD(assignment);
 DECLARE_RECORD(state);
 DECLARE_RECORD(verdict);
 DECLARE_RECORD(role);
+/* What encode writes, for whoever tells of it in JSON. */
+int record_role_json(const struct record_role *record, json_t **ret, struct error *err);
 DECLARE_RECORD(slot);
 DECLARE_RECORD(leader);
 DECLARE_RECORD(cordon);
