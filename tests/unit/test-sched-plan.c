@@ -255,7 +255,8 @@ static void turns_are_joined_to_the_record_that_lists_them(void **state)
         assert_int_equal(plan->actions[i].is_joined, i > 0);
     const struct action *last = &plan->actions[TURNS];
     assert_int_equal(last->kind, ACTION_ROLLOUT);
-    assert_int_equal(record_rollout_decode(last->record, strlen(last->record), &record, NULL), 0);
+    const char *text = action_more(last)->record;
+    assert_int_equal(record_rollout_decode(text, strlen(text), &record, NULL), 0);
     assert_int_equal(strv_length(record.changing), TURNS);
 }
 
