@@ -23,13 +23,14 @@ enum member_status {
     MEMBER_INVALID = 0,
     MEMBER_WANTS, /* it is nowhere, or on a lost machine, or it has stopped where it was */
     MEMBER_STAYS,
-    MEMBER_WAITS, /* nobody knows yet, or it has still to stop */
+    MEMBER_WAITS, /* nobody knows yet, it has still to stop, or it never leaves a lost machine */
 };
 
 struct member {
     enum member_status status;
-    struct placement *home; /* or NULL */
-    bool is_lost;           /* home's machine is */
+    struct placement *home;   /* or NULL */
+    bool is_lost;             /* home's machine is */
+    const struct unit *never; /* then who of those there has Failover=never; NULL: nobody */
 };
 
 struct gathering {
@@ -56,7 +57,19 @@ static enum member_status status_present(struct step *step, const struct placeme
     return step_is_released(home) && !home->leaving ? MEMBER_WANTS : MEMBER_WAITS;
 }
 
-static struct member look_at(struct step *step, const struct unit *unit)
+static const struct unit *never_among(struct step *step, const struct party *party,
+                                      const struct placement *p)
+{
+    for (size_t i = 0; i < party->count; i++) {
+        const struct placement *home = step_find_home(step, party->members[i]);
+        if (unit_rules(party->members[i])->failover == FAILOVER_NEVER && home &&
+            home->key.machine == p->key.machine)
+            return party->members[i];
+    }
+    return NULL;
+}
+
+static struct member look_at(struct step *step, const struct party *party, const struct unit *unit)
 {
     struct member member = { .status = MEMBER_WANTS, .home = step_find_home(step, unit) };
     if (!member.home)
@@ -67,6 +80,8 @@ static struct member look_at(struct step *step, const struct unit *unit)
         break;
     case MACHINE_LOST:
         member.is_lost = true;
+        member.never = never_among(step, party, member.home);
+        member.status = member.never ? MEMBER_WAITS : MEMBER_WANTS;
         break;
     case MACHINE_HELD:
     case MACHINE_ABSENT:
@@ -90,7 +105,7 @@ static bool has_arrived(const struct unit *unit)
 static void look_at_all(struct gathering *g)
 {
     for (size_t i = 0; i < g->party.count; i++) {
-        g->members[i] = look_at(g->step, g->party.members[i]);
+        g->members[i] = look_at(g->step, &g->party, g->party.members[i]);
         if (has_arrived(g->party.members[i]))
             g->members[i].status = MEMBER_STAYS;
     }
@@ -103,6 +118,17 @@ static uint64_t members_that(const struct gathering *g, enum member_status statu
         if (g->members[i].status == status)
             set |= bit(i);
     return set;
+}
+
+/* One that others wait for, the one with the longest breath. */
+static const struct member *who_waits(const struct gathering *g)
+{
+    const struct member *found = NULL;
+    for (size_t i = 0; i < g->party.count; i++)
+        if (g->members[i].status == MEMBER_WAITS &&
+            (!found || (g->members[i].never && !found->never)))
+            found = &g->members[i];
+    return found;
 }
 
 static size_t index_of(const struct party *party, const struct unit *unit)
@@ -163,7 +189,7 @@ static void let_go(struct gathering *g, const struct member *member)
 static bool any_is_lost(const struct gathering *g)
 {
     for (size_t i = 0; i < g->party.count; i++)
-        if (g->members[i].is_lost)
+        if (g->members[i].is_lost && g->members[i].status == MEMBER_WANTS)
             return true;
     return false;
 }
@@ -325,6 +351,66 @@ static void place_all(struct gathering *g)
         leave_out(g, all);
 }
 
+/* --- waiting --- */
+
+/* A unit takes its time to stop, and whoever waits for a start is not to give up meanwhile. */
+static bool waits_long(struct step *step, struct unit *unit)
+{
+    struct trouble *trouble = model_trouble_get(unit);
+    if (!trouble) {
+        step->failed = true;
+        return false;
+    }
+    if (trouble->waits_since_ms == 0)
+        trouble->waits_since_ms = step->clock->now_ms;
+    if (step->clock->now_ms >= trouble->waits_since_ms + WAITS_LONG_MS)
+        return true;
+    unit->revisit = true;
+    step_wake_at(step, trouble->waits_since_ms + WAITS_LONG_MS);
+    return false;
+}
+
+static bool is_worth_a_word(struct gathering *g, struct unit *unit, const struct member *other)
+{
+    enum machine_status status = step_machine_status(g->step, other->home->key.machine);
+    return other->never || status == MACHINE_HELD ||
+           (status == MACHINE_PRESENT && waits_long(g->step, unit));
+}
+
+static void waits_words(const struct member *other, struct text *words)
+{
+    const struct unit *unit = other->home->key.unit;
+    text_addf(words, "waits for %s of its group, ", unit->name);
+    if (!other->never) {
+        text_add(words, "which is still on ");
+        machine_words(other->home->key.machine, words);
+        return;
+    }
+    text_add(words, "whose machine ");
+    machine_words(other->home->key.machine, words);
+    text_addf(words, " is gone and which stays there, for %s%sFailover=never",
+              other->never == unit ? "it has " : other->never->name,
+              other->never == unit ? "" : " has ");
+}
+
+/* Who has no place is told whom it waits for, if that lasts; who moves has been told. A lost
+ * machine may stay away for good: until it is back there is no move. */
+static void wait_for(struct gathering *g, struct unit *unit, const struct member *other)
+{
+    const struct member *member = &g->members[index_of(&g->party, unit)];
+    step_set_pending(g->step, unit, true);
+    if (other->never && member->status == MEMBER_WANTS)
+        let_go(g, member);
+    else if (member->home && !member->is_lost)
+        return;
+    if (!is_worth_a_word(g, unit, other))
+        return;
+    autotext words = { 0 };
+    lost_words(member, &words);
+    waits_words(other, &words);
+    step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
+}
+
 /* --- joining --- */
 
 /* They follow others than each other: where those are is the only place for them. */
@@ -375,7 +461,7 @@ static void join(struct gathering *g, struct unit *unit)
         if (set & bit(i))
             for (size_t j = 0; j < g->party.count; j++)
                 if (g->party.reach[i] & bit(j) && g->members[j].status == MEMBER_WAITS) {
-                    step_set_pending(g->step, unit, true);
+                    wait_for(g, unit, &g->members[j]);
                     return;
                 }
     if (!follow_others(g, set))
@@ -386,49 +472,10 @@ static void join(struct gathering *g, struct unit *unit)
 
 /* --- all of it --- */
 
-/* A unit takes its time to stop, and whoever waits for a start is not to give up meanwhile. */
-static bool waits_long(struct step *step, struct unit *unit)
-{
-    struct trouble *trouble = model_trouble_get(unit);
-    if (!trouble) {
-        step->failed = true;
-        return false;
-    }
-    if (trouble->waits_since_ms == 0)
-        trouble->waits_since_ms = step->clock->now_ms;
-    if (step->clock->now_ms >= trouble->waits_since_ms + WAITS_LONG_MS)
-        return true;
-    unit->revisit = true;
-    step_wake_at(step, trouble->waits_since_ms + WAITS_LONG_MS);
-    return false;
-}
-
-static bool is_worth_a_word(struct gathering *g, struct unit *unit, struct machine *machine)
-{
-    enum machine_status status = step_machine_status(g->step, machine);
-    return status == MACHINE_HELD || (status == MACHINE_PRESENT && waits_long(g->step, unit));
-}
-
-/* Who is nowhere is told what it waits for, if that lasts; who moves has been told. */
-static void wait_for_others(struct gathering *g, struct unit *unit)
-{
-    size_t i = 0;
-    step_set_pending(g->step, unit, true);
-    while (g->members[i].status != MEMBER_WAITS)
-        i++;
-    if (g->members[index_of(&g->party, unit)].home ||
-        !is_worth_a_word(g, unit, g->members[i].home->key.machine))
-        return;
-    autotext words = { 0 };
-    text_addf(&words, "waits for %s of its group, which is still on ", g->party.members[i]->name);
-    machine_words(g->members[i].home->key.machine, &words);
-    step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
-}
-
 /* It is in no party: nothing is asked of machines. */
 static void stay_out(struct gathering *g, struct unit *unit)
 {
-    const struct member member = look_at(g->step, unit);
+    const struct member member = look_at(g->step, &g->party, unit);
     autotext words = { 0 };
     let_go(g, &member);
     step_set_pending(g->step, unit, true);
@@ -456,7 +503,7 @@ static bool decide_tied(struct step *step, struct unit *unit)
     else if (members_that(&g, MEMBER_STAYS))
         join(&g, unit);
     else if (members_that(&g, MEMBER_WAITS))
-        wait_for_others(&g, unit);
+        wait_for(&g, unit, who_waits(&g));
     else
         place_all(&g);
     return true;
@@ -474,13 +521,7 @@ const struct unit *step_party_never(struct step *step, const struct placement *p
     party_gather(p->key.unit, &party);
     if (party.count == 0 || unit_rules(p->key.unit)->failover == FAILOVER_NEVER)
         party_of_one(p->key.unit, &party);
-    for (size_t i = 0; i < party.count; i++) {
-        const struct placement *home = step_find_home(step, party.members[i]);
-        if (unit_rules(party.members[i])->failover == FAILOVER_NEVER && home &&
-            home->key.machine == p->key.machine)
-            return party.members[i];
-    }
-    return NULL;
+    return never_among(step, &party, p);
 }
 
 /* --- leaving together --- */

@@ -17,7 +17,7 @@
 #define TEMPLATE "t@.service"
 #define GLOBAL   "global.service"
 
-enum { MACHINES = 5, UNITS = 19, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 20, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;

@@ -245,6 +245,13 @@ static bool is_own_move(const struct plan *plan, const struct action *a)
     return true;
 }
 
+/* Its machine may still run it. */
+static bool leaves_a_lost_machine(struct sim *sim, const struct action *a)
+{
+    const struct sim_sort *sort = sim_sort_named(a->unit);
+    return a->kind == ACTION_MOVE && sort->stays && !sim_is_present(sim, a->from_machine[0]);
+}
+
 /* Before anything changes under it. */
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
@@ -263,6 +270,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
                        (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
                     "a newcomer for a machine that takes none", reason);
+        sim_require(sim, !leaves_a_lost_machine(sim, a), "Failover=never has been moved", a->unit);
         if (arrives)
             check_reserved(sim, plan, i);
     }

@@ -19,6 +19,7 @@ const struct sim_sort sim_sorts[UNITS] = {
     SORT("plain.service", "{}"),
     SORT("rack.service", "{\"metadata\":[\"rack=r1\"]}", .rack = "r1"),
     SORT("stays.service", "{\"failover\":\"never\"}", .stays = true),
+    SORT("beside.service", "{\"machine_of\":[\"stays.service\"]}", .peer = "stays.service"),
     SORT("follows.service", "{\"machine_of\":[\"c1.service\"]}", .peer = "c1.service"),
     SORT("active.service", "{\"metadata\":[\"role.db=active\"]}", .role = "active"),
     SORT("spare.service", "{\"metadata\":[\"role.db=standby\"]}", .role = "standby"),

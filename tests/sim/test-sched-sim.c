@@ -7,7 +7,8 @@
  *
  *   - no unit is assigned to two machines, no role has more holders than nodes
  *   - two units in conflict are never on one machine, two that follow each other never on two
- *   - a unit leaves a machine only if that is gone or has said that it stopped
+ *   - a unit leaves a machine only if that has said that it stopped, or is gone, and then not with
+ *     Failover=never
  *   - no newcomer goes to a machine that does not take any
  *   - no machine has promised more memory than it has
  *   - nobody goes where a machine is reserved for another who is no less important
