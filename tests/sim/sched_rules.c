@@ -249,7 +249,8 @@ static bool is_own_move(const struct plan *plan, const struct action *a)
 static bool leaves_a_lost_machine(struct sim *sim, const struct action *a)
 {
     const struct sim_sort *sort = sim_sort_named(a->unit);
-    return a->kind == ACTION_MOVE && sort->stays && !sim_is_present(sim, a->from_machine[0]);
+    return a->kind == ACTION_MOVE && sort->stays &&
+           !sim_is_present(sim, action_more(a)->from_machine[0]);
 }
 
 /* Before anything changes under it. */
