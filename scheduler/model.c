@@ -595,7 +595,7 @@ static int note_reserved(struct model *model, struct unit *unit, const char *id,
     if (!machine || (machine->kept_for && machine->is_reserved &&
                      strcmp(machine->kept_for->name, unit->name) <= 0))
         return 0;
-    return model_keep(model, machine, unit, true) ? 0 : error_oom(err);
+    return model_keep(model, machine, unit, PRIORITY_UNKNOWN, true) ? 0 : error_oom(err);
 }
 
 int model_put_verdict(struct model *model, const char *name, int64_t mod,

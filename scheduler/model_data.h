@@ -12,6 +12,7 @@
 #ifndef SCHEDULER_MODEL_DATA_H
 #define SCHEDULER_MODEL_DATA_H
 
+#include <limits.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -39,6 +40,7 @@ struct machine {
     struct machine *arrived_next;
     struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
     bool is_reserved;      /* for that one, which has waited long; its verdict says so */
+    int kept_priority;     /* of those that come with it, if any are tied to it; see party.h */
     uint32_t number;       /* in the index, unless that is stale */
     uint32_t level;        /* the one that it is in there, if it is open */
 
@@ -316,8 +318,12 @@ void model_sweep(struct model *model);
 
 /* --- machines that are kept for a unit --- */
 
-/* For no other then, and no other machine for it. False: memory ran out. */
-bool model_keep(struct model *model, struct machine *machine, struct unit *unit, bool reserved);
+enum { PRIORITY_UNKNOWN = INT_MIN };
+
+/* For no other then, and no other machine for it. The priority is that of all that come with it;
+ * while it is kept for the one unit that only rises. False: memory ran out. */
+bool model_keep(struct model *model, struct machine *machine, struct unit *unit, int priority,
+                bool reserved);
 void model_let_go(struct model *model, struct machine *machine);
 /* It lacks room: it is listed, since now if it was not short before. False: memory ran out. */
 bool model_is_short(struct model *model, struct unit *unit, int64_t now_ms);
@@ -336,13 +342,6 @@ static inline const struct requirements *unit_rules(const struct unit *unit)
 static inline int unit_priority(const struct unit *unit)
 {
     return unit->group ? unit->group->priority : 0;
-}
-
-/* It is about to have room for another, who is no less important. */
-static inline bool machine_is_kept_from(const struct machine *machine, const struct unit *unit)
-{
-    return machine->kept_for && machine->kept_for != unit &&
-           unit_priority(machine->kept_for) >= unit_priority(unit);
 }
 
 static inline int64_t unit_verdict_mod(const struct unit *unit)

@@ -10,6 +10,7 @@ void model_let_go(struct model *model, struct machine *machine)
     model->reserved_count -= machine->is_reserved;
     machine->kept_for = NULL;
     machine->is_reserved = false;
+    machine->kept_priority = PRIORITY_UNKNOWN;
     DL_DELETE2(model->kept, machine, kept_prev, kept_next);
     model_mark_units_of(model, machine); /* who yields may stay after all */
     model->retry = true;
@@ -26,19 +27,31 @@ static void take_from(struct model *model, struct machine *machine)
     unit->revisit = true;
 }
 
-bool model_keep(struct model *model, struct machine *machine, struct unit *unit, bool reserved)
+/* Some of those that are tied to the unit may ask for a place without the others: what one of them
+ * was promised the next, less important, does not take back. */
+static void raise_priority(struct machine *machine, int priority)
+{
+    if (priority > machine->kept_priority)
+        machine->kept_priority = priority;
+}
+
+bool model_keep(struct model *model, struct machine *machine, struct unit *unit, int priority,
+                bool reserved)
 {
     struct trouble *trouble = model_trouble_get(unit);
     if (!trouble)
         return false;
-    if (machine->kept_for == unit && machine->is_reserved == reserved)
+    if (machine->kept_for == unit && machine->is_reserved == reserved) {
+        raise_priority(machine, priority);
         return true;
+    }
     if (machine->kept_for && machine->kept_for != unit)
         take_from(model, machine);
     if (trouble->kept)
         model_let_go(model, trouble->kept);
     machine->kept_for = unit;
     machine->is_reserved = reserved;
+    machine->kept_priority = priority;
     model->reserved_count += reserved;
     trouble->kept = machine;
     DL_APPEND2(model->kept, machine, kept_prev, kept_next);

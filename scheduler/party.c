@@ -275,10 +275,30 @@ bool party_clash(const struct party *party, const struct unit **ret_a, const str
     return false;
 }
 
+/* --- what is kept for one of them --- */
+
+int machine_kept_priority(const struct machine *machine)
+{
+    struct party party;
+    struct unit *unit = machine->kept_for;
+    if (!unit_is_tied(unit) || !takes_part(unit))
+        return unit_priority(unit);
+    if (machine->kept_priority != PRIORITY_UNKNOWN)
+        return machine->kept_priority;
+    party_gather(unit, &party);
+    return party.count > 0 ? party.priority : unit_priority(unit);
+}
+
+bool machine_is_kept_from(const struct machine *machine, const struct unit *unit)
+{
+    return machine->kept_for && machine->kept_for != unit &&
+           machine_kept_priority(machine) >= unit_priority(unit);
+}
+
 bool party_is_kept_from(const struct party *party, const struct machine *machine)
 {
     return machine->kept_for && !party_has(party, machine->kept_for) &&
-           unit_priority(machine->kept_for) >= party->priority;
+           machine_kept_priority(machine) >= party->priority;
 }
 
 /* --- lifting --- */

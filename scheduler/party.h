@@ -46,7 +46,11 @@ void party_pick(const struct party *party, uint64_t set, struct party *ret);
 bool party_has(const struct party *party, const struct unit *unit);
 /* Two that may not be on one machine; false: there are none. */
 bool party_clash(const struct party *party, const struct unit **ret_a, const struct unit **ret_b);
+/* How important those are that the machine is kept for: what model_keep() was told. As long as
+ * nobody knows who of a party asks for a place, since only a verdict speaks of it, all of it. */
+int machine_kept_priority(const struct machine *machine);
 /* What is left there is kept for somebody else, who is no less important. */
+bool machine_is_kept_from(const struct machine *machine, const struct unit *unit);
 bool party_is_kept_from(const struct party *party, const struct machine *machine);
 
 /* While it is asked where a party may go, those of its copies that are about to leave do not count.

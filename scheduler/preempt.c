@@ -52,8 +52,8 @@ void step_kept(struct step *step)
 
 bool preempt_goes_on(const struct placement *p)
 {
-    const struct unit *unit = p->key.machine->kept_for;
-    return unit && unit_priority(unit) > unit_priority(p->key.unit);
+    const struct machine *machine = p->key.machine;
+    return machine->kept_for && machine_kept_priority(machine) > unit_priority(p->key.unit);
 }
 
 /* --- what is missing --- */
@@ -287,12 +287,12 @@ static struct victims find_best(struct model *model, const struct party *party)
 
 /* --- doing it --- */
 
-static char *yield_words(const struct placement *p, const struct unit *unit)
+static char *yield_words(const struct placement *p, const struct party *party)
 {
     autotext words = { 0 };
     text_add(&words, "yields its place on ");
     machine_words(p->key.machine, &words);
-    text_addf(&words, " to %s (priority %d)", unit->name, unit_priority(unit));
+    text_addf(&words, " to %s (priority %d)", party->members[0]->name, party->priority);
     return text_take(&words);
 }
 
@@ -307,7 +307,7 @@ static bool is_on_its_way(struct model *model, const struct party *party)
         return false;
     if (match_party(model, party, machine, MATCH_ARRIVE, &who).kind == REFUSAL_ROOM &&
         find_shortage(party, machine, &shortage) && !is_short(&shortage))
-        return true;
+        return model_keep(model, machine, party->members[0], party->priority, machine->is_reserved);
     if (!machine->is_reserved) /* else it waits for others, too */
         model_let_go(model, machine);
     return false;
@@ -345,11 +345,11 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost)
     }
     if (best.count > 0 && !is_lost && !has_budget(step, first))
         return false;
-    if (!model_keep(model, best.machine, first,
+    if (!model_keep(model, best.machine, first, party->priority,
                     best.machine->kept_for == first && best.machine->is_reserved))
         step->failed = true;
     for (size_t i = 0; i < best.count; i++) {
-        autofree char *words = yield_words(best.list[i], first);
+        autofree char *words = yield_words(best.list[i], party);
         step_release_party(step, best.list[i], MOVE_CAUSE_PREEMPT, words ? words : "");
     }
     return true;

@@ -104,7 +104,7 @@ static struct machine *reserve(struct step *step, const struct party *party)
     model_unlist_short(model, unit->trouble);
     if (!machine)
         unit->group->vain_at = model->index.easings;
-    else if (!model_keep(model, machine, unit, true))
+    else if (!model_keep(model, machine, unit, party->priority, true))
         step->failed = true;
     return machine;
 }
@@ -115,8 +115,10 @@ struct machine *step_reserve(struct step *step, const struct party *party, bool 
     struct unit *unit = party->members[0];
     struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
     if (kept && kept->is_reserved) {
-        if (lacks_room && may_wait_for(model, party, kept))
+        if (lacks_room && may_wait_for(model, party, kept)) {
+            kept->kept_priority = party->priority;
             return kept;
+        }
         model_let_go(model, kept);
     }
     if (!lacks_room) {

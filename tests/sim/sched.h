@@ -55,7 +55,7 @@ struct sim_sort {
     char group;       /* conflicts with others of its group */
     bool stays;       /* Failover=never */
     int memory;       /* that it asks, of MEMORY */
-    int priority;
+    int priority;     /* of those with which it is placed: the one that asks for memory */
     const char *twin; /* they want to be with each other */
 };
 extern const struct sim_sort sim_sorts[UNITS];
@@ -106,6 +106,7 @@ size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
 size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
 void sim_check_store(struct sim *sim);
 const struct sim_sort *sim_sort_named(const char *name);
+int sim_memory_of(const struct sim_sort *sort); /* with its twin */
 bool sim_takes_newcomers(struct sim *sim, char m);
 /* The machine waits for another to fit, who is no less important. */
 bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m);

@@ -68,7 +68,7 @@ static bool has_room(struct sim *sim, const struct sim_sort *sort, char m, bool 
 {
     int used = 0;
     const struct sim_sort *twin = sim_sort_named(sort->twin);
-    int asked = sort->memory + (twin ? twin->memory : 0);
+    int asked = sim_memory_of(sort);
     for (size_t i = 0; i < UNITS; i++)
         if (&sim_sorts[i] != sort && &sim_sorts[i] != twin &&
             (beside_all || sim_sorts[i].priority >= sort->priority) &&
@@ -162,7 +162,8 @@ static void check_reservations(struct sim *sim)
     for (size_t i = 0; i < UNITS; i++) {
         const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sim_sorts[i].name), "reserved");
         count += *id != '\0';
-        sim_require(sim, !*id || (sim_takes_newcomers(sim, *id) && sim_sorts[i].memory > 0),
+        sim_require(sim,
+                    !*id || (sim_takes_newcomers(sim, *id) && sim_memory_of(&sim_sorts[i]) > 0),
                     "a machine is reserved in vain", sim_sorts[i].name);
         sim_require(sim,
                     !*id || sim_homes_of(sim, sim_sorts[i].name, homes) == 0 ||

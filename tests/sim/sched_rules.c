@@ -33,6 +33,12 @@ const struct sim_sort *sim_sort_named(const char *name)
     return NULL;
 }
 
+int sim_memory_of(const struct sim_sort *sort)
+{
+    const struct sim_sort *twin = sim_sort_named(sort->twin);
+    return sort->memory + (twin ? twin->memory : 0);
+}
+
 /* Each of the two has to be with the other. */
 static void check_twins(struct sim *sim, const struct sim_sort *sort)
 {
@@ -100,7 +106,7 @@ static bool has_reserved(struct sim *sim, const struct sim_sort *sort, char m)
 
 bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m)
 {
-    for (size_t i = 0; sort->memory > 0 && i < UNITS; i++)
+    for (size_t i = 0; sim_memory_of(sort) > 0 && i < UNITS; i++)
         if (&sim_sorts[i] != sort && !text_equal(sim_sorts[i].name, sort->twin) &&
             sim_sorts[i].priority >= sort->priority && has_reserved(sim, &sim_sorts[i], m))
             return true;
@@ -122,7 +128,7 @@ static void check_reserved(struct sim *sim, const struct plan *plan, size_t at)
 {
     const struct action *a = &plan->actions[at];
     const struct sim_sort *sort = sim_sort_named(a->unit);
-    for (size_t i = 0; sort && sort->memory > 0 && i < UNITS; i++) {
+    for (size_t i = 0; sort && sim_memory_of(sort) > 0 && i < UNITS; i++) {
         const struct sim_sort *other = &sim_sorts[i];
         sim_require(sim,
                     other == sort || text_equal(other->name, sort->twin) ||

@@ -30,10 +30,10 @@ const struct sim_sort sim_sorts[UNITS] = {
     SORT("mid.service", "{\"memory\":60,\"priority\":4}", .memory = 60, .priority = 4),
     SORT("low.service", "{\"memory\":45}", .memory = 45),
     SORT("least.service", "{\"memory\":40,\"priority\":-3}", .memory = 40, .priority = -3),
-    SORT("x.service", "{\"machine_of\":[\"y.service\"],\"memory\":30}", .memory = 30,
-         .twin = "y.service"),
-    SORT("y.service", "{\"machine_of\":[\"x.service\"],\"memory\":35,\"metadata\":[\"rack=r1\"]}",
-         .memory = 35, .rack = "r1", .twin = "x.service"),
+    SORT("x.service", "{\"machine_of\":[\"y.service\"]}", .priority = 4, .twin = "y.service"),
+    SORT("y.service",
+         "{\"machine_of\":[\"x.service\"],\"memory\":65,\"priority\":4,\"metadata\":[\"rack=r1\"]}",
+         .memory = 65, .priority = 4, .rack = "r1", .twin = "x.service"),
     SORT(GLOBAL, "{\"global\":true}"),
 };
 
