@@ -324,6 +324,8 @@ static int leave_to_leader(const struct cli *cli)
     if (client_call(cli->client, "GET", "/v1/status", NULL, &status, &err) < 0)
         return complain(&err);
     const char *leader = row_string(json_object_get(status, "leader"), "machine");
+    if (!*leader)
+        return complain_text("no machine leads just now, so none does it this time");
     return text_equal(leader, row_string(status, "machine")) ? -1 : EXIT_CODE_OK;
 }
 

@@ -57,11 +57,15 @@ static int read_image(const char *said, struct reference **ret, struct error *er
     return 0;
 }
 
-static int check_pull(const struct unit_file *file, struct error *err)
+/* A container that ends with its start is nothing to change over. */
+static int check_others(const struct unit_file *file, struct error *err)
 {
-    return text_equal(unit_file_get(file, section, "Pull"), "never")
-               ? error_set(err, -EINVAL, "Pull=never would let no machine fetch another image")
-               : 0;
+    if (text_equal(unit_file_get(file, section, "Pull"), "never"))
+        return error_set(err, -EINVAL, "Pull=never would let no machine fetch another image");
+    if (text_equal(unit_file_get(file, "Service", "Type"), "oneshot"))
+        return error_set(err, -EINVAL,
+                         "of Type=oneshot none goes on running; Pull=newer looks at each start");
+    return 0;
 }
 
 static int find_tag(const struct unit_file *file, struct reference **ret, struct error *err)
@@ -72,7 +76,7 @@ static int find_tag(const struct unit_file *file, struct reference **ret, struct
         return 0;
     int r = read_image(option->value, ret, err);
     if (r == 0)
-        r = check_pull(file, err);
+        r = check_others(file, err);
     return r < 0 ? r : 1;
 }
 

@@ -90,13 +90,15 @@ static void what_has_no_tag_to_follow_is_told(void **state)
         const char *lines;
         const char *why;
     } cases[] = {
-        {"Image=busybox:1",                "write docker.io/library/busybox:1 or the like"},
-        { "Image=team/web",                "write docker.io/team/web or the like"         },
-        { "Image=quay.io/a@" OLD,          "has a digest and no tag"                      },
-        { "Image=oci:/srv/a:1",            "is in no registry"                            },
-        { "Image=quay.io/a:%i",            "is another image in each instance"            },
-        { "Image=quay.io/A:1",             "names of images are in lower case"            },
-        { "Image=quay.io/a:1\nPull=never", "Pull=never"                                   },
+        {"Image=busybox:1",                                          "write docker.io/library/busybox:1 or the like"},
+        { "Image=team/web",                                          "write docker.io/team/web or the like"         },
+        { "Image=quay.io/a@" OLD,                                    "has a digest and no tag"                      },
+        { "Image=oci:/srv/a:1",                                      "is in no registry"                            },
+        { "Image=quay.io/a:%i",                                      "is another image in each instance"            },
+        { "Image=quay.io/A:1",                                       "names of images are in lower case"            },
+        { "Image=quay.io/a:1\nPull=never",                           "Pull=never"                                   },
+        { "Image=quay.io/a:1\n[Service]\nType=oneshot\n[Container]",
+         "Type=oneshot none goes on running"                                                                        },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
