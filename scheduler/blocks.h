@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What of a plan belongs together: a block is an action that is not joined, its head, with the
- * joined ones right behind it. The store is to get all of it at once. is_joined is a fact of
- * position, so whoever changes the order of a plan moves blocks, never actions.
+ * joined ones right behind it. The store is to get all of it at once, unless no transaction has
+ * room for so much. is_joined is a fact of position, so whoever changes the order of a plan moves
+ * blocks, never actions.
  */
 #ifndef SCHEDULER_BLOCKS_H
 #define SCHEDULER_BLOCKS_H
