@@ -44,6 +44,12 @@ void party_of_one(struct unit *unit, struct party *ret);
 void party_pick(const struct party *party, uint64_t set, struct party *ret);
 
 bool party_has(const struct party *party, const struct unit *unit);
+/* Whose notes of what was in vain hold for it. NULL: nobody's, as several ask for more than the
+ * group of any of them. */
+static inline struct group *party_group(const struct party *party)
+{
+    return party->count == 1 ? party->members[0]->group : NULL;
+}
 /* Two that may not be on one machine; false: there are none. */
 bool party_clash(const struct party *party, const struct unit **ret_a, const struct unit **ret_b);
 /* How important those are that the machine is kept for: what model_keep() was told. As long as

@@ -326,8 +326,16 @@ static bool has_budget(struct step *step, struct unit *unit)
  * nothing has eased. */
 static bool is_futile(const struct model *model, const struct party *party)
 {
+    const struct group *group = party_group(party);
     return model->index.prioritized == 0 || !party->asks_room ||
-           (party->count == 1 && party->members[0]->group->futile_at == model->index.easings);
+           (group && group->futile_at == model->index.easings);
+}
+
+static void note_futile(const struct model *model, const struct party *party)
+{
+    struct group *group = party_group(party);
+    if (group)
+        group->futile_at = model->index.easings;
 }
 
 bool step_preempt(struct step *step, const struct party *party, bool is_lost)
@@ -340,7 +348,7 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost)
         return false;
     const struct victims best = find_best(model, party);
     if (!best.machine) {
-        first->group->futile_at = model->index.easings;
+        note_futile(model, party);
         return false;
     }
     if (best.count > 0 && !is_lost && !has_budget(step, first))

@@ -93,7 +93,15 @@ static struct machine *find_best(struct model *model, const struct party *party)
 /* The same for all of a group that nothing ties, while nothing has eased. */
 static bool is_vain(const struct model *model, const struct party *party)
 {
-    return party->count == 1 && party->members[0]->group->vain_at == model->index.easings;
+    const struct group *group = party_group(party);
+    return group && group->vain_at == model->index.easings;
+}
+
+static void note_vain(const struct model *model, const struct party *party)
+{
+    struct group *group = party_group(party);
+    if (group)
+        group->vain_at = model->index.easings;
 }
 
 static struct machine *reserve(struct step *step, const struct party *party)
@@ -103,7 +111,7 @@ static struct machine *reserve(struct step *step, const struct party *party)
     struct machine *machine = is_vain(model, party) ? NULL : find_best(model, party);
     model_unlist_short(model, unit->trouble);
     if (!machine)
-        unit->group->vain_at = model->index.easings;
+        note_vain(model, party);
     else if (!model_keep(model, machine, unit, party->priority, true))
         step->failed = true;
     return machine;
