@@ -37,7 +37,6 @@ struct gathering {
     struct step *step;
     struct party party;
     struct member members[PARTY_MAX];
-    bool lacks_room; /* for what was last looked for a place */
 };
 
 static uint64_t bit(size_t i)
@@ -194,16 +193,15 @@ static bool any_is_lost(const struct gathering *g)
     return false;
 }
 
-/* Those of the set wait for a machine. */
-static void leave_out(struct gathering *g, uint64_t set)
+/* Those of the set wait for a machine; lacks_room: as of struct place. */
+static void leave_out(struct gathering *g, uint64_t set, bool lacks_room)
 {
     struct party party;
     struct party_lift lift;
     party_pick(&g->party, set, &party);
     party_lift(g->step->model, &party, &lift);
     bool is_promised = step_preempt(g->step, &party, any_is_lost(g));
-    const struct machine *reserved =
-        is_promised ? NULL : step_reserve(g->step, &party, g->lacks_room);
+    const struct machine *reserved = is_promised ? NULL : step_reserve(g->step, &party, lacks_room);
     party_set_down(g->step->model, &lift);
     for (size_t i = 0; i < g->party.count; i++) {
         if (!(set & bit(i)))
@@ -272,12 +270,12 @@ static struct place find_place(struct gathering *g, const struct party *party)
     return place;
 }
 
-static bool place_set(struct gathering *g, uint64_t set)
+static bool place_set(struct gathering *g, uint64_t set, bool *ret_lacks_room)
 {
     struct party party;
     party_pick(&g->party, set, &party);
     struct place place = find_place(g, &party);
-    g->lacks_room = place.lacks_room;
+    *ret_lacks_room = place.lacks_room;
     if (!place.machine)
         return false;
     autofree char *note = group_words(&party);
@@ -339,16 +337,31 @@ static uint64_t with_peers(const struct gathering *g, uint64_t set)
     return reach & members_that(g, MEMBER_WANTS);
 }
 
+/* The next wait for others is another one. */
+static void stop_waiting(struct gathering *g, uint64_t set)
+{
+    for (size_t i = 0; i < g->party.count; i++) {
+        struct unit *unit = g->party.members[i];
+        if (!(set & bit(i)) || !unit->trouble)
+            continue;
+        unit->trouble->waits_since_ms = 0;
+        model_trouble_trim(unit);
+    }
+}
+
 static void place_all(struct gathering *g)
 {
     uint64_t all = members_that(g, MEMBER_WANTS);
     uint64_t moved = with_peers(g, members_with_home(g));
-    if (place_set(g, all))
+    bool lacks_room = false;
+    bool ignored = false; /* those that are left out need room beside the moved ones */
+    stop_waiting(g, all);
+    if (place_set(g, all, &lacks_room))
         return;
-    if (moved && moved != all && (place_set(g, moved) || goes_back(g, moved)))
-        leave_out(g, all & ~moved);
+    if (moved && moved != all && (place_set(g, moved, &ignored) || goes_back(g, moved)))
+        leave_out(g, all & ~moved, lacks_room);
     else if (!goes_back(g, all))
-        leave_out(g, all);
+        leave_out(g, all, lacks_room);
 }
 
 /* --- waiting --- */
@@ -393,6 +406,12 @@ static void waits_words(const struct member *other, struct text *words)
               other->never == unit ? "" : " has ");
 }
 
+static const struct machine *reserved_for(const struct unit *unit)
+{
+    const struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
+    return kept && kept->is_reserved ? kept : NULL;
+}
+
 /* Who has no place is told whom it waits for, if that lasts; who moves has been told. A lost
  * machine may stay away for good: until it is back there is no move. */
 static void wait_for(struct gathering *g, struct unit *unit, const struct member *other)
@@ -408,7 +427,7 @@ static void wait_for(struct gathering *g, struct unit *unit, const struct member
     autotext words = { 0 };
     lost_words(member, &words);
     waits_words(other, &words);
-    step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
+    step_give_nowhere(g->step, unit, reserved_for(unit), text_take(&words));
 }
 
 /* --- joining --- */
@@ -442,6 +461,7 @@ static void join_loosely(struct gathering *g, uint64_t set)
     struct party_lift lift;
     const struct unit *who = NULL;
     struct machine *seat = seat_of(g);
+    bool lacks_room = false;
     party_pick(&g->party, set, &party);
     party_lift(g->step->model, &party, &lift);
     bool fits =
@@ -450,13 +470,14 @@ static void join_loosely(struct gathering *g, uint64_t set)
     const struct place place = { .machine = seat, .note = "beside others of its group" };
     if (fits)
         put_all(g, set, &place);
-    else if (!place_set(g, set) && !goes_back(g, set))
-        leave_out(g, set);
+    else if (!place_set(g, set, &lacks_room) && !goes_back(g, set))
+        leave_out(g, set, lacks_room);
 }
 
 static void join(struct gathering *g, struct unit *unit)
 {
     uint64_t set = with_peers(g, bit(index_of(&g->party, unit)));
+    bool lacks_room = false;
     for (size_t i = 0; i < g->party.count; i++)
         if (set & bit(i))
             for (size_t j = 0; j < g->party.count; j++)
@@ -464,10 +485,11 @@ static void join(struct gathering *g, struct unit *unit)
                     wait_for(g, unit, &g->members[j]);
                     return;
                 }
+    stop_waiting(g, set);
     if (!follow_others(g, set))
         join_loosely(g, set);
-    else if (!place_set(g, set) && !goes_back(g, set))
-        leave_out(g, bit(index_of(&g->party, unit)));
+    else if (!place_set(g, set, &lacks_room) && !goes_back(g, set))
+        leave_out(g, bit(index_of(&g->party, unit)), lacks_room);
 }
 
 /* --- all of it --- */
