@@ -30,7 +30,7 @@ struct member {
     enum member_status status;
     struct placement *home;   /* or NULL */
     bool is_lost;             /* home's machine is */
-    const struct unit *never; /* then who of those there has Failover=never; NULL: nobody */
+    const struct unit *never; /* who there has Failover=never, if it is or is held; or NULL */
 };
 
 struct gathering {
@@ -82,7 +82,10 @@ static struct member look_at(struct step *step, const struct party *party, const
         member.never = never_among(step, party, member.home);
         member.status = member.never ? MEMBER_WAITS : MEMBER_WANTS;
         break;
-    case MACHINE_HELD:
+    case MACHINE_HELD: /* let go or not, whoever never leaves it stays there */
+        member.never = never_among(step, party, member.home);
+        member.status = MEMBER_WAITS;
+        break;
     case MACHINE_ABSENT:
     case MACHINE_STATUS_INVALID:
         member.status = MEMBER_WAITS;
