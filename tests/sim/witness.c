@@ -88,6 +88,13 @@ static void accuse(struct sim_copy *copy, const struct record_assignment *record
     (void)snprintf(copy->reason, sizeof(copy->reason), "%s", record->reason);
 }
 
+/* What is tied goes along with the first of it. */
+static bool goes_with_failed(const struct sim *sim, const struct sim_machine *m, size_t unit)
+{
+    const char *peer = sim_sorts[unit].peer;
+    return has_failed(sim, m, unit) || (peer && has_failed(sim, m, unit_of(peer)));
+}
+
 /* A unit is told to leave a machine that is there only for a reason: it is not wanted as it was,
  * the machine may not have it, or a move was planned. */
 static void check_release(struct sim *sim, const struct sim_machine *m, size_t unit)
@@ -100,7 +107,7 @@ static void check_release(struct sim *sim, const struct sim_machine *m, size_t u
         sim_peekf(sim, "ops/drain/%s", m->machine.id) || is_recent(sim, m->drain_seen_ms);
     if (strcmp(copy->cause, "drain") == 0 && !drained)
         sim_break(sim, "%s is drained from %s, which nobody drains", name, m->machine.name);
-    else if (strcmp(copy->cause, "failing") == 0 && !has_failed(sim, m, unit))
+    else if (strcmp(copy->cause, "failing") == 0 && !goes_with_failed(sim, m, unit))
         sim_break(sim, "%s leaves %s for failing, and has not failed", name, m->machine.name);
     else if (!*copy->cause && wanted && !is_recent(sim, sim->unit_changed_ms[unit]) &&
              sim->now_ms - copy->lawful_since_ms > SIM_STALE_MS)
