@@ -435,18 +435,18 @@ churn_processes_are() {
     node sh -c 'musterctl start $(cat /tmp/churn.units) >/dev/null'
     node sh -c 'systemctl stop $(cat /tmp/churn.units)'
     node sh -c 'systemctl reset-failed $(cat /tmp/churn.units) 2>/dev/null || true'
-    wait_for 30 'the first round has left nothing' nothing_is_left
+    wait_for 120 'the first round has left nothing' nothing_is_left
     before=$(census)
     kb=$(pid1_kb)
     for round in $(seq 1 "$rounds"); do
         node sh -c 'systemctl start $(cat /tmp/churn.units)'
-        wait_for 60 'each container is alone in its cgroup' churn_processes_are "$count"
+        wait_for 600 'each container is alone in its cgroup' churn_processes_are "$count"
         node sh -c 'systemctl stop $(cat /tmp/churn.units)'
         node sh -c 'systemctl reset-failed $(cat /tmp/churn.units) 2>/dev/null || true'
         [ $((round % 10)) != 0 ] || echo "round $round of $rounds: PID 1 has $(pid1_kb) kB, at first $kb kB" >&3
     done
-    wait_for 30 'nothing is left' nothing_is_left
-    wait_for 30 'no count has grown' no_count_has_grown "$before"
+    wait_for 300 'nothing is left' nothing_is_left
+    wait_for 300 'no count has grown' no_count_has_grown "$before"
     echo "PID 1: $kb kB before, $(pid1_kb) kB after $rounds rounds of $count"
     [ "$(pid1_kb)" -lt $((kb + kb / 10 + 4096)) ]
 }
