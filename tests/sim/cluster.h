@@ -54,7 +54,7 @@ extern const struct sim_sort sim_sorts[SIM_UNITS];
 struct sim_copy {
     int64_t assignment_mod; /* 0: none */
     enum want want;
-    int64_t answered; /* the assignment that a state answered last */
+    int64_t answered; /* the assignment that a state answered last, without a problem */
     int64_t changed_ms;
     int64_t lawful_since_ms; /* since when the machine may run it; INT64_MAX: it may not */
     bool accused;            /* was told to leave in this very revision, for this: */

@@ -212,7 +212,7 @@ static void take_state(struct sim *sim, struct sim_machine *m, size_t unit,
         state.assignment_revision != m->copies[unit].assignment_mod)
         sim_break(sim, "a state of %s on %s outlives its registration or its assignment",
                   sim_sorts[unit].name, m->machine.name);
-    m->copies[unit].answered = state.assignment_revision;
+    m->copies[unit].answered = *state.problem ? 0 : state.assignment_revision;
     sim_tell(sim, "store %" PRId64 ": %s on %s says %s%s%s", pair->mod_revision,
              sim_sorts[unit].name, m->machine.name, state.active,
              state.released_revision ? ", released" : "", state.problem);
