@@ -10,7 +10,7 @@ PACKAGES_BUILD='gcc libc6-dev make autoconf automake pkg-config libcurl4-openssl
 # shellcheck disable=SC2034
 PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linux procps mount curl etcd-server
     etcd-client crun golang-github-containers-common skopeo umoci busybox-static nftables e2fsprogs
-    containernetworking-plugins iptables perl-base'
+    containernetworking-plugins iptables catatonit perl-base'
 # shellcheck disable=SC2034
 PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppcheck shellcheck bats git xz-utils openssl
     python3 docker-registry apache2-utils ca-certificates runc'
