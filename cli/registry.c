@@ -4,28 +4,34 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "cli/program.h"
 #include "units/reference.h"
 
 #define HELPER PKGLIBDIR "/muster-container"
 
-int registry_read(const char *output, int status, char ***ret, struct error *err)
+/* What it said last of why; what it said before may be of how it got on. */
+static int complaint(const char *complaints, struct error *err)
 {
     autostrv lines = NULL;
-    int r = strv_split(output, "\n", &lines, err);
+    int r = strv_split(complaints, "\n", &lines, err);
+    size_t count = strv_length(lines);
+    return r < 0 ? r : error_set(err, -EIO, "%s", count ? lines[count - 1] : "it said nothing");
+}
+
+int registry_read(const struct program_said *said, char ***ret, struct error *err)
+{
+    autostrv lines = NULL;
+    if (said->status == PROGRAM_NOT_INSTALLED)
+        return error_set(err, -ENOENT, "%s is not installed on this machine", HELPER);
+    if (said->status != 0)
+        return complaint(said->complaints, err);
+    int r = strv_split(said->output, "\n", &lines, err);
     if (r < 0)
         return r;
-    size_t count = strv_length(lines);
-    const char *last = count > 0 ? lines[count - 1] : "it said nothing";
-    if (status == PROGRAM_NOT_INSTALLED)
-        return error_set(err, -ENOENT, "%s is not installed on this machine", HELPER);
-    if (status != 0)
-        return error_set(err, -EIO, "%s", last);
     for (char **line = lines; line && *line; line++)
         if (!reference_is_digest(*line))
             return error_set(err, -EPROTO, "%s: \"%s\" is no digest", HELPER, *line);
-    if (count == 0)
-        return error_set(err, -EPROTO, "%s: %s", HELPER, last);
+    if (strv_length(lines) == 0)
+        return error_set(err, -EPROTO, "%s: it said nothing", HELPER);
     *ret = take_ptr(lines);
     return 0;
 }
@@ -33,8 +39,7 @@ int registry_read(const char *output, int status, char ***ret, struct error *err
 int registry_ask(const char *image, char ***ret, struct error *err)
 {
     char *const argv[] = { (char *)HELPER, (char *)"digest", (char *)image, NULL };
-    autofree char *output = NULL;
-    int status = 0;
-    int r = program_hear(argv, NULL, &output, &status, err);
-    return r < 0 ? r : registry_read(output, status, ret, err);
+    autosaid said = { 0 };
+    int r = program_hear(argv, NULL, &said, err);
+    return r < 0 ? r : registry_read(&said, ret, err);
 }

@@ -212,9 +212,11 @@ static int scene_init(struct scene *scene, struct error *err)
     return r;
 }
 
-/* In the child. The alarm outlives exec. */
+/* In the child. What it says is read in the order in which it says it, wherever that goes. The
+ * alarm outlives exec. */
 static void prepare_analyzer(void)
 {
+    (void)dup2(STDOUT_FILENO, STDERR_FILENO);
     (void)unsetenv("SYSTEMD_UNIT_PATH");
     (void)setenv("SYSTEMD_LOG_LEVEL", "warning", 1);
     (void)setenv("SYSTEMD_LOG_TARGET", "console", 1);
@@ -225,11 +227,10 @@ static void prepare_analyzer(void)
 /* *ret NULL: it is not installed. */
 static int run(char **argv, char **ret, struct error *err)
 {
-    autofree char *output = NULL;
-    int status = 0;
-    int r = program_hear(argv, prepare_analyzer, &output, &status, err);
+    autosaid said = { 0 };
+    int r = program_hear(argv, prepare_analyzer, &said, err);
     if (r == 0)
-        *ret = status == PROGRAM_NOT_INSTALLED ? NULL : take_ptr(output);
+        *ret = said.status == PROGRAM_NOT_INSTALLED ? NULL : take_ptr(said.output);
     return r;
 }
 
