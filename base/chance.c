@@ -14,6 +14,12 @@ uint64_t chance_next(uint64_t *state)
     return *state;
 }
 
+/* The lowest bits are the weakest. */
+uint64_t chance_below(uint64_t *state, uint64_t sides)
+{
+    return (chance_next(state) >> 11) % sides;
+}
+
 void chance_bytes(void *ret, size_t size)
 {
     unsigned char *bytes = ret;

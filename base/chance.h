@@ -15,5 +15,7 @@ void chance_fake_set(uint64_t seed);
 /* The next number that follows from a state, which must not be 0: G. Marsaglia, "Xorshift RNGs",
  * 2003. */
 uint64_t chance_next(uint64_t *state);
+/* Likewise, of 0 … sides - 1: a throw of dice. */
+uint64_t chance_below(uint64_t *state, uint64_t sides);
 
 #endif

@@ -37,7 +37,7 @@ static struct sim *current;
 
 uint64_t sim_dice(struct sim *sim, uint64_t sides)
 {
-    return (chance_next(&sim->random) >> 11) % sides;
+    return chance_below(&sim->random, sides);
 }
 
 static void add_line(struct sim *sim, const char *line)

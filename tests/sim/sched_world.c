@@ -41,7 +41,7 @@ const struct sim_sort sim_sorts[UNITS] = {
 
 uint64_t sim_dice(struct sim *sim, uint64_t sides)
 {
-    return (chance_next(&sim->random) >> 11) % sides;
+    return chance_below(&sim->random, sides);
 }
 
 void sim_tell(struct sim *sim, const char *format, ...)
