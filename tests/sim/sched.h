@@ -110,6 +110,7 @@ int sim_memory_of(const struct sim_sort *sort); /* with its twin */
 bool sim_takes_newcomers(struct sim *sim, char m);
 /* The machine waits for another to fit, who is no less important. */
 bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m);
+bool sim_is_wanted(struct sim *sim, const struct sim_sort *sort); /* started, or loaded */
 bool sim_is_to_run(struct sim *sim, const char *unit);
 bool sim_is_another_down(struct sim *sim, const char *unit);
 void sim_check_plan(struct sim *sim, const struct plan *plan);

@@ -149,11 +149,10 @@ bool sim_agents(struct sim *sim, bool hurry)
         const struct entry *state = sim_findf(sim, "states/%c/%s", m, name);
         if (!presence || (!hurry && sim_dice(sim, 3)))
             continue;
-        if (state &&
-            json_integer_value(json_object_get(state->value, "assignment_revision")) == e->mod &&
-            json_integer_value(json_object_get(state->value, "registration")) == presence->create)
+        if (sim_number_of(state, "assignment_revision") == e->mod &&
+            sim_number_of(state, "registration") == presence->create)
             continue;
-        bool release = strcmp(json_string_value(json_object_get(e->value, "want")), "release") == 0;
+        bool release = text_equal(sim_field_of(e, "want"), "release");
         sim_putf(sim,
                  sim_record(
                      "{s:s,s:s,s:I,s:I,s:I}", "invocation", sim_dice(sim, 5) ? "i" : "j", "active",

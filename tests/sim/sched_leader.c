@@ -1,54 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "scheduler/blocks.h"
 #include "tests/sim/sched.h"
 
 /* --- writes of the leader --- */
 
-static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static bool guard(struct sim *sim, int64_t want, bool create, const char *format, ...)
+static bool guard(const struct entry *entry, int64_t want, bool create)
 {
-    char key[128];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(key, sizeof(key), format, args);
-    va_end(args);
-    const struct entry *e = sim_find(sim, key);
-    int64_t have = !e ? 0 : create ? e->create : e->mod;
+    int64_t have = !entry ? 0 : create ? entry->create : entry->mod;
     return want < 0 || want == have;
 }
 
-static bool op_is_as_seen(struct sim *sim, const struct action *a)
+/* What people asked for, of which the action is a part. */
+static const struct entry *op_of(struct sim *sim, const struct action *a)
 {
+    char m = a->machine ? a->machine[0] : '-';
     if (action_more(a)->rollout)
-        return guard(sim, action_more(a)->op_mod, false, "ops/rollout/%s", action_more(a)->rollout);
+        return sim_findf(sim, "ops/rollout/%s", action_more(a)->rollout);
     if (a->kind == ACTION_CORDON)
-        return guard(sim, action_more(a)->op_mod, false, "cordons/%c", a->machine[0]);
-    return a->kind == ACTION_CLEAR_BRAKE ? guard(sim, action_more(a)->op_mod, false, "ops/brake")
-                                         : guard(sim, action_more(a)->op_mod, false, "ops/drain/%c",
-                                                 a->machine ? a->machine[0] : '-');
+        return sim_findf(sim, "cordons/%c", m);
+    return a->kind == ACTION_CLEAR_BRAKE ? sim_find(sim, "ops/brake")
+                                         : sim_findf(sim, "ops/drain/%c", m);
 }
 
 static bool guards_hold(struct sim *sim, const struct action *a)
 {
+    const struct action_more *more = action_more(a);
     char m = a->machine ? a->machine[0] : '-';
-    char from = action_more(a)->from_machine ? action_more(a)->from_machine[0] : '-';
+    char from = more->from_machine ? more->from_machine[0] : '-';
     const char *unit = a->unit ? a->unit : "-";
-    return guard(sim, a->unit_mod, false, "units/%s", unit) &&
-           guard(sim, a->assignment_mod, false, "nodes/%c/units/%s", m, unit) &&
-           guard(sim, action_more(a)->state_mod, false, "states/%c/%s", m, unit) &&
-           guard(sim, a->registration, true, "nodes/%c/presence", m) &&
-           guard(sim, action_more(a)->from_assignment_mod, false, "nodes/%c/units/%s", from,
-                 unit) &&
-           guard(sim, action_more(a)->from_state_mod, false, "states/%c/%s", from, unit) &&
-           guard(sim, action_more(a)->from_registration, true, "nodes/%c/presence", from) &&
-           guard(sim, action_more(a)->verdict_mod, false, "verdicts/%s", unit) &&
-           op_is_as_seen(sim, a) &&
-           (!action_more(a)->role || guard(sim, action_more(a)->slot_mod, false, "slots/%s/%u",
-                                           action_more(a)->role, action_more(a)->index));
+    return guard(sim_findf(sim, "units/%s", unit), a->unit_mod, false) &&
+           guard(sim_findf(sim, "nodes/%c/units/%s", m, unit), a->assignment_mod, false) &&
+           guard(sim_findf(sim, "states/%c/%s", m, unit), more->state_mod, false) &&
+           guard(sim_findf(sim, "nodes/%c/presence", m), a->registration, true) &&
+           guard(sim_findf(sim, "nodes/%c/units/%s", from, unit), more->from_assignment_mod,
+                 false) &&
+           guard(sim_findf(sim, "states/%c/%s", from, unit), more->from_state_mod, false) &&
+           guard(sim_findf(sim, "nodes/%c/presence", from), more->from_registration, true) &&
+           guard(sim_findf(sim, "verdicts/%s", unit), more->verdict_mod, false) &&
+           guard(op_of(sim, a), more->op_mod, false) &&
+           (!more->role ||
+            guard(sim_findf(sim, "slots/%s/%u", more->role, more->index), more->slot_mod, false));
 }
 
 static bool all_guards_hold(struct sim *sim, const struct action *actions, size_t count)
@@ -65,10 +56,9 @@ static void check_leave(struct sim *sim, char m, const char *unit)
     const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
     const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", m, unit);
     const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
-    bool stopped =
-        presence && assignment && state &&
-        json_integer_value(json_object_get(state->value, "released_revision")) == assignment->mod &&
-        json_integer_value(json_object_get(state->value, "registration")) == presence->create;
+    bool stopped = presence && assignment &&
+                   sim_number_of(state, "released_revision") == assignment->mod &&
+                   sim_number_of(state, "registration") == presence->create;
     sim_require(sim, !presence || stopped, "taken from a machine that still runs it", unit);
 }
 

@@ -17,16 +17,8 @@ static bool role_fits(struct sim *sim, char m, const char *wish)
     (void)sim_count_holders(sim, holders);
     if (strchr(holders, m))
         return strcmp(wish, "active") == 0;
-    const char *priority =
-        json_string_value(json_object_get(sim_findf(sim, "members/%c", m)->value, "role_priority"));
+    const char *priority = sim_field_of(sim_findf(sim, "members/%c", m), "role_priority");
     return strcmp(wish, "standby") == 0 && strcmp(priority, "db=0") != 0;
-}
-
-static bool is_wanted(struct sim *sim, const struct sim_sort *sort)
-{
-    const struct entry *unit = sim_findf(sim, "units/%s", sort->name);
-    return unit &&
-           strcmp(json_string_value(json_object_get(unit->value, "desired")), "inactive") != 0;
 }
 
 /* Where its twin is; or where that may be, too, if the two are to go there from wherever they are.
@@ -38,7 +30,7 @@ static bool twin_comes(struct sim *sim, const struct sim_sort *sort, char m)
     const struct sim_sort *twin = sim_sort_named(sort->twin);
     (void)sim_homes_of(sim, sort->name, home);
     (void)sim_homes_of(sim, twin->name, other);
-    if (!is_wanted(sim, twin))
+    if (!sim_is_wanted(sim, twin))
         return false;
     if (other[0] == m)
         return true;
@@ -91,8 +83,8 @@ static void check_drained(struct sim *sim, const struct sim_sort *sort, char hom
                         !has_room(sim, sort, sim_letter(i), true) ||
                         sim_is_reserved(sim, sort, sim_letter(i)),
                     "a drain leaves a unit that another machine takes", sort->name);
-    sim_require(sim, *json_string_value(json_object_get(drain->value, "problem")) != '\0',
-                "a drain does not say what it leaves", sort->name);
+    sim_require(sim, *sim_field_of(drain, "problem") != '\0', "a drain does not say what it leaves",
+                sort->name);
 }
 
 /* And with one text, unless a rollout was left half-way. */
@@ -118,7 +110,7 @@ static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
 {
     char homes[MACHINES + 1];
     size_t count = sim_homes_of(sim, sort->name, homes);
-    if (!is_wanted(sim, sort)) {
+    if (!sim_is_wanted(sim, sort)) {
         sim_require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
         return;
     }
@@ -191,9 +183,7 @@ static void check_even(struct sim *sim)
 {
     struct model_advice *advices = NULL;
     size_t count = 0;
-    const struct entry *rebalance = sim_findf(sim, "ops/rebalance");
-    if (!rebalance ||
-        strcmp(json_string_value(json_object_get(rebalance->value, "mode")), "auto") != 0)
+    if (!text_equal(sim_field_of(sim_findf(sim, "ops/rebalance"), "mode"), "auto"))
         return;
     assert_int_equal(model_advise(sim->model, 1, &advices, &count, NULL), 0);
     sim_require(sim, count == 0, "a unit would gain by a move", count ? advices[0].reason : "");

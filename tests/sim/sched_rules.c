@@ -56,7 +56,7 @@ size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1])
     for (unsigned int i = 0; i < MACHINES; i++) {
         const struct entry *slot = sim_findf(sim, "slots/db/%u", i);
         if (slot && count < MACHINES)
-            holders[count++] = json_string_value(json_object_get(slot->value, "machine"))[0];
+            holders[count++] = *sim_field_of(slot, "machine");
     }
     holders[count] = '\0';
     return count;
@@ -97,11 +97,16 @@ bool sim_takes_newcomers(struct sim *sim, char m)
            !sim_findf(sim, "cordons/%c", m);
 }
 
+bool sim_is_wanted(struct sim *sim, const struct sim_sort *sort)
+{
+    const char *desired = sim_field_of(sim_findf(sim, "units/%s", sort->name), "desired");
+    return *desired && strcmp(desired, "inactive") != 0;
+}
+
 static bool has_reserved(struct sim *sim, const struct sim_sort *sort, char m)
 {
     const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sort->name), "reserved");
-    const char *desired = sim_field_of(sim_findf(sim, "units/%s", sort->name), "desired");
-    return *id == m && *desired && strcmp(desired, "inactive") != 0;
+    return *id == m && sim_is_wanted(sim, sort);
 }
 
 bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m)
@@ -144,10 +149,7 @@ static size_t count_moving(struct sim *sim)
 {
     size_t count = 0;
     for (size_t i = 0; i < KEYS_MAX; i++) {
-        const char *cause = sim->store[i].value
-                                ? json_string_value(json_object_get(sim->store[i].value, "cause"))
-                                : NULL;
-        bool goes = cause && *cause && !strstr(sim->store[i].key, GLOBAL);
+        bool goes = *sim_field_of(&sim->store[i], "cause") && !strstr(sim->store[i].key, GLOBAL);
         count += goes && sim_is_present(sim, sim->store[i].key[strlen("nodes/")]);
     }
     return count;
@@ -155,9 +157,7 @@ static size_t count_moving(struct sim *sim)
 
 static bool has_failed(struct sim *sim, char m, const char *unit)
 {
-    const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
-    return state &&
-           strcmp(json_string_value(json_object_get(state->value, "active")), "failed") == 0;
+    return text_equal(sim_field_of(sim_findf(sim, "states/%c/%s", m, unit), "active"), "failed");
 }
 
 bool sim_is_to_run(struct sim *sim, const char *unit)

@@ -68,6 +68,16 @@ void sim_require(struct sim *sim, bool holds, const char *what, const char *whic
 
 /* --- the store --- */
 
+enum { KEY_BYTES = 128 };
+
+static void format_key(char ret[static KEY_BYTES], const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void format_key(char ret[static KEY_BYTES], const char *format, va_list args)
+{
+    int length = vsnprintf(ret, KEY_BYTES, format, args);
+    assert_in_range(length, 1, KEY_BYTES - 1); /* cut short it would be another's */
+}
+
 struct entry *sim_find(struct sim *sim, const char *key)
 {
     for (size_t i = 0; i < KEYS_MAX; i++)
@@ -78,10 +88,10 @@ struct entry *sim_find(struct sim *sim, const char *key)
 
 struct entry *sim_findf(struct sim *sim, const char *format, ...)
 {
-    char key[128];
+    char key[KEY_BYTES];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(key, sizeof(key), format, args);
+    format_key(key, format, args);
     va_end(args);
     return sim_find(sim, key);
 }
@@ -177,10 +187,10 @@ json_t *sim_record(const char *format, ...)
 
 void sim_putf(struct sim *sim, json_t *value, const char *format, ...)
 {
-    char key[128];
+    char key[KEY_BYTES];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(key, sizeof(key), format, args);
+    format_key(key, format, args);
     va_end(args);
     sim_tell(sim, "put %s", key);
     put(sim, key, value);
@@ -188,10 +198,10 @@ void sim_putf(struct sim *sim, json_t *value, const char *format, ...)
 
 void sim_delf(struct sim *sim, const char *format, ...)
 {
-    char key[128];
+    char key[KEY_BYTES];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(key, sizeof(key), format, args);
+    format_key(key, format, args);
     va_end(args);
     sim_tell(sim, "delete %s", key);
     del(sim, key);
