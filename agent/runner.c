@@ -705,12 +705,9 @@ static void stop_waiting(struct entry *entry)
 int runner_assign(struct runner *runner, const char *unit, int64_t mod,
                   const struct record_assignment *assignment, struct error *err)
 {
-    autofree char *json = NULL;
     autorecord(assignment) copy = { 0 };
     struct entry *entry = find_entry(runner, unit);
-    int r = record_assignment_encode(assignment, &json, err);
-    if (r == 0)
-        r = record_assignment_decode(json, strlen(json), &copy, err);
+    int r = record_assignment_copy(assignment, &copy, err);
     if (r == 0 && !entry)
         r = entry_add(runner, unit, &entry, err);
     if (r < 0)
