@@ -7,21 +7,21 @@
 #include <uthash.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "kvclient/kv_batch.h"
 
 enum { RETRY_MS = 500 };
 
 struct report {
     char *unit;
-    char *wanted; /* JSON without registration; NULL: not reported since start */
-    char *told;   /* JSON as the store has it, or will have once the batch is through; NULL: none */
-    int64_t told_registration; /* under which; 0: told has to be written again */
+    bool wanted;               /* state is to be written; false: not reported since start */
+    struct record_state state; /* without registration, until it is written */
+    bool told;                 /* the store has told_state, or will once the batch is through */
+    struct record_state told_state;
+    int64_t told_registration; /* under which; 0: told_state has to be written again */
     int64_t stored_mod;        /* of the key, as far as we know; 0: absent */
     bool doubtful;             /* stored_mod may be another by now: read it before writing */
     bool under_way;            /* in the batch, or being read */
     bool stranger;             /* delete it from the store */
-    struct record_state state;
     struct loop_timer
         *pause; /* until a state on its way is written, or what failed is tried again */
     struct reports *reports; /* borrowed */
@@ -57,9 +57,8 @@ static void report_free(struct report *report)
         kv_batch_forget(report->reports->batch, report);
     kv_forget(report->reports->config.kv, report);
     free(report->unit);
-    free(report->wanted);
-    free(report->told);
     record_state_done(&report->state);
+    record_state_done(&report->told_state);
     loop_timer_free(report->pause);
     free(report);
 }
@@ -113,6 +112,32 @@ static int find_or_add(struct reports *reports, const char *unit, struct report 
 
 /* --- writing --- */
 
+/* Under which registration it is said does not count, nor do times. */
+static bool says_the_same(const struct record_state *state, const struct record_state *other)
+{
+    struct record_state one = *state;
+    struct record_state two = *other;
+    one.registration = two.registration = 0;
+    one.since_ms = two.since_ms = 0;
+    return record_state_equal(&one, &two);
+}
+
+static bool is_told(const struct report *report)
+{
+    return report->told && says_the_same(&report->state, &report->told_state);
+}
+
+/* What the report owns from here on; NULL: nothing is told. */
+static void set_told(struct report *report, struct record_state *told)
+{
+    record_state_done(&report->told_state);
+    report->told = told != NULL;
+    if (!told)
+        return;
+    report->told_state = *told;
+    *told = (struct record_state){ 0 };
+}
+
 static bool is_due(const struct report *report)
 {
     if (!report->reports->batch || report->under_way || loop_timer_is_set(report->pause))
@@ -120,7 +145,7 @@ static bool is_due(const struct report *report)
     bool fresh = report->told_registration == report->reports->registration;
     if (report->stranger)
         return !fresh;
-    return report->wanted && !(fresh && text_equal(report->wanted, report->told));
+    return report->wanted && !(fresh && is_told(report));
 }
 
 static void try_again_later(struct report *report)
@@ -230,15 +255,15 @@ static void write_if_due(struct report *report)
     }
     if (kv_batch_state(report->reports->batch) != 0)
         reopen(report->reports);
-    autofree char *told = report->wanted ? strdup(report->wanted) : NULL;
+    autorecord(state) told = { 0 };
+    bool copied = report->wanted && record_state_copy(&report->state, &told, NULL) == 0;
     if (add_to_batch(report, &err) < 0) {
         log_warning("%s: state cannot be written (%s), trying again", report->unit, err.text);
         try_again_later(report);
         return;
     }
     report->under_way = true;
-    free(report->told);
-    report->told = take_ptr(told);
+    set_told(report, copied ? &told : NULL);
     report->told_registration = report->reports->registration;
 }
 
@@ -277,28 +302,17 @@ void reports_set_registration(struct reports *reports, int64_t registration)
 
 /* --- what there is to write --- */
 
-/* The JSON of a state as if written under no registration: what two of them are compared by. Times
- * do not count. */
-static int comparable(const struct record_state *state, char **ret, struct error *err)
-{
-    struct record_state plain = *state;
-    plain.registration = 0;
-    plain.since_ms = 0;
-    return record_state_encode(&plain, ret, err);
-}
-
 int reports_note_stored(struct reports *reports, const char *unit, int64_t mod_revision,
                         const struct record_state *state, struct error *err)
 {
     struct report *report = NULL;
-    autofree char *json = NULL;
-    int r = comparable(state, &json, err);
+    autorecord(state) told = { 0 };
+    int r = record_state_copy(state, &told, err);
     if (r == 0)
         r = find_or_add(reports, unit, &report, err);
     if (r < 0)
         return r;
-    free(report->told);
-    report->told = take_ptr(json);
+    set_told(report, &told);
     report->told_registration = state->registration;
     report->stored_mod = mod_revision;
     write_if_due(report);
@@ -319,29 +333,38 @@ void reports_delete_strangers(struct reports *reports,
     }
 }
 
+/* What cannot be written is refused here and now: a text that was cut within a character, say. */
+static int set_wanted(struct report *report, const struct record_state *state, struct error *err)
+{
+    autofree char *json = NULL;
+    autorecord(state) copy = { 0 };
+    int r = record_state_encode(state, &json, err);
+    if (r == 0)
+        r = record_state_copy(state, &copy, err);
+    if (r < 0)
+        return r;
+    record_state_done(&report->state);
+    report->state = copy;
+    copy = (struct record_state){ 0 };
+    report->wanted = true;
+    return 0;
+}
+
 int reports_put(struct reports *reports, const char *unit, const struct record_state *state,
                 bool transient, struct error *err)
 {
     struct report *report = NULL;
-    autofree char *json = NULL;
-    autorecord(state) copy = { 0 };
-    int r = comparable(state, &json, err);
-    if (r == 0)
-        r = record_state_copy(state, &copy, err);
-    if (r == 0)
-        r = find_or_add(reports, unit, &report, err);
+    int r = find_or_add(reports, unit, &report, err);
+    if (r < 0)
+        return r;
+    if (report->wanted && says_the_same(&report->state, state))
+        return 0;
+    r = set_wanted(report, state, err);
     if (r < 0)
         return r;
     if (report->stranger)
         report->told_registration = 0;
     report->stranger = false;
-    if (text_equal(report->wanted, json))
-        return 0;
-    free(report->wanted);
-    report->wanted = take_ptr(json);
-    record_state_done(&report->state);
-    report->state = copy;
-    copy = (struct record_state){ 0 };
     if (!transient) {
         loop_timer_cancel(report->pause);
         write_if_due(report);
