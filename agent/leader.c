@@ -51,7 +51,6 @@ struct leader {
     bool refused;             /* a part of this plan was */
     int64_t replan_ms;        /* the wait after a refusal: doubles until something is written */
     int64_t barrier_revision; /* what the mirror must show before the next plan */
-    int64_t judged_ttl_ms;    /* the shortest of all machines, as our owner was told */
 };
 
 static void consider(struct leader *leader);
@@ -248,16 +247,6 @@ static void send_more(struct leader *leader)
 
 /* --- planning --- */
 
-/* Machines come and go, and so do those with the shortest lease. */
-static void judge_shortest(struct leader *leader)
-{
-    int64_t ttl_ms = model_shortest_ttl_ms(leader->model);
-    if (ttl_ms == leader->judged_ttl_ms)
-        return;
-    leader->judged_ttl_ms = ttl_ms;
-    leader->config.judge(ttl_ms, leader->config.userdata);
-}
-
 static void make_plan(struct leader *leader)
 {
     struct error err = { 0 };
@@ -272,7 +261,8 @@ static void make_plan(struct leader *leader)
         loop_timer_set(leader->wake, REPLAN_MIN_MS);
         return;
     }
-    judge_shortest(leader);
+    /* Machines come and go, and so do those with the shortest lease. */
+    leader->config.judge(model_shortest_ttl_ms(leader->model), leader->config.userdata);
     if (leader->plan->wake_ms >= 0)
         loop_timer_set(leader->wake, leader->plan->wake_ms - clock.now_ms);
     if (!leader->plan->count) {

@@ -27,7 +27,8 @@ struct leader_config {
     const char *machine;
     /* For how long the store has answered this process. Borrowed until the next turn. */
     const struct contact *(*contact)(void *userdata);
-    /* The shortest TTL that any machine has, when that has changed: contact is to judge it. */
+    /* The shortest TTL that any machine has (0: there is none), with each plan: contact is to judge
+     * it. */
     void (*judge)(int64_t ttl_ms, void *userdata);
     /* Whether the store that shows this uuid (NULL: none) may be led by us. If not, nothing is
      * decided in it. */

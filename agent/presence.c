@@ -546,9 +546,7 @@ void presence_park(struct presence *presence)
     presence->resumed = false;
     backoff_reset(&presence->backoff);
     presence->complained = false;
-    int64_t judged_ttl_ms = presence->keeper.judged_ttl_ms;
     keeper_init(&presence->keeper, presence->config.ttl_ms);
-    keeper_judge(&presence->keeper, judged_ttl_ms);
 }
 
 void presence_set_ready(struct presence *presence, bool ready, const char *reason)

@@ -57,7 +57,7 @@ DEFINE_AUTOPTR(presence);
 void presence_start(struct presence *presence);
 
 /* Forgets the registration without a word to the store, until presence_start(): the store is not
- * ours. */
+ * ours, nor are there leases of others in it to judge. */
 void presence_park(struct presence *presence);
 
 /* The owner's watch saw the presence key deleted that was created at this revision: ours, or one
