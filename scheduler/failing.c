@@ -40,21 +40,26 @@ static const char *failure_of(const struct unit *unit)
 
 /* --- where else --- */
 
-static struct machine *find_untried(struct step *step, const struct party *party,
-                                    const struct machine *here)
+static struct place find_untried(struct step *step, const struct party *party,
+                                 const struct machine *here)
 {
     struct model *model = step->model;
     struct machine *best = NULL;
     const struct unit *who = NULL;
+    bool any_lacks_room = false;
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
-        if (m == here || unit_failed_on(party->members[0], m) ||
-            match_party(model, party, m, MATCH_ARRIVE, &who).kind != REFUSAL_NONE)
+        if (m == here || unit_failed_on(party->members[0], m))
             continue;
-        if (!best || m->load + m->planned < best->load + best->planned)
+        enum refusal_kind refusal = match_party(model, party, m, MATCH_ARRIVE, &who).kind;
+        any_lacks_room = any_lacks_room || refusal == REFUSAL_ROOM || refusal == REFUSAL_KEPT;
+        if (refusal == REFUSAL_NONE && (!best || m->load + m->planned < best->load + best->planned))
             best = m;
     }
-    return best;
+    return (struct place){ .machine = best,
+                           .eligible = 1,
+                           .load = best ? best->load + best->planned : 0,
+                           .lacks_room = !best && any_lacks_room };
 }
 
 /* Before it is released: all of its party there come along. */
@@ -64,7 +69,7 @@ static struct machine *find_next(struct step *step, const struct placement *p,
     struct party_lift lift = { .count = 0 };
     if (here->count > 1)
         party_lift(step->model, here, &lift);
-    struct machine *next = find_untried(step, here, p->key.machine);
+    struct machine *next = find_untried(step, here, p->key.machine).machine;
     party_set_down(step->model, &lift);
     return next;
 }
@@ -249,9 +254,7 @@ bool step_failing(struct step *step, struct placement *p)
 
 struct place failing_place(struct step *step, const struct party *party, const struct machine *from)
 {
-    struct place place = { .machine = find_untried(step, party, from), .eligible = 1 };
-    place.load = place.machine ? place.machine->load + place.machine->planned : 0;
-    return place;
+    return find_untried(step, party, from);
 }
 
 struct place failing_place_alone(struct step *step, const struct placement *p)

@@ -203,7 +203,7 @@ static void leave_out(struct gathering *g, uint64_t set, bool lacks_room)
     struct party_lift lift;
     party_pick(&g->party, set, &party);
     party_lift(g->step->model, &party, &lift);
-    bool is_promised = step_preempt(g->step, &party, any_is_lost(g));
+    bool is_promised = step_preempt(g->step, &party, any_is_lost(g), lacks_room);
     const struct machine *reserved = is_promised ? NULL : step_reserve(g->step, &party, lacks_room);
     party_set_down(g->step->model, &lift);
     for (size_t i = 0; i < g->party.count; i++) {

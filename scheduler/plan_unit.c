@@ -39,7 +39,7 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
     struct party party;
     party_of_one(unit, &party);
     step_set_pending(step, unit, true);
-    if (step_preempt(step, &party, lost != NULL))
+    if (step_preempt(step, &party, lost != NULL, place->lacks_room))
         return;
     if (lost) {
         text_add(&reason, "machine ");

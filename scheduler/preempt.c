@@ -338,13 +338,13 @@ static void note_futile(const struct model *model, const struct party *party)
         group->futile_at = model->index.easings;
 }
 
-bool step_preempt(struct step *step, const struct party *party, bool is_lost)
+bool step_preempt(struct step *step, const struct party *party, bool is_lost, bool lacks_room)
 {
     struct model *model = step->model;
     struct unit *first = party->members[0];
     if (is_on_its_way(model, party))
         return true;
-    if (is_futile(model, party))
+    if (!lacks_room || is_futile(model, party))
         return false;
     const struct victims best = find_best(model, party);
     if (!best.machine) {

@@ -24,9 +24,9 @@
 
 /* Forgets the machines that are kept for nothing any more; before anything is decided. */
 void step_kept(struct step *step);
-/* The party, which is lifted, has found no place; is_lost: its machine is. True: it gets one once
- * others have left. */
-bool step_preempt(struct step *step, const struct party *party, bool is_lost);
+/* The party, which is lifted, has found no place; is_lost: its machine is; lacks_room: as of struct
+ * place. True: it gets one once others have left. */
+bool step_preempt(struct step *step, const struct party *party, bool is_lost, bool lacks_room);
 /* How much of the scarcest resource is missing there for the party, in 1/1000 of what there is,
  * once all that is leaving has left. */
 int64_t preempt_missing(const struct party *party, const struct machine *machine);
