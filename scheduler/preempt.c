@@ -168,12 +168,13 @@ static bool is_chosen(const struct victims *victims, const struct placement *p)
     return false;
 }
 
+/* The dearest question last. */
 static bool may_be_chosen(const struct victims *victims, const struct placement *p,
                           const struct party *party)
 {
     return p->assignment_mod > 0 && !p->touched && placement_holds(p) && !is_chosen(victims, p) &&
-           !party_has(party, p->key.unit) && yields(p->key.unit, party->priority) &&
-           !is_needed(p->key.unit, party);
+           !party_has(party, p->key.unit) && !is_needed(p->key.unit, party) &&
+           yields(p->key.unit, party->priority);
 }
 
 /* The less important first, of those alike the younger. */
@@ -192,11 +193,10 @@ static struct placement *choose(const struct victims *victims, const struct part
     int64_t best_share = 0;
     struct placement *p = NULL;
     DL_FOREACH2(victims->machine->placements, p, machine_next) {
-        if (!may_be_chosen(victims, p, party))
-            continue;
         int64_t share = share_of(shortage, p->key.unit);
-        if (share > best_share ||
-            (best && share == best_share && is_lesser(p->key.unit, best->key.unit))) {
+        bool would_do = share > best_share ||
+                        (best && share == best_share && is_lesser(p->key.unit, best->key.unit));
+        if (would_do && may_be_chosen(victims, p, party)) {
             best = p;
             best_share = share;
         }
