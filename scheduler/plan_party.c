@@ -60,10 +60,12 @@ static const struct unit *never_among(struct step *step, const struct party *par
                                       const struct placement *p)
 {
     for (size_t i = 0; i < party->count; i++) {
-        const struct placement *home = step_find_home(step, party->members[i]);
-        if (unit_rules(party->members[i])->failover == FAILOVER_NEVER && home &&
-            home->key.machine == p->key.machine)
-            return party->members[i];
+        const struct unit *unit = party->members[i];
+        if (unit_rules(unit)->failover != FAILOVER_NEVER)
+            continue;
+        const struct placement *home = step_find_home(step, unit);
+        if (home && home->key.machine == p->key.machine)
+            return unit;
     }
     return NULL;
 }
@@ -542,10 +544,13 @@ bool step_party(struct step *step, struct unit *unit)
 
 const struct unit *step_party_never(struct step *step, const struct placement *p)
 {
+    struct unit *unit = p->key.unit;
     struct party party;
-    party_gather(p->key.unit, &party);
-    if (party.count == 0 || unit_rules(p->key.unit)->failover == FAILOVER_NEVER)
-        party_of_one(p->key.unit, &party);
+    if (unit_rules(unit)->failover == FAILOVER_NEVER)
+        return unit;
+    if (!unit_is_tied(unit))
+        return NULL;
+    party_gather(unit, &party);
     return never_among(step, &party, p);
 }
 

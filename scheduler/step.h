@@ -67,7 +67,8 @@ void step_soon(struct step *step, struct unit *unit);
 /* plan_party.c: finds a place for all of the unit's party that need one, now or with those that do
  * not know yet. False: nothing ties it to others, it is on its own. */
 bool step_party(struct step *step, struct unit *unit);
-/* Of the party's units on a lost machine the first with Failover=never; NULL: there is none. */
+/* The unit, whose home it is, if it has Failover=never; else the first of its party on that machine
+ * that has; NULL: there is none. */
 const struct unit *step_party_never(struct step *step, const struct placement *placement);
 /* Those of its party that are on the same machine and are to stay there, with itself. */
 void step_party_here(const struct placement *placement, struct party *ret);
