@@ -58,5 +58,5 @@ test_cli_auto_update_SOURCES = tests/unit/test-cli-auto-update.c tests/unit/harn
 test_cli_auto_update_LDADD = $(CLI_LIBS) $(TEST_LIBS)
 test_cli_verify_SOURCES = tests/unit/test-cli-verify.c tests/unit/harness.h
 test_cli_verify_LDADD = $(CLI_LIBS) $(TEST_LIBS)
-test_cli_source_SOURCES = tests/unit/test-cli-source.c tests/unit/harness.h
+test_cli_source_SOURCES = tests/unit/test-cli-source.c tests/unit/harness.h tests/unit/tree.h
 test_cli_source_LDADD = $(CLI_LIBS) $(TEST_LIBS)

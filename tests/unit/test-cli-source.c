@@ -2,15 +2,14 @@
 #include "cli/source.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 /* A store with one template. */
 static const char template_text[] = "[Service]\nExecStart=/bin/stored\n";
@@ -35,7 +34,7 @@ static int text(const char *name, char **ret, struct error *err, void *userdata)
 
 static const struct source_store store = { hash, text, NULL };
 
-static char directory[] = "/tmp/test-cli-source.XXXXXX";
+static const char *directory;
 
 static void put_file(const char *name, const char *content)
 {
@@ -45,22 +44,10 @@ static void put_file(const char *name, const char *content)
 
 static int set_up(void **state)
 {
-    (void)state;
     store_has_template = store_has_unit = false;
+    assert_int_equal(tree_setup(state), 0);
+    directory = *state;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *ftw)
-{
-    (void)info;
-    (void)kind;
-    return ftw->level > 0 ? remove(path) : 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void put_drop_in(const char *folder, const char *name, const char *content)
@@ -249,31 +236,30 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_file_itself_comes_before_every_template, set_up,
-                                        tear_down),
+                                        tree_teardown),
         cmocka_unit_test_setup_teardown(the_template_in_the_store_comes_before_the_one_beside,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_template_beside_is_the_last_resort, set_up, tear_down),
+                                        set_up, tree_teardown),
+        cmocka_unit_test_setup_teardown(the_template_beside_is_the_last_resort, set_up,
+                                        tree_teardown),
         cmocka_unit_test_setup_teardown(a_unit_in_the_store_needs_no_file_and_is_compared_with_one,
-                                        set_up, tear_down),
+                                        set_up, tree_teardown),
         cmocka_unit_test_setup_teardown(drop_ins_beside_the_file_become_part_of_the_text, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_link_to_dev_null_masks_a_drop_in, set_up, tear_down),
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(a_link_to_dev_null_masks_a_drop_in, set_up, tree_teardown),
         cmocka_unit_test_setup_teardown(
-            a_template_of_the_store_is_given_the_drop_ins_of_its_instance_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_bad_drop_in_is_refused_by_its_name, set_up, tear_down),
+            a_template_of_the_store_is_given_the_drop_ins_of_its_instance_alone, set_up,
+            tree_teardown),
+        cmocka_unit_test_setup_teardown(a_bad_drop_in_is_refused_by_its_name, set_up,
+                                        tree_teardown),
         cmocka_unit_test_setup_teardown(a_container_file_is_a_service_with_drop_ins_of_its_own,
-                                        set_up, tear_down),
+                                        set_up, tree_teardown),
         cmocka_unit_test_setup_teardown(what_ought_to_be_escaped_is_refused_with_the_name_to_write,
-                                        set_up, tear_down),
+                                        set_up, tree_teardown),
         cmocka_unit_test_setup_teardown(what_is_nowhere_is_an_error_that_names_it, set_up,
-                                        tear_down),
+                                        tree_teardown),
         cmocka_unit_test_setup_teardown(a_text_that_is_not_utf8_is_refused_with_its_line, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_name_that_is_no_units_is_refused, set_up, tear_down),
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_no_units_is_refused, set_up, tree_teardown),
     };
-    if (!mkdtemp(directory))
-        return 1;
-    int r = cmocka_run_group_tests_name("cli/source", tests, NULL, NULL);
-    (void)rmdir(directory);
-    return r;
+    return cmocka_run_group_tests_name("cli/source", tests, NULL, NULL);
 }

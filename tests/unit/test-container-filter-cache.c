@@ -2,15 +2,13 @@
 #include "container/filter_cache.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 static const struct utsname machine = { .machine = "x86_64", .release = "6.1.0", .version = "#1" };
 
@@ -18,19 +16,6 @@ static const struct utsname machine = { .machine = "x86_64", .release = "6.1.0",
 static const char filter[] = "\x06\0\0\0\0\0\x05\0\x06\0\0\0\0\0\xff\x7f";
 enum { FILTER_BYTES = sizeof(filter) - 1 };
 static const char filter_base64[] = "BgAAAAAABQAGAAAAAAD/fw==";
-
-static int setup(void **state)
-{
-    *state = strdup("/tmp/filter-cache.XXXXXX");
-    return *state && mkdtemp(*state) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    int r = tree_remove(*state, NULL);
-    free(*state);
-    return r;
-}
 
 static void name_of(const char *profile, const struct utsname *of, const char *runtime,
                     char ret[DIGEST_HEX_SIZE])
@@ -199,5 +184,5 @@ int main(void)
         cmocka_unit_test(a_hundred_kinds_of_containers_do_not_fill_the_memory),
         cmocka_unit_test(who_tells_crun_of_filters_has_no_part_in_it),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, tree_setup, tree_teardown);
 }

@@ -2,15 +2,14 @@
 #include "container/id_claims.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 #define autoclaim __attribute__((cleanup(id_claim_done))) struct id_claim
 
@@ -18,19 +17,6 @@ enum { POOL_START = 100000, POOL_COUNT = 6400 };
 
 static struct id_range pool_range = { POOL_START, POOL_COUNT };
 static struct id_ranges pool = { &pool_range, 1 };
-
-static int setup(void **state)
-{
-    *state = strdup("/tmp/id-claims.XXXXXX");
-    return *state && mkdtemp(*state) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    int r = tree_remove(*state, NULL);
-    free(*state);
-    return r;
-}
 
 static int take(const char *directory, const char *unit, int64_t size, struct id_claim *ret,
                 struct error *err)
@@ -119,14 +105,16 @@ static void sixty_four_at_once_get_one_each(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_unit_keeps_its_range_until_it_is_given_back, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_unit_keeps_its_range_until_it_is_given_back, tree_setup,
+                                        tree_teardown),
         cmocka_unit_test_setup_teardown(
-            half_a_claim_of_one_who_was_killed_goes_with_the_next_that_is_given_back, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(what_was_told_is_not_given_to_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_damaged_note_is_named_and_nothing_given, setup, teardown),
-        cmocka_unit_test_setup_teardown(sixty_four_at_once_get_one_each, setup, teardown),
+            half_a_claim_of_one_who_was_killed_goes_with_the_next_that_is_given_back, tree_setup,
+            tree_teardown),
+        cmocka_unit_test_setup_teardown(what_was_told_is_not_given_to_another, tree_setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_note_is_named_and_nothing_given, tree_setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(sixty_four_at_once_get_one_each, tree_setup, tree_teardown),
     };
     return cmocka_run_group_tests_name("container/id_claims", tests, NULL, NULL);
 }

@@ -4,19 +4,18 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 static const char manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
 static const char index_type[] = "application/vnd.oci.image.index.v1+json";
 
-static char layout[64];
+static const char *layout;
 
 static void write_file(const char *name, const char *text)
 {
@@ -26,19 +25,12 @@ static void write_file(const char *name, const char *text)
 
 static int make_layout(void **state)
 {
-    (void)state;
-    strcpy(layout, "/tmp/muster-test-image.XXXXXX");
-    assert_non_null(mkdtemp(layout));
+    assert_int_equal(tree_setup(state), 0);
+    layout = *state;
     autofree char *blobs = text_format("%s/blobs/sha256", layout);
     assert_int_equal(file_make_dirs(blobs, 0755, NULL), 0);
     write_file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
     return 0;
-}
-
-static int remove_layout(void **state)
-{
-    (void)state;
-    return tree_remove(layout, NULL);
 }
 
 /* Stores a blob and gives its descriptor as text. more: further members, beginning with a comma. */
@@ -218,7 +210,7 @@ static void layers_are_those_of_the_configuration(void **state)
     refused(NULL, -EPROTO, "layer \"sha256:../../etc\" is not sha256 with 64 hex digits");
 }
 
-#define WITH_LAYOUT(test) cmocka_unit_test_setup_teardown(test, make_layout, remove_layout)
+#define WITH_LAYOUT(test) cmocka_unit_test_setup_teardown(test, make_layout, tree_teardown)
 
 int main(void)
 {

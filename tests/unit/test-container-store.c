@@ -13,28 +13,21 @@
 #include "base/text.h"
 #include "container/lock.h"
 #include "container/store_gc.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 enum { NOW_S = 2000000000, LAYER_BYTES = 100 };
 
-static char store[64];
+static const char *store;
 static char containers[80];
 
 static int setup(void **state)
 {
-    (void)state;
-    strcpy(store, "/tmp/muster-test-store.XXXXXX");
-    assert_non_null(mkdtemp(store));
+    assert_int_equal(tree_setup(state), 0);
+    store = *state;
     assert_int_equal(store_prepare(store, NULL), 0);
     (void)snprintf(containers, sizeof(containers), "%s/run", store);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return tree_remove(store, NULL);
 }
 
 static const char *digest_of(char letter)
@@ -315,7 +308,7 @@ static void a_lock_that_was_dropped_is_taken_anew(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, setup, tree_teardown)
 
 int main(void)
 {

@@ -14,20 +14,17 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
-static char directory[64];
 static char layer_bytes[256 * 1024];
 static size_t layer_size;
 static struct archive *layer;
 
 static int setup(void **state)
 {
-    (void)state;
-    strcpy(directory, "/tmp/muster-test-unpack.XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    assert_int_equal(chdir(directory), 0);
+    assert_int_equal(tree_setup(state), 0);
+    assert_int_equal(chdir(*state), 0);
     layer = archive_write_new();
     assert_non_null(layer);
     archive_write_set_bytes_in_last_block(layer, 1);
@@ -40,10 +37,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     (void)archive_write_free(layer);
     assert_int_equal(chdir("/"), 0);
-    return tree_remove(directory, NULL);
+    return tree_teardown(state);
 }
 
 static void put(const char *path, unsigned int type, const char *text)

@@ -7,8 +7,8 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "container/tree.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/tree.h"
 
 static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
                              "broken line\n"
@@ -95,9 +95,7 @@ static void what_the_image_does_not_know_is_refused(void **state)
 /* A link in the image to the host's file must find the image's. */
 static void links_do_not_lead_out_of_the_image(void **state)
 {
-    (void)state;
-    char root[] = "/tmp/muster-test-user.XXXXXX";
-    assert_non_null(mkdtemp(root));
+    const char *root = *state;
     autofree char *etc = text_format("%s/etc", root);
     autofree char *link = text_format("%s/etc/passwd", root);
     autofree char *inside = text_format("%s/passwd-inside", root);
@@ -106,9 +104,7 @@ static void links_do_not_lead_out_of_the_image(void **state)
     assert_int_equal(file_write(inside, passwd, strlen(passwd), 0644, NULL), 0);
     struct error err = { 0 };
     struct user *user = NULL;
-    int r = user_resolve_in("web", NULL, root, &user, &err);
-    (void)tree_remove(root, NULL);
-    assert_int_equal(r, 0);
+    assert_int_equal(user_resolve_in("web", NULL, root, &user, &err), 0);
     assert_int_equal(user->oci.uid, 1000);
     user_free(user);
 }
@@ -121,7 +117,8 @@ int main(void)
         cmocka_unit_test(a_group_said_is_the_only_one),
         cmocka_unit_test(numbers_need_no_entry),
         cmocka_unit_test(what_the_image_does_not_know_is_refused),
-        cmocka_unit_test(links_do_not_lead_out_of_the_image),
+        cmocka_unit_test_setup_teardown(links_do_not_lead_out_of_the_image, tree_setup,
+                                        tree_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
