@@ -73,22 +73,22 @@ EXTRA_DIST += tests/golden/sched
 check_PROGRAMS += test-sched-sim
 test_sched_sim_SOURCES = tests/sim/test-sched-sim.c tests/sim/sched.h tests/sim/sched_disturb.c \
 	tests/sim/sched_leader.c tests/sim/sched_rest.c tests/sim/sched_rules.c tests/sim/sched_world.c \
-	tests/sim/seeds.h tests/unit/sched_feed.c \
+	tests/sim/seeds.h tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_sim_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-plan
-test_sched_plan_SOURCES = tests/unit/test-sched-plan.c tests/unit/sched_feed.c \
+test_sched_plan_SOURCES = tests/unit/test-sched-plan.c tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_plan_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-index
-test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/sched_feed.c \
+test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 noinst_PROGRAMS += sched-bench
-sched_bench_SOURCES = tests/bench/sched-bench.c
+sched_bench_SOURCES = tests/bench/sched-bench.c tests/unit/contact.h
 sched_bench_LDADD = $(SCHED_LIBS)
 
 noinst_PROGRAMS += sched-prototype

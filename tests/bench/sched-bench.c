@@ -22,6 +22,7 @@
 
 #include "base/text.h"
 #include "scheduler/plan.h"
+#include "tests/unit/contact.h"
 
 enum {
     INSTANCES = 100,
@@ -149,8 +150,7 @@ static struct plan *step(struct bench *bench)
 {
     struct error err;
     struct plan *plan = NULL;
-    const struct contact always = { .heard_ms = INT64_MAX };
-    const struct plan_clock clock = { .now_ms = bench->now_ms, .contact = &always };
+    const struct plan_clock clock = { .now_ms = bench->now_ms, .contact = &contact_always };
     check(plan_step(bench->model, &clock, &plan, &err), &err);
     return plan;
 }

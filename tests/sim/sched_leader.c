@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/blocks.h"
 #include "tests/sim/sched.h"
+#include "tests/unit/contact.h"
 
 /* --- writes of the leader --- */
 
@@ -158,8 +159,7 @@ static void perform(struct sim *sim, const struct action *a)
 bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
 {
     autoptr(plan) plan = NULL;
-    const struct contact always = { .heard_ms = INT64_MAX };
-    const struct plan_clock clock = { sim->now_ms, &always, sim->now_ms };
+    const struct plan_clock clock = { sim->now_ms, &contact_always, sim->now_ms };
     sim_deliver(sim);
     assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
     sim_check_plan(sim, plan);

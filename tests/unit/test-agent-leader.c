@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "kvclient/kv_memory.h"
 #include "scheduler/records.h"
+#include "tests/unit/contact.h"
 #include "tests/unit/harness.h"
 
 #define PREFIX "/t/"
@@ -195,7 +196,7 @@ static int set_up(void **state)
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     world->now_ms = 1000000;
-    world->contact.heard_ms = INT64_MAX; /* it is always answered */
+    world->contact = contact_always;
     clock_fake_set(world->now_ms);
     assert_int_equal(loop_new(&world->loop, NULL), 0);
     assert_int_equal(kv_memory_new(&world->store, NULL), 0);
@@ -294,7 +295,7 @@ static void a_leader_that_regains_contact_looks_at_what_was_lost(void **state)
     (void)change(world, kv_op_delete(PREFIX "nodes/" M1 "/presence"));
     run_for(world, 500);
     assert_non_null(assignment(world, M1));
-    world->contact = (struct contact){ .heard_ms = INT64_MAX };
+    world->contact = contact_always;
     leader_on_contact(world->leader);
     run_for(world, 500);
     assert_non_null(assignment(world, M2));

@@ -12,6 +12,7 @@
 #include "scheduler/bits.h"
 #include "scheduler/model_data.h"
 #include "scheduler/place.h"
+#include "tests/unit/contact.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
@@ -153,8 +154,7 @@ static void (*const changes[])(struct world *) = {
 static void plan(struct world *world)
 {
     autoptr(plan) plan = NULL;
-    const struct contact always = { .heard_ms = INT64_MAX };
-    const struct plan_clock clock = { world->revision * 10, &always, world->revision * 10 };
+    const struct plan_clock clock = { world->revision * 10, &contact_always, world->revision * 10 };
     assert_int_equal(plan_step(world->model, &clock, &plan, NULL), 0);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];

@@ -8,6 +8,7 @@
 #include "scheduler/party.h"
 #include "scheduler/records.h"
 #include "scheduler/role_choice.h"
+#include "tests/unit/contact.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sched_feed.h"
 
@@ -21,8 +22,7 @@ static void tell(struct model *model, const char *key, int64_t mod, const char *
 static size_t step(struct model *model, int64_t now_ms, int64_t *ret_wake_ms)
 {
     autoptr(plan) plan = NULL;
-    const struct contact always = { .heard_ms = INT64_MAX };
-    const struct plan_clock clock = { now_ms, &always, now_ms };
+    const struct plan_clock clock = { now_ms, &contact_always, now_ms };
     assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
     if (ret_wake_ms)
         *ret_wake_ms = plan->wake_ms;
@@ -245,8 +245,7 @@ static void turns_are_joined_to_the_record_that_lists_them(void **state)
     autoptr(model) model = NULL;
     autoptr(plan) plan = NULL;
     autorecord(rollout) record = { 0 };
-    const struct contact always = { .heard_ms = INT64_MAX };
-    const struct plan_clock clock = { 1000, &always, 1000 };
+    const struct plan_clock clock = { 1000, &contact_always, 1000 };
     assert_int_equal(model_new(&model, NULL), 0);
     tell_of_copies(model, MACHINES);
     assert_int_equal(plan_step(model, &clock, &plan, NULL), 0);
