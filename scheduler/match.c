@@ -252,21 +252,13 @@ static size_t count_mates(const struct unit *unit, const struct placement *list,
     return count;
 }
 
-/* Of its own template; itself aside. */
-static size_t count_coming(const struct unit *unit, const struct party *with)
-{
-    size_t count = 0;
-    for (size_t i = 0; with && i < with->count; i++)
-        count += with->members[i] != unit && with->members[i]->group->family == unit->group->family;
-    return count;
-}
-
 static struct refusal match_mates(const struct unit *unit, const struct machine *machine,
                                   enum match_mode mode, const struct party *with)
 {
     unsigned int max = unit_rules(unit)->max_per_machine;
+    size_t coming = max > 0 && with ? party_mates(with, unit) : 0;
     if (max == 0 || count_mates(unit, machine->placements, mode) +
-                            count_mates(unit, machine->arrivals, mode) + count_coming(unit, with) <
+                            count_mates(unit, machine->arrivals, mode) + coming <
                         max)
         return fits;
     return (struct refusal){ REFUSAL_CROWDED, unit->group->family->name, max };

@@ -14,11 +14,6 @@ struct ties {
     const struct unit *missing[PARTY_MAX]; /* the peer that it waits for; NULL: for none */
 };
 
-static uint64_t bit(size_t i)
-{
-    return UINT64_C(1) << i;
-}
-
 static bool takes_part(const struct unit *unit)
 {
     return unit_is_wanted(unit) && unit_rules(unit) && !unit_rules(unit)->global;
@@ -26,17 +21,17 @@ static bool takes_part(const struct unit *unit)
 
 /* --- who is tied to whom --- */
 
-static size_t find(const struct ties *ties, const struct unit *unit)
+static size_t find(struct unit *const *units, size_t count, const struct unit *unit)
 {
     size_t i = 0;
-    while (i < ties->count && ties->units[i] != unit)
+    while (i < count && units[i] != unit)
         i++;
     return i;
 }
 
 static void add(struct ties *ties, struct unit *unit)
 {
-    if (!takes_part(unit) || find(ties, unit) < ties->count)
+    if (!takes_part(unit) || find(ties->units, ties->count, unit) < ties->count)
         return;
     if (ties->count == PARTY_MAX)
         ties->is_full = true;
@@ -66,9 +61,9 @@ static void read_follows(struct ties *ties, size_t i)
     ties->missing[i] = NULL;
     for (size_t j = 0; j < unit_follow_count(unit); j++) {
         const struct unit *peer = unit->follows->links[j].peer;
-        size_t at = find(ties, peer);
+        size_t at = find(ties->units, ties->count, peer);
         if (at < ties->count)
-            ties->follows[i] |= bit(at);
+            ties->follows[i] |= party_bit(at);
         else if (!ties->missing[i] && is_missing(peer))
             ties->missing[i] = peer;
     }
@@ -82,7 +77,7 @@ static void spread_missing(struct ties *ties)
         changed = false;
         for (size_t i = 0; i < ties->count; i++)
             for (size_t j = 0; j < ties->count && !ties->missing[i]; j++)
-                if (ties->follows[i] & bit(j) && ties->missing[j]) {
+                if (ties->follows[i] & party_bit(j) && ties->missing[j]) {
                     ties->missing[i] = ties->units[j];
                     changed = true;
                 }
@@ -110,9 +105,9 @@ static uint64_t connected(const struct ties *ties)
         before = set;
         for (size_t i = 0; i < ties->count; i++)
             for (size_t j = 0; j < ties->count; j++)
-                if (ties->follows[i] & bit(j) && !ties->missing[i] && !ties->missing[j] &&
-                    (set & bit(i) || set & bit(j)))
-                    set |= bit(i) | bit(j);
+                if (ties->follows[i] & party_bit(j) && !ties->missing[i] && !ties->missing[j] &&
+                    (set & party_bit(i) || set & party_bit(j)))
+                    set |= party_bit(i) | party_bit(j);
     }
     return set;
 }
@@ -121,7 +116,7 @@ static void close_reach(uint64_t *reach, size_t count)
 {
     for (size_t via = 0; via < count; via++)
         for (size_t i = 0; i < count; i++)
-            if (reach[i] & bit(via))
+            if (reach[i] & party_bit(via))
                 reach[i] |= reach[via];
 }
 
@@ -172,7 +167,7 @@ static void line_up(const struct ties *ties, uint64_t set, struct party *ret)
     close_reach(reach, ties->count);
     ret->count = 0;
     for (size_t i = 0; i < ties->count; i++)
-        if (set & bit(i))
+        if (set & party_bit(i))
             ranks[ret->count++] = (struct rank){ ties->units[i], i, reach[i] };
     qsort(ranks, ret->count, sizeof(*ranks), compare_ranks);
     for (size_t i = 0; i < ret->count; i++)
@@ -181,8 +176,8 @@ static void line_up(const struct ties *ties, uint64_t set, struct party *ret)
         ret->members[i] = ranks[i].unit;
         ret->reach[i] = 0;
         for (size_t j = 0; j < ties->count; j++)
-            if (set & bit(j) && ranks[i].reach & bit(j))
-                ret->reach[i] |= bit(now[j]);
+            if (set & party_bit(j) && ranks[i].reach & party_bit(j))
+                ret->reach[i] |= party_bit(now[j]);
     }
     reckon(ret);
 }
@@ -220,25 +215,31 @@ void party_pick(const struct party *party, uint64_t set, struct party *ret)
     ret->missing = NULL;
     ret->is_too_large = false;
     for (size_t i = 0; i < party->count; i++) {
-        if (!(set & bit(i)))
+        if (!(set & party_bit(i)))
             continue;
         uint64_t reach = 0;
         size_t to = 0;
         for (size_t j = 0; j < party->count; j++)
-            if (set & bit(j))
-                reach |= party->reach[i] & bit(j) ? bit(to++) : (to++, 0);
+            if (set & party_bit(j))
+                reach |= party->reach[i] & party_bit(j) ? party_bit(to++) : (to++, 0);
         ret->members[ret->count] = party->members[i];
         ret->reach[ret->count++] = reach;
     }
     reckon(ret);
 }
 
-bool party_has(const struct party *party, const struct unit *unit)
+size_t party_index(const struct party *party, const struct unit *unit)
 {
+    return find(party->members, party->count, unit);
+}
+
+size_t party_mates(const struct party *party, const struct unit *unit)
+{
+    size_t count = 0;
     for (size_t i = 0; i < party->count; i++)
-        if (party->members[i] == unit)
-            return true;
-    return false;
+        count +=
+            party->members[i] != unit && party->members[i]->group->family == unit->group->family;
+    return count;
 }
 
 static bool is_choosy(const struct unit *unit)
@@ -246,14 +247,6 @@ static bool is_choosy(const struct unit *unit)
     const struct requirements *rules = unit_rules(unit);
     return rules->conflicts || rules->replaces || rules->port_count > 0 ||
            rules->max_per_machine > 0;
-}
-
-static size_t count_mates(const struct party *party, const struct unit *unit)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < party->count; i++)
-        count += party->members[i]->group->family == unit->group->family;
-    return count;
 }
 
 bool party_clash(const struct party *party, const struct unit **ret_a, const struct unit **ret_b)
@@ -264,7 +257,7 @@ bool party_clash(const struct party *party, const struct unit **ret_a, const str
             const struct unit *b = party->members[j];
             bool is_crowd = unit_rules(a)->max_per_machine > 0 &&
                             a->group->family == b->group->family &&
-                            count_mates(party, a) > unit_rules(a)->max_per_machine;
+                            party_mates(party, a) >= unit_rules(a)->max_per_machine;
             if (a == b || !(is_crowd || units_clash(a, b)))
                 continue;
             *ret_a = a;

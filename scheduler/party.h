@@ -43,7 +43,21 @@ void party_of_one(struct unit *unit, struct party *ret);
 /* Those of its members that have a bit in the set. */
 void party_pick(const struct party *party, uint64_t set, struct party *ret);
 
-bool party_has(const struct party *party, const struct unit *unit);
+/* The bit of a member in a set. */
+static inline uint64_t party_bit(size_t i)
+{
+    return UINT64_C(1) << i;
+}
+
+/* Which of the members it is; count: none. */
+size_t party_index(const struct party *party, const struct unit *unit);
+static inline bool party_has(const struct party *party, const struct unit *unit)
+{
+    return party_index(party, unit) < party->count;
+}
+
+/* How many of its template are in the party, itself aside. */
+size_t party_mates(const struct party *party, const struct unit *unit);
 /* Whose notes of what was in vain hold for it. NULL: nobody's, as several ask for more than the
  * group of any of them. */
 static inline struct group *party_group(const struct party *party)

@@ -119,11 +119,11 @@ struct place place_find_slowly(struct model *model, const struct unit *unit)
 /* What one unit avoids. matched: the patterns that match its name; mates: how many of its template
  * would come along. */
 static void add_avoided(struct model *model, const struct unit *unit, struct pattern **matched,
-                        size_t count, unsigned int mates)
+                        size_t count, size_t mates)
 {
     struct index *index = &model->index;
     const struct group *group = unit->group;
-    unsigned int max = group->requirements->max_per_machine;
+    size_t max = group->requirements->max_per_machine;
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
     for (size_t i = 0; i < count; i++) {
@@ -133,7 +133,8 @@ static void add_avoided(struct model *model, const struct unit *unit, struct pat
     for (size_t i = 0; i < group->shut_count; i++)
         bag_unite(&group->shut[i]->taken, index->avoid, index->words);
     if (max > mates)
-        bag_unite_from(&group->family->here, max - mates, index->avoid, index->words, index->zeros);
+        bag_unite_from(&group->family->here, (uint32_t)(max - mates), index->avoid, index->words,
+                       index->zeros);
     bag_unite(&index->strange, index->avoid, index->words);
 }
 
@@ -515,15 +516,6 @@ static const uint64_t *gather_wanted(struct index *index, const struct party *pa
     return index->wanted;
 }
 
-static unsigned int mates_coming(const struct party *party, const struct unit *unit)
-{
-    unsigned int count = 0;
-    for (size_t i = 0; i < party->count; i++)
-        count +=
-            party->members[i] != unit && party->members[i]->group->family == unit->group->family;
-    return count;
-}
-
 static const uint64_t *gather_avoided_by_all(struct model *model, const struct party *party)
 {
     struct index *index = &model->index;
@@ -532,7 +524,7 @@ static const uint64_t *gather_avoided_by_all(struct model *model, const struct p
         const struct unit *unit = party->members[i];
         struct pattern **matched = NULL;
         size_t count = index_matched(model, unit, &matched);
-        add_avoided(model, unit, matched, count, mates_coming(party, unit));
+        add_avoided(model, unit, matched, count, party_mates(party, unit));
     }
     return index->avoid;
 }

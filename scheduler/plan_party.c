@@ -39,11 +39,6 @@ struct gathering {
     struct member members[PARTY_MAX];
 };
 
-static uint64_t bit(size_t i)
-{
-    return UINT64_C(1) << i;
-}
-
 /* --- who is where --- */
 
 static enum member_status status_present(struct step *step, const struct placement *home)
@@ -120,7 +115,7 @@ static uint64_t members_that(const struct gathering *g, enum member_status statu
     uint64_t set = 0;
     for (size_t i = 0; i < g->party.count; i++)
         if (g->members[i].status == status)
-            set |= bit(i);
+            set |= party_bit(i);
     return set;
 }
 
@@ -133,14 +128,6 @@ static const struct member *who_waits(const struct gathering *g)
             (!found || (g->members[i].never && !found->never)))
             found = &g->members[i];
     return found;
-}
-
-static size_t index_of(const struct party *party, const struct unit *unit)
-{
-    size_t i = 0;
-    while (i < party->count && party->members[i] != unit)
-        i++;
-    return i;
 }
 
 /* --- words --- */
@@ -209,7 +196,7 @@ static void leave_out(struct gathering *g, uint64_t set, bool lacks_room)
     const struct machine *reserved = is_promised ? NULL : step_reserve(g->step, &party, lacks_room);
     party_set_down(g->step->model, &lift);
     for (size_t i = 0; i < g->party.count; i++) {
-        if (!(set & bit(i)))
+        if (!(set & party_bit(i)))
             continue;
         let_go(g, &g->members[i]);
         step_set_pending(g->step, g->party.members[i], true);
@@ -240,12 +227,12 @@ static void put_all(struct gathering *g, uint64_t set, const struct place *place
     struct step *step = g->step;
     size_t first = step->plan->count;
     for (size_t i = 0; i < g->party.count; i++)
-        if (set & bit(i))
+        if (set & party_bit(i))
             put(g, i, place);
     for (size_t i = first + 1; i < step->plan->count; i++)
         step->plan->actions[i].is_joined = true;
     for (size_t i = 0; i < g->party.count; i++)
-        if (set & bit(i)) {
+        if (set & party_bit(i)) {
             step_soon(step, g->party.members[i]);
             settle(step, g->party.members[i]);
         }
@@ -302,7 +289,7 @@ static bool goes_back(struct gathering *g, uint64_t set)
     const struct placement *home = NULL;
     for (size_t i = 0; i < g->party.count; i++) {
         const struct member *member = &g->members[i];
-        if (!(set & bit(i)))
+        if (!(set & party_bit(i)))
             continue;
         if (!member->home || member->is_lost || member->home->cause == MOVE_CAUSE_NONE ||
             member->home->cause == MOVE_CAUSE_PREEMPT ||
@@ -328,7 +315,7 @@ static uint64_t members_with_home(const struct gathering *g)
     uint64_t set = 0;
     for (size_t i = 0; i < g->party.count; i++)
         if (g->members[i].home)
-            set |= bit(i);
+            set |= party_bit(i);
     return set;
 }
 
@@ -337,7 +324,7 @@ static uint64_t with_peers(const struct gathering *g, uint64_t set)
 {
     uint64_t reach = set;
     for (size_t i = 0; i < g->party.count; i++)
-        if (set & bit(i))
+        if (set & party_bit(i))
             reach |= g->party.reach[i];
     return reach & members_that(g, MEMBER_WANTS);
 }
@@ -347,7 +334,7 @@ static void stop_waiting(struct gathering *g, uint64_t set)
 {
     for (size_t i = 0; i < g->party.count; i++) {
         struct unit *unit = g->party.members[i];
-        if (!(set & bit(i)) || !unit->trouble)
+        if (!(set & party_bit(i)) || !unit->trouble)
             continue;
         unit->trouble->waits_since_ms = 0;
         model_trouble_trim(unit);
@@ -421,7 +408,7 @@ static const struct machine *reserved_for(const struct unit *unit)
  * machine may stay away for good: until it is back there is no move. */
 static void wait_for(struct gathering *g, struct unit *unit, const struct member *other)
 {
-    const struct member *member = &g->members[index_of(&g->party, unit)];
+    const struct member *member = &g->members[party_index(&g->party, unit)];
     step_set_pending(g->step, unit, true);
     if (other->never && member->status == MEMBER_WANTS)
         let_go(g, member);
@@ -442,7 +429,7 @@ static bool follow_others(const struct gathering *g, uint64_t set)
 {
     for (size_t i = 0; i < g->party.count; i++)
         for (size_t j = 0; j < g->party.count; j++)
-            if (set & bit(i) && g->party.reach[i] & bit(j) && !(set & bit(j)))
+            if (set & party_bit(i) && g->party.reach[i] & party_bit(j) && !(set & party_bit(j)))
                 return true;
     return false;
 }
@@ -481,12 +468,12 @@ static void join_loosely(struct gathering *g, uint64_t set)
 
 static void join(struct gathering *g, struct unit *unit)
 {
-    uint64_t set = with_peers(g, bit(index_of(&g->party, unit)));
+    uint64_t set = with_peers(g, party_bit(party_index(&g->party, unit)));
     bool lacks_room = false;
     for (size_t i = 0; i < g->party.count; i++)
-        if (set & bit(i))
+        if (set & party_bit(i))
             for (size_t j = 0; j < g->party.count; j++)
-                if (g->party.reach[i] & bit(j) && g->members[j].status == MEMBER_WAITS) {
+                if (g->party.reach[i] & party_bit(j) && g->members[j].status == MEMBER_WAITS) {
                     wait_for(g, unit, &g->members[j]);
                     return;
                 }
@@ -494,7 +481,7 @@ static void join(struct gathering *g, struct unit *unit)
     if (!follow_others(g, set))
         join_loosely(g, set);
     else if (!place_set(g, set, &lacks_room) && !goes_back(g, set))
-        leave_out(g, bit(index_of(&g->party, unit)), lacks_room);
+        leave_out(g, party_bit(party_index(&g->party, unit)), lacks_room);
 }
 
 /* --- all of it --- */
@@ -574,7 +561,7 @@ void step_party_here(const struct placement *p, struct party *ret)
         party_of_one(p->key.unit, &party);
     for (size_t i = 0; i < party.count; i++)
         if (party.members[i] == p->key.unit || copy_on(party.members[i], p->key.machine))
-            set |= bit(i);
+            set |= party_bit(i);
     party_pick(&party, set, ret);
 }
 
