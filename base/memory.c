@@ -55,6 +55,17 @@ void *memory_reserve(size_t bytes)
     return memory;
 }
 
+void *memory_grow_pointers(void *array, size_t count, size_t *room)
+{
+    if (count < *room)
+        return array;
+    size_t more = *room > 0 ? *room * 2 : 64;
+    void *grown = reallocarray(array, more, sizeof(void *));
+    if (grown)
+        *room = more;
+    return grown;
+}
+
 void memory_give_back(void)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

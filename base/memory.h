@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory, as the kernel sees it: giving back what only a program's start needed, and taking a lot.
- */
+/* Memory, as the kernel sees it: giving back what only a program's start needed, and taking a lot;
+ * and what grows. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
@@ -17,5 +17,9 @@ void memory_give_back(void);
  * costs nothing, and what is very large asks the kernel for large pages, since each small one costs
  * as much as a hundred words of work. NULL if there is none. Caller frees. */
 void *memory_reserve(size_t bytes);
+
+/* An array of pointers with room for one more than count, and then for many: itself, or grown, and
+ * room says so. NULL if there is no memory: then it is what it was. */
+void *memory_grow_pointers(void *array, size_t count, size_t *room);
 
 #endif

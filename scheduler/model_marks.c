@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "scheduler/model_data.h"
 
 /* --- marks --- */
@@ -45,20 +46,6 @@ void model_mark_peers(struct model *model, const struct unit *unit)
             model_mark_unit(model, unit->follows->links[i].peer);
 }
 
-static bool grow_pending(struct model *model)
-{
-    if (model->pending_count < model->pending_room)
-        return true;
-    size_t room = model->pending_room ? model->pending_room * 2 : 64;
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
-    struct unit **grown = reallocarray(model->pending_units, room, sizeof(*grown));
-    if (!grown)
-        return false;
-    model->pending_units = grown;
-    model->pending_room = room;
-    return true;
-}
-
 static void stop_pending(struct model *model, struct unit *unit)
 {
     struct unit *last = model->pending_units[--model->pending_count];
@@ -75,8 +62,11 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending)
         stop_pending(model, unit);
         return true;
     }
-    if (!grow_pending(model))
+    struct unit **units =
+        memory_grow_pointers(model->pending_units, model->pending_count, &model->pending_room);
+    if (!units)
         return false;
+    model->pending_units = units;
     unit->pending = true;
     unit->pending_at = (uint32_t)model->pending_count;
     model->pending_units[model->pending_count++] = unit;

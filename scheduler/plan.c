@@ -171,17 +171,13 @@ static bool touch(struct step *step, struct placement *placement)
 {
     if (placement->touched)
         return true;
-    if (step->touched_count == step->touched_room) {
-        size_t room = step->touched_room ? step->touched_room * 2 : 64;
-        /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
-        struct placement **grown = reallocarray(step->touched, room, sizeof(*grown));
-        if (!grown) {
-            step->failed = true;
-            return false;
-        }
-        step->touched = grown;
-        step->touched_room = room;
+    struct placement **touched =
+        memory_grow_pointers(step->touched, step->touched_count, &step->touched_room);
+    if (!touched) {
+        step->failed = true;
+        return false;
     }
+    step->touched = touched;
     placement->touched = true;
     step->touched[step->touched_count++] = placement;
     return true;
@@ -225,17 +221,15 @@ struct placement *step_placement(struct step *step, struct machine *machine, str
 
 void step_settle(struct step *step, struct unit *unit)
 {
-    if (step->settled_count == step->settled_room) {
-        size_t room = step->settled_room ? step->settled_room * 2 : 64;
-        /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
-        struct unit **grown = reallocarray(step->settled, room, sizeof(*grown));
-        if (!grown) {
-            step->failed = true;
-            return;
-        }
-        step->settled = grown;
-        step->settled_room = room;
+    if (unit->settled)
+        return;
+    struct unit **settled =
+        memory_grow_pointers(step->settled, step->settled_count, &step->settled_room);
+    if (!settled) {
+        step->failed = true;
+        return;
     }
+    step->settled = settled;
     unit->settled = true;
     step->settled[step->settled_count++] = unit;
 }

@@ -150,12 +150,6 @@ static void lost_words(const struct member *member, struct text *words)
 
 /* --- no place --- */
 
-static void settle(struct step *step, struct unit *unit)
-{
-    if (!unit->settled)
-        step_settle(step, unit);
-}
-
 static void give_refusals(struct gathering *g, const struct party *party, struct unit *unit,
                           const struct member *member, const struct machine *reserved)
 {
@@ -202,7 +196,7 @@ static void leave_out(struct gathering *g, uint64_t set, bool lacks_room)
         step_set_pending(g->step, g->party.members[i], true);
         if (!is_promised)
             give_refusals(g, &party, g->party.members[i], &g->members[i], reserved);
-        settle(g->step, g->party.members[i]);
+        step_settle(g->step, g->party.members[i]);
     }
 }
 
@@ -234,7 +228,7 @@ static void put_all(struct gathering *g, uint64_t set, const struct place *place
     for (size_t i = 0; i < g->party.count; i++)
         if (set & party_bit(i)) {
             step_soon(step, g->party.members[i]);
-            settle(step, g->party.members[i]);
+            step_settle(step, g->party.members[i]);
         }
 }
 
@@ -577,6 +571,6 @@ void step_release_party(struct step *step, struct placement *p, enum move_cause 
         step_release(step, copy, cause,
                      copy == p ? text_format("%s", reason)
                                : text_format("%s; goes with %s", reason, p->key.unit->name));
-        settle(step, copy->key.unit);
+        step_settle(step, copy->key.unit);
     }
 }
