@@ -614,6 +614,11 @@ static void one_refusal(struct model *model, const struct party *party,
     match_party_words(model, party, unit, machine, &refusal, words);
 }
 
+void place_peer_words(const struct unit *peer, struct text *words)
+{
+    text_addf(words, "waits for %s, which is on no machine", peer->name);
+}
+
 /* What is the same answer on every machine: one sentence says it. */
 static bool hopeless_words(const struct party *party, struct text *words)
 {
@@ -624,7 +629,7 @@ static bool hopeless_words(const struct party *party, struct text *words)
             const struct unit *peer = party->members[i]->follows->links[f].peer;
             if (party_has(party, peer) || unit_is_held_anywhere(peer))
                 continue;
-            text_addf(words, "waits for %s, which is on no machine", peer->name);
+            place_peer_words(peer, words);
             return true;
         }
     if (!party_clash(party, &a, &b))

@@ -141,11 +141,7 @@ static char *group_words(const struct party *party)
 
 static void lost_words(const struct member *member, struct text *words)
 {
-    if (!member->is_lost)
-        return;
-    text_add(words, "machine ");
-    machine_words(member->home->key.machine, words);
-    text_add(words, " is gone, and ");
+    step_lost_words(member->is_lost ? member->home->key.machine : NULL, words);
 }
 
 /* --- no place --- */
@@ -163,12 +159,8 @@ static void give_refusals(struct gathering *g, const struct party *party, struct
 /* Where it has stopped it need not be any more. */
 static void let_go(struct gathering *g, const struct member *member)
 {
-    if (!member->home || member->is_lost)
-        return;
-    step_drop(g->step, member->home,
-              text_format("%s", member->home->cause == MOVE_CAUSE_PREEMPT
-                                    ? "it has yielded its place, and no other machine has room"
-                                    : "it has stopped, and no other machine may run it"));
+    if (member->home && !member->is_lost)
+        step_drop_stopped(g->step, member->home);
 }
 
 static bool any_is_lost(const struct gathering *g)
@@ -495,7 +487,7 @@ static void stay_out(struct gathering *g, struct unit *unit)
             "be placed as one",
             PARTY_MAX - 1);
     else
-        text_addf(&words, "waits for %s, which is on no machine", g->party.missing->name);
+        place_peer_words(g->party.missing, &words);
     step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
 }
 

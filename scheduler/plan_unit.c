@@ -41,11 +41,7 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
     step_set_pending(step, unit, true);
     if (step_preempt(step, &party, lost != NULL, place->lacks_room))
         return;
-    if (lost) {
-        text_add(&reason, "machine ");
-        machine_words(lost, &reason);
-        text_add(&reason, " is gone, and ");
-    }
+    step_lost_words(lost, &reason);
     const struct machine *reserved = step_reserve(step, &party, place->lacks_room);
     place_refusals(step->model, &party, &reason);
     step_give_nowhere(step, unit, reserved, text_take(&reason));
@@ -160,7 +156,7 @@ static void relocate(struct step *step, struct placement *p, bool lost)
         return;
     }
     if (!lost)
-        step_drop(step, p, text_format("it has stopped, and no other machine may run it"));
+        step_drop_stopped(step, p);
     nowhere(step, unit, lost ? p->key.machine : NULL, &place);
 }
 
@@ -191,7 +187,7 @@ static void finish_move(struct step *step, struct placement *p)
         return;
     const struct place place = next_place(step, p);
     if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
-        step_drop(step, p, text_format("it has yielded its place, and no other machine has room"));
+        step_drop_stopped(step, p);
         nowhere(step, p->key.unit, NULL, &place);
         return;
     }

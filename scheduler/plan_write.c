@@ -8,6 +8,15 @@
 
 /* --- words --- */
 
+void step_lost_words(const struct machine *lost, struct text *words)
+{
+    if (!lost)
+        return;
+    text_add(words, "machine ");
+    machine_words(lost, words);
+    text_add(words, " is gone, and ");
+}
+
 static void gone_words(const struct step *step, const struct machine *machine, struct text *words)
 {
     text_add(words, "machine ");
@@ -173,6 +182,14 @@ void step_drop(struct step *step, struct placement *p, char *reason)
     action->more->state_mod = p->state_mod;
     action->registration = p->key.machine->registration; /* 0: still absent */
     step_plan_leaving(step, p);
+}
+
+void step_drop_stopped(struct step *step, struct placement *p)
+{
+    step_drop(step, p,
+              text_format("%s", p->cause == MOVE_CAUSE_PREEMPT
+                                    ? "it has yielded its place, and no other machine has room"
+                                    : "it has stopped, and no other machine may run it"));
 }
 
 void step_move(struct step *step, struct placement *from, bool lost, const struct place *place)

@@ -113,12 +113,16 @@ struct action *step_rewrite(struct step *step, struct placement *placement, cons
                             char *reason);
 /* Assignment and state go. */
 void step_drop(struct step *step, struct placement *placement, char *reason);
+/* It has stopped, and finds no other place. */
+void step_drop_stopped(struct step *step, struct placement *placement);
 /* A unit that has stopped, or whose machine is lost, goes there. */
 void step_move(struct step *step, struct placement *from, bool lost, const struct place *place);
 /* A unit that is on no machine, or one more copy of it. */
 void step_arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason);
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place);
 
+/* "machine 4f2a1b3c (node1) is gone, and " before a reason; NULL: nothing. */
+void step_lost_words(const struct machine *lost, struct text *words);
 void step_give_verdict(struct step *step, struct unit *unit, enum verdict_kind kind, char *reason);
 /* It finds no place; reserved: a machine waits for it to fit, or NULL. */
 void step_give_nowhere(struct step *step, struct unit *unit, const struct machine *reserved,
