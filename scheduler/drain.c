@@ -179,11 +179,7 @@ static bool goes_on(struct step *step, struct machine *machine, const struct loo
     }
     if (machine->drain_stuck_since_ms < 0)
         machine->drain_stuck_since_ms = step->clock->now_ms;
-    int64_t stuck_at_ms = machine->drain_stuck_since_ms + STUCK_MS;
-    if (step->clock->now_ms >= stuck_at_ms)
-        return false;
-    step_wake_at(step, stuck_at_ms);
-    return true;
+    return !step_is_past(step, machine->drain_stuck_since_ms + STUCK_MS);
 }
 
 static bool has_expired(struct step *step, const struct machine *machine)

@@ -133,20 +133,16 @@ static void leave_failed(struct step *step, const struct placement *p, int64_t a
 
 /* --- what to do --- */
 
-static void wait_for(struct step *step, struct unit *unit, int64_t for_ms)
+/* Since it was asked first; until then it is asked again. */
+static bool has_waited(struct step *step, struct unit *unit, int64_t for_ms)
 {
     struct trouble *trouble = unit->trouble;
     if (trouble->due_ms == 0)
         trouble->due_ms = step->clock->now_ms + for_ms;
-    if (step->clock->now_ms >= trouble->due_ms)
-        return;
+    if (step_is_past(step, trouble->due_ms))
+        return true;
     unit->revisit = true;
-    step_wake_at(step, trouble->due_ms);
-}
-
-static bool is_due(const struct step *step, const struct unit *unit)
-{
-    return step->clock->now_ms >= unit->trouble->due_ms;
+    return false;
 }
 
 /* Its turn here is over: the next machine, if there is one. */
@@ -172,10 +168,8 @@ static void decide_failed(struct step *step, struct placement *p)
         leave_failed(step, p, attempts, "no other machine may run it");
     } else if (!is_noted) {
         note_failure(step, p);
-    } else {
-        wait_for(step, unit, failing_wait_ms(attempts));
-        if (is_due(step, unit))
-            step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
+    } else if (has_waited(step, unit, failing_wait_ms(attempts))) {
+        step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
     }
 }
 
@@ -227,8 +221,7 @@ static bool decide_up(struct step *step, struct placement *p)
     struct unit *unit = p->key.unit;
     if (!unit_is_failing(unit))
         return false;
-    wait_for(step, unit, FAILING_FORGIVEN_MS);
-    if (!is_due(step, unit))
+    if (!has_waited(step, unit, FAILING_FORGIVEN_MS))
         return true;
     strike_all(step, unit, p->key.machine);
     return false;

@@ -294,6 +294,14 @@ void step_wake_at(struct step *step, int64_t at_ms)
         step->plan->wake_ms = at_ms;
 }
 
+bool step_is_past(struct step *step, int64_t at_ms)
+{
+    if (step->clock->now_ms >= at_ms)
+        return true;
+    step_wake_at(step, at_ms);
+    return false;
+}
+
 /* Held machines are looked at in each step, until the brake lets them go or they are back. */
 static enum machine_status lost_or_held(struct step *step, struct machine *machine)
 {

@@ -354,10 +354,9 @@ static bool waits_long(struct step *step, struct unit *unit)
     }
     if (trouble->waits_since_ms == 0)
         trouble->waits_since_ms = step->clock->now_ms;
-    if (step->clock->now_ms >= trouble->waits_since_ms + WAITS_LONG_MS)
+    if (step_is_past(step, trouble->waits_since_ms + WAITS_LONG_MS))
         return true;
     unit->revisit = true;
-    step_wake_at(step, trouble->waits_since_ms + WAITS_LONG_MS);
     return false;
 }
 

@@ -346,7 +346,7 @@ static void tell_stuck(struct step *step, struct look *look)
         rollout->stuck_since_ms = step->clock->now_ms;
     if (look->next.back)
         return;
-    if (stuck && rollout_is_past(step, rollout->stuck_since_ms + ROLLOUT_STUCK_MS))
+    if (stuck && step_is_past(step, rollout->stuck_since_ms + ROLLOUT_STUCK_MS))
         set_reason(step, look, look->waiting.data);
     else if (!stuck)
         set_reason(step, look, "");

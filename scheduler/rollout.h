@@ -71,7 +71,5 @@ bool rollout_has_no_machine(const struct unit *unit);
 bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_member *member);
 bool rollout_copy_is_up(const struct placement *copy);
 bool rollout_is_touched(const struct rollout_member *member);
-/* Not before at_ms, then yes; a step is made when it has come. */
-bool rollout_is_past(struct step *step, int64_t at_ms);
 
 #endif

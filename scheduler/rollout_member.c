@@ -114,14 +114,6 @@ static void see_copy(struct rollout_watch *watch, const struct placement *p, int
     }
 }
 
-bool rollout_is_past(struct step *step, int64_t at_ms)
-{
-    if (step->clock->now_ms >= at_ms)
-        return true;
-    step_wake_at(step, at_ms);
-    return false;
-}
-
 static void member_words(const struct rollout_member *member, struct text *words)
 {
     text_add(words, member->unit->name);
@@ -143,7 +135,7 @@ static bool has_run_out(struct step *step, const struct record_rollout *record,
         return true;
     }
     if (watch->up_since_ms >= 0 || record->timeout_ms == 0 ||
-        !rollout_is_past(step, watch->begun_ms + record->timeout_ms))
+        !step_is_past(step, watch->begun_ms + record->timeout_ms))
         return false;
     member_words(member, why);
     text_addf(why, " is not %s within %lld s",
@@ -163,8 +155,7 @@ static enum turn watch_change(struct step *step, struct rollout *rollout,
     see_copy(watch, find_copy(record, member), step->clock->now_ms);
     if (has_run_out(step, record, member, watch, why))
         return TURN_FAILED;
-    bool over =
-        watch->up_since_ms >= 0 && rollout_is_past(step, watch->up_since_ms + record->wait_ms);
+    bool over = watch->up_since_ms >= 0 && step_is_past(step, watch->up_since_ms + record->wait_ms);
     return over ? TURN_OVER : TURN_CHANGING;
 }
 

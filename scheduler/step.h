@@ -34,6 +34,8 @@ enum machine_status {
 /* Notes that the machine must be looked at again, and when, while it is absent and not yet lost. */
 enum machine_status step_machine_status(struct step *step, struct machine *machine);
 void step_wake_at(struct step *step, int64_t at_ms);
+/* Not before at_ms, then yes; a step is made when it has come. */
+bool step_is_past(struct step *step, int64_t at_ms);
 
 /* A new action with all guards off and with more; NULL when memory ran out (then step->failed).
  * reason is taken over. */
