@@ -101,12 +101,6 @@ static void look_at_single(struct step *step, struct placement *p, struct look *
     }
 }
 
-static bool is_global(const struct placement *p)
-{
-    const struct requirements *rules = unit_rules(p->key.unit);
-    return rules && rules->global;
-}
-
 static int compare_by_name(const struct placement *a, const struct placement *b)
 {
     return strcmp(a->key.unit->name, b->key.unit->name);
@@ -116,7 +110,7 @@ static void look_at_globals(struct step *step, const struct machine *machine, st
 {
     struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next) {
-        if (p->assignment_mod == 0 || !is_global(p))
+        if (p->assignment_mod == 0 || !unit_is_global(p->key.unit))
             continue;
         look->left++;
         look->going++;
@@ -131,7 +125,7 @@ static void look_at(struct step *step, struct machine *machine, struct look *loo
     struct placement *p = NULL;
     DL_SORT2(machine->placements, compare_by_name, machine_prev, machine_next);
     DL_FOREACH2(machine->placements, p, machine_next) {
-        if (p->assignment_mod == 0 || is_global(p))
+        if (p->assignment_mod == 0 || unit_is_global(p->key.unit))
             continue;
         look->left++;
         if (machine->registration > 0)

@@ -339,6 +339,12 @@ static inline const struct requirements *unit_rules(const struct unit *unit)
     return unit->group ? unit->group->requirements : NULL;
 }
 
+/* It runs everywhere, as far as is known. */
+static inline bool unit_is_global(const struct unit *unit)
+{
+    return unit_rules(unit) && unit_rules(unit)->global;
+}
+
 static inline int unit_priority(const struct unit *unit)
 {
     return unit->group ? unit->group->priority : 0;

@@ -16,7 +16,7 @@ struct ties {
 
 static bool takes_part(const struct unit *unit)
 {
-    return unit_is_wanted(unit) && unit_rules(unit) && !unit_rules(unit)->global;
+    return unit_is_wanted(unit) && unit_rules(unit) && !unit_is_global(unit);
 }
 
 /* --- who is tied to whom --- */

@@ -457,7 +457,7 @@ static void spread_marks(struct step *step)
  * or run everywhere: their followers have been marked with them. */
 static bool passes_marks_on(const struct unit *unit)
 {
-    return unit_is_wanted(unit) && unit_rules(unit) && !unit_rules(unit)->global;
+    return unit_is_wanted(unit) && unit_rules(unit) && !unit_is_global(unit);
 }
 
 static void mark_ties(struct model *model)

@@ -364,7 +364,7 @@ void step_unit(struct step *step, struct unit *unit)
     } else if (!unit_rules(unit)) {
         step_set_pending(step, unit, false);
         step_give_verdict(step, unit, VERDICT_UNREADABLE, text_format("%s", unit_problem(unit)));
-    } else if (unit_rules(unit)->global) {
+    } else if (unit_is_global(unit)) {
         decide_global(step, unit);
     } else {
         decide_single(step, unit);

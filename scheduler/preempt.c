@@ -133,8 +133,7 @@ static int64_t share_of(const struct shortage *shortage, const struct unit *unit
 
 static bool is_less(const struct unit *unit, int priority)
 {
-    const struct requirements *rules = unit_rules(unit);
-    return rules && !rules->global && rules->priority < priority;
+    return unit_rules(unit) && !unit_is_global(unit) && unit_priority(unit) < priority;
 }
 
 /* It, and all that would have to stop with it. */

@@ -51,9 +51,10 @@ static bool could_hold(const struct party *party, const struct machine *machine)
     for (size_t i = 0; i < RESOURCES; i++)
         left[i] = machine->capacity[i] - party->asked[i];
     DL_FOREACH2(machine->placements, p, machine_next) {
-        const struct requirements *rules = unit_rules(p->key.unit);
-        for (size_t i = 0; placement_occupies(p) && rules && rules->global && i < RESOURCES; i++)
-            left[i] -= rules->requests[i];
+        if (!placement_occupies(p) || !unit_is_global(p->key.unit))
+            continue;
+        for (size_t i = 0; i < RESOURCES; i++)
+            left[i] -= unit_rules(p->key.unit)->requests[i];
     }
     for (size_t i = 0; i < RESOURCES; i++)
         if (machine->capacity[i] > 0 && party->asked[i] > 0 && left[i] < 0)

@@ -82,8 +82,7 @@ static bool is_changing(const struct look *look, struct placement *p)
  * its turn: perhaps because of it. */
 static bool copy_takes_part(const struct look *look, struct placement *p)
 {
-    const struct requirements *rules = unit_rules(p->key.unit);
-    return rules && rules->global && !look->rollout->record.restart && p->assignment_mod > 0 &&
+    return unit_is_global(p->key.unit) && !look->rollout->record.restart && p->assignment_mod > 0 &&
            p->want != WANT_RELEASE && !p->leaving &&
            (p->key.machine->registration > 0 || is_changing(look, p));
 }
@@ -140,8 +139,8 @@ static enum turn judge(struct step *step, struct look *look, const struct rollou
 /* A unit that runs everywhere is down where its copies are. */
 static bool is_to_run(const struct rollout_member *member)
 {
-    const struct requirements *rules = unit_rules(member->unit);
-    return member->unit->desired == DESIRED_LAUNCHED && (member->copy || !rules || !rules->global);
+    return member->unit->desired == DESIRED_LAUNCHED &&
+           (member->copy || !unit_is_global(member->unit));
 }
 
 /* For whatever reason: it is one that may be down less. What has failed gets its turn at once. */

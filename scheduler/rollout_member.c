@@ -5,15 +5,10 @@
 #include "scheduler/budget.h"
 #include "scheduler/rollout.h"
 
-static bool is_global(const struct unit *unit)
-{
-    return unit_rules(unit) && unit_rules(unit)->global;
-}
-
 bool step_rollout_holds(const struct step *step, const struct unit *unit)
 {
     struct rollout *rollout = NULL;
-    if (!step->model->rollouts || !is_global(unit))
+    if (!step->model->rollouts || !unit_is_global(unit))
         return false;
     HASH_FIND_STR(step->model->rollouts, unit->group->family->name, rollout);
     return rollout && !rollout->record.restart &&
@@ -101,7 +96,7 @@ static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout
 static void see_copy(struct rollout_watch *watch, const struct placement *p, int64_t now_ms)
 {
     bool up = p && placement_has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
-    if (!p || (p->key.machine->registration == 0 && !is_global(p->key.unit)))
+    if (!p || (p->key.machine->registration == 0 && !unit_is_global(p->key.unit)))
         watch->begun_ms = now_ms;
     if (watch->up_since_ms >= 0 && (!up || watch->run != p->run)) {
         watch->up_since_ms = -1;
@@ -181,7 +176,7 @@ enum turn rollout_judge(struct step *step, struct rollout *rollout,
     const struct unit *unit = member->unit;
     if (!has_had_its_turn(record, member))
         return TURN_TO_COME;
-    if (unit->desired != DESIRED_LAUNCHED || (!member->copy && is_global(unit)))
+    if (unit->desired != DESIRED_LAUNCHED || (!member->copy && unit_is_global(unit)))
         return TURN_OVER;
     autofree char *name = rollout_member_name(member);
     bool changing = name && strv_contains(record->changing, name);
@@ -199,7 +194,7 @@ bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_m
         return true;
     if (copy)
         return placement_has_answered(copy) && copy->health == COPY_FAILED;
-    return is_global(unit) || rollout_has_no_machine(unit) || unit_has_failed(unit);
+    return unit_is_global(unit) || rollout_has_no_machine(unit) || unit_has_failed(unit);
 }
 
 bool rollout_copy_is_up(const struct placement *copy)
