@@ -318,10 +318,7 @@ static int add_all(const struct commit_context *context, struct commit *commit,
         const struct action *action = &actions[i];
         if (!add(context, commit, action))
             return error_set(err, -EINVAL, "action %s for %s cannot be written",
-                             action_kind_name(action->kind),
-                             action->unit                   ? action->unit
-                             : action_more(action)->rollout ? action_more(action)->rollout
-                                                            : action_more(action)->role);
+                             action_kind_name(action->kind), action_subject(action));
         if (is_too_big(commit) && (i > 0 || !was_empty))
             return 1;
     }

@@ -129,12 +129,8 @@ static void log_action(const struct leader *leader, const struct action *action)
                                        .epoch = leader->epoch };
     autofree char *reason = action_reason(action);
     log_write(LOG_LEVEL_INFO, &fields, "leader: %s %s%s%.8s: %s", action_kind_name(action->kind),
-              action->unit                   ? action->unit
-              : action_more(action)->role    ? action_more(action)->role
-              : action_more(action)->rollout ? action_more(action)->rollout
-                                             : "",
-              action->machine ? " on " : "", action->machine ? action->machine : "",
-              reason ? reason : "");
+              action_subject(action), action->machine ? " on " : "",
+              action->machine ? action->machine : "", reason ? reason : "");
 }
 
 /* Fills an empty transaction from a block that is too large for any. Its units come to the same

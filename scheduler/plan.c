@@ -50,6 +50,16 @@ const struct action_more *action_more(const struct action *action)
     return action->more ? action->more : &nothing_more;
 }
 
+const char *action_subject(const struct action *action)
+{
+    const struct action_more *more = action_more(action);
+    if (action->unit)
+        return action->unit;
+    if (more->role)
+        return more->role;
+    return more->rollout ? more->rollout : "";
+}
+
 static void more_free(struct action_more *more)
 {
     if (!more)

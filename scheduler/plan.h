@@ -119,5 +119,7 @@ DEFINE_AUTOPTR(plan);
 /* Why, for log, verdict and assignment. Caller frees; NULL if memory ran out. */
 char *action_reason(const struct action *action);
 const char *action_kind_name(enum action_kind kind);
+/* The unit that it is about, or the role, or the rollout; "": none of them. Borrowed. */
+const char *action_subject(const struct action *action);
 
 #endif
