@@ -15,7 +15,6 @@
 #include "kvclient/backoff.h"
 #include "kvclient/kv_etcd_internal.h"
 #include "kvclient/kv_pairs.h"
-#include "kvclient/kv_wire_exact.h"
 
 enum {
     PAGE_KEYS = 1000,       /* as fast as one big answer, and bounded in memory */
@@ -426,9 +425,7 @@ static int keep_page(struct etcd_call *call, struct kv_wire_range *page, struct 
 static int take_page(struct etcd_call *call, const struct http_result *result, struct error *err)
 {
     struct kv_wire_range page = { 0 };
-    int r = 0;
-    if (!kv_wire_exact_range(result->body, result->body_length, &page))
-        r = kv_wire_read_range(result->body, result->body_length, &page, err);
+    int r = kv_wire_read_range(result->body, result->body_length, &page, err);
     if (r < 0)
         return r;
     bool more = page.more;
@@ -449,9 +446,7 @@ static int take_page(struct etcd_call *call, const struct http_result *result, s
 static int take_txn(struct etcd_call *call, const struct http_result *result, struct error *err)
 {
     struct kv_wire_txn answer = { 0 };
-    int r = 0;
-    if (!kv_wire_exact_puts(result->body, result->body_length, &answer))
-        r = kv_wire_read_txn(result->body, result->body_length, &answer, err);
+    int r = kv_wire_read_txn(result->body, result->body_length, &answer, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r == 0)

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "kvclient/backoff.h"
 #include "kvclient/kv_etcd_internal.h"
-#include "kvclient/kv_wire_exact.h"
 
 enum {
     CREATE_TRIES = 3,         /* "created" must come within so many request times */
@@ -264,9 +263,7 @@ static void read_lines(struct etcd_watch *watch)
     while (!is_over(watch) && kv_wire_stream_next(&watch->lines, &line, &length)) {
         struct kv_wire_watch message = { 0 };
         struct error err = { 0 };
-        int r = 0;
-        if (!kv_wire_exact_events(line, length, &message))
-            r = kv_wire_read_watch(line, length, &message, &err);
+        int r = kv_wire_read_watch(line, length, &message, &err);
         if (r < 0)
             on_failure(watch, r, err.text);
         else

@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "kvclient/kv_pairs.h"
+#include "kvclient/kv_wire_exact.h"
 
 /* Ids use all 64 bits, which json_field_int64_text_or() would refuse. */
 static int read_id(const json_t *object, const char *name, uint64_t *ret, struct error *err)
@@ -116,7 +117,7 @@ static int fill_range(const json_t *answer, struct kv_wire_range *ret, struct er
     return r;
 }
 
-int kv_wire_read_range(const char *body, size_t length, struct kv_wire_range *ret,
+int kv_wire_tree_range(const char *body, size_t length, struct kv_wire_range *ret,
                        struct error *err)
 {
     autojson answer = NULL;
@@ -130,6 +131,12 @@ int kv_wire_read_range(const char *body, size_t length, struct kv_wire_range *re
     }
     *ret = range;
     return 0;
+}
+
+int kv_wire_read_range(const char *body, size_t length, struct kv_wire_range *ret,
+                       struct error *err)
+{
+    return kv_wire_exact_range(body, length, ret) ? 0 : kv_wire_tree_range(body, length, ret, err);
 }
 
 void kv_wire_range_done(struct kv_wire_range *range)
@@ -176,7 +183,7 @@ static int fill_txn(const json_t *answer, struct kv_wire_txn *ret, struct error 
     return r;
 }
 
-int kv_wire_read_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err)
+int kv_wire_tree_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err)
 {
     autojson answer = NULL;
     struct kv_wire_txn txn = { 0 };
@@ -189,6 +196,11 @@ int kv_wire_read_txn(const char *body, size_t length, struct kv_wire_txn *ret, s
     }
     *ret = txn;
     return 0;
+}
+
+int kv_wire_read_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err)
+{
+    return kv_wire_exact_puts(body, length, ret) ? 0 : kv_wire_tree_txn(body, length, ret, err);
 }
 
 void kv_wire_txn_done(struct kv_wire_txn *txn)

@@ -3,8 +3,8 @@
  * What a busy store says most: the answer to a transaction of puts alone, the pages of a listing,
  * and the events of a watch. Building a tree of JSON of them is a third of what a request of ours
  * costs us, and half of what a leader does while a large plan is written. They are read here only
- * if they are, byte by byte, as etcd writes them; the rest is kv_wire_read_…()'s, which know all
- * that may stand there.
+ * if they are, byte by byte, as etcd writes them; the rest is kv_wire_tree_…()'s, which know all
+ * that may stand there. kv_wire_read_…() try both, and nobody else but tests needs this header.
  *
  * If true, *ret is what the other reader would make of the bytes, for kv_wire_…_done(); if false it
  * is as before, and nothing is said about the bytes.

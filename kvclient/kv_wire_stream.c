@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kvclient/kv_wire_exact.h"
+
 static int read_event(const json_t *object, struct kv_event *ret, struct error *err)
 {
     const char *type = NULL;
@@ -93,7 +95,7 @@ static int fill_message(const json_t *message, const char *line, size_t length,
     return fill_watch(result, ret, err);
 }
 
-int kv_wire_read_watch(const char *line, size_t length, struct kv_wire_watch *ret,
+int kv_wire_tree_watch(const char *line, size_t length, struct kv_wire_watch *ret,
                        struct error *err)
 {
     autojson message = NULL;
@@ -107,6 +109,12 @@ int kv_wire_read_watch(const char *line, size_t length, struct kv_wire_watch *re
     }
     *ret = watch;
     return 0;
+}
+
+int kv_wire_read_watch(const char *line, size_t length, struct kv_wire_watch *ret,
+                       struct error *err)
+{
+    return kv_wire_exact_events(line, length, ret) ? 0 : kv_wire_tree_watch(line, length, ret, err);
 }
 
 void kv_wire_watch_done(struct kv_wire_watch *message)

@@ -7,8 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kvclient/kv_wire.h"
 #include "kvclient/kv_wire_exact.h"
+#include "kvclient/kv_wire_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -65,7 +65,7 @@ static void add_lines(struct kv_wire_stream *stream, const char *bytes, size_t l
         struct kv_wire_watch message = { 0 };
         text_add_bytes(lines, line, line_length);
         text_add(lines, "\n");
-        int r = kv_wire_read_watch(line, line_length, &message, NULL);
+        int r = kv_wire_tree_watch(line, line_length, &message, NULL);
         read_events(line, line_length, r == 0 ? &message : NULL);
         kv_wire_watch_done(&message);
     }
@@ -90,7 +90,7 @@ static void read_puts(const char *bytes, size_t length)
     struct kv_wire_txn txn = { 0 };
     if (!kv_wire_exact_puts(bytes, length, &puts))
         return;
-    assert(kv_wire_read_txn(bytes, length, &txn, NULL) == 0);
+    assert(kv_wire_tree_txn(bytes, length, &txn, NULL) == 0);
     assert(puts.header.cluster_id == txn.header.cluster_id);
     assert(puts.header.revision == txn.header.revision);
     assert(puts.succeeded == txn.succeeded);
@@ -121,10 +121,10 @@ static void read_answers(const char *bytes, size_t length)
     struct kv_wire_txn txn = { 0 };
     struct kv_wire_lease lease = { 0 };
     struct error err = { 0 };
-    int r = kv_wire_read_range(bytes, length, &range, NULL);
+    int r = kv_wire_tree_range(bytes, length, &range, NULL);
     read_page(bytes, length, r == 0 ? &range : NULL);
     kv_wire_range_done(&range);
-    if (kv_wire_read_txn(bytes, length, &txn, NULL) == 0)
+    if (kv_wire_tree_txn(bytes, length, &txn, NULL) == 0)
         kv_wire_txn_done(&txn);
     (void)kv_wire_read_lease(bytes, length, &lease, NULL);
     read_puts(bytes, length);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "kvclient/kv_wire_internal.h"
 #include "tests/unit/harness.h"
 
 #define HEADER "{" INNER
@@ -23,7 +24,7 @@ static void both_readers_make_the_same_of_puts(void **state)
         struct kv_wire_txn puts = { 0 };
         struct kv_wire_txn txn = { 0 };
         assert_true(kv_wire_exact_puts(bodies[i], strlen(bodies[i]), &puts));
-        assert_int_equal(kv_wire_read_txn(bodies[i], strlen(bodies[i]), &txn, NULL), 0);
+        assert_int_equal(kv_wire_tree_txn(bodies[i], strlen(bodies[i]), &txn, NULL), 0);
         assert_true(puts.header.cluster_id == 14841639068965178418U);
         assert_true(puts.header.cluster_id == txn.header.cluster_id);
         assert_true(puts.header.revision == INT64_MAX);
@@ -114,7 +115,7 @@ static void both_readers_make_the_same_of_a_page(void **state)
         struct kv_wire_range exact = { 0 };
         struct kv_wire_range range = { 0 };
         assert_true(kv_wire_exact_range(bodies[i], strlen(bodies[i]), &exact));
-        assert_int_equal(kv_wire_read_range(bodies[i], strlen(bodies[i]), &range, NULL), 0);
+        assert_int_equal(kv_wire_tree_range(bodies[i], strlen(bodies[i]), &range, NULL), 0);
         assert_true(exact.header.cluster_id == range.header.cluster_id);
         assert_true(exact.header.revision == range.header.revision);
         assert_int_equal(exact.more, range.more);
@@ -138,7 +139,7 @@ static void both_readers_make_the_same_of_events(void **state)
         struct kv_wire_watch exact = { 0 };
         struct kv_wire_watch watch = { 0 };
         assert_true(kv_wire_exact_events(lines[i], strlen(lines[i]), &exact));
-        assert_int_equal(kv_wire_read_watch(lines[i], strlen(lines[i]), &watch, NULL), 0);
+        assert_int_equal(kv_wire_tree_watch(lines[i], strlen(lines[i]), &watch, NULL), 0);
         assert_true(exact.header.cluster_id == watch.header.cluster_id);
         assert_true(exact.header.revision == watch.header.revision);
         assert_int_equal(exact.fragment, watch.fragment);
