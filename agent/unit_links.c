@@ -38,6 +38,18 @@ static bool is_left_out(const char *link)
     return text_ends_with(other, ".target") && is_of_machine(other);
 }
 
+static int choose(char *const *links, char ***ret, struct error *err)
+{
+    autostrv chosen = NULL;
+    int r = 0;
+    for (; r == 0 && links && *links; links++)
+        if (!is_left_out(*links))
+            r = strv_add(&chosen, *links, err);
+    if (r == 0)
+        *ret = take_ptr(chosen);
+    return r;
+}
+
 /* --- the note of those of a unit --- */
 
 static void note_path(const struct unit_dirs *dirs, const char *name, char ret[LINK_PATH_MAX])
@@ -51,11 +63,10 @@ static int note_write(const struct unit_dirs *dirs, const char *name, char *cons
 {
     char path[LINK_PATH_MAX];
     autotext t = { 0 };
-    for (; links && *links; links++)
-        if (!is_left_out(*links))
-            text_addf(&t, "%s\n", *links);
-    if (!t.length)
+    if (!links)
         return 0;
+    for (; *links; links++)
+        text_addf(&t, "%s\n", *links);
     autofree char *text = text_take(&t);
     note_path(dirs, name, path);
     return text ? file_write(path, text, strlen(text), 0644, err) : error_oom(err);
@@ -99,18 +110,19 @@ int unit_links_make(const struct unit_dirs *dirs, const char *name, char *const 
 {
     char target[LINK_PATH_MAX];
     autotext taken = { 0 };
+    autostrv chosen = NULL;
     int count = 0;
     (void)snprintf(target, sizeof(target), "%s/%s", dirs->links, name);
     int r = unit_links_remove(dirs, name, err);
     if (r == 0)
-        r = note_write(dirs, name, links, err);
-    for (; r >= 0 && links && *links; links++) {
-        if (is_left_out(*links))
-            continue;
-        r = make(dirs, *links, target, err);
+        r = choose(links, &chosen, err);
+    if (r == 0)
+        r = note_write(dirs, name, chosen, err);
+    for (char **link = chosen; r >= 0 && link && *link; link++) {
+        r = make(dirs, *link, target, err);
         count += r > 0;
         if (r == 0)
-            text_addf(&taken, "%s%s", taken.length ? ", " : "", *links);
+            text_addf(&taken, "%s%s", taken.length ? ", " : "", *link);
     }
     if (r < 0)
         return r;
