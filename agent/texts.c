@@ -77,10 +77,9 @@ static const char *accept_pair(struct stored_text *stored, const struct kv_op_re
     digest_sha256_hex(pair->value, pair->value_length, digest);
     if (strcmp(digest, stored->digest) != 0)
         return "its digest is not the one that it is stored under";
-    stored->text = calloc(1, pair->value_length + 1);
+    stored->text = text_copy_bytes(pair->value, pair->value_length);
     if (!stored->text)
         return "out of memory";
-    memcpy(stored->text, pair->value, pair->value_length);
     stored->length = pair->value_length;
     return NULL;
 }

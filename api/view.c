@@ -115,11 +115,9 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
     case STORE_KEY_REBALANCE:
         return record_rebalance_decode(text, length, &entry->record.rebalance, err);
     case STORE_KEY_BLOB:
-        entry->text = malloc(length + 1);
+        entry->text = text_copy_bytes(text, length);
         if (!entry->text)
             return error_oom(err);
-        memcpy(entry->text, text, length);
-        entry->text[length] = '\0';
         entry->text_length = length;
         return 0;
     case STORE_KEY_INVALID:

@@ -414,10 +414,9 @@ static bool set_body(struct http_call *call, const struct http_request *request)
         (void)curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
         return true;
     }
-    call->body = malloc(request->body_length + 1);
+    call->body = text_copy_bytes(request->body, request->body_length);
     if (!call->body)
         return false;
-    memcpy(call->body, request->body, request->body_length);
     (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                            (curl_off_t)request->body_length);
     (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);

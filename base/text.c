@@ -107,6 +107,17 @@ char *text_format(const char *format, ...)
     return length < 0 ? NULL : s;
 }
 
+char *text_copy_bytes(const void *bytes, size_t length)
+{
+    char *copy = malloc(length + 1);
+    if (!copy)
+        return NULL;
+    if (length)
+        memcpy(copy, bytes, length);
+    copy[length] = '\0';
+    return copy;
+}
+
 int text_replace(char **text, const char *value, struct error *err)
 {
     char *copy = strdup(value);

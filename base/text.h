@@ -36,6 +36,10 @@ char *text_take(struct text *t);
 /* printf into fresh memory; NULL if memory ran out. */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The bytes, and a NUL behind them, in fresh memory; NULL if memory ran out. bytes may be NULL
+ * where there are none. */
+char *text_copy_bytes(const void *bytes, size_t length);
+
 /* A copy of value takes the place of *text, which is freed. -ENOMEM: *text is as it was. */
 int text_replace(char **text, const char *value, struct error *err);
 

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 
 int encoding_base64_decode(const char *text, char **ret, size_t *ret_length, struct error *err)
 {
@@ -25,11 +26,9 @@ int encoding_base64_decode(const char *text, char **ret, size_t *ret_length, str
 static int copy_bytes(const char *content, size_t length, char **ret, size_t *ret_length,
                       struct error *err)
 {
-    char *copy = malloc(length + 1);
+    char *copy = text_copy_bytes(content, length);
     if (!copy)
         return error_oom(err);
-    memcpy(copy, content, length);
-    copy[length] = '\0';
     *ret = copy;
     *ret_length = length;
     return 0;

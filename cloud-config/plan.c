@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cloud-config/fleet.h"
 #include "cloud-config/paths.h"
 
@@ -52,12 +53,10 @@ static int add_write(struct plan *plan, char *path, const char *data, size_t len
         return error_oom(err);
     }
     step->path = path;
-    step->data = malloc(length + 1);
+    step->data = text_copy_bytes(data, length);
     step->owner = strdup(owner);
     if (!step->data || !step->owner)
         return error_oom(err);
-    memcpy(step->data, data, length);
-    step->data[length] = '\0';
     step->length = length;
     step->mode = mode;
     return 0;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static void free_text(const char *text)
 {
     union {
@@ -12,17 +14,6 @@ static void free_text(const char *text)
         char *own;
     } it = { .borrowed = text };
     free(it.own);
-}
-
-/* The bytes and a NUL after them. */
-static const char *copy_bytes(const char *bytes, size_t length)
-{
-    char *copy = malloc(length + 1);
-    if (copy) {
-        memcpy(copy, bytes, length);
-        copy[length] = '\0';
-    }
-    return copy;
 }
 
 /* Where there is no value there is none to copy. False: out of memory. */
@@ -33,7 +24,7 @@ static bool copy_value(const char **value, size_t *length)
         return true;
     }
     *length = kv_value_length(*value, *length);
-    *value = copy_bytes(*value, *length);
+    *value = text_copy_bytes(*value, *length);
     return *value != NULL;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { CHUNK_ITEMS = 256 };
 
 struct kv_chunk {
@@ -23,14 +25,11 @@ int kv_pair_copy(const struct kv_pair *from, struct kv_pair *ret, struct error *
 {
     struct kv_pair copy = *from;
     copy.key = strdup(from->key);
-    copy.value = malloc(from->value_length + 1);
+    copy.value = text_copy_bytes(from->value, from->value_length);
     if (!copy.key || !copy.value) {
         kv_pair_done(&copy);
         return error_oom(err);
     }
-    if (from->value_length)
-        memcpy(copy.value, from->value, from->value_length);
-    copy.value[from->value_length] = '\0';
     *ret = copy;
     return 0;
 }

@@ -43,6 +43,15 @@ static void text_replaces_text(void **state)
     assert_string_equal(text, "ne");
 }
 
+static void copied_bytes_end_with_a_nul(void **state)
+{
+    (void)state;
+    autofree char *copy = text_copy_bytes("a\0bc", 3);
+    autofree char *empty = text_copy_bytes(NULL, 0);
+    assert_memory_equal(copy, "a\0b", 4);
+    assert_string_equal(empty, "");
+}
+
 static void split_leaves_out_empty_pieces(void **state)
 {
     (void)state;
@@ -125,6 +134,7 @@ int main(void)
         cmocka_unit_test(buffer_grows_and_hands_over),
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
         cmocka_unit_test(text_replaces_text),
+        cmocka_unit_test(copied_bytes_end_with_a_nul),
         cmocka_unit_test(split_leaves_out_empty_pieces),
         cmocka_unit_test(numbers_are_whole_and_bounded),
         cmocka_unit_test(durations_are_gos),
