@@ -71,14 +71,6 @@ static int refuse_template(const char *name, enum desired desired, struct error 
     return 0;
 }
 
-static bool text_is_global(const char *name, const char *text)
-{
-    autoptr(unit_file) file = NULL;
-    autoptr(requirements) requirements = NULL;
-    return unit_file_parse(text, strlen(text), &file, NULL) == 0 &&
-           requirements_read(file, name, &requirements, NULL) == 0 && requirements->global;
-}
-
 static void plan_unchanged(struct change *change, const struct view_entry *unit)
 {
     change->action = CHANGE_ACTION_UNCHANGED;
@@ -129,7 +121,7 @@ static int plan_submit(const struct view *view, struct change *change, struct er
     if (r < 0)
         return r;
     digest_sha256_hex(change->text, strlen(change->text), change->blob);
-    change->global = text_is_global(change->name, change->text);
+    change->global = view_text_is_global(change->name, change->text);
     r = unit ? plan_existing(change, unit, err) : 0;
     if (unit)
         return r == 0 && change->action == CHANGE_ACTION_REPLACED
@@ -163,7 +155,7 @@ static int plan_instance(const struct view *view, struct change *change, struct 
     if (!change->text)
         return error_oom(err);
     (void)snprintf(change->blob, sizeof(change->blob), "%s", template->record.unit.blob);
-    change->global = text_is_global(change->name, change->text);
+    change->global = view_text_is_global(change->name, change->text);
     change->action = CHANGE_ACTION_CREATED;
     change->new_desired = change->desired;
     change->template_mod = template->mod;

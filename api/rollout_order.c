@@ -55,14 +55,6 @@ int rollout_refuse_text(const struct view *view, const char *unit, struct error 
 
 /* --- who takes part --- */
 
-static bool is_global(const char *name, const char *text, size_t length)
-{
-    autoptr(unit_file) file = NULL;
-    autoptr(requirements) requirements = NULL;
-    return unit_file_parse(text, length, &file, NULL) == 0 &&
-           requirements_read(file, name, &requirements, NULL) == 0 && requirements->global;
-}
-
 /* One by one a unit cannot become global, nor cease to be. */
 static int check_global(const struct view *view, const struct rollout_order *order,
                         const struct view_entry *unit, struct error *err)
@@ -73,7 +65,7 @@ static int check_global(const struct view *view, const struct rollout_order *ord
                          "%s is global, and those are not restarted machine by machine; start a "
                          "rollout of a text that differs",
                          unit->name);
-    if (!order->text || is_global(unit->name, order->text, strlen(order->text)) == global)
+    if (!order->text || view_text_is_global(unit->name, order->text) == global)
         return 0;
     return error_set(err, -EINVAL,
                      "%s is%s global, and would %s: that changes everywhere at once; use start "

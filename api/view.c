@@ -339,6 +339,14 @@ bool view_is_global(const struct view *view, const struct view_entry *unit)
     return view_requirements(view, unit, &requirements, NULL) == 0 && requirements->global;
 }
 
+bool view_text_is_global(const char *name, const char *text)
+{
+    autoptr(unit_file) file = NULL;
+    autoptr(requirements) requirements = NULL;
+    return unit_file_parse(text, strlen(text), &file, NULL) == 0 &&
+           requirements_read(file, name, &requirements, NULL) == 0 && requirements->global;
+}
+
 /* --- the model --- */
 
 static int put_unit(const struct view *view, struct model *model, const struct view_entry *unit,

@@ -76,6 +76,8 @@ const char *view_unit_text(const struct view *view, const struct view_entry *uni
 int view_requirements(const struct view *view, const struct view_entry *unit,
                       struct requirements **ret, struct error *err);
 bool view_is_global(const struct view *view, const struct view_entry *unit);
+/* Would a unit of this name be global with this text? */
+bool view_text_is_global(const char *name, const char *text);
 
 /* The scheduler's model of the same facts, to ask it why and who holds which role. */
 int view_model(const struct view *view, struct model **ret, struct error *err);
