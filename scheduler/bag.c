@@ -2,7 +2,6 @@
 #include "scheduler/bag.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "scheduler/bits.h"
 

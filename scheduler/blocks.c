@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
-
 /* An action among those that are sorted, and the head of its block. */
 struct seat {
     const struct action *head;

@@ -22,7 +22,8 @@ bool unit_is_failing(const struct unit *unit)
            (trouble->verdict_kind == VERDICT_FAILING || trouble->verdict_kind == VERDICT_FAILED);
 }
 
-bool unit_failed_on(const struct unit *unit, const struct machine *machine)
+/* Says its verdict. */
+static bool failed_on(const struct unit *unit, const struct machine *machine)
 {
     return unit_is_failing(unit) && unit->trouble->tried &&
            strstr(unit->trouble->tried, machine->id) != NULL;
@@ -49,7 +50,7 @@ static struct place find_untried(struct step *step, const struct party *party,
     bool any_lacks_room = false;
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
-        if (m == here || unit_failed_on(party->members[0], m))
+        if (m == here || failed_on(party->members[0], m))
             continue;
         enum refusal_kind refusal = match_party(model, party, m, MATCH_ARRIVE, &who).kind;
         any_lacks_room = any_lacks_room || refusal == REFUSAL_ROOM || refusal == REFUSAL_KEPT;
@@ -152,7 +153,7 @@ static void decide_failed(struct step *step, struct placement *p)
     struct party here;
     step_party_here(p, &here);
     int64_t attempts = attempts_of(unit);
-    bool is_noted = unit_failed_on(unit, p->key.machine);
+    bool is_noted = failed_on(unit, p->key.machine);
     bool is_first = here.members[0] == unit;
     struct machine *next = is_first ? find_next(step, p, &here) : NULL;
     if (!is_noted)
@@ -210,7 +211,7 @@ static void strike_all(struct step *step, const struct unit *unit, const struct 
 {
     for (size_t i = 0; i < step->model->machine_count; i++) {
         struct machine *m = step->model->machines_by_id[i];
-        if (m != here && unit_failed_on(unit, m))
+        if (m != here && failed_on(unit, m))
             strike(step, m, unit);
     }
 }
@@ -260,8 +261,8 @@ struct place failing_place_alone(struct step *step, const struct placement *p)
 bool failing_goes_on(const struct placement *p)
 {
     struct party party;
-    if (unit_failed_on(p->key.unit, p->key.machine))
+    if (failed_on(p->key.unit, p->key.machine))
         return true;
     party_gather(p->key.unit, &party);
-    return party.count > 0 && unit_failed_on(party.members[0], p->key.machine);
+    return party.count > 0 && failed_on(party.members[0], p->key.machine);
 }

@@ -26,8 +26,6 @@ int64_t failing_wait_ms(int64_t attempts);
 
 /* The verdict speaks of failures of the unit as it is wished now. */
 bool unit_is_failing(const struct unit *unit);
-/* It failed there, says its verdict. */
-bool unit_failed_on(const struct unit *unit, const struct machine *machine);
 
 /* The unit may stay where p is. Releases it, gives a verdict or forgets one, or asks to be called
  * again. False: there is nothing about failures to say. */

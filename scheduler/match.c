@@ -41,8 +41,9 @@ const char *machine_role_word(const struct role *role, const struct machine *mac
     return role_suits(role, machine) ? "standby" : NULL;
 }
 
-const char *machine_metadata(const struct model *model, const struct machine *machine,
-                             const char *key)
+/* The value of a key as scheduling sees it: a role's overlay, else static. NULL: unset. */
+static const char *metadata_of(const struct model *model, const struct machine *machine,
+                               const char *key)
 {
     struct role *role = NULL;
     if (text_starts_with(key, "role."))
@@ -72,7 +73,7 @@ static struct refusal match_metadata(const struct model *model, const struct req
 {
     for (size_t i = 0; i < want->metadata_count; i++) {
         const char *key = want->metadata[i].key;
-        if (!value_is_wanted(want, key, machine_metadata(model, machine, key)))
+        if (!value_is_wanted(want, key, metadata_of(model, machine, key)))
             return (struct refusal){ REFUSAL_METADATA, key, 0 };
     }
     return fits;
@@ -140,7 +141,8 @@ static bool declares(const struct unit *unit, const char *name)
     return rules && matches_any(rules->conflicts, name);
 }
 
-bool unit_replaces(const struct unit *unit, const struct unit *other)
+/* May the other not be beside it? */
+static bool replaces(const struct unit *unit, const struct unit *other)
 {
     const struct requirements *rules = unit_rules(unit);
     return rules && unit != other && matches_any(rules->replaces, other->name);
@@ -166,8 +168,8 @@ static unsigned int common_port(const struct unit *a, const struct unit *b)
 
 bool units_clash(const struct unit *a, const struct unit *b)
 {
-    return declares(a, b->name) || declares(b, a->name) || unit_replaces(a, b) ||
-           unit_replaces(b, a) || common_port(a, b) > 0;
+    return declares(a, b->name) || declares(b, a->name) || replaces(a, b) || replaces(b, a) ||
+           common_port(a, b) > 0;
 }
 
 /* The same on every leader: by age, and by name within one revision. */
@@ -179,7 +181,7 @@ static bool is_older(const struct unit *a, const struct unit *b)
 /* Who replaces each other are in conflict. */
 static bool gives_way(const struct unit *unit, const struct unit *other)
 {
-    return unit_replaces(other, unit) && !unit_replaces(unit, other);
+    return replaces(other, unit) && !replaces(unit, other);
 }
 
 /* Must unit keep away from where p is? What is being released occupies its machine until it is
@@ -194,7 +196,7 @@ static bool yields_to(const struct unit *unit, const struct placement *p, enum m
     if (mode == MATCH_STAY && !is_older(other, unit))
         return false;
     return unit_is_strange(other) || declares(unit, other->name) || declares(other, unit->name) ||
-           unit_replaces(other, unit) || common_port(unit, other) > 0;
+           replaces(other, unit) || common_port(unit, other) > 0;
 }
 
 static struct refusal conflict_with(const struct unit *unit, const struct unit *other)
@@ -204,7 +206,7 @@ static struct refusal conflict_with(const struct unit *unit, const struct unit *
         refusal.kind = REFUSAL_STOPPING;
     } else if (declares(unit, other->name) || declares(other, unit->name)) {
         refusal.kind = REFUSAL_CONFLICT;
-    } else if (unit_replaces(other, unit)) {
+    } else if (replaces(other, unit)) {
         refusal.kind = REFUSAL_REPLACED;
     } else {
         refusal.kind = REFUSAL_PORT;
@@ -341,7 +343,7 @@ static void metadata_words(const struct model *model, const struct unit *unit,
                            const struct machine *machine, const char *key, struct text *words)
 {
     const struct requirements *want = unit_rules(unit);
-    const char *value = machine_metadata(model, machine, key);
+    const char *value = metadata_of(model, machine, key);
     const char *between = "";
     if (value)
         text_addf(words, "metadata %s is %s, not ", key, value);
@@ -390,18 +392,17 @@ static const struct unit *find_more_important(const struct unit *unit,
     return most;
 }
 
-/* asked: by so many that come together. */
-static void room_words(const struct unit *unit, const int64_t *asked, size_t members,
+static void room_words(const struct unit *unit, const struct party *party,
                        const struct machine *machine, enum resource resource, struct text *words)
 {
     int64_t left = machine->capacity[resource] - machine->used[resource];
     text_add(words, "has ");
     amount_words(resource, left > 0 ? left : 0, false, words);
     text_add(words, " left, and ");
-    amount_words(resource, asked[resource], true, words);
+    amount_words(resource, party->asked[resource], true, words);
     text_add(words, " are asked");
-    if (members > 1)
-        text_addf(words, " by the %zu of the group", members);
+    if (party->count > 1)
+        text_addf(words, " by the %zu of the group", party->count);
     if (machine->is_reserved && machine->kept_for == unit)
         text_add(words, ", and what comes free is reserved for it");
     const struct unit *first = find_more_important(unit, machine);
@@ -414,8 +415,7 @@ void match_party_words(const struct model *model, const struct party *party,
                        const struct refusal *refusal, struct text *words)
 {
     if (refusal->kind == REFUSAL_ROOM) {
-        room_words(unit, party->asked, party->count, machine, (enum resource)refusal->number,
-                   words);
+        room_words(unit, party, machine, (enum resource)refusal->number, words);
         return;
     }
     if (party->count > 1 && refusal->kind > REFUSAL_CORDONED && refusal->kind != REFUSAL_KEPT)
@@ -467,9 +467,7 @@ void refusal_words(const struct model *model, const struct unit *unit,
         text_addf(words, "has %u of %s, as many as MaxPerMachine= allows", refusal->number,
                   refusal->subject);
         return;
-    case REFUSAL_ROOM:
-        room_words(unit, unit_rules(unit)->requests, 1, machine, (enum resource)refusal->number,
-                   words);
+    case REFUSAL_ROOM: /* match_party_words() */
         return;
     case REFUSAL_KEPT:
         text_addf(words, machine->is_reserved ? "is reserved for %s" : "keeps its room for %s",

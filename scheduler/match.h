@@ -65,20 +65,16 @@ enum resource match_room(const struct group *group, const struct machine *machin
 enum resource match_amounts(const int64_t *asked, const struct machine *machine);
 /* Whatever the machine, not both? */
 bool units_clash(const struct unit *a, const struct unit *b);
-/* May the first not be beside the second because the second replaces it? */
-bool unit_replaces(const struct unit *unit, const struct unit *other);
 
 /* Is it on some machine, and will it stay there, as far as is known? */
 bool unit_is_held_anywhere(const struct unit *unit);
 
-/* "conflicts with busybox@1.service" */
+/* "conflicts with busybox@1.service". Of any but REFUSAL_ROOM, which speaks of all that come: of
+ * that match_party_words() does. */
 void refusal_words(const struct model *model, const struct unit *unit,
                    const struct machine *machine, const struct refusal *refusal,
                    struct text *words);
 
-/* The value of a metadata key as scheduling sees it: a role's overlay, else static. NULL: unset. */
-const char *machine_metadata(const struct model *model, const struct machine *machine,
-                             const char *key);
 /* "active", "standby", or NULL: what the machine is for the role. */
 const char *machine_role_word(const struct role *role, const struct machine *machine);
 

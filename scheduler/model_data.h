@@ -320,8 +320,9 @@ void model_sweep(struct model *model);
 
 enum { PRIORITY_UNKNOWN = INT_MIN };
 
-/* For no other then, and no other machine for it. The priority is that of all that come with it;
- * while it is kept for the one unit that only rises. False: memory ran out. */
+/* For no other then, and no other machine for it. The priority is that of all that come with it; if
+ * it was kept for the unit before, a higher one stays. What is reserved is told it anew in each
+ * step that looks: see reserve.c. False: memory ran out. */
 bool model_keep(struct model *model, struct machine *machine, struct unit *unit, int priority,
                 bool reserved);
 void model_let_go(struct model *model, struct machine *machine);

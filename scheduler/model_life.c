@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making and freeing what the model is made of. */
-#include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "scheduler/model_data.h"
 
 /* --- units --- */

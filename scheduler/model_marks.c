@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a change touches, and what is forgotten when no key speaks of it any more. */
 #include <assert.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "scheduler/model_data.h"

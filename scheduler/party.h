@@ -66,8 +66,9 @@ static inline struct group *party_group(const struct party *party)
 }
 /* Two that may not be on one machine; false: there are none. */
 bool party_clash(const struct party *party, const struct unit **ret_a, const struct unit **ret_b);
-/* How important those are that the machine is kept for: what model_keep() was told. As long as
- * nobody knows who of a party asks for a place, since only a verdict speaks of it, all of it. */
+/* How important those are that the machine is kept for: what was said when it was, or when it was
+ * last found to be still reserved. As long as nobody knows who of a party asks for a place, since
+ * only a verdict speaks of it, all of it. */
 int machine_kept_priority(const struct machine *machine);
 /* What is left there is kept for somebody else, who is no less important. */
 bool machine_is_kept_from(const struct machine *machine, const struct unit *unit);

@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "scheduler/budget.h"
 #include "scheduler/preempt.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
-/* Of a chain of MachineOf= longer than this the rest takes further steps. */
+/* Who follows others by more steps than this may have its turn before them. */
 enum { FOLLOW_DEPTH_MAX = 256 };
 
 static const char *const kind_names[] = {

@@ -9,7 +9,6 @@
  *
  * The actions of one go are told to be joined, so that the store gets all of them or none.
  */
-#include <string.h>
 
 #include "scheduler/failing.h"
 #include "scheduler/place.h"

@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "scheduler/budget.h"
 #include "scheduler/failing.h"
 #include "scheduler/party.h"
 #include "scheduler/place.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a step decides of units, written down as actions. */
-#include <string.h>
 
 #include "scheduler/budget.h"
 #include "scheduler/place.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "scheduler/match.h"
 #include "scheduler/model_data.h"
 
 /* --- comparing --- */
