@@ -10,6 +10,7 @@ libagent_a_SOURCES = \
 	agent/health.c agent/health.h \
 	agent/health_note.c agent/health_note.h \
 	agent/identity.c agent/identity.h \
+	agent/installation.c agent/installation.h \
 	agent/leader.c agent/leader.h \
 	agent/machine.c agent/machine.h \
 	agent/notify.c agent/notify.h \
@@ -49,6 +50,9 @@ test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-commit
 test_agent_commit_SOURCES = tests/unit/test-agent-commit.c tests/unit/harness.h
 test_agent_commit_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-agent-installation
+test_agent_installation_SOURCES = tests/unit/test-agent-installation.c tests/unit/harness.h tests/unit/tree.h
+test_agent_installation_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-texts test-agent-reconcile \
 	test-agent-runner test-agent-systemd
 check_PROGRAMS += test-agent-notify

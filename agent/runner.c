@@ -9,9 +9,9 @@
 #include <uthash.h>
 
 #include "agent/checks.h"
+#include "agent/installation.h"
 #include "agent/reconcile.h"
 #include "agent/texts.h"
-#include "agent/unit_links.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -25,15 +25,10 @@ struct entry {
     bool absence_confirmed; /* not assigned, by a read that may be believed */
     int64_t assignment_revision;
     struct record_assignment assignment;
-    struct translation *translation; /* of translated_blob */
-    char *translated_blob;
+    struct installation disk;
     char *problem; /* why it cannot be had here, in words; NULL: nothing */
     bool refused;
-    bool host_conflict; /* refused because the host has a unit of that name */
-    bool installed;
-    bool links_unread; /* systemd has not read them yet, and does not see that they are new */
-    bool current;
-    int64_t started_revision;
+    bool host_conflict;         /* refused because the host has a unit of that name */
     char invocation_before[33]; /* at the time of the last order to start */
     int64_t released_revision;
     enum unit_step doing; /* UNIT_STEP_NOTHING: no step is under way */
@@ -71,8 +66,7 @@ static void entry_free(struct entry *entry)
 {
     free(entry->name);
     record_assignment_done(&entry->assignment);
-    translation_free(entry->translation);
-    free(entry->translated_blob);
+    installation_done(&entry->disk);
     free(entry->problem);
     loop_timer_free(entry->retry);
     free(entry);
@@ -94,6 +88,7 @@ static int entry_add(struct runner *runner, const char *name, struct entry **ret
         entry_free(entry);
         return r;
     }
+    installation_init(&entry->disk, entry->name, &runner->config.dirs, &runner->config.host);
     HASH_ADD_KEYPTR(hh, runner->entries, entry->name, strlen(entry->name), entry);
     if (runner->systemd)
         (void)systemd_watch(runner->systemd, name, NULL);
@@ -147,32 +142,7 @@ static const char *problem_of(const struct entry *entry)
     bool said = text_starts_with(status->status_text, "muster-container: ");
     bool runs = activity_from_name(status->active) == ACTIVITY_ACTIVE ||
                 text_starts_with(status->sub, "start");
-    return entry->installed && said && !runs ? status->status_text : "";
-}
-
-/* What a container is made of and how it is reached is told as long as it runs. */
-struct container_words {
-    char *image;
-    char *addresses;
-    char *ports;
-};
-
-static void container_words_done(struct container_words *words)
-{
-    free(words->image);
-    free(words->addresses);
-    free(words->ports);
-}
-#define autocontainer_words __attribute__((cleanup(container_words_done))) struct container_words
-
-static int describe_container(const struct entry *entry, struct container_words *ret,
-                              struct error *err)
-{
-    const struct unit_dirs *dirs = &entry->runner->config.dirs;
-    if (!entry->installed || activity_from_name(entry->status.active) != ACTIVITY_ACTIVE)
-        return 0;
-    int r = unit_files_image(dirs, entry->name, &ret->image, err);
-    return r < 0 ? r : unit_files_network(dirs, entry->name, &ret->addresses, &ret->ports, err);
+    return entry->disk.installed && said && !runs ? status->status_text : "";
 }
 
 static void report(struct entry *entry)
@@ -181,7 +151,7 @@ static void report(struct entry *entry)
     autocontainer_words container = { 0 };
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
-    bool gone = !entry->installed;
+    bool gone = !entry->disk.installed;
     const char *reason = "";
     enum health_state health =
         gone ? HEALTH_NONE : checks_health(entry->runner->checks, entry->name, &reason);
@@ -200,7 +170,7 @@ static void report(struct entry *entry)
     };
     /* Nothing is said of a unit before systemd was heard of it, and nothing before its start was
      * tried. */
-    if (!entry->assigned || (entry->installed && !known))
+    if (!entry->assigned || (entry->disk.installed && !known))
         return;
     /* While its start is under way, "inactive" is the past; the end of the job will say what came
      * of it. */
@@ -210,11 +180,13 @@ static void report(struct entry *entry)
         return;
     bool settled = entry->problem || entry->released_revision ||
                    entry->assignment.want != WANT_RUN ||
-                   entry->started_revision == entry->assignment_revision;
+                   entry->disk.started_revision == entry->assignment_revision;
     if (!settled)
         return;
     bool transient = !gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING);
-    int r = describe_container(entry, &container, &err);
+    int r = 0;
+    if (activity == ACTIVITY_ACTIVE)
+        r = installation_describe(&entry->disk, &container, &err);
     state.image = container.image;
     state.addresses = container.addresses;
     state.ports = container.ports;
@@ -261,50 +233,13 @@ static void refuse(struct entry *entry, const char *reason)
     report(entry);
 }
 
-/* taken: names that others have, or NULL. */
-static void tell_taken(const struct entry *entry, const char *taken)
-{
-    if (taken)
-        log_unit(LOG_LEVEL_WARNING, entry->name,
-                 "its [Install]: another unit of this machine has %s, so this one does without",
-                 taken);
-}
-
-/* Of a unit that was there already: its links are made last, and whoever made it may have been
- * killed before. */
-static void make_links(struct entry *entry)
-{
-    struct error err = { 0 };
-    autofree char *taken = NULL;
-    int links = unit_links_make(&entry->runner->config.dirs, entry->name, entry->translation->links,
-                                &taken, &err);
-    if (links < 0)
-        log_unit(LOG_LEVEL_WARNING, entry->name, "its [Install]: %s", err.text);
-    tell_taken(entry, taken);
-    entry->links_unread = links > 0;
-}
-
 /* --- texts --- */
 
 static void translate(struct entry *entry, const struct text_blob *blob)
 {
     struct error err = { 0 };
-    struct runner *runner = entry->runner;
-    translation_free(take_ptr(entry->translation));
-    free(entry->translated_blob);
-    entry->translated_blob = strdup(blob->digest);
-    if (!entry->translated_blob)
-        return;
-    if (unit_translate(entry->name, blob->text, blob->length, &runner->config.host,
-                       &entry->translation, &err) < 0) {
+    if (installation_translate(&entry->disk, blob->digest, blob->text, blob->length, &err) < 0)
         refuse(entry, err.text);
-        return;
-    }
-    entry->links_unread = entry->links_unread && entry->translation->links;
-    entry->current = entry->installed &&
-                     unit_files_are_current(&runner->config.dirs, entry->name, entry->translation);
-    if (entry->current && entry->links_unread)
-        make_links(entry);
 }
 
 /* A text arrived, or did not: everybody who waits for it goes on. */
@@ -348,20 +283,12 @@ static void on_step_done(const char *unit, int code, const char *reason, void *u
 static void step_install(struct entry *entry)
 {
     struct error err = { 0 };
-    struct runner *runner = entry->runner;
-    autofree char *taken = NULL;
-    int links =
-        unit_files_install(&runner->config.dirs, entry->name, entry->translation, &taken, &err);
-    if (links < 0) {
+    if (installation_install(&entry->disk, &err) < 0) {
         step_failed(entry, "installing", err.text);
         return;
     }
-    tell_taken(entry, taken);
-    entry->links_unread = links > 0;
-    entry->installed = true;
-    entry->current = true;
     entry->status = (struct systemd_status){ 0 };
-    if (systemd_watch(runner->systemd, entry->name, &err) < 0)
+    if (systemd_watch(entry->runner->systemd, entry->name, &err) < 0)
         step_failed(entry, "asking systemd", err.text);
     else
         step_done(entry); /* its status is on the way, and is the next event */
@@ -370,26 +297,13 @@ static void step_install(struct entry *entry)
 static void step_remove(struct entry *entry)
 {
     struct error err = { 0 };
-    if (unit_files_remove(&entry->runner->config.dirs, entry->name, &err) < 0) {
+    if (installation_remove(&entry->disk, &err) < 0) {
         step_failed(entry, "removing its files", err.text);
         return;
     }
     log_unit(LOG_LEVEL_INFO, entry->name, "removed from this machine");
-    entry->installed = false;
-    entry->current = false;
-    entry->started_revision = 0;
     step_done(entry);
     advance(entry);
-}
-
-static void note_started(struct entry *entry)
-{
-    struct error err = { 0 };
-    entry->started_revision = entry->assignment_revision;
-    if (unit_files_note_started(&entry->runner->config.dirs, entry->name, entry->started_revision,
-                                &err) < 0)
-        log_unit(LOG_LEVEL_WARNING, entry->name, "a restarted musterd may start it again: %s",
-                 err.text);
 }
 
 static void step_start(struct entry *entry)
@@ -406,7 +320,7 @@ static void step_start(struct entry *entry)
                    entry->status.invocation);
     log_unit(LOG_LEVEL_INFO, entry->name, "starting (assignment %" PRId64 ": %s)", revision,
              entry->assignment.reason ? entry->assignment.reason : "");
-    note_started(entry);
+    installation_note_started(&entry->disk, entry->assignment_revision);
 }
 
 static void step_systemd(struct entry *entry, const char *what,
@@ -434,7 +348,7 @@ static void on_reloaded(const char *unit, int code, const char *reason, void *us
             continue;
         }
         step_done(entry);
-        entry->links_unread = false;
+        installation_note_read(&entry->disk);
         entry->status = (struct systemd_status){ 0 };
         (void)systemd_watch(runner->systemd, entry->name, NULL);
     }
@@ -484,7 +398,7 @@ static void note_not_started(struct entry *entry, int code, const char *reason)
 {
     const struct systemd_status *status = &entry->status;
     if (entry->refused || code == -EAGAIN || wanted_of(entry) != WANTED_RUN ||
-        entry->started_revision != entry->assignment_revision ||
+        entry->disk.started_revision != entry->assignment_revision ||
         activity_from_name(status->active) != ACTIVITY_INACTIVE ||
         !text_equal(status->invocation, entry->invocation_before))
         return;
@@ -501,11 +415,10 @@ static void on_started(const char *unit, int code, const char *reason, void *use
 {
     struct entry *entry = userdata;
     entry->starting = false;
-    if (!entry->runner->connected)
-        entry->started_revision =
-            0;                /* the order may be lost: its state will tell whether it runs */
+    if (!entry->runner->connected) /* its state will tell whether it runs */
+        installation_doubt_start(&entry->disk);
     if (code == -ETIMEDOUT) { /* nor is it known that systemd took it */
-        entry->started_revision = 0;
+        installation_doubt_start(&entry->disk);
         if (entry->doing == UNIT_STEP_START) {
             step_failed(entry, "starting", reason);
             return;
@@ -535,14 +448,11 @@ static void on_step_done(const char *unit, int code, const char *reason, void *u
     advance(entry);
 }
 
-/* A name that the host has a unit of its own for is refused: ours would shadow it, or it ours. */
+/* A name that the host has a unit of its own for is refused. */
 static void check_host_unit(struct entry *entry)
 {
     const struct systemd_status *status = &entry->status;
-    bool loaded = strcmp(status->load, "loaded") == 0 || strcmp(status->load, "masked") == 0;
-    bool conflict =
-        !entry->installed && loaded &&
-        !unit_files_own_fragment(&entry->runner->config.dirs, entry->name, status->fragment);
+    bool conflict = installation_is_hosts(&entry->disk, status->load, status->fragment);
     if (entry->host_conflict && !conflict) { /* the host has given the name up */
         entry->refused = false;
         clear_problem(entry);
@@ -571,7 +481,7 @@ static void take_step(struct entry *entry, enum unit_step step)
         step_start(entry);
         break;
     case UNIT_STEP_NOTE_STARTED:
-        note_started(entry);
+        installation_note_started(&entry->disk, entry->assignment_revision);
         step_done(entry);
         report(entry);
         break;
@@ -601,7 +511,7 @@ static void take_step(struct entry *entry, enum unit_step step)
 static bool is_start_unwanted(const struct entry *entry, enum wanted wanted)
 {
     return entry->doing == UNIT_STEP_START && entry->starting && wanted != WANTED_LEAVE &&
-           (wanted != WANTED_RUN || !entry->current);
+           (wanted != WANTED_RUN || !entry->disk.current);
 }
 
 /* While a start is under way the unit is not down, whatever its state says yet. */
@@ -620,17 +530,16 @@ static void advance(struct entry *entry)
         .wanted = wanted_of(entry),
         .busy = entry->doing != UNIT_STEP_NOTHING || !entry->runner->connected,
         .refused = entry->refused,
-        .have_text =
-            entry->translation && text_equal(entry->translated_blob, entry->assignment.blob),
-        .installed = entry->installed,
-        .current = entry->current,
+        .have_text = installation_has_text(&entry->disk, entry->assignment.blob),
+        .installed = entry->disk.installed,
+        .current = entry->disk.current,
         /* A slice that a service names exists before its file does, and then has no limits; systemd
          * itself does not see that there is a file now. */
         .need_reload =
-            entry->status.need_reload || entry->status.without_file || entry->links_unread,
+            entry->status.need_reload || entry->status.without_file || entry->disk.links_unread,
         .activity = activity_of(entry),
         .assignment_revision = entry->assignment_revision,
-        .started_revision = entry->started_revision,
+        .started_revision = entry->disk.started_revision,
         .restart_revision = entry->assignment.restart_revision,
     };
     enum unit_step step = reconcile_step(&facts);
@@ -665,7 +574,7 @@ void runner_on_status(struct runner *runner, const char *unit, const struct syst
     if (entry->doing == UNIT_STEP_NOTHING && activity_from_name(status->active) > ACTIVITY_INACTIVE)
         clear_problem(entry); /* it was started after all, by hand or by another unit */
     check_host_unit(entry);
-    if (entry->installed)
+    if (entry->disk.installed)
         checks_on_status(runner->checks, unit, status);
     if (entry->doing != UNIT_STEP_NOTHING)
         report(entry);
@@ -715,9 +624,8 @@ int runner_assign(struct runner *runner, const char *unit, int64_t mod,
     bool new_text = !text_equal(entry->assignment.blob, copy.blob);
     if (new_text || !entry->assigned) {
         entry->refused = false;
-        entry->current = false;
         free(take_ptr(entry->problem));
-        translation_free(take_ptr(entry->translation));
+        installation_forget_text(&entry->disk);
         check_host_unit(entry);
     }
     autofree char *old_blob = take_ptr(entry->assignment.blob);
@@ -787,7 +695,8 @@ size_t runner_running(const struct runner *runner)
     size_t running = 0;
     for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next) {
         enum activity activity = activity_from_name(entry->status.active);
-        running += entry->installed && activity != ACTIVITY_INACTIVE && activity != ACTIVITY_FAILED;
+        running +=
+            entry->disk.installed && activity != ACTIVITY_INACTIVE && activity != ACTIVITY_FAILED;
     }
     return running;
 }
@@ -801,11 +710,8 @@ static int adopt_installed(struct runner *runner, struct error *err)
     for (char **name = names; r == 0 && name && *name; name++) {
         struct entry *entry = NULL;
         r = entry_add(runner, *name, &entry, err);
-        if (r == 0) {
-            entry->installed = true;
-            entry->links_unread = true; /* we may have been killed before the reload */
-            entry->started_revision = unit_files_started(&runner->config.dirs, *name);
-        }
+        if (r == 0)
+            installation_adopt(&entry->disk);
     }
     return r;
 }
