@@ -7,22 +7,20 @@
  *          +-- token refused -------+  +-- failed: timer --> on its way (the next endpoint)
  */
 #include <errno.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "kvclient/backoff.h"
 #include "kvclient/kv_etcd_internal.h"
+#include "kvclient/kv_etcd_listing.h"
 #include "kvclient/kv_pairs.h"
 
 enum {
-    PAGE_KEYS = 1000,       /* as fast as one big answer, and bounded in memory */
     IN_FLIGHT_MAX = 32,     /* more gains nothing, and each is a connection */
     ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
     RETRY_FIRST_MS = 40,
-    RESTARTS_MAX = 3, /* of a listing that compaction overtook */
-    TOKENS_MAX = 2,   /* that a request may find refused before the refusal is its end */
+    TOKENS_MAX = 2, /* that a request may find refused before the refusal is its end */
 };
 
 enum call_kind {
@@ -73,14 +71,8 @@ struct etcd_call {
     } fn;
     void *userdata;
 
-    char *key; /* RANGE */
-    bool prefix;
-    int restarts;
-    int64_t at;       /* RANGE, COMPACT: the revision that was asked for; 0: the newest */
-    int64_t revision; /* RANGE: of page 1; 0: not known yet */
-    struct kv_pair *pairs;
-    size_t pair_count;
-
+    struct kv_etcd_listing listing; /* RANGE */
+    int64_t compact_revision;
     int64_t lease_id;
     bool existed; /* GRANT: the lease was there already */
 
@@ -98,8 +90,7 @@ static void call_free(struct etcd_call *call)
     }
     loop_timer_free(call->timer);
     DL_DELETE(call->store->calls, call);
-    kv_pair_array_free(call->pairs, call->pair_count);
-    free(call->key);
+    kv_etcd_listing_done(&call->listing);
     free(call->body);
     free(call);
 }
@@ -158,10 +149,10 @@ static void end_range(struct etcd_call *call, int code, const char *reason)
     kv_range_fn fn = call->fn.range;
     void *userdata = call->userdata;
     if (code == 0) {
-        result.revision = call->revision;
-        result.pairs = take_ptr(call->pairs);
-        result.pair_count = call->pair_count;
-        call->pair_count = 0;
+        result.revision = call->listing.revision;
+        result.pairs = take_ptr(call->listing.pairs);
+        result.pair_count = call->listing.pair_count;
+        call->listing.pair_count = 0;
     }
     call_free(call);
     fn(&result, userdata);
@@ -187,7 +178,9 @@ static void end_lease(struct etcd_call *call, int code, const char *reason, int6
 
 static void end_compact(struct etcd_call *call, int code, const char *reason)
 {
-    struct kv_compact_result result = { .code = code, .reason = reason, .revision = call->at };
+    struct kv_compact_result result = { .code = code,
+                                        .reason = reason,
+                                        .revision = call->compact_revision };
     kv_compact_fn fn = call->fn.compact;
     void *userdata = call->userdata;
     call_free(call);
@@ -382,42 +375,8 @@ static int go_on(struct etcd_call *call, char *body, struct error *err)
 static int next_page(struct etcd_call *call, struct error *err)
 {
     char *body = NULL;
-    struct kv_wire_page page = { .key = call->key,
-                                 .prefix = call->prefix,
-                                 .revision = call->revision ? call->revision : call->at,
-                                 .limit = call->prefix ? PAGE_KEYS : 0 };
-    if (call->pair_count)
-        page.after = call->pairs[call->pair_count - 1].key;
-    int r = kv_wire_write_range(&page, &body, err);
+    int r = kv_etcd_listing_request(&call->listing, &body, err);
     return r < 0 ? r : go_on(call, body, err);
-}
-
-static int restart_listing(struct etcd_call *call, struct error *err)
-{
-    kv_pair_array_free(call->pairs, call->pair_count);
-    call->pairs = NULL;
-    call->pair_count = 0;
-    call->revision = 0;
-    call->restarts++;
-    return next_page(call, err);
-}
-
-/* Moves the page's pairs to those that the call has. */
-static int keep_page(struct etcd_call *call, struct kv_wire_range *page, struct error *err)
-{
-    if (page->pair_count == 0)
-        return 0;
-    size_t count = call->pair_count + page->pair_count;
-    struct kv_pair *pairs = realloc(call->pairs, count * sizeof(*pairs));
-    if (!pairs)
-        return error_oom(err);
-    memcpy(pairs + call->pair_count, page->pairs, page->pair_count * sizeof(*pairs));
-    free(page->pairs);
-    page->pairs = NULL;
-    page->pair_count = 0;
-    call->pairs = pairs;
-    call->pair_count = count;
-    return 0;
 }
 
 /* Each take_… returns 0 if the call has ended or goes on, else why it cannot. */
@@ -431,10 +390,7 @@ static int take_page(struct etcd_call *call, const struct http_result *result, s
     bool more = page.more;
     r = kv_etcd_note_header(call->store, &page.header, err);
     if (r == 0)
-        r = keep_page(call, &page, err);
-    /* Later pages show page 1's revision, though their headers tell the newest. */
-    if (r == 0 && call->revision == 0)
-        call->revision = call->at ? call->at : page.header.revision;
+        r = kv_etcd_listing_add(&call->listing, &page, err);
     kv_wire_range_done(&page);
     if (r == 0 && more)
         return next_page(call, err);
@@ -565,8 +521,8 @@ static int mend(struct etcd_call *call, int code, struct error *err)
         end_compact(call, 0, "");
         return 0;
     }
-    if (code == -ERANGE && call->kind == CALL_RANGE && !call->at && call->restarts < RESTARTS_MAX)
-        return restart_listing(call, err);
+    if (code == -ERANGE && call->kind == CALL_RANGE && kv_etcd_listing_restart(&call->listing))
+        return next_page(call, err);
     return code;
 }
 
@@ -720,15 +676,11 @@ int kv_etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision,
     struct etcd_call *call = call_new(kv, CALL_RANGE, userdata, err);
     if (!call)
         return -ENOMEM;
-    struct kv_wire_page page = {
-        .key = key, .prefix = prefix, .revision = revision, .limit = prefix ? PAGE_KEYS : 0
-    };
-    call->at = revision;
     call->fn.range = fn;
-    call->prefix = prefix;
-    call->key = strdup(key);
-    return call_begin(
-        call, call->key ? kv_wire_write_range(&page, &call->body, err) : error_oom(err), err);
+    int r = kv_etcd_listing_init(&call->listing, key, prefix, revision, err);
+    if (r == 0)
+        r = kv_etcd_listing_request(&call->listing, &call->body, err);
+    return call_begin(call, r, err);
 }
 
 int kv_etcd_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn, void *userdata,
@@ -778,7 +730,7 @@ int kv_etcd_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *use
     if (!call)
         return -ENOMEM;
     call->fn.compact = fn;
-    call->at = revision;
+    call->compact_revision = revision;
     return call_begin(call, kv_wire_write_compact(revision, &call->body, err), err);
 }
 
