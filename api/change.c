@@ -9,7 +9,6 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "units/translate.h"
-#include "units/unit_file.h"
 #include "units/unit_name.h"
 
 const char *change_action_name(enum change_action action)

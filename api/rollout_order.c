@@ -7,7 +7,6 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "units/translate.h"
-#include "units/unit_file.h"
 #include "units/unit_name.h"
 
 static const char *const kind_words[] = {
