@@ -7,11 +7,11 @@
  * answering them). A proof is a linearizable read that saw our own registration, counted from when
  * it was *sent*, on CLOCK_BOOTTIME. States:
  *
- *   UNREGISTERED --registered--> HELD --no proof within doubt_ms--> DOUBT --proof--> HELD
+ *   UNREGISTERED --registered--> HELD --no proof within our TTL--> DOUBT --proof--> HELD
  *        ^                        |                                   |
  *        +-- proof or keep-alive says: gone --------------------------+
  *
- * DOUBT is never a reason to stop a unit (at-most-once units have a fence of their own).
+ * DOUBT is never a reason to stop a unit.
  */
 #ifndef KVCLIENT_KEEPER_H
 #define KVCLIENT_KEEPER_H

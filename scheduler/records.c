@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Records ↔ JSON, driven by one table per record: a field is named, typed and bounded in one line,
- * and what encodes it is also what decodes and frees it.
+ * and what encodes it is also what decodes, copies, compares and frees it.
  */
 #include "scheduler/records.h"
 
@@ -22,9 +22,9 @@ enum field_kind {
     FIELD_WANT,
     FIELD_FAILOVER, /* at-least-once where absent */
     FIELD_WORDS,    /* char **; empty where absent */
-    FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is the next field's business */
+    FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is at count_offset */
     FIELD_ROLLOUT_STATE,
-    FIELD_VERSIONS, /* [{…}]; count_offset as FIELD_METADATA */
+    FIELD_VERSIONS, /* [{…}]; count_offset likewise */
 };
 
 struct field {

@@ -5,7 +5,8 @@
  *
  * Decoding is strict in types and lenient in unknown fields (a newer writer may add some). Every
  * *_decode fills a zeroed struct whose strings the *_done function frees; on failure nothing is
- * left to free.
+ * left to free. A copy shares nothing with what it was made of, and two are equal if the same would
+ * be written of them.
  */
 #ifndef SCHEDULER_RECORDS_H
 #define SCHEDULER_RECORDS_H

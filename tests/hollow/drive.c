@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "scheduler/plan.h"
 #include "scheduler/records.h"
 #include "tests/hollow/cluster.h"
 #include "tests/hollow/processes.h"
@@ -17,7 +18,7 @@ enum {
     POLL_MS = 50, /* and a twentieth of what has been waited already */
     STILL_MS = 2000,
     PATIENCE_S = 600,
-    CONTACT_S = 4, /* longer than a lease */
+    START_MS = 2000, /* of a leader, until its contact begins */
 };
 
 struct drive {
@@ -313,11 +314,11 @@ static void submit(struct drive *drive)
     figure_cost(drive, "submit", &before);
 }
 
-/* A leader that has not had contact with the store for as long as a lease lasts takes nobody for
- * lost (doc/failover.md). */
+/* A leader that has not had contact with the store for as long as a lease lasts, and a margin,
+ * takes nobody for lost (doc/failover.md). */
 static void wait_contact(struct drive *drive)
 {
-    int64_t contact_ms = ((int64_t)drive->options->ttl_s + CONTACT_S) * 1000;
+    int64_t contact_ms = (int64_t)drive->options->ttl_s * 1000 + PLAN_CONTACT_MARGIN_MS + START_MS;
     int64_t led_ms = (store_now_ns() - drive->leader_since_ns) / 1000000;
     if (led_ms < contact_ms)
         store_pause(drive->store, contact_ms - led_ms);
