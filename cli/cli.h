@@ -34,6 +34,16 @@ enum {
     OPTIONS_AUTO_UPDATE = OPTIONS_TURNS | OPTION_DRY_RUN | OPTION_IF_LEADER,
 };
 
+/* An option, as help tells it. */
+struct verb_option {
+    unsigned int bit; /* 0: every verb takes it; some have one in common */
+    const char *name; /* "--json", with what it wants "--to=VERSION", or "-l, --full" */
+    const char *summary;
+};
+
+/* Ends with one without a name. */
+extern const struct verb_option verb_options[];
+
 struct cli {
     struct client *client;
     const char *fields; /* NULL: the verb's default */

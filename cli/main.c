@@ -133,58 +133,56 @@ static int take_rollout_option(struct command *command, int key)
     return 0;
 }
 
-static int take_option(struct command *command, int key, char *word)
+/* Whether it is one of those that are there or not; it is noted. */
+static bool take_flag(struct command *command, int key)
 {
     struct cli *cli = &command->cli;
+    const struct {
+        int key;
+        enum option_bit bit;
+        bool *ret;
+        bool value;
+    } flags[] = {
+        {'l',            OPTION_FULL,      &cli->full,      true },
+        { KEY_NO_LEGEND, OPTION_NO_LEGEND, &cli->legend,    false},
+        { KEY_JSON,      OPTION_JSON,      &cli->json,      true },
+        { KEY_NO_BLOCK,  OPTION_NO_BLOCK,  &cli->block,     false},
+        { KEY_REPLACE,   OPTION_REPLACE,   &cli->replace,   true },
+        { KEY_NO_VERIFY, OPTION_NO_VERIFY, &cli->verify,    false},
+        { KEY_DRY_RUN,   OPTION_DRY_RUN,   &cli->dry_run,   true },
+        { KEY_IF_LEADER, OPTION_IF_LEADER, &cli->if_leader, true },
+    };
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (flags[i].key != key)
+            continue;
+        command->given |= flags[i].bit;
+        *flags[i].ret = flags[i].value;
+        return true;
+    }
+    return false;
+}
+
+static int take_option(struct command *command, int key, char *word)
+{
+    if (take_flag(command, key))
+        return 0;
     switch (key) {
     case KEY_ENDPOINT:
         command->endpoint = optarg;
         return 0;
-    case 'l':
-        command->given |= OPTION_FULL;
-        cli->full = true;
-        return 0;
-    case KEY_NO_LEGEND:
-        command->given |= OPTION_NO_LEGEND;
-        cli->legend = false;
-        return 0;
     case KEY_FIELDS:
         command->given |= OPTION_FIELDS;
-        cli->fields = optarg;
-        return 0;
-    case KEY_JSON:
-        command->given |= OPTION_JSON;
-        cli->json = true;
-        return 0;
-    case KEY_NO_BLOCK:
-        command->given |= OPTION_NO_BLOCK;
-        cli->block = false;
+        command->cli.fields = optarg;
         return 0;
     case KEY_BLOCK_ATTEMPTS:
         return take_block_attempts(command);
-    case KEY_REPLACE:
-        command->given |= OPTION_REPLACE;
-        cli->replace = true;
-        return 0;
     case KEY_TIMEOUT:
         return take_timeout(command);
-    case KEY_NO_VERIFY:
-        command->given |= OPTION_NO_VERIFY;
-        cli->verify = false;
-        return 0;
     case KEY_PARALLEL:
     case KEY_WAIT:
     case KEY_ON_FAILURE:
     case KEY_TO:
         return take_rollout_option(command, key);
-    case KEY_DRY_RUN:
-        command->given |= OPTION_DRY_RUN;
-        cli->dry_run = true;
-        return 0;
-    case KEY_IF_LEADER:
-        command->given |= OPTION_IF_LEADER;
-        cli->if_leader = true;
-        return 0;
     case KEY_VERSION:
         command->version = true;
         return 0;
@@ -230,34 +228,27 @@ static int parse(int argc, char **argv, struct command *command)
     return 0;
 }
 
+/* "--parallel or --wait": what the bit stands for. */
+static void name_options(unsigned int bit, struct text *t)
+{
+    for (const struct verb_option *option = verb_options; option->name; option++) {
+        const char *name = strstr(option->name, "--");
+        if (option->bit == bit && name)
+            text_addf(t, "%s%.*s", t->length ? " or " : "", (int)strcspn(name, "="), name);
+    }
+}
+
 /* An option that this verb does not take must not be dropped silently. */
 static int check_options(const struct verb *verb, unsigned int given)
 {
-    static const struct {
-        unsigned int bit;
-        const char *name;
-    } names[] = {
-        {OPTION_FULL,            "--full"              },
-        { OPTION_NO_LEGEND,      "--no-legend"         },
-        { OPTION_FIELDS,         "--fields"            },
-        { OPTION_JSON,           "--json"              },
-        { OPTION_NO_BLOCK,       "--no-block"          },
-        { OPTION_BLOCK_ATTEMPTS, "--block-attempts"    },
-        { OPTION_REPLACE,        "--replace"           },
-        { OPTION_TIMEOUT,        "--timeout"           },
-        { OPTION_NO_VERIFY,      "--no-verify"         },
-        { OPTION_ROLLOUT,        "--parallel or --wait"},
-        { OPTION_ROLLOUT_BACK,   "--on-failure or --to"},
-        { OPTION_DRY_RUN,        "--dry-run"           },
-        { OPTION_IF_LEADER,      "--if-leader"         },
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (given & ~verb->options & names[i].bit) {
-            (void)fprintf(stderr, "musterctl: %s takes no %s\n", verb->name, names[i].name);
-            return EXIT_CODE_USAGE;
-        }
-    }
-    return 0;
+    unsigned int strange = given & ~verb->options;
+    autotext names = { 0 };
+    if (!strange)
+        return 0;
+    name_options(strange & (~strange + 1), &names); /* the first of them */
+    (void)fprintf(stderr, "musterctl: %s takes no %s\n", verb->name,
+                  names.data ? names.data : "such option");
+    return EXIT_CODE_USAGE;
 }
 
 static int check_args(const struct verb *verb, char *const *args)

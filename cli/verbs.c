@@ -48,6 +48,26 @@ const struct verb verbs[] = {
     { NULL,              NULL,                                                         NULL,                                              0,                             0, 0,        NULL              },
 };
 
+const struct verb_option verb_options[] = {
+    {0,                      "--endpoint=URL",     "musterd to ask (" CLIENT_ENDPOINT_DEFAULT ")"         },
+    { OPTION_FULL,           "-l, --full",         "whole ids and hashes"                                 },
+    { OPTION_NO_LEGEND,      "--no-legend",        "no headings"                                          },
+    { OPTION_FIELDS,         "--fields=A,B",       "columns to show"                                      },
+    { OPTION_JSON,           "--json",             "as JSON"                                              },
+    { OPTION_NO_BLOCK,       "--no-block",         "do not wait until it is done"                         },
+    { OPTION_BLOCK_ATTEMPTS, "--block-attempts=N", "wait N times 2 s; 0: until it is settled"             },
+    { OPTION_TIMEOUT,        "--timeout=TIME",     "begin nothing more, or each must be up, by then (10m)"},
+    { OPTION_REPLACE,        "--replace",          "take the local text where it differs"                 },
+    { OPTION_NO_VERIFY,      "--no-verify",        "do not ask systemd-analyze first"                     },
+    { OPTION_ROLLOUT,        "--parallel=N|N%",    "so many at a time (1)"                                },
+    { OPTION_ROLLOUT,        "--wait=TIME",        "each is up for so long before the next (10s)"         },
+    { OPTION_ROLLOUT_BACK,   "--on-failure=WORD",  "pause (the default) or rollback"                      },
+    { OPTION_ROLLOUT_BACK,   "--to=VERSION",       "undo: the version to go back to"                      },
+    { OPTION_DRY_RUN,        "--dry-run",          "only tell what would be updated"                      },
+    { OPTION_IF_LEADER,      "--if-leader",        "do nothing where the leader is not"                   },
+    { 0,                     NULL,                 NULL                                                   },
+};
+
 const struct verb *verb_find(const char *name)
 {
     const struct verb *found = NULL;

@@ -440,6 +440,20 @@ carry_out() {
     done
 }
 
+@test "the help of a verb has the options that it takes, and no others" {
+    ctl help auto-update
+    [ "$status" -eq 0 ]
+    for option in '-l, --full ' '--json ' --parallel=N '--dry-run ' '--if-leader '; do
+        [[ "$output" == *"  $option"* ]]
+    done
+    [[ "$output" != *--on-failure* && "$output" != *--no-verify* ]]
+    ctl rollout --help
+    [[ "$output" == *"  --on-failure=WORD "* && "$output" == *"  --no-verify "* ]]
+    [[ "$output" != *--dry-run* ]]
+    ctl help
+    [[ "$output" == *"  --dry-run "* && "$output" == *"  --if-leader "* ]]
+}
+
 @test "usage errors exit 2 with a hint" {
     ctl strat one.service
     [ "$status" -eq 2 ]
@@ -450,6 +464,13 @@ carry_out() {
     [ "$status" -eq 2 ]
     ctl list-units --replace
     [ "$status" -eq 2 ]
+    [ "$output" = "musterctl: list-units takes no --replace" ]
+    ctl auto-update --to=1 --no-verify
+    [ "$status" -eq 2 ]
+    [ "$output" = "musterctl: auto-update takes no --no-verify" ]
+    ctl auto-update --to=1
+    [ "$status" -eq 2 ]
+    [ "$output" = "musterctl: auto-update takes no --on-failure or --to" ]
     ctl list-units one.service
     [ "$status" -eq 2 ]
     [ "$output" = "musterctl: list-units takes no arguments" ]
