@@ -16,17 +16,6 @@ void auto_update_done(struct auto_update *update)
     *update = (struct auto_update){ 0 };
 }
 
-/* The last one counts. */
-static struct unit_option *find_image(const struct unit_file *file)
-{
-    for (size_t i = file->count; i > 0; i--) {
-        struct unit_option *option = &file->options[i - 1];
-        if (strcmp(option->section, section) == 0 && strcmp(option->key, "Image") == 0)
-            return option;
-    }
-    return NULL;
-}
-
 static int short_name(const struct reference *reference, const char *said, struct error *err)
 {
     return error_set(err, -EINVAL,
@@ -68,22 +57,28 @@ static int check_others(const struct unit_file *file, struct error *err)
     return 0;
 }
 
-static int find_tag(const struct unit_file *file, struct reference **ret, struct error *err)
+/* 1: *ret_option is the one that says which tag it is. */
+static int find_tag(const struct unit_file *file, struct reference **ret,
+                    struct unit_option **ret_option, struct error *err)
 {
-    const struct unit_option *option = find_image(file);
+    struct unit_option *option = unit_file_find(file, section, "Image");
     if (!option || !*option->value ||
         !text_equal(unit_file_get(file, section, "AutoUpdate"), "registry"))
         return 0;
     int r = read_image(option->value, ret, err);
     if (r == 0)
         r = check_others(file, err);
-    return r < 0 ? r : 1;
+    if (r < 0)
+        return r;
+    *ret_option = option;
+    return 1;
 }
 
 int auto_update_read(const struct unit_file *file, struct auto_update *ret, struct error *err)
 {
     autoptr(reference) reference = NULL;
-    int r = find_tag(file, &reference, err);
+    struct unit_option *option = NULL;
+    int r = find_tag(file, &reference, &option, err);
     if (r <= 0)
         return r;
     autofree char *digest = take_ptr(reference->digest);
@@ -108,7 +103,8 @@ bool auto_update_is_current(const struct auto_update *update, char *const *runni
 int auto_update_pin(struct unit_file *file, const char *digest, struct error *err)
 {
     autoptr(reference) reference = NULL;
-    int r = find_tag(file, &reference, err);
+    struct unit_option *option = NULL;
+    int r = find_tag(file, &reference, &option, err);
     if (r <= 0)
         return r < 0 ? r : error_set(err, -EINVAL, "it follows no tag");
     autofree char *copy = strdup(digest);
@@ -117,5 +113,5 @@ int auto_update_pin(struct unit_file *file, const char *digest, struct error *er
     free(reference->digest);
     reference->digest = take_ptr(copy);
     autofree char *value = reference_text(reference);
-    return value ? unit_option_set(find_image(file), value, err) : error_oom(err);
+    return value ? unit_option_set(option, value, err) : error_oom(err);
 }

@@ -354,12 +354,19 @@ static bool is_option(const struct unit_option *option, const char *section, con
     return strcmp(option->key, key) == 0 && strcmp(option->section, section) == 0;
 }
 
-const char *unit_file_get(const struct unit_file *file, const char *section, const char *key)
+struct unit_option *unit_file_find(const struct unit_file *file, const char *section,
+                                   const char *key)
 {
     for (size_t i = file->count; i > 0; i--)
         if (is_option(&file->options[i - 1], section, key))
-            return file->options[i - 1].value;
+            return &file->options[i - 1];
     return NULL;
+}
+
+const char *unit_file_get(const struct unit_file *file, const char *section, const char *key)
+{
+    const struct unit_option *option = unit_file_find(file, section, key);
+    return option ? option->value : NULL;
 }
 
 bool unit_file_has_value(const struct unit_file *file, const char *section, const char *key)

@@ -78,7 +78,10 @@ void unit_text_end_line(struct text *t);
 /* Gives the option another value (copied), without line ends in it. */
 int unit_option_set(struct unit_option *option, const char *value, struct error *err);
 
-/* The last value of a key, as systemd takes it for single values; NULL if absent. Borrowed. */
+/* The last option of a key, as systemd takes it for single values; NULL if absent. Borrowed. */
+struct unit_option *unit_file_find(const struct unit_file *file, const char *section,
+                                   const char *key);
+/* Its value; NULL if absent. Borrowed. */
 const char *unit_file_get(const struct unit_file *file, const char *section, const char *key);
 bool unit_file_has_section(const struct unit_file *file, const char *section);
 
