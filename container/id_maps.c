@@ -8,8 +8,10 @@
 #include "base/file.h"
 #include "base/text.h"
 
-/* As many as nearly every image's files and users need. */
-enum { STANDARD_SIZE = 65536, SUBIDS_MAX_BYTES = 1024 * 1024 };
+enum {
+    STANDARD_SIZE = 65536, /* as many as nearly every image's files and users need */
+    FILE_MAX_BYTES = 1024 * 1024,
+};
 
 static const char standard_owner[] = "containers";
 
@@ -91,7 +93,7 @@ static int pool_read(const char *path, const char *said, struct id_ranges *pool,
 {
     autofree char *text = NULL;
     struct error why = { 0 };
-    int r = file_read(path, SUBIDS_MAX_BYTES, &text, NULL, &why);
+    int r = file_read(path, FILE_MAX_BYTES, &text, NULL, &why);
     if (r < 0 && r != -ENOENT)
         return error_set(err, r, "%s", why.text);
     r = text ? id_ranges_of_owner(text, said ? said : standard_owner, pool, err) : 0;
@@ -130,37 +132,53 @@ static int make_taken(const struct place *place, const struct container *contain
     return r < 0 ? r : id_maps_build(container, &claim, ret, err);
 }
 
+/* --- noting what others decide --- */
+
+static int add_outside(const struct container_id_map *maps, size_t count, struct id_ranges *ranges,
+                       struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = id_ranges_add(ranges, (struct id_range){ maps[i].host, maps[i].count }, err);
+    return r;
+}
+
+/* So that no other container is given these ids. *maps become *ret. */
+static int note(struct id_maps **maps, const struct place *place, struct id_maps **ret,
+                struct error *err)
+{
+    __attribute__((cleanup(id_claim_done))) struct id_claim claim = { 0 };
+    int r = add_outside((*maps)->uids, (*maps)->uid_count, &claim.uids, err);
+    if (r == 0)
+        r = add_outside((*maps)->gids, (*maps)->gid_count, &claim.gids, err);
+    if (r == 0)
+        r = id_claims_note(PLACE_IDS, place->unit, &claim, err);
+    if (r == 0)
+        *ret = take_ptr(*maps);
+    return r;
+}
+
 /* --- UIDMap=, GIDMap= --- */
 
 static int copy(const struct container_id_map *from, size_t count, struct container_id_map **to,
-                size_t *to_count, struct id_ranges *ranges, struct error *err)
+                size_t *to_count, struct error *err)
 {
     int r = 0;
-    for (size_t i = 0; r == 0 && i < count; i++) {
+    for (size_t i = 0; r == 0 && i < count; i++)
         r = add(to, to_count, from[i], err);
-        if (r == 0)
-            r = id_ranges_add(ranges, (struct id_range){ from[i].host, from[i].count }, err);
-    }
     return r;
 }
 
 static int make_told(const struct place *place, const struct container *container,
                      struct id_maps **ret, struct error *err)
 {
-    __attribute__((cleanup(id_claim_done))) struct id_claim claim = { 0 };
     autoptr(id_maps) maps = calloc(1, sizeof(*maps));
     if (!maps)
         return error_oom(err);
-    int r = copy(container->uid_maps, container->uid_map_count, &maps->uids, &maps->uid_count,
-                 &claim.uids, err);
+    int r = copy(container->uid_maps, container->uid_map_count, &maps->uids, &maps->uid_count, err);
     if (r == 0)
-        r = copy(container->gid_maps, container->gid_map_count, &maps->gids, &maps->gid_count,
-                 &claim.gids, err);
-    if (r == 0)
-        r = id_claims_note(PLACE_IDS, place->unit, &claim, err);
-    if (r == 0)
-        *ret = take_ptr(maps);
-    return r;
+        r = copy(container->gid_maps, container->gid_map_count, &maps->gids, &maps->gid_count, err);
+    return r < 0 ? r : note(&maps, place, ret, err);
 }
 
 int id_maps_make(const struct place *place, const struct container *container, struct id_maps **ret,
@@ -213,34 +231,27 @@ int id_maps_parse(const char *text, struct container_id_map **maps, size_t *coun
 }
 
 static int read_maps(pid_t pid, const char *file, struct container_id_map **maps, size_t *count,
-                     struct id_ranges *ranges, struct error *err)
+                     struct error *err)
 {
     autofree char *path = text_format("/proc/%d/%s", (int)pid, file);
     autofree char *text = NULL;
     if (!path)
         return error_oom(err);
-    int r = file_read(path, SUBIDS_MAX_BYTES, &text, NULL, err);
+    int r = file_read(path, FILE_MAX_BYTES, &text, NULL, err);
     if (r == 0)
         r = id_maps_parse(text, maps, count, err);
-    for (size_t i = 0; r == 0 && i < *count; i++)
-        r = id_ranges_add(ranges, (struct id_range){ (*maps)[i].host, (*maps)[i].count }, err);
     return r < 0 ? error_prefix(err, r, "%s", path) : 0;
 }
 
 int id_maps_join(const struct place *place, pid_t pid, struct id_maps **ret, struct error *err)
 {
-    __attribute__((cleanup(id_claim_done))) struct id_claim claim = { 0 };
     autoptr(id_maps) maps = calloc(1, sizeof(*maps));
     if (!maps)
         return error_oom(err);
-    int r = read_maps(pid, "uid_map", &maps->uids, &maps->uid_count, &claim.uids, err);
+    int r = read_maps(pid, "uid_map", &maps->uids, &maps->uid_count, err);
     if (r == 0)
-        r = read_maps(pid, "gid_map", &maps->gids, &maps->gid_count, &claim.gids, err);
-    if (r == 0)
-        r = id_claims_note(PLACE_IDS, place->unit, &claim, err);
-    if (r == 0)
-        *ret = take_ptr(maps);
-    return r;
+        r = read_maps(pid, "gid_map", &maps->gids, &maps->gid_count, err);
+    return r < 0 ? r : note(&maps, place, ret, err);
 }
 
 int id_maps_forget(const struct place *place, struct error *err)
