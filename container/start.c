@@ -449,11 +449,10 @@ static int health_write(const struct start *start, pid_t pid, struct error *err)
 /* Likewise. A directory has no digest. */
 static int image_write(const struct start *start, struct error *err)
 {
-    autofree char *line =
-        start->image->digest ? text_format("%s\n", start->image->digest) : strdup("");
-    if (!line)
-        return error_oom(err);
-    return *line ? file_write(start->place->image, line, strlen(line), 0644, err) : 0;
+    if (!start->image->digest)
+        return 0;
+    autofree char *line = text_format("%s\n", start->image->digest);
+    return line ? file_write(start->place->image, line, strlen(line), 0644, err) : error_oom(err);
 }
 
 /* Whoever said nothing of a network is told where the one comes from that fails him. */
