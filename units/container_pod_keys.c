@@ -89,38 +89,20 @@ static int settle_member(struct reading *reading, struct error *err)
 
 /* --- [Pod] --- */
 
-static const struct {
-    const char *key;
-    const char *of_container; /* the key of [Container] that means the same */
-} pod_keys[] = {
-    {"AddHost",       "AddHost"      },
-    { "DNS",          "DNS"          },
-    { "DNSOption",    "DNSOption"    },
-    { "DNSSearch",    "DNSSearch"    },
-    { "GIDMap",       "GIDMap"       },
-    { "HostName",     "HostName"     },
-    { "IP",           "IP"           },
-    { "IP6",          "IP6"          },
-    { "Label",        "Label"        },
-    { "Network",      "Network"      },
-    { "NetworkAlias", "NetworkAlias" },
-    { "PodName",      "ContainerName"},
-    { "PublishPort",  "PublishPort"  },
-    { "ShmSize",      "ShmSize"      },
-    { "StopTimeout",  "StopTimeout"  },
-    { "SubGIDMap",    "SubGIDMap"    },
-    { "SubUIDMap",    "SubUIDMap"    },
-    { "UIDMap",       "UIDMap"       },
-    { "UserNS",       "UserNS"       },
-    { "Volume",       "Volume"       },
+/* Each but PodName= is the key of [Container] that has its name. */
+static const char *const pod_keys[] = {
+    "AddHost",     "DNS",       "DNSOption", "DNSSearch",    "GIDMap",  "HostName",    "IP",
+    "IP6",         "Label",     "Network",   "NetworkAlias", "PodName", "PublishPort", "ShmSize",
+    "StopTimeout", "SubGIDMap", "SubUIDMap", "UIDMap",       "UserNS",  "Volume",      NULL,
 };
-enum { POD_KEY_COUNT = sizeof(pod_keys) / sizeof(pod_keys[0]) };
 
 const char *container_pod_key(const char *key)
 {
-    for (size_t i = 0; i < POD_KEY_COUNT; i++)
-        if (strcmp(pod_keys[i].key, key) == 0)
-            return pod_keys[i].of_container;
+    if (strcmp(key, "PodName") == 0)
+        return "ContainerName";
+    for (const char *const *known = pod_keys; *known; known++)
+        if (strcmp(*known, key) == 0)
+            return *known;
     return NULL;
 }
 
@@ -140,7 +122,6 @@ enum { BESIDE_COUNT = sizeof(beside) / sizeof(beside[0]) };
 int container_take_beside_pod(struct reading *reading, const struct unit_option *option,
                               struct error *err)
 {
-    const char *known[POD_KEY_COUNT + 1] = { NULL };
     for (size_t i = 0; i < BESIDE_COUNT; i++) {
         if (strcmp(beside[i].key, option->key) != 0)
             continue;
@@ -148,9 +129,7 @@ int container_take_beside_pod(struct reading *reading, const struct unit_option 
                               : error_set(err, -EINVAL, "line %u: [Pod] %s= is not taken: %s",
                                           option->line, option->key, beside[i].reason);
     }
-    for (size_t i = 0; i < POD_KEY_COUNT; i++)
-        known[i] = pod_keys[i].key;
-    return take_unknown_key(option, known, err);
+    return take_unknown_key(option, pod_keys, err);
 }
 
 /* What holds a pod together does nothing but be there, and may nothing. */
