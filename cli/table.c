@@ -49,12 +49,6 @@ char *cell_hash(const struct cli *cli, const json_t *row)
     return cli->full ? strdup(text) : strndup(text, SHORT_HASH);
 }
 
-char *cell_desired(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "desired"));
-}
-
 static const struct field *find_field(const struct field *fields, const char *name)
 {
     for (; fields->name; fields++) {
@@ -93,12 +87,17 @@ static void make_printable(char *text)
     }
 }
 
+static char *make_cell(const struct cli *cli, const struct field *field, const json_t *row)
+{
+    return field->value ? field->value(cli, row) : strdup(row_string(row, field->name));
+}
+
 static int add_row(struct libscols_table *table, const struct cli *cli, const struct field *fields,
                    char *const *names, const json_t *row)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     for (size_t i = 0; line && names[i]; i++) {
-        autofree char *cell = find_field(fields, names[i])->value(cli, row);
+        autofree char *cell = make_cell(cli, find_field(fields, names[i]), row);
         if (cell)
             make_printable(cell);
         if (!cell || scols_line_set_data(line, i, *cell ? cell : "-") < 0)

@@ -10,7 +10,8 @@
 
 struct field {
     const char *name;
-    /* Fresh text, NULL if memory ran out; "" is shown as "-". */
+    /* Fresh text, NULL if memory ran out; "" is shown as "-". Without it the row's string of that
+     * name is the text. */
     char *(*value)(const struct cli *cli, const json_t *row);
 };
 
@@ -29,10 +30,8 @@ char *machine_cell(const struct cli *cli, const char *id, const char *ip);
 /* "sha256:1315e07", or the whole digest with --full. */
 char *digest_cell(const struct cli *cli, const char *digest);
 
-/* Cells that several lists have, as struct field wants them: a unit's hash (7 digits, or all with
- * --full) and its desired state. */
+/* A unit's hash as struct field wants it: 7 digits, or all with --full. */
 char *cell_hash(const struct cli *cli, const json_t *row);
-char *cell_desired(const struct cli *cli, const json_t *row);
 
 /* GET path, then rows(answer) as a table, or with --json the answer's list as it came. */
 int list_print(const struct cli *cli, const char *path, const char *list,

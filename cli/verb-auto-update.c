@@ -270,44 +270,20 @@ static void wait_for_all(struct round *round)
 
 /* --- telling --- */
 
-static char *cell_unit(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "unit"));
-}
-
-static char *cell_image(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "image"));
-}
-
-static char *cell_policy(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "policy"));
-}
-
 static char *cell_digest(const struct cli *cli, const json_t *row)
 {
     return digest_cell(cli, row_string(row, "digest"));
 }
 
-static char *cell_updated(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "updated"));
-}
-
 static int tell(const struct round *round)
 {
     static const struct field fields[] = {
-        {"unit",     cell_unit   },
-        { "image",   cell_image  },
-        { "policy",  cell_policy },
-        { "digest",  cell_digest },
-        { "updated", cell_updated},
-        { NULL,      NULL        },
+        {"unit",     NULL       },
+        { "image",   NULL       },
+        { "policy",  NULL       },
+        { "digest",  cell_digest},
+        { "updated", NULL       },
+        { NULL,      NULL       },
     };
     return round->cli->json
                ? json_print(round->rows)

@@ -10,18 +10,6 @@ static char *machine(const struct cli *cli, const json_t *row)
     return machine_cell(cli, row_string(row, "id"), "");
 }
 
-static char *ip(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "ip"));
-}
-
-static char *name(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "name"));
-}
-
 /* The server sorts its keys, and jansson keeps their order. */
 static char *metadata(const struct cli *cli, const json_t *row)
 {
@@ -42,12 +30,6 @@ static char *state(const struct cli *cli, const json_t *row)
     return strdup(text_equal(word, "not ready") ? "not-ready" : word);
 }
 
-static char *reason(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "reason"));
-}
-
 static char *units(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -58,12 +40,12 @@ int verb_list_machines(struct cli *cli)
 {
     static const struct field fields[] = {
         {"machine",   machine },
-        { "ip",       ip      },
+        { "ip",       NULL    },
         { "metadata", metadata},
         { "state",    state   },
-        { "name",     name    },
+        { "name",     NULL    },
         { "units",    units   },
-        { "reason",   reason  },
+        { "reason",   NULL    },
         { NULL,       NULL    },
     };
     return list_print(cli, "/v1/machines", "machines", NULL, fields, "machine,ip,metadata,state");

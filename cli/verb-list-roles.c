@@ -9,12 +9,6 @@ static char *number(const json_t *row, const char *name)
     return text_format("%lld", row_number(row, name));
 }
 
-static char *role(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "role"));
-}
-
 static char *want(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -59,7 +53,7 @@ static char *holders(const struct cli *cli, const json_t *row)
 int verb_list_roles(struct cli *cli)
 {
     static const struct field fields[] = {
-        {"role",     role   },
+        {"role",     NULL   },
         { "want",    want   },
         { "have",    have   },
         { "spare",   spare  },

@@ -36,6 +36,12 @@ static char *global(const struct cli *cli, const json_t *row)
     return strdup(is_global(row) ? "true" : "false");
 }
 
+static char *desired(const struct cli *cli, const json_t *row)
+{
+    (void)cli;
+    return strdup(row_string(row, "desired"));
+}
+
 static char *description(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -45,15 +51,15 @@ static char *description(const struct cli *cli, const json_t *row)
 int verb_list_unit_files(struct cli *cli)
 {
     static const struct field fields[] = {
-        {"unit",      unit        },
-        { "hash",     cell_hash   },
-        { "dstate",   cell_desired},
-        { "state",    state       },
-        { "target",   target      },
-        { "tmachine", target      }, /* fleet's older name of target */
-        { "global",   global      },
-        { "desc",     description },
-        { NULL,       NULL        },
+        {"unit",      unit       },
+        { "hash",     cell_hash  },
+        { "dstate",   desired    },
+        { "state",    state      },
+        { "target",   target     },
+        { "tmachine", target     }, /* fleet's older name of target */
+        { "global",   global     },
+        { "desc",     description},
+        { NULL,       NULL       },
     };
     return list_print(cli, "/v1/units", "units", NULL, fields, "unit,hash,dstate,state,target");
 }

@@ -40,46 +40,9 @@ static json_t *make_rows(const json_t *units)
     return rows;
 }
 
-static char *unit(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "unit"));
-}
-
 static char *machine(const struct cli *cli, const json_t *row)
 {
     return machine_cell(cli, row_string(row, "machine"), row_string(row, "ip"));
-}
-
-static char *active(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "active"));
-}
-
-static char *sub(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "sub"));
-}
-
-static char *health(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    const char *word = row_string(row, "health");
-    return strdup(*word ? word : "-");
-}
-
-static char *load(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "load"));
-}
-
-static char *reason(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "reason"));
 }
 
 static char *image(const struct cli *cli, const json_t *row)
@@ -93,28 +56,22 @@ static char *address(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "addresses"));
 }
 
-static char *ports(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "ports"));
-}
-
 int verb_list_units(struct cli *cli)
 {
     static const struct field fields[] = {
-        {"unit",     unit        },
-        { "machine", machine     },
-        { "active",  active      },
-        { "sub",     sub         },
-        { "load",    load        },
-        { "health",  health      },
-        { "hash",    cell_hash   },
-        { "desired", cell_desired},
-        { "reason",  reason      },
-        { "image",   image       },
-        { "address", address     },
-        { "ports",   ports       },
-        { NULL,      NULL        },
+        {"unit",     NULL     },
+        { "machine", machine  },
+        { "active",  NULL     },
+        { "sub",     NULL     },
+        { "load",    NULL     },
+        { "health",  NULL     },
+        { "hash",    cell_hash},
+        { "desired", NULL     },
+        { "reason",  NULL     },
+        { "image",   image    },
+        { "address", address  },
+        { "ports",   NULL     },
+        { NULL,      NULL     },
     };
     return list_print(cli, "/v1/units", "units", make_rows, fields, "unit,machine,active,sub");
 }

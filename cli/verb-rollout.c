@@ -98,12 +98,6 @@ static char *name(const struct cli *cli, const json_t *row)
     return strdup(row_string(row, "name"));
 }
 
-static char *state(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "state"));
-}
-
 static char *version(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -128,12 +122,6 @@ static char *changing(const struct cli *cli, const json_t *row)
     return text_take(&words);
 }
 
-static char *reason(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "reason"));
-}
-
 static char *since(const struct cli *cli, const json_t *row)
 {
     char text[32];
@@ -145,12 +133,6 @@ static char *since(const struct cli *cli, const json_t *row)
     return strdup(text);
 }
 
-static char *how(const struct cli *cli, const json_t *row)
-{
-    (void)cli;
-    return strdup(row_string(row, "how"));
-}
-
 static char *good(const struct cli *cli, const json_t *row)
 {
     (void)cli;
@@ -159,12 +141,12 @@ static char *good(const struct cli *cli, const json_t *row)
 
 static const struct field status_fields[] = {
     {"unit",      name     },
-    { "state",    state    },
+    { "state",    NULL     },
     { "version",  version  },
     { "hash",     cell_hash},
     { "changed",  changed  },
     { "changing", changing },
-    { "reason",   reason   },
+    { "reason",   NULL     },
     { "since",    since    },
     { NULL,       NULL     },
 };
@@ -197,7 +179,7 @@ static int show_history(struct cli *cli)
         {"version", version  },
         { "hash",   cell_hash},
         { "since",  since    },
-        { "how",    how      },
+        { "how",    NULL     },
         { "good",   good     },
         { NULL,     NULL     },
     };
