@@ -3,8 +3,7 @@
 
 #include <time.h>
 
-/* A block attempt is the time between two of fleetctl's. */
-enum { LOOK_MS = 500, ATTEMPT_MS = 2000 };
+enum { LOOK_MS = 500 };
 
 bool follow_on(const struct cli *cli, uint64_t *looks)
 {

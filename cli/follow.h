@@ -7,6 +7,8 @@
 
 #include "cli/cli.h"
 
+enum { ATTEMPT_MS = 2000 }; /* of --block-attempts; the time between two of fleetctl's */
+
 /* Waits until it is time to look again. False: it has been looked for as long as cli says
  * (block_attempts). *looks begins as 0. */
 bool follow_on(const struct cli *cli, uint64_t *looks);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/loop_http.h"
 #include "base/text.h"
+#include "cli/follow.h"
 #include "cli/source.h"
 #include "cli/table.h"
 #include "cli/unit.h"
@@ -15,10 +16,7 @@
 #include "scheduler/records.h"
 #include "units/translate.h"
 
-enum {
-    ATTEMPT_MS = 2000,
-    LEADERLESS_MS = 20000, /* longer than a new leader takes at the default TTL */
-};
+enum { LEADERLESS_MS = 20000 }; /* longer than a new leader takes at the default TTL */
 
 /* --- the store as the CLI sees it --- */
 

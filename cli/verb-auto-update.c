@@ -73,10 +73,7 @@ static int find_known(struct round *round, const char *image, char ***ret, struc
     }
     if (!json_is_array(answer))
         return error_set(err, -EIO, "%s", answer ? json_string_value(answer) : "out of memory");
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < json_array_size(answer); i++)
-        r = strv_add(ret, json_string_value(json_array_get(answer, i)), err);
-    return r;
+    return json_field_strv(round->answers, image, ret, err);
 }
 
 /* --- one family --- */
