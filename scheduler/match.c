@@ -375,18 +375,17 @@ static void amount_words(enum resource resource, int64_t amount, bool up, struct
     }
 }
 
-/* The most important unit there that is more so than this one. */
-static const struct unit *find_more_important(const struct unit *unit,
-                                              const struct machine *machine)
+/* The most important unit there of those that are more so than this priority. */
+static const struct unit *find_more_important(int priority, const struct machine *machine)
 {
     const struct unit *most = NULL;
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next) {
         const struct unit *other = p->key.unit;
-        int priority = unit_priority(most ? most : unit);
+        int least = most ? unit_priority(most) : priority;
         if (placement_occupies(p) && other->group->asks_room &&
-            (unit_priority(other) > priority ||
-             (most && unit_priority(other) == priority && strcmp(other->name, most->name) < 0)))
+            (unit_priority(other) > least ||
+             (most && unit_priority(other) == least && strcmp(other->name, most->name) < 0)))
             most = other;
     }
     return most;
@@ -405,7 +404,7 @@ static void room_words(const struct unit *unit, const struct party *party,
         text_addf(words, " by the %zu of the group", party->count);
     if (machine->is_reserved && machine->kept_for == unit)
         text_add(words, ", and what comes free is reserved for it");
-    const struct unit *first = find_more_important(unit, machine);
+    const struct unit *first = find_more_important(party->priority, machine);
     if (first)
         text_addf(words, " (%s, of priority %d, comes first)", first->name, unit_priority(first));
 }
