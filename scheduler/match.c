@@ -298,16 +298,21 @@ static struct refusal match_but_room(struct model *model, const struct unit *uni
     return refusal;
 }
 
+static struct refusal match_left(const int64_t *asked, const struct machine *machine, bool is_kept)
+{
+    enum resource lacking = match_amounts(asked, machine);
+    if (lacking != RESOURCES)
+        return (struct refusal){ REFUSAL_ROOM, NULL, lacking };
+    return is_kept ? (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 } : fits;
+}
+
 struct refusal match(struct model *model, const struct unit *unit, const struct machine *machine,
                      enum match_mode mode)
 {
-    struct refusal refusal = match_but_room(model, unit, machine, mode, NULL);
-    if (!refusal.kind && mode == MATCH_ARRIVE && match_room(unit->group, machine) != RESOURCES)
-        refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_room(unit->group, machine) };
-    if (!refusal.kind && mode == MATCH_ARRIVE && unit->group->asks_room &&
-        machine_is_kept_from(machine, unit))
-        refusal = (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 };
-    return refusal;
+    const struct refusal refusal = match_but_room(model, unit, machine, mode, NULL);
+    if (refusal.kind || mode == MATCH_STAY || !unit->group->asks_room)
+        return refusal;
+    return match_left(unit_rules(unit)->requests, machine, machine_is_kept_from(machine, unit));
 }
 
 struct refusal match_party(struct model *model, const struct party *party,
@@ -323,11 +328,7 @@ struct refusal match_party(struct model *model, const struct party *party,
     if (refusal.kind || mode == MATCH_STAY || !party->asks_room)
         return refusal;
     *ret_unit = party->members[0];
-    if (match_amounts(party->asked, machine) != RESOURCES)
-        refusal = (struct refusal){ REFUSAL_ROOM, NULL, match_amounts(party->asked, machine) };
-    else if (party_is_kept_from(party, machine))
-        refusal = (struct refusal){ REFUSAL_KEPT, machine->kept_for->name, 0 };
-    return refusal;
+    return match_left(party->asked, machine, party_is_kept_from(party, machine));
 }
 
 /* --- words --- */
