@@ -67,9 +67,10 @@ static struct place find_untried(struct step *step, const struct party *party,
 static struct machine *find_next(struct step *step, const struct placement *p,
                                  const struct party *here)
 {
-    struct party_lift lift = { .count = 0 };
-    if (here->count > 1)
-        party_lift(step->model, here, &lift);
+    struct party_lift lift;
+    if (here->count == 1)
+        return find_untried(step, here, p->key.machine).machine;
+    party_lift(step->model, here, &lift);
     struct machine *next = find_untried(step, here, p->key.machine).machine;
     party_set_down(step->model, &lift);
     return next;

@@ -305,19 +305,36 @@ static struct placement *copy_of(const struct unit *unit)
     return NULL;
 }
 
-void party_lift(struct model *model, const struct party *party, struct party_lift *ret)
+static void lift(struct model *model, struct placement *p, struct party_lift *ret)
+{
+    ret->copies[ret->count] = p;
+    ret->mods[ret->count++] = p->assignment_mod;
+    p->assignment_mod = 0;
+    p->key.machine->load--;
+    index_vacate(model, p);
+}
+
+static void begin_lift(struct model *model, struct party_lift *ret)
 {
     ret->count = 0;
+    ret->was_muted = model->rebalance.muted;
+    model->rebalance.muted = true;
+}
+
+void party_lift(struct model *model, const struct party *party, struct party_lift *ret)
+{
+    begin_lift(model, ret);
     for (size_t i = 0; i < party->count; i++) {
         struct placement *p = copy_of(party->members[i]);
-        if (!p)
-            continue;
-        ret->copies[ret->count] = p;
-        ret->mods[ret->count++] = p->assignment_mod;
-        p->assignment_mod = 0;
-        p->key.machine->load--;
-        index_vacate(model, p);
+        if (p)
+            lift(model, p, ret);
     }
+}
+
+void party_lift_one(struct model *model, struct placement *copy, struct party_lift *ret)
+{
+    begin_lift(model, ret);
+    lift(model, copy, ret);
 }
 
 void party_set_down(struct model *model, const struct party_lift *lift)
@@ -328,4 +345,5 @@ void party_set_down(struct model *model, const struct party_lift *lift)
         p->key.machine->load++;
         index_occupy(model, p);
     }
+    model->rebalance.muted = lift->was_muted;
 }

@@ -75,13 +75,17 @@ bool machine_is_kept_from(const struct machine *machine, const struct unit *unit
 bool party_is_kept_from(const struct party *party, const struct machine *machine);
 
 /* While it is asked where a party may go, those of its copies that are about to leave do not count.
- * Nothing else may happen between the two. */
+ * Nothing else may happen between the two. What was found to be vain is worth another look then:
+ * a machine may do that they are on. */
 struct party_lift {
     struct placement *copies[PARTY_MAX];
     int64_t mods[PARTY_MAX];
     size_t count;
+    bool was_muted; /* rebalancing; it is meanwhile */
 };
 void party_lift(struct model *model, const struct party *party, struct party_lift *ret);
+/* This copy alone. */
+void party_lift_one(struct model *model, struct placement *copy, struct party_lift *ret);
 void party_set_down(struct model *model, const struct party_lift *lift);
 
 #endif

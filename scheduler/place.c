@@ -476,15 +476,10 @@ struct place place_find(struct model *model, const struct unit *unit)
 
 struct place place_find_anew(struct model *model, struct placement *p)
 {
-    int64_t mod = p->assignment_mod;
-    struct machine *machine = p->key.machine;
-    index_vacate(model, p);
-    p->assignment_mod = 0;
-    machine->load--;
+    struct party_lift lift;
+    party_lift_one(model, p, &lift);
     const struct place place = place_find(model, p->key.unit);
-    p->assignment_mod = mod;
-    machine->load++;
-    index_occupy(model, p);
+    party_set_down(model, &lift);
     return place;
 }
 
