@@ -388,12 +388,22 @@ static const struct machine *reserved_for(const struct unit *unit)
     return kept && kept->is_reserved ? kept : NULL;
 }
 
+/* It lacks something else than room, and perhaps for good. */
+static void give_back(struct model *model, struct unit *unit)
+{
+    if (unit->trouble && unit->trouble->kept)
+        model_let_go(model, unit->trouble->kept);
+    model_forget_short(model, unit);
+}
+
 /* Who has no place is told whom it waits for, if that lasts; who moves has been told. A lost
  * machine may stay away for good: until it is back there is no move. */
 static void wait_for(struct gathering *g, struct unit *unit, const struct member *other)
 {
     const struct member *member = &g->members[party_index(&g->party, unit)];
     step_set_pending(g->step, unit, true);
+    if (other->never)
+        give_back(g->step->model, unit);
     if (other->never && member->status == MEMBER_WANTS)
         let_go(g, member);
     else if (member->home && !member->is_lost)

@@ -8,7 +8,8 @@
  * A machine is reserved for one unit, and one machine in ten at the most; one at least, but never
  * the only one. A reservation is written in the verdict of the unit, so that a new leader keeps it;
  * how long units have waited it does not know, and begins anew. It ends when the unit is placed or
- * not wanted any more, and when the machine takes no newcomers any more or could not hold it.
+ * not wanted any more, when one of its group never leaves a machine that is lost, and when the
+ * machine takes no newcomers any more or could not hold it.
  */
 #ifndef SCHEDULER_RESERVE_H
 #define SCHEDULER_RESERVE_H
