@@ -441,13 +441,12 @@ static struct machine *seat_of(const struct gathering *g)
 }
 
 /* Tied to those that stay by others yet to come: beside them if there is room, else wherever. */
-static void join_loosely(struct gathering *g, uint64_t set)
+static bool join_loosely(struct gathering *g, uint64_t set, bool *ret_lacks_room)
 {
     struct party party;
     struct party_lift lift;
     const struct unit *who = NULL;
     struct machine *seat = seat_of(g);
-    bool lacks_room = false;
     party_pick(&g->party, set, &party);
     party_lift(g->step->model, &party, &lift);
     bool fits =
@@ -456,13 +455,24 @@ static void join_loosely(struct gathering *g, uint64_t set)
     const struct place place = { .machine = seat, .note = "beside others of its group" };
     if (fits)
         put_all(g, set, &place);
-    else if (!place_set(g, set, &lacks_room) && !goes_back(g, set))
-        leave_out(g, set, lacks_room);
+    return fits || place_set(g, set, ret_lacks_room);
 }
 
+/* Whom it follows has had its turn in this step, in vain: nothing is found for more than that. */
+static bool follows_one_left_out(const struct gathering *g, uint64_t peers)
+{
+    for (size_t i = 0; i < g->party.count; i++)
+        if (peers & party_bit(i) && g->party.members[i]->settled)
+            return true;
+    return false;
+}
+
+/* Whom it follows comes along if all find a place; if not, that one has a turn of its own, and what
+ * it is promised is for no more than that asks. */
 static void join(struct gathering *g, struct unit *unit)
 {
-    uint64_t set = with_peers(g, party_bit(party_index(&g->party, unit)));
+    uint64_t own = party_bit(party_index(&g->party, unit));
+    uint64_t set = with_peers(g, own);
     bool lacks_room = false;
     for (size_t i = 0; i < g->party.count; i++)
         if (set & party_bit(i))
@@ -471,11 +481,15 @@ static void join(struct gathering *g, struct unit *unit)
                     wait_for(g, unit, &g->members[j]);
                     return;
                 }
-    stop_waiting(g, set);
-    if (!follow_others(g, set))
-        join_loosely(g, set);
-    else if (!place_set(g, set, &lacks_room) && !goes_back(g, set))
-        leave_out(g, party_bit(party_index(&g->party, unit)), lacks_room);
+    stop_waiting(g, own);
+    if (follows_one_left_out(g, set & ~own)) {
+        leave_out(g, own, false);
+        return;
+    }
+    bool is_placed =
+        follow_others(g, set) ? place_set(g, set, &lacks_room) : join_loosely(g, set, &lacks_room);
+    if (!is_placed && !goes_back(g, set))
+        leave_out(g, own, lacks_room);
 }
 
 /* --- all of it --- */
