@@ -416,6 +416,18 @@ static void wait_for(struct gathering *g, struct unit *unit, const struct member
     step_give_nowhere(g->step, unit, reserved_for(unit), text_take(&words));
 }
 
+/* What holds for one of them holds for each that wants a place. */
+static void wait_all(struct gathering *g, const struct member *other)
+{
+    for (size_t i = 0; i < g->party.count; i++) {
+        struct unit *unit = g->party.members[i];
+        if (g->members[i].status != MEMBER_WANTS || unit->settled)
+            continue;
+        wait_for(g, unit, other);
+        step_settle(g->step, unit);
+    }
+}
+
 /* --- joining --- */
 
 /* They follow others than each other: where those are is the only place for them. */
@@ -525,7 +537,7 @@ static bool decide_tied(struct step *step, struct unit *unit)
     else if (members_that(&g, MEMBER_STAYS))
         join(&g, unit);
     else if (members_that(&g, MEMBER_WAITS))
-        wait_for(&g, unit, who_waits(&g));
+        wait_all(&g, who_waits(&g));
     else
         place_all(&g);
     return true;
