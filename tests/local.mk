@@ -8,6 +8,7 @@ EXTRA_DIST += demo bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/bench/rss.sh \
 	tests/bench/sched.sh \
 	tests/bench/start.sh \
+	tests/cluster/auto-update.bats \
 	tests/cluster/badinput.bats \
 	tests/cluster/bats.sh \
 	tests/cluster/brake.bats \

@@ -154,6 +154,11 @@ units_are_as_before() {
     [ "$now" = "$before" ] || cluster_fail "before:"$'\n'"$before"$'\n'"now:"$'\n'"$now"
 }
 
+# same_pids BEFORE AFTER: how many lines they share.
+same_pids() {
+    comm -12 <(sort <<<"$1") <(sort <<<"$2") | wc -l
+}
+
 # Its main process has a process namespace of its own and sits below the unit's own cgroup.
 unit_main_is_contained() {
     local node=$1 unit=$2 pid outside inside
