@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # A machine is emptied by command: its units go one after the other, each stopped here before it runs there.
-# And a template's instances get another text, or are started anew, one after the other.
+# And a template's instances get another text, or are started anew, one after the other. Who names another goes with it.
 
 bats_require_minimum_version 1.5.0
 
@@ -31,15 +31,6 @@ MachineID=$(node_machine_id node3)
 UNIT
     NODE_DIRECTORY=/root node_run node1 musterctl start "${UNITS[@]}" everywhere.service pinned.service
     wait_for 10 'the global unit runs on all nodes' runs_on everywhere.service node1 node2 node3
-}
-
-# runs_on UNIT NODE…: on these and no others.
-runs_on() {
-    local unit=$1 nodes
-    shift
-    nodes=$(unit_nodes "$unit" | xargs)
-    echo "$unit: $nodes"
-    [ "$nodes" = "$*" ]
 }
 
 # The machine's word in list-machines.
@@ -97,44 +88,6 @@ units_run_once_off() {
     node_run node1 musterctl uncordon node3
 }
 
-steady_on() {
-    local i
-    for i in 1 2 3 4 5; do
-        [ "$(unit_node "steady@$i.service")" != "$1" ] || echo "steady@$i.service"
-    done
-}
-
-count_of_steady_on_is() {
-    local here
-    here=$(steady_on "$1" | wc -l)
-    echo "$here on $1"
-    [ "$here" -eq "$2" ]
-}
-
-@test "with rebalancing on, a machine that comes back gets a unit, and not the next at once" {
-    local said unit full
-    full=$(node_machine_id node1 | cut -c 1-8)
-    node_run node1 musterctl destroy pinned.service "${UNITS[@]}"
-    node_run node1 musterctl cordon node2 node3
-    NODE_DIRECTORY=/root node_run node1 musterctl start steady@{1..5}.service
-    node_run node1 musterctl uncordon node2
-    said=$(node_run node1 musterctl rebalance)
-    echo "$said"
-    grep -q 'advise, the default' <<<"$said"
-    [ "$(grep -c "would leave $full" <<<"$said")" -eq 2 ]
-    unit=$(sed -n 's/: would leave.*//p' <<<"$said" | head -n 1)
-    holds_for 2 count_of_steady_on_is node1 5
-    node_run node1 musterctl rebalance auto
-    # A leader begins with it after a minute.
-    wait_for 75 'the unit that was named has moved' runs_on "$unit" node2
-    holds_for 5 count_of_steady_on_is node1 4
-    said=$(node_run node1 musterctl why "$unit")
-    echo "$said"
-    grep -q 'rebalanced off' <<<"$said"
-    node_run node1 musterctl rebalance off
-    node_run node1 musterctl uncordon node3
-}
-
 @test "a drain survives the leader that began it" {
     local leader
     leader=$(leader_node node1)
@@ -170,12 +123,12 @@ rollout_of_is() {
     [[ $row == *" $2" ]]
 }
 
-# Of four instances and the template, which is changed at once.
+# Of four instances.
 rollout_is_midway() {
     local row
     row=$(rollout status steady@.service --no-legend --fields=changed)
     echo "$row"
-    [[ $row == [2-4]/5 ]]
+    [[ $row == [23]/4 ]]
 }
 
 at_least_run() {
@@ -306,14 +259,6 @@ nodes_run() {
 
 # --- room ---
 
-# why_says UNIT WORDS
-why_says() {
-    local said
-    said=$(node_run node1 musterctl why "$1") || true
-    echo "$said"
-    grep -qF "$2" <<<"$said"
-}
-
 @test "the less important yields when memory is short, is told why, and comes back when there is room" {
     local most unit
     most=$((3 * $(node_run node1 getconf _PHYS_PAGES) * $(node_run node1 getconf PAGE_SIZE) / 5))
@@ -338,8 +283,77 @@ UNIT
     [ "$(unit_nodes high.service | wc -l)" -eq 1 ]
     [ -z "$(unit_nodes low@3.service)" ] # the youngest
     for unit in low@1.service low@2.service; do unit_node "$unit"; done
-    wait_for 5 'it is told who comes first' why_says low@3.service 'of priority 10, comes first'
+    wait_for 5 'it is told who comes first' why_says node1 low@3.service 'of priority 10, comes first'
     node_run node1 musterctl destroy high.service
     wait_for 15 'it is back' unit_node low@3.service
     node_run node1 musterctl destroy low@1.service low@2.service low@3.service
+}
+
+# --- groups ---
+
+# group_unit NAME OTHER: a unit of node1's that has to be where the other is.
+group_unit() {
+    node_write node1 "/root/$1" <<UNIT
+[Service]
+ExecStart=/bin/sleep 100000
+
+[X-Fleet]
+MachineOf=$2
+UNIT
+}
+
+RING=(ring-a.service ring-b.service)
+PAIR=(chief.service aide.service)
+
+all_run_on() {
+    local unit
+    for unit in "${RING[@]}" "${PAIR[@]}"; do
+        runs_on "$unit" "$1" || return
+    done
+}
+
+# reason_of VIA UNIT: why it is where it is.
+reason_of() {
+    node_run "$1" musterctl why "$2" | sed -n 's/.*is here; //p'
+}
+
+# Each group came for one reason, which speaks of all of it.
+came_as_groups() {
+    local via=$1 reason
+    reason=$(reason_of "$via" ring-a.service)
+    echo "$reason"
+    [[ $reason == *'as a group of 2, ring-a.service first'* ]] && [ "$reason" = "$(reason_of "$via" ring-b.service)" ] ||
+        return
+    reason=$(reason_of "$via" chief.service)
+    echo "$reason"
+    [[ $reason == *'as a group of 2, chief.service first'* ]] && [ "$reason" = "$(reason_of "$via" aide.service)" ]
+}
+
+@test "who names another waits for it and joins it; two that name each other are placed as one, and say so" {
+    node_run node1 musterctl destroy "${UNITS[@]}" steady@4.service pinned.service
+    group_unit ring-a.service ring-b.service
+    group_unit ring-b.service ring-a.service
+    group_unit aide.service chief.service
+    printf '[Service]\nExecStart=/bin/sleep 100000\n' | node_write node1 /root/chief.service
+    node_run node1 musterctl cordon node1 node3
+    NODE_DIRECTORY=/root node_run node1 musterctl start --no-block aide.service ring-a.service
+    wait_for 5 'it is told whom it waits for' why_says node1 aide.service 'waits for chief.service, which is on no machine'
+    wait_for 5 'so it is in a ring' why_says node1 ring-a.service 'waits for ring-b.service, which is on no machine'
+    NODE_DIRECTORY=/root node_run node1 musterctl start chief.service ring-b.service
+    wait_for 5 'all run beside whom they name' all_run_on node2
+    why_says node1 ring-b.service 'as a group of 2, ring-a.service first'
+}
+
+@test "a drain moves a group as one, for one reason" {
+    node_run node1 musterctl uncordon node3
+    node_run node1 musterctl drain node2
+    all_run_on node3
+    came_as_groups node1
+}
+
+@test "a group leaves a machine that has died as one" {
+    node_run node1 musterctl uncordon node2
+    node_power_off node3
+    wait_for 25 'both groups run on the other machine' all_run_on node2
+    came_as_groups node1
 }

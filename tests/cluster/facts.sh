@@ -97,6 +97,15 @@ unit_runs_nowhere() {
     [ -z "$(unit_nodes "$1")" ]
 }
 
+# runs_on UNIT NODE…: on these and no others.
+runs_on() {
+    local unit=$1 nodes
+    shift
+    nodes=$(unit_nodes "$unit" | xargs)
+    echo "$unit: $nodes"
+    [ "$nodes" = "$*" ]
+}
+
 unit_runs_somewhere_but() {
     local nodes
     nodes=$(unit_nodes "$2")
@@ -128,6 +137,14 @@ units_are_listed_where_they_run() {
 # Both witnesses: listed once, active/running, on the very node whose systemd runs it.
 units_are_listed_running() {
     units_are_listed_where_they_run "$@"
+}
+
+# why_says VIA UNIT WORDS
+why_says() {
+    local said
+    said=$(node_run "$1" musterctl why "$2") || true
+    echo "$said"
+    grep -qF -- "$3" <<<"$said"
 }
 
 units_run_on_holders() {

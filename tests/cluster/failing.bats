@@ -21,17 +21,6 @@ ExecStart=/bin/false
 UNIT
 }
 
-runs_on() {
-    [ "$(unit_node "$1")" = "$2" ]
-}
-
-verdict_says() {
-    local said
-    said=$(node_run node1 musterctl why "$1")
-    echo "$said"
-    grep -q "$2" <<<"$said"
-}
-
 starts_of() {
     local node count=0
     for node in $(cluster_nodes); do
@@ -52,12 +41,12 @@ was_started() {
 
 @test "a unit that fails everywhere is left failed after three machines, and says so" {
     NODE_DIRECTORY=/root node_run node1 musterctl start --no-block broken.service
-    wait_for 20 'it is given up' verdict_says broken.service 'enough machines have tried'
+    wait_for 20 'it is given up' why_says node1 broken.service 'enough machines have tried'
     holds_for 5 was_started broken.service 3
 }
 
 @test "asked for again it is tried again" {
     node_run node1 musterctl start --no-block broken.service
     wait_for 20 'it has been tried by all of them once more' was_started broken.service 6
-    wait_for 5 'it is given up again' verdict_says broken.service 'enough machines have tried'
+    wait_for 5 'it is given up again' why_says node1 broken.service 'enough machines have tried'
 }
