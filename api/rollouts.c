@@ -35,10 +35,16 @@ static json_t *history_json(const struct record_rollout *rollout)
     return list;
 }
 
+static bool is_registered(const struct view *view, const char *machine)
+{
+    return view_find(view, STORE_KEY_PRESENCE, machine, "") != NULL;
+}
+
 /* Of a unit that runs everywhere each machine counts. */
 static void count_copies(const struct view *view, const struct view_entry *entry,
                          const struct view_entry *unit, size_t *ret_all, size_t *ret_changed)
 {
+    const struct record_rollout *rollout = &entry->record.rollout;
     struct view_copy *copies = NULL;
     size_t count = 0;
     if (view_copies(view, unit->name, &copies, &count, NULL) < 0)
@@ -47,8 +53,11 @@ static void count_copies(const struct view *view, const struct view_entry *entry
         if (!copies[i].assignment)
             continue;
         const struct record_assignment *assignment = &copies[i].assignment->record.assignment;
+        if (!rollout_has_copy(rollout, unit->name, copies[i].machine, assignment->want,
+                              is_registered(view, copies[i].machine)))
+            continue;
         (*ret_all)++;
-        *ret_changed += text_equal(assignment->blob, entry->record.rollout.blob);
+        *ret_changed += text_equal(assignment->blob, rollout->blob);
     }
     free(copies);
 }

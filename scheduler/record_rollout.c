@@ -12,6 +12,20 @@ bool rollout_has_reached(const struct record_rollout *rollout, const struct reco
     return unit->desired != DESIRED_LAUNCHED || unit->restart_revision >= rollout->since_revision;
 }
 
+char *rollout_copy_name(const char *unit, const char *machine)
+{
+    return text_format("%s/%s", unit, machine);
+}
+
+bool rollout_has_copy(const struct record_rollout *rollout, const char *unit, const char *machine,
+                      enum want want, bool is_there)
+{
+    if (rollout->restart || want == WANT_RELEASE)
+        return false;
+    autofree char *name = is_there ? NULL : rollout_copy_name(unit, machine);
+    return is_there || (name && strv_contains(rollout->changing, name));
+}
+
 /* The oldest, but for the last good one: that is where an undo goes. */
 static void forget_one(struct record_rollout *rollout)
 {

@@ -217,6 +217,13 @@ struct record_rollout {
 };
 /* Has this unit had its turn? */
 bool rollout_has_reached(const struct record_rollout *rollout, const struct record_unit *unit);
+/* Does this copy of a unit that runs everywhere have a turn of its own? A machine that is being rid
+ * of it (want) is left alone, and so is one that is away, unless that went in its turn: perhaps
+ * because of it. */
+bool rollout_has_copy(const struct record_rollout *rollout, const char *unit, const char *machine,
+                      enum want want, bool is_there);
+/* "unit/machine", as in `changing`. Caller frees; NULL if memory ran out. */
+char *rollout_copy_name(const char *unit, const char *machine);
 /* A version more, the oldest goes if there are too many; all texts are copied. It is the one that
  * the rollout now goes to. */
 int rollout_add_version(struct record_rollout *rollout, const char *blob, const char *how,

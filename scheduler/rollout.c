@@ -71,20 +71,12 @@ static bool list_units(const struct model *model, struct rollout *rollout)
     return true;
 }
 
-static bool is_changing(const struct look *look, struct placement *p)
+static bool copy_takes_part(const struct look *look, const struct placement *p)
 {
-    const struct rollout_member member = { .unit = p->key.unit, .copy = p };
-    autofree char *name = rollout_member_name(&member);
-    return name && strv_contains(look->rollout->record.changing, name);
-}
-
-/* A machine that is being rid of it is left alone, and so is one that is away, unless that went in
- * its turn: perhaps because of it. */
-static bool copy_takes_part(const struct look *look, struct placement *p)
-{
-    return unit_is_global(p->key.unit) && !look->rollout->record.restart && p->assignment_mod > 0 &&
-           p->want != WANT_RELEASE && !p->leaving &&
-           (p->key.machine->registration > 0 || is_changing(look, p));
+    const struct machine *machine = p->key.machine;
+    return unit_is_global(p->key.unit) && p->assignment_mod > 0 && !p->leaving &&
+           rollout_has_copy(&look->rollout->record, p->key.unit->name, machine->id, p->want,
+                            machine->registration > 0);
 }
 
 static int compare_copies(const void *a, const void *b)

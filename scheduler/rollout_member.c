@@ -17,7 +17,7 @@ bool step_rollout_holds(const struct step *step, const struct unit *unit)
 
 char *rollout_member_name(const struct rollout_member *member)
 {
-    return member->copy ? text_format("%s/%s", member->unit->name, member->copy->key.machine->id)
+    return member->copy ? rollout_copy_name(member->unit->name, member->copy->key.machine->id)
                         : strdup(member->unit->name);
 }
 

@@ -379,6 +379,19 @@ static void a_copy_is_equal_and_its_own_until_either_changes(void **state)
     assert_int_equal(strv_length(record.changing), 1);
 }
 
+static void a_copy_has_a_turn_where_its_machine_is_there_or_went_in_it(void **state)
+{
+    (void)state;
+    char *changing[] = { (char *)"g.service/b", NULL };
+    struct record_rollout rollout = { .changing = changing };
+    assert_true(rollout_has_copy(&rollout, "g.service", "a", WANT_RUN, true));
+    assert_true(rollout_has_copy(&rollout, "g.service", "b", WANT_RUN, false));
+    assert_false(rollout_has_copy(&rollout, "g.service", "a", WANT_RUN, false));
+    assert_false(rollout_has_copy(&rollout, "g.service", "b", WANT_RELEASE, true));
+    rollout.restart = true;
+    assert_false(rollout_has_copy(&rollout, "g.service", "a", WANT_RUN, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +410,7 @@ int main(void)
         cmocka_unit_test(faulty_metadata_is_named),
         cmocka_unit_test(role_numbers_are_read_in_order),
         cmocka_unit_test(faulty_role_numbers_are_named),
+        cmocka_unit_test(a_copy_has_a_turn_where_its_machine_is_there_or_went_in_it),
         cmocka_unit_test(role_names_follow_the_grammar),
     };
     return cmocka_run_group_tests_name("scheduler/records", tests, NULL, NULL);
