@@ -6,6 +6,7 @@ libapi_a_SOURCES = \
 	api/call.h \
 	api/change.c api/change.h \
 	api/changes.c \
+	api/foresee.c api/foresee.h \
 	api/listen.c api/listen.h \
 	api/machine_json.c api/machine_json.h \
 	api/machines.c \
@@ -17,6 +18,7 @@ libapi_a_SOURCES = \
 	api/route.c api/route.h \
 	api/states.c \
 	api/status.c \
+	api/suppose.c api/suppose.h \
 	api/unit_json.c api/unit_json.h \
 	api/units.c \
 	api/view.c api/view.h \
@@ -41,3 +43,6 @@ test_api_change_LDADD = $(API_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-api-rollout
 test_api_rollout_SOURCES = tests/unit/test-api-rollout.c tests/unit/harness.h
 test_api_rollout_LDADD = $(API_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-api-suppose
+test_api_suppose_SOURCES = tests/unit/test-api-suppose.c tests/unit/harness.h
+test_api_suppose_LDADD = $(API_LIBS) $(TEST_LIBS)

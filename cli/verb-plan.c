@@ -11,7 +11,10 @@ enum { PLAN_NOTHING = 0, PLAN_CHANGES = 1, PLAN_FAILED = 255 };
 static void print_change(const json_t *change)
 {
     const char *machine = row_string(change, "machine");
+    const char *from = row_string(change, "from");
     (void)printf("%s: %s", row_string(change, "unit"), row_string(change, "action"));
+    if (*from)
+        (void)printf(" %.8s ->", from);
     if (*machine)
         (void)printf(" %.8s", machine);
     (void)printf(": %s\n", row_string(change, "reason"));
@@ -27,5 +30,7 @@ int verb_plan(struct cli *cli)
         print_change(json_array_get(changes, i));
     if (cli->json)
         (void)json_print(answer);
+    else if (json_is_false(json_object_get(answer, "settled")))
+        (void)printf("and so on: more would follow\n");
     return json_array_size(changes) > 0 ? PLAN_CHANGES : PLAN_NOTHING;
 }

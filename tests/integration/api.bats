@@ -4,6 +4,7 @@
 # Run with: bats tests/integration/api.bats, top_builddir naming the build.
 
 M1=11111111111111111111111111111111
+M2=22222222222222222222222222222222
 P=/muster/v1
 
 # Two ports on which nothing listens. Should a stranger take one before etcd does, etcd ends, and start_etcd says so.
@@ -82,9 +83,11 @@ ctl() {
 }
 
 # A machine that has joined, as its agent would write it.
+# join [ID NAME IP METADATA]
 join() {
-    etcdctl put "$P/members/$M1" '{"name":"n1","public_ip":"10.0.0.1","metadata":{},"ttl_ms":10000,"may_lead":true,"version":"1","roles":"","role_priority":""}' >/dev/null
-    etcdctl put "$P/nodes/$M1/presence" '{"boot_id":"b","nonce":"n","address":"10.0.0.1","ready":true,"not_ready_reason":""}' >/dev/null
+    local id=${1:-$M1} name=${2:-n1} ip=${3:-10.0.0.1}
+    etcdctl put "$P/members/$id" "{\"name\":\"$name\",\"public_ip\":\"$ip\",\"metadata\":{${4:-}},\"ttl_ms\":10000,\"may_lead\":true,\"version\":\"1\",\"roles\":\"\",\"role_priority\":\"\"}" >/dev/null
+    etcdctl put "$P/nodes/$id/presence" "{\"boot_id\":\"b\",\"nonce\":\"n\",\"address\":\"$ip\",\"ready\":true,\"not_ready_reason\":\"\"}" >/dev/null
 }
 
 # mod_revision (or another field) of a key.
@@ -300,7 +303,15 @@ field() {
     printf '[X-Fleet]\nMachineMetadata=disk=ssd\n' >>one.service
     ctl plan one.service
     [ "$status" -eq 1 ]
-    [ "$output" = "one.service: leave 11111111: must leave 11111111 (n1): has no metadata disk=ssd" ]
+    [ "${lines[0]}" = "one.service: leave 11111111: must leave 11111111 (n1): has no metadata disk=ssd" ]
+    [ "${lines[1]}" = "one.service: wait: no machine may run it: 11111111 (n1): has no metadata disk=ssd" ]
+    join $M2 n2 10.0.0.2 '"disk":"ssd"'
+    ctl plan one.service
+    [ "$status" -eq 1 ]
+    [[ "$output" == "one.service: move 11111111 -> 22222222: must leave 11111111 (n1): has no metadata disk=ssd; "*"the only eligible machine (0 units)" ]]
+    ctl plan --json one.service
+    [ "$(jq -r '.changes[0] | "\(.action) \(.from) \(.machine)"' <<<"$output")" = "move $M1 $M2" ]
+    jq -e .settled <<<"$output"
 }
 
 @test "start without a leader says what is missing and gives up" {
