@@ -15,6 +15,7 @@ enum { STUCK_MS = 10000 }; /* waiting for budget is worth a word after that */
 
 /* What a look at one machine found. */
 struct look {
+    bool may_begin;      /* the time is not over */
     struct text problem; /* of the first unit that does not go */
     size_t more;         /* others that do not */
     size_t left;         /* copies still assigned */
@@ -81,6 +82,9 @@ static void look_at_known(struct step *step, struct placement *p, struct look *l
     } else if (!have_budget(step, &here, &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
+    } else if (!look->may_begin) {
+        text_add(&why, "its turn did not come in time");
+        note(look, p->key.unit, &why);
     } else {
         autofree char *reason = drain_reason(p->key.machine);
         step_release_party(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "");
@@ -112,9 +116,10 @@ static void look_at_globals(struct step *step, const struct machine *machine, st
     DL_FOREACH2(machine->placements, p, machine_next) {
         if (p->assignment_mod == 0 || !unit_is_global(p->key.unit))
             continue;
+        bool is_going = p->want == WANT_RELEASE || p->touched;
         look->left++;
-        look->going++;
-        if (p->want != WANT_RELEASE && !p->touched)
+        look->going += is_going || look->may_begin;
+        if (!is_going && look->may_begin)
             step_release(step, p, MOVE_CAUSE_DRAIN, drain_reason(machine));
     }
 }
@@ -176,25 +181,25 @@ static bool goes_on(struct step *step, struct machine *machine, const struct loo
     return !step_is_past(step, machine->drain_stuck_since_ms + STUCK_MS);
 }
 
-static bool has_expired(struct step *step, const struct machine *machine)
+/* 0: it is over. */
+static int64_t time_left_ms(const struct step *step, const struct machine *machine)
 {
     const struct record_drain *drain = &machine->drain;
-    if (drain->timeout_ms == 0)
-        return false;
     int64_t left_ms = drain->since_ms + drain->timeout_ms - step->clock->wall_ms;
-    if (left_ms <= 0)
-        return true;
-    step_wake_at(step,
-                 step->clock->now_ms + (left_ms < drain->timeout_ms ? left_ms : drain->timeout_ms));
-    return false;
+    if (drain->timeout_ms == 0)
+        return INT64_MAX;
+    if (left_ms > drain->timeout_ms) /* clocks differ */
+        return drain->timeout_ms;
+    return left_ms > 0 ? left_ms : 0;
 }
 
 static void drain(struct step *step, struct machine *machine)
 {
-    struct look look = { 0 };
+    int64_t left_ms = time_left_ms(step, machine);
+    struct look look = { .may_begin = left_ms > 0 };
     autotext problem = { 0 };
     look_at(step, machine, &look);
-    bool quiet = goes_on(step, machine, &look);
+    bool quiet = goes_on(step, machine, &look) && look.may_begin;
     if (look.problem.data && !quiet)
         text_add(&problem, look.problem.data);
     else if (quiet && look.going == 0) /* not for long, as far as this leader has seen */
@@ -202,12 +207,10 @@ static void drain(struct step *step, struct machine *machine)
     if (look.more > 0 && !quiet)
         text_addf(&problem, "; and %zu more", look.more);
     text_done(&look.problem);
-    if (look.left == 0)
-        report(step, machine, true, false, "");
-    else if (has_expired(step, machine))
-        report(step, machine, false, true, problem.data ? problem.data : "");
-    else
-        report(step, machine, false, false, problem.data ? problem.data : "");
+    if (look.left > 0 && look.may_begin && left_ms < INT64_MAX)
+        step_wake_at(step, step->clock->now_ms + left_ms);
+    report(step, machine, look.left == 0, look.left > 0 && !look.may_begin,
+           problem.data && look.left > 0 ? problem.data : "");
 }
 
 void step_drains(struct step *step)
