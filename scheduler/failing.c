@@ -41,26 +41,39 @@ static const char *failure_of(const struct unit *unit)
 
 /* --- where else --- */
 
-static struct place find_untried(struct step *step, const struct party *party,
-                                 const struct machine *here)
+/* The machines where it failed, and here. */
+struct tried {
+    struct machine *list[FAILING_MACHINES + 1];
+    size_t count;
+};
+
+static void add_tried(struct tried *tried, struct machine *machine)
 {
-    struct model *model = step->model;
-    struct machine *best = NULL;
-    const struct unit *who = NULL;
-    bool any_lacks_room = false;
-    for (size_t i = 0; i < model->machine_count; i++) {
-        struct machine *m = model->machines_by_id[i];
-        if (m == here || failed_on(party->members[0], m))
-            continue;
-        enum refusal_kind refusal = match_party(model, party, m, MATCH_ARRIVE, &who).kind;
-        any_lacks_room = any_lacks_room || refusal == REFUSAL_ROOM || refusal == REFUSAL_KEPT;
-        if (refusal == REFUSAL_NONE && (!best || m->load + m->planned < best->load + best->planned))
-            best = m;
+    if (machine && tried->count < sizeof(tried->list) / sizeof(tried->list[0]))
+        tried->list[tried->count++] = machine;
+}
+
+static struct tried list_tried(const struct model *model, const struct unit *unit,
+                               struct machine *here)
+{
+    struct tried tried = { .list = { here }, .count = 1 };
+    const char *id = unit_is_failing(unit) ? unit->trouble->tried : NULL;
+    while (id && *id) {
+        char name[sizeof(here->id)] = "";
+        size_t length = strcspn(id, ",");
+        if (length < sizeof(name))
+            memcpy(name, id, length);
+        add_tried(&tried, model_machine(model, name));
+        id += length + strspn(id + length, ",");
     }
-    return (struct place){ .machine = best,
-                           .eligible = 1,
-                           .load = best ? best->load + best->planned : 0,
-                           .lacks_room = !best && any_lacks_room };
+    return tried;
+}
+
+static struct place find_untried(const struct step *step, const struct party *party,
+                                 struct machine *here)
+{
+    const struct tried tried = list_tried(step->model, party->members[0], here);
+    return place_find_party_but(step->model, party, tried.list, tried.count);
 }
 
 /* Before it is released: all of its party there come along. */
@@ -208,13 +221,12 @@ static void strike(struct step *step, struct machine *machine, const struct unit
     memset(machine->strikes, 0, sizeof(machine->strikes)); /* after uncordon it begins anew */
 }
 
-static void strike_all(struct step *step, const struct unit *unit, const struct machine *here)
+static void strike_all(struct step *step, const struct unit *unit, struct machine *here)
 {
-    for (size_t i = 0; i < step->model->machine_count; i++) {
-        struct machine *m = step->model->machines_by_id[i];
-        if (m != here && failed_on(unit, m))
-            strike(step, m, unit);
-    }
+    const struct tried tried = list_tried(step->model, unit, here);
+    for (size_t i = 0; i < tried.count; i++)
+        if (tried.list[i] != here)
+            strike(step, tried.list[i], unit);
 }
 
 /* It runs where it was moved to. The verdict stays for a while: should it fail again, it counts. */
@@ -247,12 +259,12 @@ bool step_failing(struct step *step, struct placement *p)
     return true;
 }
 
-struct place failing_place(struct step *step, const struct party *party, const struct machine *from)
+struct place failing_place(const struct step *step, const struct party *party, struct machine *from)
 {
     return find_untried(step, party, from);
 }
 
-struct place failing_place_alone(struct step *step, const struct placement *p)
+struct place failing_place_alone(const struct step *step, const struct placement *p)
 {
     struct party party;
     party_of_one(p->key.unit, &party);

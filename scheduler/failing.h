@@ -34,11 +34,11 @@ bool step_failing(struct step *step, struct placement *p);
 /* It was released because it, or the first of its party, has failed there, and that still holds. */
 bool failing_goes_on(const struct placement *p);
 
-/* The least loaded of the machines that would take all of the party, whose first has not tried
- * them, and that are not this one. */
-struct place failing_place(struct step *step, const struct party *party,
-                           const struct machine *from);
+/* The best place for all of the party among the machines that its first has not tried, and that are
+ * not this one. */
+struct place failing_place(const struct step *step, const struct party *party,
+                           struct machine *from);
 /* The same for a unit that nothing ties to others. */
-struct place failing_place_alone(struct step *step, const struct placement *p);
+struct place failing_place_alone(const struct step *step, const struct placement *p);
 
 #endif

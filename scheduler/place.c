@@ -524,7 +524,8 @@ static const uint64_t *gather_avoided_by_all(struct model *model, const struct p
     return index->avoid;
 }
 
-struct place place_find_party(struct model *model, const struct party *party)
+struct place place_find_party_but(struct model *model, const struct party *party,
+                                  struct machine *const *but, size_t count)
 {
     struct index *index = &model->index;
     const struct unit *first = party->members[0];
@@ -538,6 +539,8 @@ struct place place_find_party(struct model *model, const struct party *party)
                              .party = party,
                              .wanted = gather_wanted(index, party) };
     const uint64_t *avoided = gather_avoided_by_all(model, party);
+    for (size_t i = 0; i < count; i++)
+        bits_set(index->avoid, but[i]->number);
     place.eligible = bits_count(index->open, search.wanted, avoided, index->words);
     if (place.eligible > 0)
         place.machine = find_best(&search, avoided);
@@ -547,6 +550,11 @@ struct place place_find_party(struct model *model, const struct party *party)
     }
     place.lacks_room = !place.machine && place.eligible > 0;
     return place;
+}
+
+struct place place_find_party(struct model *model, const struct party *party)
+{
+    return place_find_party_but(model, party, NULL, 0);
 }
 
 struct place place_find_party_slowly(struct model *model, const struct party *party)

@@ -47,6 +47,10 @@ struct place place_find_slowly(struct model *model, const struct unit *unit);
  * first. The second asks every machine. */
 struct place place_find_party(struct model *model, const struct party *party);
 struct place place_find_party_slowly(struct model *model, const struct party *party);
+/* As if the machines in but were closed, all of which are in the index; the words of a choice speak
+ * of the others. */
+struct place place_find_party_but(struct model *model, const struct party *party,
+                                  struct machine *const *but, size_t count);
 /* "least loaded of 3 eligible machines (0 units)" */
 void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words);
 /* "waits for a.service, which is on no machine" */
