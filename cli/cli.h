@@ -73,6 +73,8 @@ struct verb {
     unsigned int min_args;
     unsigned int max_args; /* 0: as many as one likes */
     int (*run)(struct cli *cli);
+    int failed; /* the one code for all that goes wrong, the command line included; 0: as exit.h
+                   tells them apart */
 };
 
 /* Ends with a verb without a name. */

@@ -14,6 +14,9 @@
  * service that dies at once may therefore count as started, and end in 0, even though it is failed
  * a moment later; only what has failed by the time its machine reports is a 3.
  *
+ * plan ends as diff does: 0 nothing to do, 1 something, and neither can be a failure: 255 is all
+ * that goes wrong.
+ *
  * Of several units the highest counts. exec ends with the code of the command that it runs. status
  * has systemctl's codes wherever the unit is: 0 active, 3 not active (or its machine is absent),
  * more where systemctl says more.
@@ -29,6 +32,8 @@ enum exit_code {
     EXIT_CODE_NOT_ACTIVE = 3, /* of status */
     EXIT_CODE_UNPLACEABLE = 4,
     EXIT_CODE_ABSENT = 5,
+    EXIT_CODE_PLAN_CHANGES = 1, /* of plan */
+    EXIT_CODE_PLAN_FAILED = 255,
 };
 
 #endif

@@ -203,17 +203,18 @@ static bool is_command_of_exec(char *const *words, size_t count)
 }
 
 /* Options and words come in any order, until "--" or the command that exec is given: its options
- * are its own. The words are gathered at the front of argv, where getopt is done. */
+ * are its own. The words are gathered at the front of argv, where getopt is done; all of them, for
+ * the verb says with which code a wrong option ends. */
 static int parse(int argc, char **argv, struct command *command)
 {
     size_t count = 0;
+    int failed = 0;
     opterr = 0;
     while (optind < argc && !is_command_of_exec(argv, count)) {
         int before = optind;
         int key = getopt_long(argc, argv, "+:lh", long_options, NULL);
         int r = key == -1 ? 0 : take_option(command, key, argv[optind - 1]);
-        if (r)
-            return r;
+        failed = failed ? failed : r;
         if (key == -1 && optind > before) /* "--" */
             break;
         if (key == -1)
@@ -225,7 +226,7 @@ static int parse(int argc, char **argv, struct command *command)
         argv[count++] = argv[optind++];
     argv[count] = NULL;
     command->cli.args = argv;
-    return 0;
+    return failed;
 }
 
 /* "--parallel or --wait": what the bit stands for. */
@@ -284,6 +285,12 @@ static int unknown_verb(const char *word)
     return EXIT_CODE_USAGE;
 }
 
+/* What went wrong, as the verb tells it. verb NULL: none was given. */
+static int code_of(const struct verb *verb, int code)
+{
+    return verb && verb->failed ? verb->failed : code;
+}
+
 static int run(struct command *command, const struct verb *verb)
 {
     const char *endpoint = command->endpoint ? command->endpoint : getenv("MUSTERCTL_ENDPOINT");
@@ -291,12 +298,12 @@ static int run(struct command *command, const struct verb *verb)
     autoptr(client) client = NULL;
     if (client_new(endpoint && *endpoint ? endpoint : CLIENT_ENDPOINT_DEFAULT, &client, &err) < 0) {
         (void)complain(&err);
-        return err.code == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
+        return code_of(verb, err.code == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_FAILED);
     }
     command->cli.client = client;
     int r = verb->run(&command->cli);
     if (fflush(stdout) != 0 || ferror(stdout))
-        return complain_text("the output cannot be written");
+        return code_of(verb, complain_text("the output cannot be written"));
     return r;
 }
 
@@ -308,14 +315,14 @@ int main(int argc, char **argv)
     /* Unit files are UTF-8 whatever the locale; without this, lists escape what is not ASCII. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     int r = parse(argc, argv, &command);
+    const char *word = command.cli.args[0];
+    const struct verb *verb = word ? verb_find(word) : NULL;
     if (r)
-        return r;
+        return code_of(verb, r);
     if (command.version)
         return verb_version(&command.cli);
-    const char *word = command.cli.args[0];
     if (!word)
         return verb_help(&command.cli);
-    const struct verb *verb = verb_find(word);
     if (!verb)
         return unknown_verb(word);
     if (command.help)
@@ -324,5 +331,5 @@ int main(int argc, char **argv)
     r = check_options(verb, command.given);
     if (!r)
         r = check_args(verb, command.cli.args);
-    return r ? r : run(&command, verb);
+    return r ? code_of(verb, r) : run(&command, verb);
 }

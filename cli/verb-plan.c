@@ -5,9 +5,6 @@
 #include "cli/submission.h"
 #include "cli/table.h"
 
-/* As diff has it: 0 is nothing to do, 1 is something, and neither can be a failure. */
-enum { PLAN_NOTHING = 0, PLAN_CHANGES = 1, PLAN_FAILED = 255 };
-
 static void print_change(const json_t *change)
 {
     const char *machine = row_string(change, "machine");
@@ -24,7 +21,7 @@ int verb_plan(struct cli *cli)
 {
     autojson answer = NULL;
     if (submission_plan(cli, &answer) != EXIT_CODE_OK)
-        return PLAN_FAILED;
+        return EXIT_CODE_PLAN_FAILED;
     const json_t *changes = json_object_get(answer, "changes");
     for (size_t i = 0; !cli->json && i < json_array_size(changes); i++)
         print_change(json_array_get(changes, i));
@@ -32,5 +29,5 @@ int verb_plan(struct cli *cli)
         (void)json_print(answer);
     else if (json_is_false(json_object_get(answer, "settled")))
         (void)printf("and so on: more would follow\n");
-    return json_array_size(changes) > 0 ? PLAN_CHANGES : PLAN_NOTHING;
+    return json_array_size(changes) > 0 ? EXIT_CODE_PLAN_CHANGES : EXIT_CODE_OK;
 }

@@ -314,6 +314,25 @@ field() {
     jq -e .settled <<<"$output"
 }
 
+@test "whatever goes wrong with plan ends with 255, and not as changes do" {
+    join
+    ctl submit one.service
+    for wrong in "plan" "plan --full one.service" "plan --no-such-option one.service" "--no-such-option plan one.service" \
+        "--endpoint=nonsense plan one.service" "--endpoint=unix://$DIR/nobody.sock plan one.service"; do
+        # shellcheck disable=SC2086 # words are what is meant
+        ctl $wrong
+        [ "$status" -eq 255 ]
+        [[ "$output" == musterctl:* ]]
+    done
+    ctl start --no-block one.service
+    carry_out active success ""
+    run bash -c '"$BUILD/musterctl" plan --json one.service >/dev/full'
+    [ "$status" -eq 255 ]
+    [[ "$output" == *"cannot be written"* ]]
+    ctl list-units --no-such-option
+    [ "$status" -eq 2 ]
+}
+
 @test "start without a leader says what is missing and gives up" {
     ctl start one.service
     [ "$status" -eq 4 ]
