@@ -15,6 +15,7 @@
 #include "cli/verify.h"
 #include "scheduler/records.h"
 #include "units/translate.h"
+#include "units/unit_name.h"
 
 enum { LEADERLESS_MS = 20000 }; /* longer than a new leader takes at the default TTL */
 
@@ -172,7 +173,7 @@ static void verify(const struct verify_unit *units, size_t count, int *code)
     for (char **line = report.warnings; line && *line; line++)
         (void)fprintf(stderr, "WARNING: %s\n", *line);
     for (char **line = report.refusals; line && *line; line++)
-        *code = complain_text("%s (--no-verify submits it nevertheless)", *line);
+        *code = complain_text("%s (--no-verify takes it nevertheless)", *line);
 }
 
 /* What the unit says in vain. That it is wrong altogether is the API's to say. */
@@ -184,17 +185,32 @@ static void warn_of_idle_keys(const struct source *source)
         (void)fprintf(stderr, "WARNING: %s: %s\n", source->name, *line);
 }
 
+/* Those that come with a text. */
 static int verify_batch(const json_t *units, int *code, struct error *err)
 {
-    size_t count = json_array_size(units);
-    autofree struct verify_unit *list = calloc(count + 1, sizeof(*list));
+    size_t count = 0;
+    autofree struct verify_unit *list = calloc(json_array_size(units) + 1, sizeof(*list));
     if (!list)
         return error_oom(err);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < json_array_size(units); i++) {
         const json_t *unit = json_array_get(units, i);
-        list[i] = (struct verify_unit){ row_string(unit, "name"), row_string(unit, "text") };
+        if (json_object_get(unit, "text"))
+            list[count++] =
+                (struct verify_unit){ row_string(unit, "name"), row_string(unit, "text") };
     }
-    verify(list, count, code);
+    if (count > 0)
+        verify(list, count, code);
+    return 0;
+}
+
+/* text NULL: its name alone. */
+static int add_unit(json_t *units, const struct source *source, const char *text, struct error *err)
+{
+    if (text)
+        warn_of_idle_keys(source);
+    if (json_array_append_new(units, json_pack("{s:s, s:s*}", "name", source->name, "text", text)) <
+        0)
+        return error_set(err, -ENOMEM, "%s: its text cannot be sent", source->name);
     return 0;
 }
 
@@ -204,21 +220,15 @@ static int put_batch(const struct cli *cli, const struct store *store, const str
                      const char *desired, int *code, struct error *err)
 {
     autojson units = json_array();
-    for (size_t i = 0; i < batch->count; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < batch->count; i++) {
         const struct source *source = &batch->sources[i];
-        if (!is_to_be_put(cli, store, source, desired, code))
-            continue;
-        warn_of_idle_keys(source);
-        if (json_array_append_new(
-                units, json_pack("{s:s, s:s}", "name", source->name, "text", source->text)) < 0)
-            return error_set(err, -ENOMEM, "%s: its text cannot be sent", source->name);
+        if (is_to_be_put(cli, store, source, desired, code))
+            r = add_unit(units, source, source->text, err);
     }
-    if (*code == EXIT_CODE_OK && cli->verify && json_array_size(units)) {
-        int r = verify_batch(units, code, err);
-        if (r < 0)
-            return r;
-    }
-    return *code == EXIT_CODE_OK && json_array_size(units) ? put(cli, units, err) : 0;
+    if (r == 0 && *code == EXIT_CODE_OK && cli->verify)
+        r = verify_batch(units, code, err);
+    return r == 0 && *code == EXIT_CODE_OK && json_array_size(units) ? put(cli, units, err) : r;
 }
 
 int submission_put(const struct cli *cli, const char *desired, char ***ret_names)
@@ -242,34 +252,50 @@ int submission_put(const struct cli *cli, const char *desired, char ***ret_names
     return code;
 }
 
+/* start would leave the text in the store as it is; a template is never started. */
+static void tell_of_replacing(const struct cli *cli, const struct source *source)
+{
+    if (source->in_store && source->differs && !cli->replace &&
+        !unit_name_is_template(source->name))
+        (void)fprintf(
+            stderr,
+            "WARNING: Unit %s in the store differs from local unit file %s. It is planned "
+            "as with --replace, without which start leaves it as it is.\n",
+            source->name, source->origin);
+}
+
 /* Units that are in the store go by name alone where no other text is given. */
-static json_t *plan_body(const struct batch *batch)
+static int plan_batch(const struct cli *cli, const struct batch *batch, json_t **ret, int *code,
+                      struct error *err)
 {
     autojson units = json_array();
-    for (size_t i = 0; units && i < batch->count; i++) {
+    autojson body = json_pack("{s:O}", "units", units);
+    int r = body ? 0 : error_oom(err);
+    for (size_t i = 0; r == 0 && i < batch->count; i++) {
         const struct source *source = &batch->sources[i];
-        const char *text = source->in_store && !source->differs ? NULL : source->text;
-        if (json_array_append_new(units,
-                                  json_pack("{s:s, s:s*}", "name", source->name, "text", text)) < 0)
-            return NULL;
+        tell_of_replacing(cli, source);
+        r = add_unit(units, source, source->in_store && !source->differs ? NULL : source->text,
+                     err);
     }
-    return json_pack("{s:O}", "units", units);
+    if (r == 0 && cli->verify)
+        r = verify_batch(units, code, err);
+    return r == 0 && *code == EXIT_CODE_OK
+               ? client_call(cli->client, "POST", "/v1/plan", body, ret, err)
+               : r;
 }
 
 int submission_plan(const struct cli *cli, json_t **ret)
 {
     __attribute__((cleanup(store_done))) struct store store = { 0 };
     __attribute__((cleanup(batch_done))) struct batch batch = { 0 };
-    autojson body = NULL;
     struct error err;
+    int code = EXIT_CODE_OK;
     int r = store_load(cli, &store, &err);
     if (r == 0)
         r = find_sources(cli, &store, &batch, &err);
-    if (r == 0) {
-        body = plan_body(&batch);
-        r = body ? client_call(cli->client, "POST", "/v1/plan", body, ret, &err) : error_oom(&err);
-    }
-    return r < 0 ? complain(&err) : EXIT_CODE_OK;
+    if (r == 0)
+        r = plan_batch(cli, &batch, ret, &code, &err);
+    return r < 0 ? complain(&err) : code;
 }
 
 static const char *nothing_is_stored(const char *name, void *userdata)

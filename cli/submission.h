@@ -30,7 +30,8 @@ int submission_wait(const struct cli *cli, const json_t *changed,
  * the goal, and are waited for. The exit code. */
 int submission_bring(const struct cli *cli, const struct outcome_words *words);
 
-/* What the leader would do if all of them were submitted and started; nothing is written. */
+/* What the leader would do if all of them were submitted and started, as with --replace; nothing is
+ * written. They are verified and warned of as submission_put() does it. */
 int submission_plan(const struct cli *cli, json_t **ret);
 
 /* The one file that was typed: its name and text, as start would submit it, whatever the store has.

@@ -301,15 +301,15 @@ field() {
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     printf '[X-Fleet]\nMachineMetadata=disk=ssd\n' >>one.service
-    ctl plan one.service
+    ctl plan --replace one.service
     [ "$status" -eq 1 ]
     [ "${lines[0]}" = "one.service: leave 11111111: must leave 11111111 (n1): has no metadata disk=ssd" ]
     [ "${lines[1]}" = "one.service: wait: no machine may run it: 11111111 (n1): has no metadata disk=ssd" ]
     join $M2 n2 10.0.0.2 '"disk":"ssd"'
-    ctl plan one.service
+    ctl plan --replace one.service
     [ "$status" -eq 1 ]
     [[ "$output" == "one.service: move 11111111 -> 22222222: must leave 11111111 (n1): has no metadata disk=ssd; "*"the only eligible machine (0 units)" ]]
-    ctl plan --json one.service
+    ctl plan --replace --json one.service
     [ "$(jq -r '.changes[0] | "\(.action) \(.from) \(.machine)"' <<<"$output")" = "move $M1 $M2" ]
     jq -e .settled <<<"$output"
 }
@@ -331,6 +331,32 @@ field() {
     [[ "$output" == *"cannot be written"* ]]
     ctl list-units --no-such-option
     [ "$status" -eq 2 ]
+}
+
+@test "plan says that a file differs, warns and refuses as start does" {
+    join
+    ctl start --no-block one.service
+    carry_out active success ""
+    printf '[X-Fleet]\nPriority=1\n' >>one.service
+    ctl plan one.service
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "WARNING: Unit one.service in the store differs from local unit file one.service. It is planned as with --replace,"* ]]
+    [ "${lines[-1]}" = "one.service: change 11111111: its text has changed" ]
+    printf '[Container]\nImage=docker.io/library/busybox\nAutoUpdate=local\n' >idle.container
+    ctl plan idle.container
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "WARNING: idle.service: "*AutoUpdate=* ]]
+    printf '[Service\n' >broken.service
+    ctl plan broken.service
+    [ "$status" -eq 255 ]
+    command -v systemd-analyze || return 0
+    printf '[Service]\nExecStart=/bin/true\nExecStart=/bin/true\n' >bad.service
+    ctl plan bad.service
+    [ "$status" -eq 255 ]
+    [[ "$output" == *"bad.service: systemd would refuse it"*"(--no-verify takes it nevertheless)" ]]
+    ctl plan --no-verify bad.service
+    [ "$status" -eq 1 ]
+    [ "$output" = "bad.service: place 11111111: the only eligible machine (1 unit)" ]
 }
 
 @test "start without a leader says what is missing and gives up" {
