@@ -105,18 +105,32 @@ static const char *reason_words(const struct record_presence *up, const struct v
     return cordon && cordon->record.cordon.reason ? cordon->record.cordon.reason : "";
 }
 
-json_t *machine_json(const struct view *view, const struct model *model,
-                     const struct view_entry *member)
+/* Thousandths of processors, bytes, tasks. */
+static json_t *room_json(struct model *model, const char *machine)
+{
+    json_t *object = json_object();
+    struct model_room room = { 0 };
+    if (!object || model_room(model, machine, &room, NULL) < 0)
+        return object;
+    for (size_t i = 0; i < RESOURCES; i++)
+        (void)json_object_set_new(object, resource_name((enum resource)i),
+                                  json_pack("{s:I, s:I}", "promised", (json_int_t)room.promised[i],
+                                            "capacity", (json_int_t)room.capacity[i]));
+    return object;
+}
+
+json_t *machine_json(const struct view *view, struct model *model, const struct view_entry *member)
 {
     const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
     const struct view_entry *cordon = view_find(view, STORE_KEY_CORDON, member->machine, "");
     const struct view_entry *drain = view_find(view, STORE_KEY_DRAIN, member->machine, "");
     const struct record_presence *up = presence ? &presence->record.presence : NULL;
     const char *ip = member->record.member.public_ip;
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:b, s:o}", "id", member->machine, "name",
-                     member->record.member.name, "ip", *ip || !up ? ip : up->address, "metadata",
-                     machine_metadata_json(model, member), "state", state_word(up, cordon, drain),
-                     "reason", reason_words(up, cordon, drain), "units",
-                     (json_int_t)count_units(view, member->machine), "cordoned", cordon ? 1 : 0,
-                     "drain", drain_json(drain));
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:b, s:o, s:o}", "id", member->machine,
+                     "name", member->record.member.name, "ip", *ip || !up ? ip : up->address,
+                     "metadata", machine_metadata_json(model, member), "state",
+                     state_word(up, cordon, drain), "reason", reason_words(up, cordon, drain),
+                     "units", (json_int_t)count_units(view, member->machine), "cordoned",
+                     cordon ? 1 : 0, "drain", drain_json(drain), "room",
+                     room_json(model, member->machine));
 }

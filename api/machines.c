@@ -2,7 +2,7 @@
 #include "api/machine_json.h"
 #include "api/route.h"
 
-typedef json_t *(*describe_fn)(const struct view *view, const struct model *model,
+typedef json_t *(*describe_fn)(const struct view *view, struct model *model,
                                const struct view_entry *member);
 
 /* Answers {"machines": […]} of those members that are described (not NULL). */
@@ -37,7 +37,7 @@ void machines_list(struct call *call)
 }
 
 /* fleet knows only machines that are there. */
-static json_t *fleet_machine_json(const struct view *view, const struct model *model,
+static json_t *fleet_machine_json(const struct view *view, struct model *model,
                                   const struct view_entry *member)
 {
     const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");

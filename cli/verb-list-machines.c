@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/table.h"
+#include "units/amount.h"
 
 static char *machine(const struct cli *cli, const json_t *row)
 {
@@ -36,6 +37,53 @@ static char *units(const struct cli *cli, const json_t *row)
     return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(row, "units")));
 }
 
+/* What was promised of what may be; what a machine does not declare is without bounds. */
+static const json_t *room_of(const json_t *row, const char *resource, long long *ret_promised,
+                             long long *ret_capacity)
+{
+    const json_t *room = json_object_get(json_object_get(row, "room"), resource);
+    *ret_promised = row_number(room, "promised");
+    *ret_capacity = row_number(room, "capacity");
+    return room;
+}
+
+static char *cpu(const struct cli *cli, const json_t *row)
+{
+    long long promised = 0;
+    long long capacity = 0;
+    (void)cli;
+    if (!room_of(row, "cpu", &promised, &capacity))
+        return strdup("");
+    return capacity > 0
+               ? text_format("%g/%g", (double)promised / CPU_MILLI, (double)capacity / CPU_MILLI)
+               : text_format("%g/-", (double)promised / CPU_MILLI);
+}
+
+/* In mebibytes: what is promised rounded up, what may be rounded down. */
+static char *memory(const struct cli *cli, const json_t *row)
+{
+    enum { MIB = 1048576 };
+    long long promised = 0;
+    long long capacity = 0;
+    (void)cli;
+    if (!room_of(row, "memory", &promised, &capacity))
+        return strdup("");
+    promised = (promised + MIB - 1) / MIB;
+    return capacity > 0 ? text_format("%lldM/%lldM", promised, capacity / MIB)
+                        : text_format("%lldM/-", promised);
+}
+
+static char *tasks(const struct cli *cli, const json_t *row)
+{
+    long long promised = 0;
+    long long capacity = 0;
+    (void)cli;
+    if (!room_of(row, "tasks", &promised, &capacity))
+        return strdup("");
+    return capacity > 0 ? text_format("%lld/%lld", promised, capacity)
+                        : text_format("%lld/-", promised);
+}
+
 int verb_list_machines(struct cli *cli)
 {
     static const struct field fields[] = {
@@ -45,6 +93,9 @@ int verb_list_machines(struct cli *cli)
         { "state",    state   },
         { "name",     NULL    },
         { "units",    units   },
+        { "cpu",      cpu     },
+        { "memory",   memory  },
+        { "tasks",    tasks   },
         { "reason",   NULL    },
         { NULL,       NULL    },
     };

@@ -114,6 +114,14 @@ int model_roles(const struct model *model, struct role_view **ret, size_t *ret_c
 void role_views_free(struct role_view *views, size_t count);
 const char *role_status_name(enum role_status status);
 
+/* By enum resource: what units that are or will be there ask for together, and what may be promised
+ * to them, after reserve and overcommit; 0: the machine does not say, and nothing is refused. All 0
+ * of a machine that nobody knows. */
+struct model_room {
+    int64_t promised[RESOURCES], capacity[RESOURCES];
+};
+int model_room(struct model *model, const char *machine, struct model_room *ret, struct error *err);
+
 /* The metadata that scheduling sees of a machine: static, then role.<r>=active|standby over it
  * while the machine is registered. Caller frees with metadata_free(). -ENOENT: no such machine. */
 int model_effective_metadata(const struct model *model, const char *machine,

@@ -8,6 +8,22 @@
 #include "scheduler/role_choice.h"
 #include "scheduler/step.h"
 
+/* --- room --- */
+
+int model_room(struct model *model, const char *machine, struct model_room *ret, struct error *err)
+{
+    const struct machine *m = model_machine(model, machine);
+    int r = index_refresh(model, err);
+    if (r < 0)
+        return r;
+    *ret = (struct model_room){ 0 };
+    for (size_t i = 0; m && i < RESOURCES; i++) {
+        ret->promised[i] = m->used[i];
+        ret->capacity[i] = m->capacity[i];
+    }
+    return 0;
+}
+
 /* --- why --- */
 
 void model_answers_free(struct model_answer *answers, size_t count)

@@ -262,6 +262,19 @@ field() {
     [ "$(jq -r '.[0].name' <<<"$output")" = one.service ]
 }
 
+@test "list-machines shows what of a machine is promised, and what may be" {
+    join "$M2" n2 10.0.0.2
+    etcdctl put "$P/members/$M1" '{"name":"n1","public_ip":"","metadata":{},"ttl_ms":10000,"may_lead":true,"version":"1","roles":"","role_priority":"","cpu_milli":4000,"reserve_cpu_milli":500,"overcommit_cpu":200,"memory_bytes":1073741824,"overcommit_memory":100,"tasks":500}' >/dev/null
+    printf '[Service]\nExecStart=/bin/true\nCPUQuota=150%%\nMemoryMax=1000001K\nTasksMax=20\n' >one.service
+    ctl start --no-block one.service
+    carry_out active success ""
+    ctl list-machines --no-legend --fields=name,cpu,memory,tasks
+    [[ "${lines[0]}" =~ ^n1\ +1.5/7\ +977M/1024M\ +20/500$ ]]
+    [[ "${lines[1]}" =~ ^n2\ +0/-\ +0M/-\ +0/-$ ]]
+    ctl list-machines --json
+    [ "$(jq -c '.[0].room.cpu' <<<"$output")" = '{"capacity":7000,"promised":1500}' ]
+}
+
 @test "why without a machine says so" {
     ctl submit one.service
     ctl why one.service
