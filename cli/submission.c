@@ -214,6 +214,35 @@ static int add_unit(json_t *units, const struct source *source, const char *text
     return 0;
 }
 
+/* NULL: it does not run, or is no instance. */
+static char *template_that_runs(const struct store *store, const char *name)
+{
+    const json_t *unit = json_object_get(store->units, name);
+    return text_equal(row_string(unit, "desired"), "launched") ? unit_name_template(name) : NULL;
+}
+
+/* All of these, which replace what runs, are stopped at the same time. */
+static int warn_of_restarts(const struct store *store, const json_t *units, struct error *err)
+{
+    autojson counts = json_object();
+    const char *name = NULL;
+    const json_t *count = NULL;
+    for (size_t i = 0; counts && i < json_array_size(units); i++) {
+        autofree char *template_name =
+            template_that_runs(store, row_string(json_array_get(units, i), "name"));
+        if (template_name)
+            (void)json_object_set_new(counts, template_name,
+                                      json_integer(row_number(counts, template_name) + 1));
+    }
+    json_object_foreach(counts, name, count)
+        if (json_integer_value(count) > 1)
+            (void)fprintf(stderr,
+                          "WARNING: %" JSON_INTEGER_FORMAT " instances of %s are restarted at "
+                          "once; \"musterctl rollout start %s\" changes them a few at a time.\n",
+                          json_integer_value(count), name, name);
+    return counts ? 0 : error_oom(err);
+}
+
 /* All or nothing: if one may not be replaced, or systemd would refuse it, *code is set and nothing
  * is sent. */
 static int put_batch(const struct cli *cli, const struct store *store, const struct batch *batch,
@@ -228,7 +257,10 @@ static int put_batch(const struct cli *cli, const struct store *store, const str
     }
     if (r == 0 && *code == EXIT_CODE_OK && cli->verify)
         r = verify_batch(units, code, err);
-    return r == 0 && *code == EXIT_CODE_OK && json_array_size(units) ? put(cli, units, err) : r;
+    if (r < 0 || *code != EXIT_CODE_OK || json_array_size(units) == 0)
+        return r;
+    r = warn_of_restarts(store, units, err);
+    return r < 0 ? r : put(cli, units, err);
 }
 
 int submission_put(const struct cli *cli, const char *desired, char ***ret_names)

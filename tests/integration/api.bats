@@ -372,6 +372,20 @@ field() {
     [ "$output" = "bad.service: place 11111111: the only eligible machine (1 unit)" ]
 }
 
+@test "instances that are replaced all at once are told of rollouts" {
+    ctl start --no-block busybox@1.service busybox@2.service
+    ctl submit busybox@3.service
+    ctl start --no-block --replace busybox@1.service busybox@2.service
+    [[ "$output" != *WARNING* ]]
+    echo '# changed' >>busybox@.service
+    ctl start --no-block --replace busybox@{1..3}.service
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = 'WARNING: 2 instances of busybox@.service are restarted at once; "musterctl rollout start busybox@.service" changes them a few at a time.' ]
+    echo '# again' >>busybox@.service
+    ctl start --no-block --replace busybox@1.service
+    [[ "$output" != *WARNING* ]]
+}
+
 @test "start without a leader says what is missing and gives up" {
     ctl start one.service
     [ "$status" -eq 4 ]
