@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "units/container_take.h"
 #include "units/container_value.h"
+#include "units/specifier.h"
 
 typedef int (*take_argument_fn)(struct reading *reading, const struct unit_option *option,
                                 const char *value, struct error *err);
@@ -190,6 +191,24 @@ static int take_podman_args(struct reading *reading, const struct unit_option *o
     for (char **word = words; r >= 0 && word && *word;)
         r = take_argument(reading, option, &word, err);
     return r < 0 ? r : 0;
+}
+
+int container_podman_cpus(const struct unit_file *file, const char *unit_name, int64_t *ret_milli,
+                          struct error *err)
+{
+    struct container container = { 0 };
+    struct reading reading = { .container = &container,
+                               .unit_name = unit_name,
+                               .machine = &specifier_any_machine };
+    int r = 0;
+    for (size_t i = 0; r != -ENOMEM && i < file->count; i++) {
+        const struct unit_option *option = &file->options[i];
+        if (strcmp(option->section, "Container") == 0 && strcmp(option->key, "PodmanArgs") == 0)
+            r = take_podman_args(&reading, option, NULL, NULL);
+    }
+    *ret_milli = container.cpu_permille;
+    drop_arguments(&container);
+    return r == -ENOMEM ? error_oom(err) : 0;
 }
 
 const struct container_key container_podman_keys[] = {

@@ -4,6 +4,7 @@
 #define UNITS_CONTAINER_VALUE_H
 
 #include "units/container.h"
+#include "units/unit_file.h"
 
 /* The words of the enums, for shape_word() and shape_word_find(). */
 extern const char *const container_pull_words[];
@@ -29,6 +30,11 @@ void container_clear_ulimits(struct container *container);
  * the machine may choose. Cuts up the text. What was set stays on failure, for the owner. -EINVAL
  * with what would be right. */
 int container_port_parse(char *text, struct container_port *port, struct error *err);
+
+/* What --cpus in the PodmanArgs= of the file come to, in thousandths of a processor; 0: nothing.
+ * What is wrong with them is left to whose keys they are. -ENOMEM. */
+int container_podman_cpus(const struct unit_file *file, const char *unit_name, int64_t *ret_milli,
+                          struct error *err);
 
 /* "web@1.service" gives "web-1". NULL if memory ran out. */
 char *container_default_host_name(const char *unit_name);

@@ -35,9 +35,25 @@ static void take_limit(const struct unit_file *file, const struct limit *limit,
 {
     const char *value = unit_file_get(file, limit->section, limit->key);
     int64_t amount = 0;
-    if (value && limit->parse(value, &amount, NULL) == 0 && amount > 0 &&
-        requirements->requests[limit->resource] == 0)
+    if (value && limit->parse(value, &amount, NULL) == 0 && amount > 0)
         requirements->requests[limit->resource] = amount;
+}
+
+static int take_limits(const struct unit_file *file, const char *unit_name,
+                       const bool asked[RESOURCES], struct requirements *requirements,
+                       struct error *err)
+{
+    bool said[RESOURCES] = { false };
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        enum resource resource = limits[i].resource;
+        if (asked[resource] || said[resource])
+            continue;
+        take_limit(file, &limits[i], requirements);
+        said[resource] = unit_file_has_value(file, limits[i].section, limits[i].key);
+    }
+    return asked[RESOURCE_CPU] || said[RESOURCE_CPU]
+               ? 0
+               : container_podman_cpus(file, unit_name, &requirements->requests[RESOURCE_CPU], err);
 }
 
 /* --- ports --- */
@@ -113,8 +129,7 @@ int requirements_read_load(const struct unit_file *file, const char *unit_name,
                            const bool asked[RESOURCES], struct requirements *requirements,
                            struct error *err)
 {
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-        if (!asked[limits[i].resource])
-            take_limit(file, &limits[i], requirements);
-    return shares_the_hosts_network(file) ? 0 : take_ports(file, unit_name, requirements, err);
+    int r = take_limits(file, unit_name, asked, requirements, err);
+    return r < 0 || shares_the_hosts_network(file) ? r
+                                                   : take_ports(file, unit_name, requirements, err);
 }

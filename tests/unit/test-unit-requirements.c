@@ -257,6 +257,11 @@ static void requests_are_what_is_asked_or_else_the_limits(void **state)
     } cases[] = {
         {"[Service]\nMemoryMax=512M\nCPUQuota=150%\nTasksMax=100\n",                           1500, 536870912,  100},
         { "[Container]\nMemory=1g\nPidsLimit=50\n",                                            0,    1073741824, 50 },
+        { "[Container]\nPodmanArgs=--cpus=1 --ipc=host\nPodmanArgs=--cpus 1.5\n",              1500, 0,          0  },
+        { "[Container]\nPodmanArgs=--cpus=1\nPodmanArgs=\n",                                   0,    0,          0  },
+        { "[Container]\nPodmanArgs=--cpus=1\n[Service]\nCPUQuota=50%\n",                       500,  0,          0  },
+        { "[Container]\nPodmanArgs=--cpus=1 --bogus\n[X-Fleet]\nCPURequest=2\n",               2000, 0,          0  },
+        { "[Container]\nMemory=1g\nPidsLimit=50\n[Service]\nMemoryMax=infinity\n",             0,    0,          50 },
         { "[Service]\nMemoryMax=infinity\nTasksMax=10%\n",                                     0,    0,          0  },
         { "[X-Fleet]\nMemoryRequest=1K\nCPURequest=0.25\n[Service]\nMemoryMax=1G\n",           250,  1024,       0  },
         { "[X-Fleet]\nMemoryRequest=0\nTasksRequest=7\n[Service]\nMemoryMax=1G\nTasksMax=9\n", 0,    0,
