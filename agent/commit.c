@@ -81,6 +81,7 @@ static const char *assignment_value(const struct commit_context *context, struct
         .epoch = context->epoch,
         .reason = reason,
         .cause = (char *)move_cause_name(action->cause),
+        .moves_from = (char *)action_more(action)->moves_from,
         .restart_revision = action->restart_revision,
     };
     char *value = NULL;
@@ -98,6 +99,18 @@ static bool guard_rollout(const struct commit_context *context, struct commit *c
     return key;
 }
 
+/* A copy is released since another is up: that is as it was seen. */
+static bool guard_successor(const struct commit_context *context, struct commit *commit,
+                            const struct action *action)
+{
+    const struct action_more *more = action_more(action);
+    const char *state = key_of(context, commit, STORE_KEY_STATE, more->successor, action->unit, 0);
+    if (!state || !guard_presence(context, commit, more->successor, more->successor_registration))
+        return false;
+    guard(commit, KV_TARGET_MOD, state, more->successor_state_mod);
+    return true;
+}
+
 static bool add_assign(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
@@ -110,6 +123,8 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
     if (action_more(action)->rollout && !guard_rollout(context, commit, action))
+        return false;
+    if (action_more(action)->successor && !guard_successor(context, commit, action))
         return false;
     if (action->assignment_mod > 0 || !commit->is_once)
         guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);

@@ -34,14 +34,19 @@ bool unit_has_failed(const struct unit *unit)
     return !unit_is_up(unit) && has_copy(unit, COPY_FAILED);
 }
 
-/* On a machine that is gone nothing comes of it. */
+/* On a machine that is gone nothing comes of it. A unit and its successor are one move. */
 static size_t count_moves(const struct unit *unit)
 {
     size_t count = 0;
+    bool succeeds = false;
     const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        count += placement_moves(p) && p->key.machine->registration > 0;
-    return count;
+    LL_FOREACH2(unit->placements, p, unit_next) {
+        bool is_there = p->key.machine->registration > 0;
+        count += placement_moves(p) && is_there;
+        succeeds =
+            succeeds || (p->succeeds && p->want != WANT_RELEASE && p->cause != MOVE_CAUSE_NONE);
+    }
+    return succeeds ? 1 : count;
 }
 
 static void count_unit(struct model *model, const struct unit *unit)
@@ -89,19 +94,32 @@ static bool family_allows(const struct model *model, const struct unit *unit, si
     return false;
 }
 
+static bool cluster_allows(const struct model *model, size_t at_a_time, struct text *why)
+{
+    size_t allowed = larger(at_least_one(model->wanted_count / CLUSTER_SHARE), at_a_time);
+    if (model->moving_count < allowed)
+        return true;
+    if (why)
+        text_addf(why, "%zu units are on the move already, and no more than %zu may be",
+                  model->moving_count, allowed);
+    return false;
+}
+
+bool budget_allows_beside(const struct model *model, struct text *why)
+{
+    return cluster_allows(model, 1, why);
+}
+
+void budget_take_beside(struct model *model)
+{
+    model->moving_count++;
+}
+
 bool budget_allows_of(const struct model *model, const struct unit *unit, size_t at_a_time,
                       struct text *why)
 {
-    if (unit_has_failed(unit))
-        return true;
-    size_t allowed = larger(at_least_one(model->wanted_count / CLUSTER_SHARE), at_a_time);
-    if (model->moving_count >= allowed) {
-        if (why)
-            text_addf(why, "%zu units are on the move already, and no more than %zu may be",
-                      model->moving_count, allowed);
-        return false;
-    }
-    return family_allows(model, unit, at_a_time, why);
+    return unit_has_failed(unit) ||
+           (cluster_allows(model, at_a_time, why) && family_allows(model, unit, at_a_time, why));
 }
 
 bool budget_allows(const struct model *model, const struct unit *unit, struct text *why)

@@ -28,6 +28,10 @@ bool budget_allows_of(const struct model *model, const struct unit *unit, size_t
 /* It is, or is about to be: it counts as down and on the move. */
 void budget_take(struct model *model, const struct unit *unit);
 
+/* The same for a unit that is up all the while, since its successor is started first. */
+bool budget_allows_beside(const struct model *model, struct text *why);
+void budget_take_beside(struct model *model);
+
 /* Of all units fewer are on the move than may be. */
 bool budget_has_room(const struct model *model);
 

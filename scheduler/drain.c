@@ -10,6 +10,7 @@
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 enum { STUCK_MS = 10000 }; /* waiting for budget is worth a word after that */
 
@@ -20,7 +21,7 @@ struct look {
     size_t more;         /* others that do not */
     size_t left;         /* copies still assigned */
     size_t waiting;      /* of them wait for budget only */
-    size_t going;        /* are being released */
+    size_t going;        /* are being released, or have a successor on its way */
 };
 
 /* --- words --- */
@@ -31,6 +32,13 @@ static char *drain_reason(const struct machine *machine)
     text_add(&reason, "drain of ");
     machine_words(machine, &reason);
     return text_take(&reason);
+}
+
+static char *stop_first_reason(const struct placement *p)
+{
+    autofree char *reason = drain_reason(p->key.machine);
+    const char *obstacle = succession_obstacle(p);
+    return reason && obstacle ? text_format("%s; %s", reason, obstacle) : take_ptr(reason);
 }
 
 static void note(struct look *look, const struct unit *unit, const struct text *why)
@@ -72,6 +80,30 @@ static bool have_budget(struct step *step, const struct party *here, struct text
     return true;
 }
 
+/* It runs on until it is up elsewhere. */
+static void look_at_start_first(struct step *step, struct placement *p, struct look *look)
+{
+    autotext why = { 0 };
+    autofree char *reason = drain_reason(p->key.machine);
+    if (!succession_is_due(step, p->key.unit, &why)) {
+        note(look, p->key.unit, &why);
+    } else if (!budget_allows_beside(step_budget(step), &why)) {
+        look->waiting++;
+        note(look, p->key.unit, &why);
+    } else if (!step_succeed(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "")) {
+        text_add(&why, "no other machine is left to try it");
+        note(look, p->key.unit, &why);
+    } else {
+        look->going++;
+    }
+}
+
+/* It has had its turn, so now it stops first. */
+static bool has_been_tried(const struct placement *p)
+{
+    return succession_applies(p) && unit_moves_in_vain(p->key.unit);
+}
+
 static void look_at_known(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
@@ -79,23 +111,39 @@ static void look_at_known(struct step *step, struct placement *p, struct look *l
     step_party_here(p, &here);
     if (!can_go(step, p, &here, &why)) {
         note(look, p->key.unit, &why);
+    } else if (look->may_begin && succession_applies(p)) {
+        look_at_start_first(step, p, look);
     } else if (!have_budget(step, &here, &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
-    } else if (!look->may_begin) {
+    } else if (!look->may_begin && !has_been_tried(p)) {
         text_add(&why, "its turn did not come in time");
         note(look, p->key.unit, &why);
     } else {
-        autofree char *reason = drain_reason(p->key.machine);
+        autofree char *reason = stop_first_reason(p);
         step_release_party(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "");
         look->going++;
     }
 }
 
+/* It is to have been gone by now, whatever becomes of its successor. */
+static void hurry(struct step *step, struct placement *p)
+{
+    autotext reason = { 0 };
+    text_add(&reason, "the time is over for the drain of ");
+    machine_words(p->key.machine, &reason);
+    step_release(step, p, MOVE_CAUSE_DRAIN, text_take(&reason));
+}
+
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
-    if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
+    struct succession s;
+    if (!p->touched && p->want != WANT_RELEASE && unit_find_succession(p->key.unit, &s)) {
+        look->going++;
+        if (!look->may_begin && p == s.old && s.next->want == WANT_RUN && !s.next->touched)
+            hurry(step, p);
+    } else if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
         look->going++;
     } else if (!unit_rules(p->key.unit)) {
         text_add(&why, unit_problem(p->key.unit));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/party.h"
+#include "scheduler/succession.h"
 
 int64_t failing_wait_ms(int64_t attempts)
 {
@@ -27,6 +28,12 @@ static bool failed_on(const struct unit *unit, const struct machine *machine)
 {
     return unit_is_failing(unit) && unit->trouble->tried &&
            strstr(unit->trouble->tried, machine->id) != NULL;
+}
+
+bool unit_has_tried(const struct unit *unit, const struct machine *machine)
+{
+    return failed_on(unit, machine) || (unit_moves_in_vain(unit) && unit->trouble->tried &&
+                                        strstr(unit->trouble->tried, machine->id) != NULL);
 }
 
 static int64_t attempts_of(const struct unit *unit)
@@ -57,7 +64,8 @@ static struct tried list_tried(const struct model *model, const struct unit *uni
                                struct machine *here)
 {
     struct tried tried = { .list = { here }, .count = 1 };
-    const char *id = unit_is_failing(unit) ? unit->trouble->tried : NULL;
+    const char *id =
+        unit_is_failing(unit) || unit_moves_in_vain(unit) ? unit->trouble->tried : NULL;
     while (id && *id) {
         char name[sizeof(here->id)] = "";
         size_t length = strcspn(id, ",");
@@ -91,19 +99,21 @@ static struct machine *find_next(struct step *step, const struct placement *p,
 
 /* --- verdicts --- */
 
-static char *tried_with(const struct unit *unit, const struct machine *machine)
+static char *tried_with(const struct unit *unit, const struct machine *machine,
+                        enum verdict_kind kind)
 {
-    const char *before = attempts_of(unit) > 0 && unit->trouble->tried ? unit->trouble->tried : "";
+    bool goes_on = kind == VERDICT_MOVING ? unit_moves_in_vain(unit) : unit_is_failing(unit);
+    const char *before = goes_on && unit->trouble->tried ? unit->trouble->tried : "";
     if (strstr(before, machine->id))
         return text_format("%s", before);
     return text_format("%s%s%s", before, *before ? "," : "", machine->id);
 }
 
-static void give(struct step *step, const struct placement *p, enum verdict_kind kind,
-                 int64_t attempts, char *reason)
+void step_give_tried(struct step *step, const struct placement *p, enum verdict_kind kind,
+                     int64_t attempts, char *reason)
 {
     struct unit *unit = p->key.unit;
-    char *tried = tried_with(unit, p->key.machine);
+    char *tried = tried_with(unit, p->key.machine, kind);
     struct action *action = step_action(step, ACTION_VERDICT, unit, NULL, reason);
     if (!action || !tried) {
         step->failed = true;
@@ -132,7 +142,7 @@ static void note_failure(struct step *step, const struct placement *p)
     failure_words(p, &reason);
     text_addf(&reason, "; another machine tries it in %lld s",
               (long long)(failing_wait_ms(attempts) / 1000));
-    give(step, p, VERDICT_FAILING, attempts, text_take(&reason));
+    step_give_tried(step, p, VERDICT_FAILING, attempts, text_take(&reason));
 }
 
 static void leave_failed(struct step *step, const struct placement *p, int64_t attempts,
@@ -143,22 +153,10 @@ static void leave_failed(struct step *step, const struct placement *p, int64_t a
         return;
     failure_words(p, &reason);
     text_addf(&reason, "; %s: it is left as it is until it is started again", why);
-    give(step, p, VERDICT_FAILED, attempts, text_take(&reason));
+    step_give_tried(step, p, VERDICT_FAILED, attempts, text_take(&reason));
 }
 
 /* --- what to do --- */
-
-/* Since it was asked first; until then it is asked again. */
-static bool has_waited(struct step *step, struct unit *unit, int64_t for_ms)
-{
-    struct trouble *trouble = unit->trouble;
-    if (trouble->due_ms == 0)
-        trouble->due_ms = step->clock->now_ms + for_ms;
-    if (step_is_past(step, trouble->due_ms))
-        return true;
-    unit->revisit = true;
-    return false;
-}
 
 /* Its turn here is over: the next machine, if there is one. */
 static void decide_failed(struct step *step, struct placement *p)
@@ -183,7 +181,7 @@ static void decide_failed(struct step *step, struct placement *p)
         leave_failed(step, p, attempts, "no other machine may run it");
     } else if (!is_noted) {
         note_failure(step, p);
-    } else if (has_waited(step, unit, failing_wait_ms(attempts))) {
+    } else if (step_has_waited(step, unit, failing_wait_ms(attempts))) {
         step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
     }
 }
@@ -235,7 +233,7 @@ static bool decide_up(struct step *step, struct placement *p)
     struct unit *unit = p->key.unit;
     if (!unit_is_failing(unit))
         return false;
-    if (!has_waited(step, unit, FAILING_FORGIVEN_MS))
+    if (!step_has_waited(step, unit, FAILING_FORGIVEN_MS))
         return true;
     strike_all(step, unit, p->key.machine);
     return false;

@@ -27,6 +27,12 @@ int64_t failing_wait_ms(int64_t attempts);
 /* The verdict speaks of failures of the unit as it is wished now. */
 bool unit_is_failing(const struct unit *unit);
 
+/* The verdict says that it has failed there, or could not move there. */
+bool unit_has_tried(const struct unit *unit, const struct machine *machine);
+/* A verdict that counts p's machine to those that have tried. reason is taken over. */
+void step_give_tried(struct step *step, const struct placement *p, enum verdict_kind kind,
+                     int64_t attempts, char *reason);
+
 /* The unit may stay where p is. Releases it, gives a verdict or forgets one, or asks to be called
  * again. False: there is nothing about failures to say. */
 bool step_failing(struct step *step, struct placement *p);

@@ -39,6 +39,7 @@ libscheduler_a_SOURCES = \
 	scheduler/rollout.c scheduler/rollout.h \
 	scheduler/rollout_member.c \
 	scheduler/step.h \
+	scheduler/succession.c scheduler/succession.h \
 	scheduler/table.c scheduler/table.h \
 	scheduler/shared.c scheduler/shared.h
 

@@ -418,6 +418,7 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
     p->cause = move_cause_from_name(assignment->cause);
     p->unit_revision = assignment->unit_revision;
     p->failover = assignment->failover;
+    p->succeeds = assignment->moves_from && *assignment->moves_from;
     bool is_new = p->assignment_mod == 0;
     p->assignment_mod = mod;
     if (is_new) {
@@ -439,6 +440,7 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     p->assignment_mod = 0;
     p->want = WANT_INVALID;
     p->cause = MOVE_CAUSE_NONE;
+    p->succeeds = false;
     p->key.machine->load--;
     index_vacate(model, p);
     model->roles_marked = true; /* a role may have waited for it to end */
@@ -471,6 +473,15 @@ static enum check_health check_of(const struct record_state *state)
     return CHECK_NONE;
 }
 
+static bool has_another_failed(const struct placement *placement)
+{
+    const struct placement *p = NULL;
+    LL_FOREACH2(placement->key.unit->placements, p, unit_next)
+        if (p != placement && p->health == COPY_FAILED)
+            return true;
+    return false;
+}
+
 /* Keeps what the failure was while it lasts. */
 static int set_health(struct placement *p, const struct record_state *state)
 {
@@ -483,6 +494,8 @@ static int set_health(struct placement *p, const struct record_state *state)
     p->health = health;
     if (!trouble)
         return health == COPY_FAILED ? -ENOMEM : 0;
+    if (health != COPY_FAILED && trouble->failure && has_another_failed(p))
+        return 0;
     free(take_ptr(trouble->failure));
     if (health == COPY_FAILED) {
         trouble->failure =
@@ -509,7 +522,7 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
         return error_oom(err);
     if (p->key.unit->trouble && p->want != WANT_INVALID)
         model_mark_unit(model, p->key.unit);
-    if (p->want == WANT_RELEASE)
+    if (p->want == WANT_RELEASE || p->succeeds)
         model_mark_unit(model, p->key.unit);
     return 0;
 }

@@ -112,7 +112,8 @@ struct trouble {
     int64_t short_since_ms; /* since when it has found no place for want of room; 0: it does not */
     int64_t
         waits_since_ms; /* since when it waits for others of its group to stop; 0: it does not */
-    bool is_listed;     /* in shorts of the model */
+    int64_t succeeds_since_ms; /* since when its successor may come up; 0: there is none */
+    bool is_listed;            /* in shorts of the model */
     struct unit *unit;
     struct trouble *short_prev, *short_next;
 };
@@ -204,7 +205,8 @@ struct placement {
     bool leaving : 1; /* decided: released, dropped or moved away */
     bool touched : 1;
     enum check_health check : 2;
-    uint16_t run; /* of systemd's invocation id: another run has another, as a rule */
+    bool succeeds : 1; /* it is to follow another copy: succession.h */
+    uint16_t run;      /* of systemd's invocation id: another run has another, as a rule */
 };
 
 struct slot {

@@ -39,6 +39,8 @@ static const struct action_more nothing_more = {
     .from_assignment_mod = -1,
     .from_state_mod = -1,
     .from_registration = -1,
+    .successor_state_mod = -1,
+    .successor_registration = -1,
     .slot_mod = -1,
     .verdict_mod = -1,
     .op_mod = -1,
@@ -308,6 +310,17 @@ bool step_is_past(struct step *step, int64_t at_ms)
     if (step->clock->now_ms >= at_ms)
         return true;
     step_wake_at(step, at_ms);
+    return false;
+}
+
+bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms)
+{
+    struct trouble *trouble = unit->trouble;
+    if (trouble->due_ms == 0)
+        trouble->due_ms = step->clock->now_ms + for_ms;
+    if (step_is_past(step, trouble->due_ms))
+        return true;
+    unit->revisit = true;
     return false;
 }
 

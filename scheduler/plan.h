@@ -8,7 +8,8 @@
  * answer's revision, and asks again. Nothing is remembered between steps but the model.
  *
  * Moves follow four steps: RELEASE → the agent acknowledges (state.released_revision) → DROP (or
- * MOVE) → the new agent starts. A unit of a lost machine is moved in one.
+ * MOVE) → the new agent starts. A unit of a lost machine is moved in one. One with
+ * MoveOrder=start-first begins at the other end: succession.h.
  */
 #ifndef SCHEDULER_PLAN_H
 #define SCHEDULER_PLAN_H
@@ -20,7 +21,8 @@ enum action_kind {
     ACTION_INVALID = 0,
     ACTION_ASSIGN,        /* put nodes/<machine>/units/<unit>, which is absent (assignment_mod 0) or
                              rewritten */
-    ACTION_MOVE,          /* the same on machine, and delete assignment and state on from_machine */
+    ACTION_MOVE,          /* the same on machine, and delete assignment and state on from_machine;
+                             of a successor's it rewrites the one that is there */
     ACTION_DROP,          /* delete assignment and state on machine */
     ACTION_VERDICT,       /* put verdicts/<unit> */
     ACTION_CLEAR_VERDICT, /* delete it */
@@ -37,6 +39,8 @@ enum action_kind {
 struct action_more {
     char *words;                /* or NULL */
     const char *from_machine;   /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
+    const char *moves_from;     /* ASSIGN: of a successor; else NULL */
+    const char *successor;      /* ASSIGN: a release that rests on its being up there; else NULL */
     const char *role;           /* slots */
     unsigned int index;         /* slots */
     const char *rollout;        /* UPDATE, ROLLOUT; ASSIGN: whose turn it is by that; or NULL */
@@ -50,6 +54,7 @@ struct action_more {
     int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
     int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
     int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
+    int64_t successor_state_mod, successor_registration;
     int64_t slot_mod;
     int64_t verdict_mod;
     int64_t op_mod; /* ops/… */

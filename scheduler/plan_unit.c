@@ -5,6 +5,8 @@
  *              absent        lost                          present
  *   wanted     wait          move (Failover=never: wait)   stay | rewrite | release → ack → move
  *   unwanted   wait          drop                          release → ack → drop
+ *
+ * A unit with MoveOrder=start-first may have two copies while it moves: succession.c.
  */
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "scheduler/preempt.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 /* --- words --- */
 
@@ -96,7 +99,7 @@ static const char *text_of(const struct step *step, const struct placement *p)
     return step_rollout_holds(step, p->key.unit) ? p->blob : p->key.unit->blob;
 }
 
-static const char *change_of(const struct step *step, const struct placement *p)
+const char *step_change_of(const struct step *step, const struct placement *p)
 {
     const struct unit *unit = p->key.unit;
     if (p->want == WANT_RELEASE)
@@ -110,10 +113,11 @@ static const char *change_of(const struct step *step, const struct placement *p)
     return p->failover != unit_rules(unit)->failover ? "its Failover= has changed" : NULL;
 }
 
-/* It may stay: bring its assignment up to date. */
-static void keep(struct step *step, struct placement *p)
+void step_keep(struct step *step, struct placement *p)
 {
-    const char *change = change_of(step, p);
+    const char *change = step_change_of(step, p);
+    if (!change && p->succeeds)
+        change = "the copy that it was to follow is gone";
     if (change)
         (void)step_rewrite(step, p, text_of(step, p), text_format("%s", change));
 }
@@ -191,11 +195,23 @@ static void finish_move(struct step *step, struct placement *p)
         return;
     }
     if (!place.machine || place.machine == p->key.machine) {
-        keep(step, p);
+        step_keep(step, p);
         return;
     }
     step_move(step, p, false, &place);
     step_soon(step, p->key.unit);
+}
+
+static void stay(struct step *step, struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    step_keep(step, p);
+    if (step_failing(step, p))
+        step_set_pending(step, unit, unit->trouble && unit->trouble->lacks_machine);
+    else if (step_tells_of_vain_move(step, p))
+        step_set_pending(step, unit, false);
+    else
+        somewhere(step, unit);
 }
 
 /* The one copy that counts, on a machine that is there. */
@@ -206,16 +222,13 @@ static void decide_present(struct step *step, struct placement *p)
         if (step_is_released(p))
             finish_move(step, p);
     } else if (refusal.kind == REFUSAL_NONE) {
-        keep(step, p);
-        if (step_failing(step, p))
-            step_set_pending(step, p->key.unit,
-                             p->key.unit->trouble && p->key.unit->trouble->lacks_machine);
-        else
-            somewhere(step, p->key.unit);
+        stay(step, p);
     } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {
-        release(step, p, refusal_reason(step, p, &refusal));
+        autofree char *reason = refusal_reason(step, p, &refusal);
+        if (!step_leaves_in_order(step, p, &refusal, reason ? reason : ""))
+            release(step, p, take_ptr(reason));
     }
 }
 
@@ -280,7 +293,7 @@ static void decide_homeless(struct step *step, struct unit *unit)
 
 static void decide_single(struct step *step, struct unit *unit)
 {
-    if (unit->settled)
+    if (unit->settled || step_succession(step, unit))
         return;
     struct placement *home = step_find_home(step, unit);
     if (!home) {
@@ -324,7 +337,7 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
     }
     bool leaves = refusal.kind != REFUSAL_NONE || step_move_goes_on(p);
     if (!leaves)
-        keep(step, p);
+        step_keep(step, p);
     else if (step_is_released(p))
         step_drop(step, p, text_format("it may not run here any more, and it has stopped"));
     else if (p->want != WANT_RELEASE)

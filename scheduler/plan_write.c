@@ -4,6 +4,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 /* --- words --- */
 
@@ -156,13 +157,17 @@ struct action *step_rewrite(struct step *step, struct placement *p, const char *
 void step_release(struct step *step, struct placement *p, enum move_cause cause, char *reason)
 {
     const struct unit *unit = p->key.unit;
+    struct succession on_the_way = { 0 };
+    bool is_taken = unit_find_succession(unit, &on_the_way); /* of the budget, from its beginning */
     struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
     if (!action)
         return;
     action->blob = p->blob;
     action->want = WANT_RELEASE;
     action->cause = cause;
-    if (cause != MOVE_CAUSE_NONE)
+    if (on_the_way.next == p)
+        action->more->moves_from = on_the_way.old->key.machine->id;
+    if (cause != MOVE_CAUSE_NONE && !is_taken)
         budget_take(step_budget(step), unit);
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
@@ -208,13 +213,61 @@ void step_move(struct step *step, struct placement *from, bool lost, const struc
     step_plan_arrival(step, to);
 }
 
-void step_arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason)
+static char *take_over_reason(const struct step *step, const struct placement *old)
+{
+    autotext reason = { 0 };
+    if (old->key.machine->registration == 0) {
+        gone_words(step, old->key.machine, &reason);
+        text_add(&reason, ", and it was to move here");
+    } else {
+        text_add(&reason, "moved here from ");
+        machine_words(old->key.machine, &reason);
+        text_add(&reason, ", where it stopped once it ran here");
+        if (old->cause != MOVE_CAUSE_NONE)
+            text_addf(&reason, " (%s)", move_cause_name(old->cause));
+    }
+    return text_take(&reason);
+}
+
+void step_take_over(struct step *step, struct placement *old, struct placement *next)
+{
+    struct unit *unit = old->key.unit;
+    bool lost = old->key.machine->registration == 0;
+    struct action *action =
+        assign(step, ACTION_MOVE, unit, next->key.machine, take_over_reason(step, old));
+    if (!action)
+        return;
+    action->assignment_mod = next->assignment_mod;
+    action->more->from_machine = old->key.machine->id;
+    action->more->from_assignment_mod = old->assignment_mod;
+    action->more->from_state_mod = old->state_mod;
+    action->more->from_registration = lost ? 0 : -1;
+    step_plan_leaving(step, old);
+    step_plan_arrival(step, next);
+    step_clear_verdict(step, unit, "it has moved");
+}
+
+void step_guard_successor(struct step *step, const struct placement *next)
+{
+    struct plan *plan = step->plan;
+    struct action_more *more = step->failed ? NULL : plan->actions[plan->count - 1].more;
+    if (!more)
+        return;
+    more->successor = next->key.machine->id;
+    more->successor_state_mod = next->state_mod;
+    more->successor_registration = next->key.machine->registration;
+}
+
+struct action *step_arrive(struct step *step, struct unit *unit, struct machine *machine,
+                           char *reason)
 {
     struct placement *to = step_placement(step, machine, unit);
-    if (to && assign(step, ACTION_ASSIGN, unit, machine, reason))
+    struct action *action = to ? assign(step, ACTION_ASSIGN, unit, machine, reason) : NULL;
+    if (action)
         step_plan_arrival(step, to);
-    else if (!to)
+    if (!to)
         free(reason);
+    return action;
 }
 
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place)

@@ -8,6 +8,7 @@
 #include "scheduler/failing.h"
 #include "scheduler/place.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 /* --- whose load has changed --- */
 
@@ -97,9 +98,15 @@ static bool unit_rests(struct look *look, const struct unit *unit)
     return moved && (!look->step || rests_until(look, moved->at_ms + REBALANCE_UNIT_MS));
 }
 
-static bool may_begin(struct look *look, const struct unit *unit)
+static bool budget_bears(struct step *step, const struct placement *p)
 {
-    if (!look->step || budget_allows(step_budget(look->step), unit, NULL))
+    return succession_applies(p) ? budget_allows_beside(step_budget(step), NULL)
+                                 : budget_allows(step_budget(step), p->key.unit, NULL);
+}
+
+static bool may_begin(struct look *look, const struct placement *p)
+{
+    if (!look->step || budget_bears(look->step, p))
         return true;
     look->model->rebalance.not_before_ms = look->step->clock->now_ms + REBALANCE_RETRY_MS;
     (void)rests_until(look, look->model->rebalance.not_before_ms);
@@ -111,12 +118,14 @@ static bool may_go(const struct placement *p)
 {
     const struct unit *unit = p->key.unit;
     const struct requirements *rules = unit_rules(unit);
+    struct succession succession;
     if (p->assignment_mod == 0 || p->touched || !placement_holds(p) || !unit_is_wanted(unit) ||
         unit->pending || !rules)
         return false;
     bool is_tied = rules->global || rules->machine_id || rules->ends ||
                    rules->failover != FAILOVER_AT_LEAST_ONCE || unit->follows || unit->followers;
-    return !is_tied && unit_is_up(unit) && !unit_is_failing(unit);
+    return !is_tied && unit_is_up(unit) && !unit_is_failing(unit) && !unit_moves_in_vain(unit) &&
+           !unit_find_succession(unit, &succession);
 }
 
 static bool is_gain(size_t before, size_t after)
@@ -154,7 +163,7 @@ static bool make_offer(struct look *look, struct placement *p, struct offer *ret
         return false;
     *ret = (struct offer){ p, to, before, index_level_with(to, rules, 1) };
     return is_gain(before, ret->after) && !machine_rests(look, to) &&
-           !unit_rests(look, p->key.unit) && may_begin(look, p->key.unit);
+           !unit_rests(look, p->key.unit) && may_begin(look, p);
 }
 
 /* toward NULL: wherever they would go; else only those that it would take. */
@@ -242,10 +251,24 @@ static bool remember(struct rebalance *rebalance, const struct unit *unit, int64
     return true;
 }
 
+/* As the successor's machine has it. */
+static char *successor_words(const struct offer *offer)
+{
+    autotext words = { 0 };
+    text_addf(&words, "rebalance: load %zu/512 here, %zu/512 on ", offer->after, offer->before);
+    machine_words(offer->placement->key.machine, &words);
+    text_add(&words, "; starts here before it stops there");
+    return text_take(&words);
+}
+
 static void begin_move(struct step *step, const struct offer *offer)
 {
     int64_t now_ms = step->clock->now_ms;
-    step_release(step, offer->placement, MOVE_CAUSE_REBALANCE, offer_words(offer));
+    if (succession_applies(offer->placement))
+        step_succeed_on(step, offer->placement, offer->to, MOVE_CAUSE_REBALANCE,
+                        successor_words(offer));
+    else
+        step_release(step, offer->placement, MOVE_CAUSE_REBALANCE, offer_words(offer));
     offer->placement->key.machine->rebalanced_ms = now_ms;
     offer->to->rebalanced_ms = now_ms;
     if (!remember(&step->model->rebalance, offer->placement->key.unit, now_ms))

@@ -616,6 +616,7 @@ static const struct field assignment_fields[] = {
     FIELD(assignment, epoch, FIELD_COUNT),
     FIELD(assignment, reason, FIELD_NOTE, .sparse = true),
     FIELD(assignment, cause, FIELD_NOTE, .sparse = true),
+    FIELD(assignment, moves_from, FIELD_NOTE, .sparse = true),
     FIELD(assignment, restart_revision, FIELD_COUNT_OR, .sparse = true),
     { 0 },
 };

@@ -118,7 +118,11 @@ struct record_assignment {
     int64_t hold_ms; /* at-most-once only; else 0 */
     int64_t epoch;
     char *reason; /* why here, or why released */
-    char *cause;  /* release: "drain", "failing" …, what the move is for; "" otherwise */
+    /* Of a release, and of a successor: "drain", "failing" …, what the move is for; "" otherwise.
+     */
+    char *cause;
+    /* Of a successor, which is started before the copy on this machine is stopped; "" otherwise. */
+    char *moves_from;
     int64_t restart_revision; /* of the unit */
 };
 
@@ -145,7 +149,7 @@ struct record_verdict {
     char *reason;
     int64_t since_ms; /* wall clock, for display */
     char *kind;       /* verdict_kind_name(); "" unknown */
-    int64_t attempts; /* failing, failed: on how many machines it has failed */
+    int64_t attempts; /* failing, failed, moving: on how many machines it has failed */
     char *tried;      /* their ids, between commas */
     char *reserved;   /* nowhere: the machine that waits for it to fit; "" none */
 };
@@ -313,6 +317,7 @@ enum verdict_kind {
     VERDICT_UNREADABLE, /* its text cannot be read */
     VERDICT_FAILING,    /* it failed, and is tried elsewhere */
     VERDICT_FAILED,     /* it failed on enough machines */
+    VERDICT_MOVING,     /* it runs, but on no machine that it is to move to */
 };
 
 const char *verdict_kind_name(enum verdict_kind kind); /* "", "nowhere" … */

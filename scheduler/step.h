@@ -37,6 +37,9 @@ void step_wake_at(struct step *step, int64_t at_ms);
 /* Not before at_ms, then yes; a step is made when it has come. */
 bool step_is_past(struct step *step, int64_t at_ms);
 
+/* So long since it was asked first of this trouble of the unit; until then it is asked again. */
+bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms);
+
 /* A new action with all guards off and with more; NULL when memory ran out (then step->failed).
  * reason is taken over. */
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
@@ -65,6 +68,11 @@ struct placement *step_find_home(struct step *step, const struct unit *unit);
 bool step_move_goes_on(const struct placement *placement);
 /* It has been given a place: see there. */
 void step_soon(struct step *step, struct unit *unit);
+
+/* Brings the assignment of a copy that may stay up to date. */
+void step_keep(struct step *step, struct placement *placement);
+/* What of it is to change, in words, if it stays; NULL: nothing. */
+const char *step_change_of(const struct step *step, const struct placement *placement);
 
 /* plan_party.c: finds a place for all of the unit's party that need one, now or with those that do
  * not know yet. False: nothing ties it to others, it is on its own. */
@@ -119,9 +127,16 @@ void step_drop(struct step *step, struct placement *placement, char *reason);
 void step_drop_stopped(struct step *step, struct placement *placement);
 /* A unit that has stopped, or whose machine is lost, goes there. */
 void step_move(struct step *step, struct placement *from, bool lost, const struct place *place);
-/* A unit that is on no machine, or one more copy of it. */
-void step_arrive(struct step *step, struct unit *unit, struct machine *machine, char *reason);
+/* A unit that is on no machine, or one more copy of it. NULL when memory ran out. */
+struct action *step_arrive(struct step *step, struct unit *unit, struct machine *machine,
+                           char *reason);
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place);
+
+/* The successor is all of the unit from now on: the old copy has stopped, or its machine is gone.
+ */
+void step_take_over(struct step *step, struct placement *old, struct placement *next);
+/* The action before it, a release, rests on this successor's being up. */
+void step_guard_successor(struct step *step, const struct placement *next);
 
 /* "machine 4f2a1b3c (node1) is gone, and " before a reason; NULL: nothing. */
 void step_lost_words(const struct machine *lost, struct text *words);

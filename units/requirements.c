@@ -133,6 +133,7 @@ static int copy_fields(const struct requirements *from, struct requirements *to,
     to->priority = from->priority;
     to->global = from->global;
     to->ends = from->ends;
+    to->start_first = from->start_first;
     to->failover = from->failover;
     int r = copy_text(from->machine_id, &to->machine_id, err);
     if (r >= 0)

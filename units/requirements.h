@@ -52,7 +52,8 @@ struct requirements {
     unsigned int max_per_machine; /* instances of its template on one machine; 0: any number */
     int priority;                 /* the higher is served first; 0 where nothing is said */
     bool global;
-    bool ends; /* Type=oneshot: that it failed is its answer, no machine's fault */
+    bool ends;        /* Type=oneshot: that it failed is its answer, no machine's fault */
+    bool start_first; /* MoveOrder=: in a planned move the next copy is up before this one stops */
     enum failover failover;
 };
 

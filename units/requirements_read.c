@@ -443,6 +443,17 @@ static int take_failover(struct reading *reading, const struct unit_option *opti
     return 0;
 }
 
+static int take_move_order(struct reading *reading, const struct unit_option *option,
+                           char *const *pieces, struct error *err)
+{
+    const char *order = pieces ? pieces[0] : "stop-first";
+    bool start_first = strcmp(order, "start-first") == 0;
+    if (strv_length(pieces) > 1 || (!start_first && strcmp(order, "stop-first") != 0))
+        return unit_option_error(err, option, "write stop-first (the default) or start-first");
+    reading->requirements->start_first = start_first;
+    return 0;
+}
+
 /* --- the section --- */
 
 static const struct {
@@ -465,6 +476,7 @@ static const struct {
     { "Priority",                   take_priority       },
     { "Global",                     take_global         },
     { "Failover",                   take_failover       },
+    { "MoveOrder",                  take_move_order     },
     { "X-ConditionMachineID",       take_condition_id   },
     { "X-ConditionMachineBootID",   take_boot_id        },
     { "X-ConditionMachineOf",       take_machine_of     },
@@ -554,6 +566,15 @@ static int check_combinations(const struct reading *reading, struct error *err)
     if (q->global && (q->machine_of || q->replaces))
         return refuse_beside("Global", "is for every machine",
                              q->machine_of ? "MachineOf" : "Replaces", err);
+    const char *beside_order = q->global                       ? "Global"
+                               : q->machine_of                 ? "MachineOf"
+                               : q->failover == FAILOVER_NEVER ? "Failover=never"
+                                                               : NULL;
+    if (q->start_first && beside_order)
+        return error_set(err, -EINVAL,
+                         "[X-Fleet]: MoveOrder=start-first has two copies of one unit run for a "
+                         "while, on two machines; %s cannot be used beside it",
+                         beside_order);
     if (q->replaces && q->conflicts)
         return refuse_beside("Replaces", "drives away what it names", "Conflicts", err);
     int r = check_peers_against(reading, q->conflicts, reading->conflict_option, err);

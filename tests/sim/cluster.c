@@ -27,7 +27,8 @@ const struct sim_sort sim_sorts[SIM_UNITS] = {
     {  .name = "never.service",  .x_fleet = "Failover=never\n", .never = true },
     {         .name = "global.service", .x_fleet = "Global=true\n", .global = true },
     {        .name = "active.service", .x_fleet = "MachineMetadata=role.db=active\n", .role = "active" },
-    {      .name = "spare.service",  .x_fleet = "MachineMetadata=role.db=standby\n", .role = "standby" },
+    {      .name = "first.service",  .x_fleet = "MoveOrder=start-first\n", .first = true },
+    {         .name = "spare.service",  .x_fleet = "MachineMetadata=role.db=standby\n", .role = "standby" },
 };
 
 /* The one that runs: systemd is asked for from inside of agent_new(). */

@@ -26,7 +26,7 @@
 
 enum {
     SIM_MACHINES = 4,
-    SIM_UNITS = 9,
+    SIM_UNITS = 10,
     SIM_TTL_MS = 5000,
     SIM_ROLE_NODES = 2,
     SIM_LAG_MAX_MS = 3000,
@@ -45,6 +45,7 @@ struct sim_sort {
     const char *peer;    /* wants to be with it */
     char group;          /* conflicts with others of its group */
     bool never;          /* Failover=never */
+    bool first;          /* MoveOrder=start-first */
     bool global;
 };
 extern const struct sim_sort sim_sorts[SIM_UNITS];
@@ -57,6 +58,8 @@ struct sim_copy {
     int64_t answered; /* the assignment that a state answered last, without a problem */
     int64_t changed_ms;
     int64_t lawful_since_ms; /* since when the machine may run it; INT64_MAX: it may not */
+    char moves_from[33];     /* the successor of a copy there; "": of none */
+    int64_t active_since_ms; /* as the store says; 0: it is not */
     bool accused;            /* was told to leave in this very revision, for this: */
     char cause[16], reason[160];
     bool stray;   /* it may still run: its assignment went while its machine was away */

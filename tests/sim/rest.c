@@ -103,9 +103,12 @@ static void check_unit(const struct sim *sim, size_t unit, complaint ret)
     char verdict[32];
     enum desired desired = DESIRED_INVALID;
     const struct sim_machine *home = NULL;
+    size_t homes = 0;
     for (size_t i = 0; i < SIM_MACHINES; i++)
-        if (sim->machines[i].copies[unit].assignment_mod)
+        if (sim->machines[i].copies[unit].assignment_mod) {
             home = &sim->machines[i];
+            homes++;
+        }
     read_verdict(sim, unit, verdict, sizeof(verdict));
     if (!sim_is_wanted(sim, unit, &desired)) {
         for (size_t i = 0; i < SIM_MACHINES && !*ret; i++)
@@ -114,6 +117,8 @@ static void check_unit(const struct sim *sim, size_t unit, complaint ret)
                                sim_sorts[unit].name, sim->machines[i].machine.name);
     } else if (sim_sorts[unit].global) {
         check_everywhere(sim, unit, desired, ret);
+    } else if (homes > 1) {
+        (void)snprintf(ret, sizeof(complaint), "%s has two copies", sim_sorts[unit].name);
     } else if (home && is_present(home)) {
         check_home(sim, home, unit, desired, verdict, ret);
     } else if (!home || !sim_sorts[unit].never) {

@@ -17,7 +17,7 @@
 #define TEMPLATE "t@.service"
 #define GLOBAL   "global.service"
 
-enum { MACHINES = 5, UNITS = 20, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { MACHINES = 5, UNITS = 22, KEYS_MAX = 256, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
 
 struct entry {
     char *key;
@@ -54,6 +54,7 @@ struct sim_sort {
     const char *peer; /* wants to be with it */
     char group;       /* conflicts with others of its group */
     bool stays;       /* Failover=never */
+    bool first;       /* MoveOrder=start-first */
     int memory;       /* that it asks, of MEMORY */
     int priority;     /* of those with which it is placed: the one that asks for memory */
     const char *twin; /* they want to be with each other */
@@ -103,6 +104,8 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms);
 /* --- sched_rules.c --- */
 
 size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1]);
+/* The machine where the unit's successor is, while there is one; '\0': there is none. */
+char sim_successor_of(struct sim *sim, const char *name);
 size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
 void sim_check_store(struct sim *sim);
 const struct sim_sort *sim_sort_named(const char *name);

@@ -28,6 +28,7 @@ static bool guards_hold(struct sim *sim, const struct action *a)
     const struct action_more *more = action_more(a);
     char m = a->machine ? a->machine[0] : '-';
     char from = more->from_machine ? more->from_machine[0] : '-';
+    char next = more->successor ? more->successor[0] : '-';
     const char *unit = a->unit ? a->unit : "-";
     return guard(sim_findf(sim, "units/%s", unit), a->unit_mod, false) &&
            guard(sim_findf(sim, "nodes/%c/units/%s", m, unit), a->assignment_mod, false) &&
@@ -37,6 +38,8 @@ static bool guards_hold(struct sim *sim, const struct action *a)
                  false) &&
            guard(sim_findf(sim, "states/%c/%s", from, unit), more->from_state_mod, false) &&
            guard(sim_findf(sim, "nodes/%c/presence", from), more->from_registration, true) &&
+           guard(sim_findf(sim, "states/%c/%s", next, unit), more->successor_state_mod, false) &&
+           guard(sim_findf(sim, "nodes/%c/presence", next), more->successor_registration, true) &&
            guard(sim_findf(sim, "verdicts/%s", unit), more->verdict_mod, false) &&
            guard(op_of(sim, a), more->op_mod, false) &&
            (!more->role ||
@@ -66,11 +69,13 @@ static void check_leave(struct sim *sim, char m, const char *unit)
 static void write_assignment(struct sim *sim, const struct action *a)
 {
     autofree char *reason = action_reason(a);
+    const char *moves_from = action_more(a)->moves_from;
     sim_putf(sim,
-             sim_record("{s:s,s:s,s:s,s:I,s:s,s:i,s:s}", "cause", move_cause_name(a->cause), "blob",
-                        a->blob, "want", want_name(a->want), "unit_revision",
+             sim_record("{s:s,s:s,s:s,s:I,s:s,s:i,s:s,s:s}", "cause", move_cause_name(a->cause),
+                        "blob", a->blob, "want", want_name(a->want), "unit_revision",
                         (json_int_t)a->unit_revision, "failover", failover_name(a->failover),
-                        "epoch", 1, "reason", reason),
+                        "epoch", 1, "reason", reason, "moves_from",
+                        moves_from ? (char[]){ moves_from[0], '\0' } : ""),
              "nodes/%c/units/%s", a->machine[0], a->unit);
 }
 

@@ -74,8 +74,11 @@ static bool has_room(struct sim *sim, const struct sim_sort *sort, char m, bool 
 static void check_drained(struct sim *sim, const struct sim_sort *sort, char home)
 {
     const struct entry *drain = sim_findf(sim, "ops/drain/%c", home);
+    const struct entry *verdict = sim_findf(sim, "verdicts/%s", sort->name);
     if (!drain || json_is_true(json_object_get(drain->value, "expired")))
         return;
+    if (sort->first && text_equal(sim_field_of(verdict, "kind"), "moving"))
+        return; /* enough machines have tried */
     for (size_t i = 0; !sim_is_another_down(sim, sort->name) && i < MACHINES; i++)
         sim_require(sim,
                     !sim_takes_newcomers(sim, sim_letter(i)) ||

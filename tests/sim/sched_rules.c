@@ -16,6 +16,27 @@ size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
     return count;
 }
 
+char sim_successor_of(struct sim *sim, const char *name)
+{
+    for (size_t i = 0; i < MACHINES; i++) {
+        char m = sim_letter(i);
+        if (*sim_field_of(sim_findf(sim, "nodes/%c/units/%s", m, name), "moves_from"))
+            return m;
+    }
+    return '\0';
+}
+
+/* The one exception to one assignment: a second one that says whose successor it is. */
+static bool is_move_of_two(struct sim *sim, const struct sim_sort *sort, const char *homes)
+{
+    char next = sim_successor_of(sim, sort->name);
+    if (!sort->first || !next || strlen(homes) != 2)
+        return false;
+    const char *from =
+        sim_field_of(sim_findf(sim, "nodes/%c/units/%s", next, sort->name), "moves_from");
+    return *from != next && strchr(homes, *from);
+}
+
 static void check_conflicts(struct sim *sim, const struct sim_sort *a, const struct sim_sort *b)
 {
     for (size_t i = 0; a != b && a->group && a->group == b->group && i < MACHINES; i++)
@@ -77,7 +98,8 @@ void sim_check_store(struct sim *sim)
     for (size_t i = 0; i < UNITS; i++) {
         sim_require(sim,
                     sim_homes_of(sim, sim_sorts[i].name, homes) <= 1 ||
-                        sim_is_global(sim_sorts[i].name),
+                        sim_is_global(sim_sorts[i].name) ||
+                        is_move_of_two(sim, &sim_sorts[i], homes),
                     "a unit is on two machines", sim_sorts[i].name);
         check_twins(sim, &sim_sorts[i]);
         for (size_t j = 0; j < UNITS; j++)
@@ -259,6 +281,33 @@ static bool leaves_a_lost_machine(struct sim *sim, const struct action *a)
            !sim_is_present(sim, action_more(a)->from_machine[0]);
 }
 
+static bool is_move(struct sim *sim, const struct plan *plan, const struct action *a)
+{
+    bool begins =
+        a->want == WANT_RELEASE ? !sim_successor_of(sim, a->unit) : a->assignment_mod == 0;
+    return (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) && begins &&
+           !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a) &&
+           !sim_is_global(a->unit);
+}
+
+/* What moves in this order is up somewhere all the while, unless the time of its drain is over. */
+static void check_order(struct sim *sim, const struct action *a)
+{
+    const struct sim_sort *sort = sim_sort_named(a->unit);
+    const struct entry *drain = sim_findf(sim, "ops/drain/%c", a->machine ? a->machine[0] : '-');
+    int64_t timeout_ms = sim_number_of(drain, "timeout_ms");
+    bool is_over = timeout_ms > 0 && sim->now_ms >= sim_number_of(drain, "since_ms") + timeout_ms;
+    bool leaves = a->kind == ACTION_ASSIGN && a->want == WANT_RELEASE && sort && sort->first &&
+                  (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE);
+    if (!leaves || is_over || !sim_is_to_run(sim, a->unit) ||
+        !is_up_on(sim, a->machine[0], a->unit))
+        return;
+    size_t up = 0;
+    for (size_t i = 0; i < MACHINES; i++)
+        up += is_up_on(sim, sim_letter(i), a->unit);
+    sim_require(sim, up == 2, "a move stops what is up nowhere else", a->unit);
+}
+
 /* Before anything changes under it. */
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
@@ -269,12 +318,12 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
         autofree char *reason = action_reason(a);
         sim_require(sim, reason && *reason, "an action without a reason",
                     action_kind_name(a->kind));
-        moves += (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) &&
-                 !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a) &&
-                 !sim_is_global(a->unit);
+        moves += is_move(sim, plan, a);
+        check_order(sim, a);
         updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, plan, a);
-        bool arrives = a->kind == ACTION_MOVE || a->kind == ACTION_SLOT ||
-                       (a->kind == ACTION_ASSIGN && a->assignment_mod == 0);
+        bool arrives =
+            a->kind == ACTION_SLOT ||
+            ((a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN) && a->assignment_mod == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
                     "a newcomer for a machine that takes none", reason);
         sim_require(sim, !leaves_a_lost_machine(sim, a), "Failover=never has been moved", a->unit);

@@ -34,6 +34,9 @@ const struct sim_sort sim_sorts[UNITS] = {
     SORT("y.service",
          "{\"machine_of\":[\"x.service\"],\"memory\":65,\"priority\":4,\"metadata\":[\"rack=r1\"]}",
          .memory = 65, .priority = 4, .rack = "r1", .twin = "x.service"),
+    SORT("first.service", "{\"start_first\":true}", .first = true),
+    SORT("heavy.service", "{\"start_first\":true,\"memory\":30,\"metadata\":[\"rack=r1\"]}",
+         .memory = 30, .rack = "r1", .first = true),
     SORT(GLOBAL, "{\"global\":true}"),
 };
 

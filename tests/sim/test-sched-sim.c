@@ -5,7 +5,9 @@
  * rolled out, writes meet guards that have changed, leaders are replaced in the middle of a plan.
  * After each write:
  *
- *   - no unit is assigned to two machines, no role has more holders than nodes
+ *   - no unit is assigned to two machines, but for the two copies of one with MoveOrder=start-first
+ *     that moves; that one is stopped by no drain or rebalancing before it is up elsewhere
+ *   - no role has more holders than nodes
  *   - two units in conflict are never on one machine, two that follow each other never on two
  *   - a unit leaves a machine only if that has said that it stopped, or is gone, and then not with
  *     Failover=never

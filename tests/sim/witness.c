@@ -95,6 +95,30 @@ static bool goes_with_failed(const struct sim *sim, const struct sim_machine *m,
     return has_failed(sim, m, unit) || (peer && has_failed(sim, m, unit_of(peer)));
 }
 
+/* Another copy is active, and its machine is there. */
+static bool is_up_beside(const struct sim *sim, const struct sim_machine *machine, size_t unit)
+{
+    for (size_t i = 0; i < SIM_MACHINES; i++) {
+        const struct sim_machine *m = &sim->machines[i];
+        const struct sim_copy *copy = &m->copies[unit];
+        if (m != machine && m->registration && copy->want == WANT_RUN && copy->active_since_ms)
+            return true;
+    }
+    return false;
+}
+
+/* What has been up for so long that everybody knows is stopped only when it is up elsewhere. */
+static bool leaves_too_early(const struct sim *sim, const struct sim_machine *m, size_t unit)
+{
+    enum desired desired = DESIRED_INVALID;
+    const struct sim_copy *copy = &m->copies[unit];
+    bool is_planned = strcmp(copy->cause, "drain") == 0 || strcmp(copy->cause, "rebalance") == 0;
+    return sim_sorts[unit].first && is_planned && m->registration && copy->active_since_ms &&
+           sim->now_ms - copy->active_since_ms > SIM_STALE_MS &&
+           sim_is_wanted(sim, unit, &desired) && desired == DESIRED_LAUNCHED &&
+           !is_recent(sim, sim->unit_changed_ms[unit]) && !is_up_beside(sim, m, unit);
+}
+
 /* A unit is told to leave a machine that is there only for a reason: it is not wanted as it was,
  * the machine may not have it, or a move was planned. */
 static void check_release(struct sim *sim, const struct sim_machine *m, size_t unit)
@@ -109,7 +133,10 @@ static void check_release(struct sim *sim, const struct sim_machine *m, size_t u
         sim_break(sim, "%s is drained from %s, which nobody drains", name, m->machine.name);
     else if (strcmp(copy->cause, "failing") == 0 && !goes_with_failed(sim, m, unit))
         sim_break(sim, "%s leaves %s for failing, and has not failed", name, m->machine.name);
-    else if (!*copy->cause && wanted && !is_recent(sim, sim->unit_changed_ms[unit]) &&
+    else if (leaves_too_early(sim, m, unit))
+        sim_break(sim, "%s leaves %s, and is up nowhere else", name, m->machine.name);
+    else if (!*copy->cause && !*copy->moves_from && wanted &&
+             !is_recent(sim, sim->unit_changed_ms[unit]) &&
              sim->now_ms - copy->lawful_since_ms > SIM_STALE_MS)
         sim_break(sim, "%s leaves %s for no reason (\"%s\")", name, m->machine.name, copy->reason);
 }
@@ -153,6 +180,7 @@ static void take_assignment(struct sim *sim, struct sim_machine *m, size_t unit,
         accuse(copy, &record);
     copy->assignment_mod = pair->mod_revision;
     copy->want = record.want;
+    (void)snprintf(copy->moves_from, sizeof(copy->moves_from), "%s", record.moves_from);
     copy->changed_ms = sim->now_ms;
     copy->stray = false;
 }
@@ -197,6 +225,8 @@ static void take_away(struct sim *sim, struct sim_machine *m, size_t unit, int64
                   sim_sorts[unit].name, m->machine.name);
     copy->assignment_mod = 0;
     copy->want = WANT_INVALID;
+    copy->moves_from[0] = '\0';
+    copy->active_since_ms = 0;
     copy->changed_ms = sim->now_ms;
 }
 
@@ -213,6 +243,10 @@ static void take_state(struct sim *sim, struct sim_machine *m, size_t unit,
         sim_break(sim, "a state of %s on %s outlives its registration or its assignment",
                   sim_sorts[unit].name, m->machine.name);
     m->copies[unit].answered = *state.problem ? 0 : state.assignment_revision;
+    if (strcmp(state.active, "active") != 0)
+        m->copies[unit].active_since_ms = 0;
+    else if (!m->copies[unit].active_since_ms)
+        m->copies[unit].active_since_ms = sim->now_ms;
     sim_tell(sim, "store %" PRId64 ": %s on %s says %s%s%s", pair->mod_revision,
              sim_sorts[unit].name, m->machine.name, state.active,
              state.released_revision ? ", released" : "", state.problem);
@@ -223,6 +257,8 @@ static void take_presence(struct sim *sim, struct sim_machine *m, const struct k
     int64_t registration = event->deleted ? 0 : event->pair.create_revision;
     if (!registration)
         m->absent_since_ms = sim->now_ms;
+    for (size_t u = 0; registration != m->registration && u < SIM_UNITS; u++)
+        m->copies[u].active_since_ms = 0;
     if (registration != m->registration)
         sim_tell(sim, "store %" PRId64 ": %s is %s", event->pair.mod_revision, m->machine.name,
                  registration ? "registered" : "absent");
@@ -286,12 +322,25 @@ static void keep(struct sim *sim, const struct kv_event *event)
 
 /* --- what one revision leaves --- */
 
+/* Who moves in this order has two assignments meanwhile, one of them a successor of the other. */
+static bool is_move_of_two(const struct sim *sim, size_t unit)
+{
+    size_t successors = 0;
+    for (size_t i = 0; i < SIM_MACHINES; i++) {
+        const struct sim_copy *copy = &sim->machines[i].copies[unit];
+        const struct sim_machine *from =
+            copy->assignment_mod ? sim_machine_of(sim, copy->moves_from) : NULL;
+        successors += from && from != &sim->machines[i] && from->copies[unit].assignment_mod;
+    }
+    return sim_sorts[unit].first && successors == 1;
+}
+
 static void check_unit(struct sim *sim, size_t unit)
 {
     size_t homes = 0;
     for (size_t i = 0; i < SIM_MACHINES; i++)
         homes += sim->machines[i].copies[unit].assignment_mod != 0;
-    if (homes > 1 && !sim_sorts[unit].global)
+    if (homes > 1 && !sim_sorts[unit].global && (homes > 2 || !is_move_of_two(sim, unit)))
         sim_break(sim, "%s is assigned %zu times", sim_sorts[unit].name, homes);
 }
 

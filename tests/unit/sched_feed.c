@@ -103,6 +103,7 @@ static struct requirements *read_requirements(const char *key, const json_t *val
     check(json_field_strv(value, "conflicts", &r->conflicts, &err), key, &err);
     check(json_field_bool_or(value, "global", false, &r->global, &err), key, &err);
     check(json_field_bool_or(value, "ends", false, &r->ends, &err), key, &err);
+    check(json_field_bool_or(value, "start_first", false, &r->start_first, &err), key, &err);
     check(json_field_strv(value, "replaces", &r->replaces, &err), key, &err);
     check(json_field_strv(value, "capabilities", &r->capabilities, &err), key, &err);
     check(json_field_string_or(value, "spread", NULL, &spread, &err), key, &err);
@@ -300,6 +301,10 @@ static void print_action(const struct action *a, struct text *text)
                   a->unit_revision, failover_name(a->failover));
     if (a->cause)
         text_addf(text, " for %s", move_cause_name(a->cause));
+    if (action_more(a)->moves_from) {
+        text_add(text, " moves from ");
+        print_machine(action_more(a)->moves_from, text);
+    }
     if (a->kind == ACTION_UPDATE)
         text_addf(text, " %s %s", desired_name(a->desired), a->blob);
     if (a->restart_revision)
@@ -320,6 +325,8 @@ static void print_action(const struct action *a, struct text *text)
     print_guard("from-assignment", action_more(a)->from_assignment_mod, text);
     print_guard("from-state", action_more(a)->from_state_mod, text);
     print_guard("from-registration", action_more(a)->from_registration, text);
+    print_guard("successor-state", action_more(a)->successor_state_mod, text);
+    print_guard("successor-registration", action_more(a)->successor_registration, text);
     print_guard("slot", action_more(a)->slot_mod, text);
     print_guard("verdict", action_more(a)->verdict_mod, text);
     print_guard("op", action_more(a)->op_mod, text);

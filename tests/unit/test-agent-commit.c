@@ -69,6 +69,25 @@ static void a_registration_is_compared_once_for_all_that_rests_on_it(void **stat
     commit_done(&commit);
 }
 
+static void what_is_released_for_its_successor_compares_that_it_is_up(void **state)
+{
+    struct action_more more = {
+        .successor = M2,
+        .successor_state_mod = 8,
+        .successor_registration = 9,
+    };
+    struct action action = assign("a.service", M1, 7);
+    struct commit commit;
+    (void)state;
+    action.more = &more;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(add(&commit, &action), 0);
+    assert_int_equal(count_compares(&commit, "/t/states/" M2 "/a.service"), 1);
+    assert_int_equal(count_compares(&commit, "/t/nodes/" M2 "/presence"), 1);
+    assert_int_equal(commit.op_count, 1);
+    commit_done(&commit);
+}
+
 /* One that is sent again, because its answer was lost, must find that it has landed. */
 static void new_assignments_are_not_written_twice(void **state)
 {
@@ -194,6 +213,7 @@ int main(void)
         cmocka_unit_test(every_transaction_compares_the_epoch),
         cmocka_unit_test(a_registration_is_compared_once_for_all_that_rests_on_it),
         cmocka_unit_test(new_assignments_are_not_written_twice),
+        cmocka_unit_test(what_is_released_for_its_successor_compares_that_it_is_up),
         cmocka_unit_test(a_transaction_takes_as_many_assignments_as_it_has_compares_for),
         cmocka_unit_test(forty_units_leave_a_lost_machine_in_one_transaction),
         cmocka_unit_test(what_belongs_together_is_added_whole_or_not_at_all),

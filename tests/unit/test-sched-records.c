@@ -143,6 +143,8 @@ static void records_survive_a_round_trip(void **state)
         assignment,
         "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"failover\":\"never\",\"hold_ms\":5,"
         "\"reason\":\"only\",\"unit_revision\":5,\"want\":\"release\"}");
+    ASSERT_ROUND_TRIP(assignment, "{\"blob\":\"b\",\"cause\":\"drain\",\"epoch\":7,\"moves_from\":"
+                                  "\"" MACHINE "\",\"unit_revision\":5,\"want\":\"run\"}");
     ASSERT_ROUND_TRIP(
         state, "{\"active\":\"active\",\"addresses\":\"10.86.0.2\",\"assignment_revision\":3,"
                "\"health\":\"healthy\",\"health_reason\":\"h\",\"image\":\"sha256:0\","

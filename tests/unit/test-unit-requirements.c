@@ -152,6 +152,27 @@ static void global_takes_what_fleet_took(void **state)
     assert_false(last->global);
 }
 
+static void the_order_of_moves_is_one_of_two_words(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "MoveOrder=start",
+        "MoveOrder=start-first stop-first",
+        "MoveOrder=start-first\nGlobal=true",
+        "MoveOrder=start-first\nFailover=never",
+        "MoveOrder=start-first\nMachineOf=a.service",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        autoptr(requirements) q = NULL;
+        if (read_section(bad[i], &q, NULL) != -EINVAL)
+            fail_msg("passed: %s", bad[i]);
+    }
+    autoptr(requirements) first = read_good("MoveOrder=start-first");
+    assert_true(first->start_first);
+    autoptr(requirements) last = read_good("MoveOrder=start-first\nMoveOrder=\nGlobal=true");
+    assert_false(last->start_first);
+}
+
 static void forbidden_combinations_count_old_names_too(void **state)
 {
     (void)state;
@@ -361,6 +382,7 @@ int main(void)
         cmocka_unit_test(backslashes_belong_to_patterns),
         cmocka_unit_test(patterns_that_go_would_refuse_are_refused),
         cmocka_unit_test(global_takes_what_fleet_took),
+        cmocka_unit_test(the_order_of_moves_is_one_of_two_words),
         cmocka_unit_test(forbidden_combinations_count_old_names_too),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(a_copy_is_equal_and_its_own),
