@@ -184,12 +184,19 @@ static bool gives_way(const struct unit *unit, const struct unit *other)
     return replaces(other, unit) && !replaces(unit, other);
 }
 
-/* Must unit keep away from where p is? What is being released occupies its machine until it is
- * dropped, but it drives nobody out: it is going itself. */
+/* What is being released, or is about to be, since nobody wants it, occupies its machine until it
+ * is dropped, but it drives nobody out: it is going itself. */
+static bool counts(const struct placement *p, enum match_mode mode)
+{
+    return mode == MATCH_STAY ? placement_holds(p) && unit_is_wanted(p->key.unit)
+                              : placement_occupies(p);
+}
+
+/* Must unit keep away from where p is? */
 static bool yields_to(const struct unit *unit, const struct placement *p, enum match_mode mode)
 {
     const struct unit *other = p->key.unit;
-    if (other == unit || !placement_occupies(p) || (mode == MATCH_STAY && !placement_holds(p)))
+    if (other == unit || !counts(p, mode))
         return false;
     if (gives_way(unit, other))
         return true;
@@ -248,8 +255,7 @@ static size_t count_mates(const struct unit *unit, const struct placement *list,
         const struct unit *other = p->key.unit;
         if (other == unit || !other->group || other->group->family != unit->group->family)
             continue;
-        count += mode == MATCH_STAY ? placement_holds(p) && is_older(other, unit)
-                                    : placement_occupies(p);
+        count += counts(p, mode) && (mode == MATCH_ARRIVE || is_older(other, unit));
     }
     return count;
 }

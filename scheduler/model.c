@@ -379,6 +379,7 @@ void model_drop_unit(struct model *model, const char *name)
     model->wanted_count -= unit_is_wanted(u);
     model_unlist_rollout(model, u);
     u->exists = false;
+    u->create = 0; /* as for a leader that has never read it */
     u->mod = 0;
     u->desired = DESIRED_INVALID;
     index_unit(model, u, index_occupy);
