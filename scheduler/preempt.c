@@ -57,9 +57,11 @@ bool preempt_goes_on(const struct placement *p)
 
 /* --- what is missing --- */
 
+/* It is told to, or is about to be, since nobody wants it any more. */
 static bool is_leaving(const struct placement *p)
 {
-    return p->leaving || (p->assignment_mod > 0 && !p->planned && p->want == WANT_RELEASE);
+    return p->leaving || (p->assignment_mod > 0 && !p->planned &&
+                          (p->want == WANT_RELEASE || !unit_is_wanted(p->key.unit)));
 }
 
 static const int64_t *requests_of(const struct unit *unit)
@@ -170,9 +172,9 @@ static bool is_chosen(const struct victims *victims, const struct placement *p)
 static bool may_be_chosen(const struct victims *victims, const struct placement *p,
                           const struct party *party)
 {
-    return p->assignment_mod > 0 && !p->touched && placement_holds(p) && !is_chosen(victims, p) &&
-           !party_has(party, p->key.unit) && !is_needed(p->key.unit, party) &&
-           yields(p->key.unit, party->priority);
+    return p->assignment_mod > 0 && !p->touched && placement_holds(p) && !is_leaving(p) &&
+           !is_chosen(victims, p) && !party_has(party, p->key.unit) &&
+           !is_needed(p->key.unit, party) && yields(p->key.unit, party->priority);
 }
 
 /* The less important first, of those alike the younger. */
