@@ -94,14 +94,19 @@ bool step_brake_concerns(const struct machine *machine)
     return false;
 }
 
+/* Which has nothing to do with a machine that a unit that runs everywhere is on. */
+static bool finds_no_place(const struct unit *unit)
+{
+    return unit_verdict_mod(unit) > 0 && unit->trouble->verdict_kind == VERDICT_NOWHERE &&
+           !unit_is_global(unit);
+}
+
 /* A former leader had let it go: a unit of it has been looked for a place, and there was none. */
 static bool was_let_go(const struct machine *machine)
 {
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->assignment_mod > 0 && p->key.unit->trouble &&
-            p->key.unit->trouble->verdict_mod > 0 &&
-            p->key.unit->trouble->verdict_kind == VERDICT_NOWHERE)
+        if (p->assignment_mod > 0 && finds_no_place(p->key.unit))
             return true;
     return false;
 }
