@@ -293,7 +293,7 @@ static struct refusal match_but_room(struct model *model, const struct unit *uni
                                      const struct party *with)
 {
     struct refusal refusal = mode == MATCH_ARRIVE ? match_newcomer(machine) : fits;
-    if (!refusal.kind)
+    if (!refusal.kind && machine->is_member) /* else nobody knows what it has */
         refusal = match_class(model, unit_rules(unit), machine);
     if (!refusal.kind)
         refusal = match_peers(unit, machine, with);

@@ -98,12 +98,26 @@ int model_put_member(struct model *model, const char *machine, const struct reco
     return 0;
 }
 
+/* All but its TTL, which is worth waiting for: a leader that never read the record knows no more.
+ */
+static void forget_record(struct model *model, struct machine *m)
+{
+    const int64_t ttl_ms = m->member.ttl_ms;
+    record_member_done(&m->member);
+    free(take_ptr(m->priorities));
+    m->member = (struct record_member){ .ttl_ms = ttl_ms };
+    m->priority_count = 0;
+    m->is_member = false;
+    set_capacity(m);
+    index_reclass(model, m, false);
+}
+
 void model_drop_member(struct model *model, const char *machine, int64_t now_ms)
 {
     struct machine *m = model_machine(model, machine);
     if (!m || !m->is_member)
         return;
-    m->is_member = false;
+    forget_record(model, m);
     if (m->registration == 0 && m->absent_since_ms < 0)
         m->absent_since_ms = now_ms;
     note_presence(model, m);
