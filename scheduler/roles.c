@@ -44,12 +44,15 @@ static const struct role *stronger_in_the_way(const struct step *step, const str
     return other && strcmp(other->name, role->name) < 0 ? other : NULL;
 }
 
-/* Is the slot in good hands? A holder that is absent but not yet lost is. */
+/* Is the slot in good hands? Those of a holder that is absent but not yet lost are: it may still
+ * run the role's units, and cannot say when it has stopped them. */
 static bool is_kept(struct step *step, const struct role *role, const struct slot *slot)
 {
     struct machine *holder = slot_holder(slot);
-    return holder && role_suits(role, holder) && !stronger_in_the_way(step, role, holder) &&
-           !is_given_up(step, role, holder);
+    if (!holder || is_given_up(step, role, holder))
+        return false;
+    return holder->registration == 0 ||
+           (role_suits(role, holder) && !stronger_in_the_way(step, role, holder));
 }
 
 static bool is_lost(struct step *step, const struct role *role, const struct slot *slot)
