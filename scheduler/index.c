@@ -74,12 +74,13 @@ static void enter_level(struct index *index, struct machine *machine)
     }
     struct level *entered = &index->levels[level];
     size_t word = machine->number / BITS_PER_WORD;
+    bool is_first = index->lowest == index->top;
     machine->level = (uint32_t)level;
     bits_set(entered->bits, machine->number);
     entered->count++;
     if (word < entered->first || entered->count == 1)
         entered->first = word;
-    if (level < index->lowest)
+    if (is_first || level < index->lowest)
         index->lowest = level;
     if (level >= index->top)
         index->top = level + 1;
