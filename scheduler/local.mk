@@ -73,7 +73,8 @@ EXTRA_DIST += tests/golden/sched
 
 check_PROGRAMS += test-sched-sim
 test_sched_sim_SOURCES = tests/sim/test-sched-sim.c tests/sim/sched.h tests/sim/sched_disturb.c \
-	tests/sim/sched_leader.c tests/sim/sched_rest.c tests/sim/sched_rules.c tests/sim/sched_world.c \
+	tests/sim/sched_leader.c tests/sim/sched_rest.c tests/sim/sched_rules.c tests/sim/sched_twins.c \
+	tests/sim/sched_units.c tests/sim/sched_world.c \
 	tests/sim/seeds.h tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_sim_LDADD = $(SCHED_LIBS) $(TEST_LIBS)

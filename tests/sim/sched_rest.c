@@ -5,104 +5,100 @@
 
 /* --- the end: calm --- */
 
-static const char *metadata_of(struct sim *sim, char m, const char *key)
+static bool is_absent(struct sim *sim, const struct sim_sort *sort)
 {
-    const struct entry *member = sim_findf(sim, "members/%c", m);
-    return json_string_value(json_object_get(json_object_get(member->value, "metadata"), key));
+    char homes[MACHINES + 1];
+    return sim_homes_of(sim, sort->name, homes) > 0 && !sim_is_present(sim, homes[0]);
 }
 
-static bool role_fits(struct sim *sim, char m, const char *wish)
+static bool is_home(struct sim *sim, const struct sim_sort *sort)
 {
-    char holders[MACHINES + 1];
-    (void)sim_count_holders(sim, holders);
-    if (strchr(holders, m))
-        return strcmp(wish, "active") == 0;
-    const char *priority = sim_field_of(sim_findf(sim, "members/%c", m), "role_priority");
-    return strcmp(wish, "standby") == 0 && strcmp(priority, "db=0") != 0;
+    char homes[MACHINES + 1];
+    return sim_homes_of(sim, sort->name, homes) > 0 && sim_is_present(sim, homes[0]);
 }
 
-/* Where its twin is; or where that may be, too, if the two are to go there from wherever they are.
- */
-static bool twin_comes(struct sim *sim, const struct sim_sort *sort, char m)
+/* Some of it have a place that they keep. */
+static bool is_any_home(struct sim *sim, const struct sim_set *set)
 {
-    char home[MACHINES + 1];
-    char other[MACHINES + 1];
-    const struct sim_sort *twin = sim_sort_named(sort->twin);
-    (void)sim_homes_of(sim, sort->name, home);
-    (void)sim_homes_of(sim, twin->name, other);
-    if (!sim_is_wanted(sim, twin))
-        return false;
-    if (other[0] == m)
-        return true;
-    return strcmp(home, other) == 0 &&
-           (!twin->rack || strcmp(metadata_of(sim, m, "rack"), twin->rack) == 0);
-}
-
-static bool rules_hold(struct sim *sim, const struct sim_sort *sort, char m)
-{
-    if (sort->rack && strcmp(metadata_of(sim, m, "rack"), sort->rack) != 0)
-        return false;
-    if (sort->role && !role_fits(sim, m, sort->role))
-        return false;
-    if (sort->twin && !twin_comes(sim, sort, m))
-        return false;
-    if (sort->peer && !sim_findf(sim, "nodes/%c/units/%s", m, sort->peer))
-        return false;
     for (size_t i = 0; i < UNITS; i++)
-        if (&sim_sorts[i] != sort && sort->group && sim_sorts[i].group == sort->group &&
-            sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
-            return false;
-    return true;
+        if (set->has[i] && is_home(sim, &sim_sorts[i]))
+            return true;
+    return false;
 }
 
-/* Is there room for it beside those of its priority or a higher one (or beside all)? */
-static bool has_room(struct sim *sim, const struct sim_sort *sort, char m, bool beside_all)
+/* One that never leaves its lost machine. */
+static bool is_any_stuck(struct sim *sim, const struct sim_set *set)
 {
-    int used = 0;
-    const struct sim_sort *twin = sim_sort_named(sort->twin);
-    int asked = sim_memory_of(sort);
     for (size_t i = 0; i < UNITS; i++)
-        if (&sim_sorts[i] != sort && &sim_sorts[i] != twin &&
-            (beside_all || sim_sorts[i].priority >= sort->priority) &&
-            sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name))
-            used += sim_sorts[i].memory;
-    return asked == 0 || used + asked <= MEMORY;
+        if (set->has[i] && sim_sorts[i].stays && is_absent(sim, &sim_sorts[i]))
+            return true;
+    return false;
+}
+
+/* Those that would go with a unit that has no place: all that it is placed with; or, where some of
+ * these are somewhere, whom it follows of the others. */
+static struct sim_set goes_with(struct sim *sim, const struct sim_sort *sort)
+{
+    struct sim_set party = sim_party(sim, sort);
+    if (!is_any_home(sim, &party))
+        return party;
+    party = sim_closure(sort);
+    for (size_t i = 0; i < UNITS; i++)
+        party.has[i] = party.has[i] && !is_home(sim, &sim_sorts[i]);
+    return party;
+}
+
+static void check_homeless(struct sim *sim, const struct sim_sort *sort)
+{
+    const struct sim_set party = sim_party(sim, sort);
+    const struct sim_set set = goes_with(sim, sort);
+    sim_require(sim, sim_findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten",
+                sort->name);
+    if (sim_waits_for_unwanted(sim, sort) || is_any_stuck(sim, &set) ||
+        (is_any_stuck(sim, &party) && !is_any_home(sim, &party)))
+        return;
+    for (size_t i = 0; i < MACHINES; i++)
+        sim_require(sim, !sim_all_fit(sim, &set, sim_letter(i), false),
+                    "a unit waits though a machine would do, or less important ones would yield",
+                    sort->name);
 }
 
 /* What a drained machine still has is what nobody else takes, or what waits for another instance to
  * be up again. */
 static void check_drained(struct sim *sim, const struct sim_sort *sort, char home)
 {
+    struct sim_set set = sim_party(sim, sort);
     const struct entry *drain = sim_findf(sim, "ops/drain/%c", home);
     const struct entry *verdict = sim_findf(sim, "verdicts/%s", sort->name);
     if (!drain || json_is_true(json_object_get(drain->value, "expired")))
         return;
     if (sort->first && text_equal(sim_field_of(verdict, "kind"), "moving"))
         return; /* enough machines have tried */
+    for (size_t i = 0; i < UNITS; i++)
+        set.has[i] = set.has[i] && sim_findf(sim, "nodes/%c/units/%s", home, sim_sorts[i].name);
     for (size_t i = 0; !sim_is_another_down(sim, sort->name) && i < MACHINES; i++)
-        sim_require(sim,
-                    !sim_takes_newcomers(sim, sim_letter(i)) ||
-                        !rules_hold(sim, sort, sim_letter(i)) ||
-                        !has_room(sim, sort, sim_letter(i), true) ||
-                        sim_is_reserved(sim, sort, sim_letter(i)),
+        sim_require(sim, !sim_all_fit(sim, &set, sim_letter(i), true),
                     "a drain leaves a unit that another machine takes", sort->name);
     sim_require(sim, *sim_field_of(drain, "problem") != '\0', "a drain does not say what it leaves",
                 sort->name);
 }
 
 /* And with one text, unless a rollout was left half-way. */
-static void check_everywhere(struct sim *sim, const char *unit)
+static void check_everywhere(struct sim *sim, const struct sim_sort *sort)
 {
     autorecord(rollout) rollout = { 0 };
-    sim_read_rollout(sim, unit, &rollout);
-    const char *text = sim_field_of(sim_findf(sim, "units/%s", unit), "blob");
+    sim_read_rollout(sim, sort->name, &rollout);
+    const char *text = sim_field_of(sim_findf(sim, "units/%s", sort->name), "blob");
     bool ended = rollout.state != ROLLOUT_RUNNING && rollout.state != ROLLOUT_PAUSED;
     for (size_t i = 0; i < MACHINES; i++) {
         char m = sim_letter(i);
-        const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, unit);
+        const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, sort->name);
         bool given_back = sim_findf(sim, "ops/drain/%c", m) != NULL;
-        sim_require(sim, e || given_back || !sim_takes_newcomers(sim, m),
+        bool may = sim_rules_hold(sim, sort, m);
+        sim_require(sim, e || given_back || !may || !sim_takes_newcomers(sim, m),
                     "what runs everywhere is missing", (char[]){ m, 0 });
+        sim_require(sim, !e || may || !sim_is_present(sim, m),
+                    "what runs everywhere is where it must not be", (char[]){ m, 0 });
         if (e && sim_is_present(sim, m) && ended)
             sim_require(sim, text_equal(sim_field_of(e, "blob"), text),
                         "what runs everywhere has an old text", (char[]){ m, 0 });
@@ -115,28 +111,18 @@ static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
     size_t count = sim_homes_of(sim, sort->name, homes);
     if (!sim_is_wanted(sim, sort)) {
         sim_require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
-        return;
-    }
-    if (sim_is_global(sort->name)) {
-        check_everywhere(sim, sort->name);
-        return;
-    }
-    if (count == 1 && sim_is_present(sim, homes[0])) {
-        sim_require(sim, rules_hold(sim, sort, homes[0]), "a unit is where it must not be",
+    } else if (!sim_is_readable(sim, sort)) {
+        sim_require(sim, sim_findf(sim, "verdicts/%s", sort->name) != NULL,
+                    "nobody says that a text cannot be read", sort->name);
+    } else if (sim_is_global(sort->name)) {
+        check_everywhere(sim, sort);
+    } else if (count == 1 && sim_is_present(sim, homes[0])) {
+        sim_require(sim, sim_rules_hold(sim, sort, homes[0]), "a unit is where it must not be",
                     sort->name);
         check_drained(sim, sort, homes[0]);
-        return;
+    } else {
+        check_homeless(sim, sort);
     }
-    sim_require(sim, sim_findf(sim, "verdicts/%s", sort->name) != NULL, "a unit is forgotten",
-                sort->name);
-    for (size_t i = 0; !(count == 1 && sort->stays) && i < MACHINES; i++)
-        sim_require(sim,
-                    !sim_takes_newcomers(sim, sim_letter(i)) ||
-                        !rules_hold(sim, sort, sim_letter(i)) ||
-                        !has_room(sim, sort, sim_letter(i), false) ||
-                        sim_is_reserved(sim, sort, sim_letter(i)),
-                    "a unit waits though a machine would do, or less important ones would yield",
-                    sort->name);
 }
 
 static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, const char *unit)
@@ -156,9 +142,9 @@ static void check_reservations(struct sim *sim)
     char homes[MACHINES + 1];
     for (size_t i = 0; i < UNITS; i++) {
         const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sim_sorts[i].name), "reserved");
+        const struct sim_set set = sim_party(sim, &sim_sorts[i]);
         count += *id != '\0';
-        sim_require(sim,
-                    !*id || (sim_takes_newcomers(sim, *id) && sim_memory_of(&sim_sorts[i]) > 0),
+        sim_require(sim, !*id || (sim_takes_newcomers(sim, *id) && sim_memory_of(&set) > 0),
                     "a machine is reserved in vain", sim_sorts[i].name);
         sim_require(sim,
                     !*id || sim_homes_of(sim, sim_sorts[i].name, homes) == 0 ||
@@ -193,7 +179,26 @@ static void check_even(struct sim *sim)
     model_advices_free(advices, count);
 }
 
-void sim_calm_down(struct sim *sim)
+void sim_settle(struct sim *sim)
+{
+    enum { TURNS = 30 };
+    int64_t wake_ms = -1;
+    bool busy = true;
+    for (int turns = 0; busy || wake_ms == sim->now_ms; turns++) {
+        sim_require(sim, turns < TURNS, "it plans and plans though nothing happens", "");
+        busy = sim_lead(sim, true, &wake_ms);
+    }
+}
+
+/* People who held machines let them go. */
+static void release_brake(struct sim *sim)
+{
+    if (sim->held_since_ms > 0)
+        sim_delf(sim, "ops/brake");
+    sim->held_since_ms = 0;
+}
+
+static void come_to_rest(struct sim *sim)
 {
     int64_t wake_ms = -1;
     bool busy = true;
@@ -203,6 +208,65 @@ void sim_calm_down(struct sim *sim)
         busy = sim_agents(sim, true);
         busy = sim_lead(sim, true, &wake_ms) || busy;
     }
+}
+
+/* --- one machine is lost --- */
+
+/* Whatever happens to a machine that it is not on is no concern of it. */
+static bool is_bystander(struct sim *sim, const struct sim_sort *sort)
+{
+    const struct sim_set closure = sim_closure(sort);
+    const struct sim_set party = sim_party(sim, sort);
+    for (size_t i = 0; i < UNITS; i++)
+        if (&sim_sorts[i] != sort && (closure.has[i] || party.has[i]))
+            return false;
+    return sort->memory == 0 && !sort->role && !sort->replaced_by && !sim_is_global(sort->name) &&
+           !sim_findf(sim, "verdicts/%s", sort->name);
+}
+
+static bool is_any_order(struct sim *sim)
+{
+    for (size_t i = 0; i < MACHINES; i++)
+        if (sim_findf(sim, "ops/drain/%c", sim_letter(i)))
+            return true;
+    return text_equal(sim_field_of(sim_findf(sim, "ops/rollout/%s", TEMPLATE), "state"), "running");
+}
+
+static bool is_untouched(struct sim *sim, const struct sim_sort *sort, char home, int64_t mod)
+{
+    const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", home, sort->name);
+    return e && e->mod == mod;
+}
+
+/* What only stands by is where it was, untouched. */
+static void lose_one(struct sim *sim)
+{
+    int64_t before[UNITS] = { 0 };
+    char homes[UNITS] = "";
+    char lost = sim_letter(sim_dice(sim, MACHINES));
+    if (!sim_is_present(sim, lost) || is_any_order(sim))
+        return;
+    for (size_t i = 0; i < UNITS; i++) {
+        char all[MACHINES + 1];
+        if (sim_homes_of(sim, sim_sorts[i].name, all) != 1 || *all == lost ||
+            !is_bystander(sim, &sim_sorts[i]))
+            continue;
+        homes[i] = *all;
+        before[i] = sim_findf(sim, "nodes/%c/units/%s", *all, sim_sorts[i].name)->mod;
+    }
+    sim_lose(sim, lost);
+    come_to_rest(sim);
+    for (size_t i = 0; i < UNITS; i++)
+        sim_require(sim, !homes[i] || is_untouched(sim, &sim_sorts[i], homes[i], before[i]),
+                    "a unit is touched though another machine is lost", sim_sorts[i].name);
+}
+
+void sim_calm_down(struct sim *sim)
+{
+    int64_t wake_ms = -1;
+    sim_settle(sim);
+    release_brake(sim);
+    come_to_rest(sim);
     for (size_t i = 0; i < UNITS; i++)
         check_unit_at_rest(sim, &sim_sorts[i]);
     check_rollout_at_rest(sim, TEMPLATE);
@@ -220,4 +284,5 @@ void sim_calm_down(struct sim *sim)
     for (int i = 0; i < 3; i++, sim->now_ms += 60000)
         sim_require(sim, !sim_lead(sim, true, &wake_ms), "a new leader of an idle cluster writes",
                     "");
+    lose_one(sim);
 }

@@ -5,27 +5,6 @@
 
 /* --- what must always hold --- */
 
-/* Machines whose assignment of the unit says so; '\0' at the end. */
-size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
-{
-    size_t count = 0;
-    for (size_t i = 0; i < MACHINES; i++)
-        if (sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), name))
-            homes[count++] = sim_letter(i);
-    homes[count] = '\0';
-    return count;
-}
-
-char sim_successor_of(struct sim *sim, const char *name)
-{
-    for (size_t i = 0; i < MACHINES; i++) {
-        char m = sim_letter(i);
-        if (*sim_field_of(sim_findf(sim, "nodes/%c/units/%s", m, name), "moves_from"))
-            return m;
-    }
-    return '\0';
-}
-
 /* The one exception to one assignment: a second one that says whose successor it is. */
 static bool is_move_of_two(struct sim *sim, const struct sim_sort *sort, const char *homes)
 {
@@ -46,41 +25,17 @@ static void check_conflicts(struct sim *sim, const struct sim_sort *a, const str
                     "two units in conflict share a machine", a->name);
 }
 
-const struct sim_sort *sim_sort_named(const char *name)
-{
-    for (size_t i = 0; name && i < UNITS; i++)
-        if (strcmp(sim_sorts[i].name, name) == 0)
-            return &sim_sorts[i];
-    return NULL;
-}
-
-int sim_memory_of(const struct sim_sort *sort)
-{
-    const struct sim_sort *twin = sim_sort_named(sort->twin);
-    return sort->memory + (twin ? twin->memory : 0);
-}
-
 /* Each of the two has to be with the other. */
 static void check_twins(struct sim *sim, const struct sim_sort *sort)
 {
     char homes[MACHINES + 1];
     char others[MACHINES + 1];
-    if (sort->twin && sim_homes_of(sim, sort->name, homes) > 0 &&
-        sim_homes_of(sim, sort->twin, others) > 0)
+    const struct sim_sort *peer = sim_sort_named(sort->peers[0]);
+    bool is_mutual = peer && text_equal(peer->peers[0], sort->name);
+    if (is_mutual && sim_homes_of(sim, sort->name, homes) > 0 &&
+        sim_homes_of(sim, peer->name, others) > 0)
         sim_require(sim, strcmp(homes, others) == 0, "two that follow each other are apart",
                     sort->name);
-}
-
-size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1])
-{
-    size_t count = 0;
-    for (unsigned int i = 0; i < MACHINES; i++) {
-        const struct entry *slot = sim_findf(sim, "slots/db/%u", i);
-        if (slot && count < MACHINES)
-            holders[count++] = *sim_field_of(slot, "machine");
-    }
-    holders[count] = '\0';
-    return count;
 }
 
 static void check_memory(struct sim *sim, char m)
@@ -112,32 +67,10 @@ void sim_check_store(struct sim *sim)
     sim_require(sim, count < 2 || homes[0] != homes[1], "a machine holds a role twice", homes);
 }
 
-bool sim_takes_newcomers(struct sim *sim, char m)
-{
-    const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
-    return presence && json_is_true(json_object_get(presence->value, "ready")) &&
-           !sim_findf(sim, "cordons/%c", m);
-}
-
-bool sim_is_wanted(struct sim *sim, const struct sim_sort *sort)
-{
-    const char *desired = sim_field_of(sim_findf(sim, "units/%s", sort->name), "desired");
-    return *desired && strcmp(desired, "inactive") != 0;
-}
-
-static bool has_reserved(struct sim *sim, const struct sim_sort *sort, char m)
+bool sim_has_reserved(struct sim *sim, const struct sim_sort *sort, char m)
 {
     const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sort->name), "reserved");
     return *id == m && sim_is_wanted(sim, sort);
-}
-
-bool sim_is_reserved(struct sim *sim, const struct sim_sort *sort, char m)
-{
-    for (size_t i = 0; sim_memory_of(sort) > 0 && i < UNITS; i++)
-        if (&sim_sorts[i] != sort && !text_equal(sim_sorts[i].name, sort->twin) &&
-            sim_sorts[i].priority >= sort->priority && has_reserved(sim, &sim_sorts[i], m))
-            return true;
-    return false;
 }
 
 /* What the plan says before of whom it is reserved for is not in the store yet. */
@@ -155,15 +88,15 @@ static void check_reserved(struct sim *sim, const struct plan *plan, size_t at)
 {
     const struct action *a = &plan->actions[at];
     const struct sim_sort *sort = sim_sort_named(a->unit);
-    for (size_t i = 0; sort && sim_memory_of(sort) > 0 && i < UNITS; i++) {
-        const struct sim_sort *other = &sim_sorts[i];
+    if (!sort || sort->memory == 0)
+        return;
+    const struct sim_set party = sim_party(sim, sort);
+    for (size_t i = 0; i < UNITS; i++)
         sim_require(sim,
-                    other == sort || text_equal(other->name, sort->twin) ||
-                        other->priority < sort->priority ||
-                        !has_reserved(sim, other, a->machine[0]) ||
-                        is_said_before(plan, at, other->name),
+                    party.has[i] || sim_sorts[i].priority < sort->priority ||
+                        !sim_has_reserved(sim, &sim_sorts[i], a->machine[0]) ||
+                        is_said_before(plan, at, sim_sorts[i].name),
                     "a newcomer where a machine is reserved for another", a->unit);
-    }
 }
 
 /* So few units: one at a time. What runs everywhere stops when its machine has nothing else. */
@@ -171,8 +104,10 @@ static size_t count_moving(struct sim *sim)
 {
     size_t count = 0;
     for (size_t i = 0; i < KEYS_MAX; i++) {
-        bool goes = *sim_field_of(&sim->store[i], "cause") && !strstr(sim->store[i].key, GLOBAL);
-        count += goes && sim_is_present(sim, sim->store[i].key[strlen("nodes/")]);
+        bool goes = *sim_field_of(&sim->store[i], "cause") != '\0';
+        const char *key = sim->store[i].key;
+        count += goes && !sim_is_global(strrchr(key, '/') + 1) &&
+                 sim_is_present(sim, key[strlen("nodes/")]);
     }
     return count;
 }
@@ -180,11 +115,6 @@ static size_t count_moving(struct sim *sim)
 static bool has_failed(struct sim *sim, char m, const char *unit)
 {
     return text_equal(sim_field_of(sim_findf(sim, "states/%c/%s", m, unit), "active"), "failed");
-}
-
-bool sim_is_to_run(struct sim *sim, const char *unit)
-{
-    return text_equal(sim_field_of(sim_findf(sim, "units/%s", unit), "desired"), "launched");
 }
 
 /* A machine that is there says so of the very assignment. */
@@ -205,6 +135,16 @@ static bool is_up(struct sim *sim, const char *unit)
         if (is_up_on(sim, sim_letter(i), unit))
             return true;
     return false;
+}
+
+/* To take down what is unhealthy costs nobody anything. */
+static bool is_healthy(struct sim *sim, const char *unit)
+{
+    for (size_t i = 0; i < MACHINES; i++)
+        if (text_equal(sim_field_of(sim_findf(sim, "states/%c/%s", sim_letter(i), unit), "health"),
+                       "unhealthy"))
+            return false;
+    return true;
 }
 
 static bool is_released_by(const struct plan *plan, char m, const char *unit)
@@ -252,22 +192,24 @@ static bool takes_down(struct sim *sim, const struct plan *plan, const struct ac
     }
     if (sim_is_global(a->unit ? a->unit : ""))
         return false; /* what runs has its text already */
-    if (a->kind != ACTION_UPDATE || !sim_is_to_run(sim, a->unit) || !is_up(sim, a->unit))
+    if (a->kind != ACTION_UPDATE || !sim_is_to_run(sim, a->unit) || !is_up(sim, a->unit) ||
+        !is_healthy(sim, a->unit))
         return false;
     sim_require(sim, !sim_is_another_down(sim, a->unit),
                 "a rollout takes one down while another is down", a->unit);
     return true;
 }
 
-/* What is tied together is one move. */
-static bool is_own_move(const struct plan *plan, const struct action *a)
+/* What is tied together is one move: that of the first. */
+static bool is_own_move(struct sim *sim, const struct plan *plan, const struct action *a)
 {
     const struct sim_sort *sort = sim_sort_named(a->unit);
+    const struct sim_set party = sim_party(sim, sort);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *b = &plan->actions[i];
-        if (b->cause == a->cause && b->machine[0] == a->machine[0] &&
-            (text_equal(b->unit, sort->peer) ||
-             (text_equal(b->unit, sort->twin) && strcmp(b->unit, a->unit) < 0)))
+        const struct sim_sort *other = sim_sort_named(b->unit);
+        if (b->cause == a->cause && other && other < sort && party.has[other - sim_sorts] &&
+            b->machine[0] == a->machine[0])
             return false;
     }
     return true;
@@ -286,8 +228,8 @@ static bool is_move(struct sim *sim, const struct plan *plan, const struct actio
     bool begins =
         a->want == WANT_RELEASE ? !sim_successor_of(sim, a->unit) : a->assignment_mod == 0;
     return (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) && begins &&
-           !has_failed(sim, a->machine[0], a->unit) && is_own_move(plan, a) &&
-           !sim_is_global(a->unit);
+           !has_failed(sim, a->machine[0], a->unit) && !sim_is_global(a->unit) &&
+           is_own_move(sim, plan, a);
 }
 
 /* What moves in this order is up somewhere all the while, unless the time of its drain is over. */
@@ -308,11 +250,111 @@ static void check_order(struct sim *sim, const struct action *a)
     sim_require(sim, up == 2, "a move stops what is up nowhere else", a->unit);
 }
 
+/* --- no plan contradicts itself --- */
+
+enum { WRITES_MAX = 2 };
+
+static void list_writes(const struct action *a, char *ret[WRITES_MAX])
+{
+    const struct action_more *more = action_more(a);
+    const char *m = a->machine ? a->machine : "";
+    const char *unit = a->unit ? a->unit : "";
+    ret[1] = NULL;
+    if (a->kind == ACTION_MOVE)
+        ret[1] = text_format("nodes/%s/units/%s", more->from_machine, unit);
+    if (a->kind == ACTION_ASSIGN || a->kind == ACTION_DROP || a->kind == ACTION_MOVE)
+        ret[0] = text_format("nodes/%s/units/%s", m, unit);
+    else if (a->kind == ACTION_VERDICT || a->kind == ACTION_CLEAR_VERDICT)
+        ret[0] = text_format("verdicts/%s", unit);
+    else if (a->kind == ACTION_SLOT || a->kind == ACTION_CLEAR_SLOT)
+        ret[0] = text_format("slots/%s/%u", more->role, more->index);
+    else
+        ret[0] = text_format("%s %s/%s/%s", action_kind_name(a->kind), m, unit,
+                             more->rollout ? more->rollout : "");
+}
+
+static void check_once(struct sim *sim, const struct plan *plan)
+{
+    autostrv written = NULL;
+    for (size_t i = 0; i < plan->count; i++) {
+        char *writes[WRITES_MAX] = { NULL };
+        list_writes(&plan->actions[i], writes);
+        for (size_t j = 0; j < WRITES_MAX && writes[j]; j++) {
+            sim_require(sim, !written || !strv_contains(written, writes[j]),
+                        "a plan writes a key twice", writes[j]);
+            assert_int_equal(strv_add(&written, writes[j], NULL), 0);
+            free(writes[j]);
+        }
+    }
+}
+
+/* --- no move without a reason --- */
+
+bool sim_may_be_lost(struct sim *sim, char m)
+{
+    return !sim_is_present(sim, m) &&
+           sim->now_ms - sim->absent_since_ms[m - 'a'] >= PLAN_DEBOUNCE_MS;
+}
+
+/* What the plan decides before may take away what let the unit be there: a slot, whom it follows,
+ * or room for it beside who replaces it. */
+static bool is_affected(const struct sim_sort *sort, const struct plan *plan,
+                        const struct action *a)
+{
+    const struct sim_set peers = sim_closure(sort);
+    for (const struct action *b = plan->actions; b < a; b++) {
+        const struct sim_sort *other = sim_sort_named(b->unit);
+        if ((sort->role && action_more(b)->role) || (other && peers.has[other - sim_sorts]) ||
+            (other && text_equal(sort->replaced_by, other->name)))
+            return true;
+    }
+    return false;
+}
+
+/* Some of those that it follows are about to leave. */
+static bool is_left_alone(struct sim *sim, const struct sim_sort *sort, char m)
+{
+    const struct sim_set peers = sim_closure(sort);
+    for (size_t i = 0; i < UNITS; i++)
+        if (peers.has[i] && &sim_sorts[i] != sort &&
+            text_equal(
+                sim_field_of(sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name), "want"),
+                "release"))
+            return true;
+    return false;
+}
+
+static void check_release(struct sim *sim, const struct plan *plan, const struct action *a,
+                          const char *reason)
+{
+    const struct sim_sort *sort = sim_sort_named(a->unit);
+    if (a->kind != ACTION_ASSIGN || a->want != WANT_RELEASE || a->cause != MOVE_CAUSE_NONE)
+        return;
+    char homes[MACHINES + 1];
+    char m = a->machine[0];
+    sim_require(sim,
+                !sim_is_wanted(sim, sort) || !sim_rules_hold(sim, sort, m) ||
+                    sim_homes_of(sim, a->unit, homes) > 1 || /* it is up elsewhere */
+                    is_left_alone(sim, sort, m) || is_affected(sort, plan, a),
+                "a unit leaves though it may stay", reason);
+}
+
+/* An order holds what was lost under it, but for what a role could not do without. */
+static void check_held(struct sim *sim, const struct action *a)
+{
+    char m = a->kind == ACTION_MOVE ? action_more(a)->from_machine[0] : 0;
+    if (m && !sim_is_present(sim, m) && sim->held_since_ms > 0 && !sim->held_a_slot[m - 'a'] &&
+        sim->absent_since_ms[m - 'a'] >= sim->held_since_ms && sim_findf(sim, "members/%c", m))
+        sim_require(sim, action_more(a)->from_registration != 0,
+                    "a unit is moved that the brake holds", a->unit);
+}
+
 /* Before anything changes under it. */
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
     size_t moves = 0;
     size_t updates[2] = { 0 };
+    check_once(sim, plan);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
@@ -327,6 +369,8 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
                     "a newcomer for a machine that takes none", reason);
         sim_require(sim, !leaves_a_lost_machine(sim, a), "Failover=never has been moved", a->unit);
+        check_release(sim, plan, a, reason);
+        check_held(sim, a);
         if (arrives)
             check_reserved(sim, plan, i);
     }

@@ -8,38 +8,6 @@
 
 #include "base/chance.h"
 
-#define SORT(title, rules, ...)                          \
-    {                                                    \
-        .name = (title), .x_fleet = (rules), __VA_ARGS__ \
-    }
-const struct sim_sort sim_sorts[UNITS] = {
-    SORT("c1.service", "{\"conflicts\":[\"c*.service\"]}", .group = 'c'),
-    SORT("c2.service", "{\"conflicts\":[\"c*.service\"]}", .group = 'c'),
-    SORT("c3.service", "{}", .group = 'c'),
-    SORT("plain.service", "{}"),
-    SORT("rack.service", "{\"metadata\":[\"rack=r1\"]}", .rack = "r1"),
-    SORT("stays.service", "{\"failover\":\"never\"}", .stays = true),
-    SORT("beside.service", "{\"machine_of\":[\"stays.service\"]}", .peer = "stays.service"),
-    SORT("follows.service", "{\"machine_of\":[\"c1.service\"]}", .peer = "c1.service"),
-    SORT("active.service", "{\"metadata\":[\"role.db=active\"]}", .role = "active"),
-    SORT("spare.service", "{\"metadata\":[\"role.db=standby\"]}", .role = "standby"),
-    SORT("t@1.service", "{}"),
-    SORT("t@2.service", "{}"),
-    SORT("t@3.service", "{}"),
-    SORT("high.service", "{\"memory\":70,\"priority\":9}", .memory = 70, .priority = 9),
-    SORT("mid.service", "{\"memory\":60,\"priority\":4}", .memory = 60, .priority = 4),
-    SORT("low.service", "{\"memory\":45}", .memory = 45),
-    SORT("least.service", "{\"memory\":40,\"priority\":-3}", .memory = 40, .priority = -3),
-    SORT("x.service", "{\"machine_of\":[\"y.service\"]}", .priority = 4, .twin = "y.service"),
-    SORT("y.service",
-         "{\"machine_of\":[\"x.service\"],\"memory\":65,\"priority\":4,\"metadata\":[\"rack=r1\"]}",
-         .memory = 65, .priority = 4, .rack = "r1", .twin = "x.service"),
-    SORT("first.service", "{\"start_first\":true}", .first = true),
-    SORT("heavy.service", "{\"start_first\":true,\"memory\":30,\"metadata\":[\"rack=r1\"]}",
-         .memory = 30, .rack = "r1", .first = true),
-    SORT(GLOBAL, "{\"global\":true}"),
-};
-
 /* --- story and chance --- */
 
 uint64_t sim_dice(struct sim *sim, uint64_t sides)
@@ -83,10 +51,9 @@ static void format_key(char ret[static KEY_BYTES], const char *format, va_list a
 
 struct entry *sim_find(struct sim *sim, const char *key)
 {
-    for (size_t i = 0; i < KEYS_MAX; i++)
-        if (sim->store[i].value && strcmp(sim->store[i].key, key) == 0)
-            return &sim->store[i];
-    return NULL;
+    struct entry *entry = NULL;
+    HASH_FIND_STR(sim->by_key, key, entry);
+    return entry;
 }
 
 struct entry *sim_findf(struct sim *sim, const char *format, ...)
@@ -101,11 +68,25 @@ struct entry *sim_findf(struct sim *sim, const char *format, ...)
 
 static void notify(struct sim *sim, const char *key, json_t *value, int64_t create)
 {
-    struct event *grown = realloc(sim->events, (sim->event_count + 1) * sizeof(*grown));
-    assert_non_null(grown);
-    sim->events = grown;
-    grown[sim->event_count++] =
+    if (sim->event_count == sim->event_room) {
+        sim->event_room = 2 * sim->event_room + 64;
+        sim->events = reallocarray(sim->events, sim->event_room, sizeof(*sim->events));
+        assert_non_null(sim->events);
+    }
+    sim->events[sim->event_count++] =
         (struct event){ strdup(key), json_incref(value), create, sim->revision };
+}
+
+static struct entry *make_entry(struct sim *sim, const char *key)
+{
+    struct entry *entry = sim->store;
+    while (entry < sim->store + KEYS_MAX && entry->value)
+        entry++;
+    assert_true(entry < sim->store + KEYS_MAX);
+    entry->key = strdup(key);
+    entry->create = sim->revision;
+    HASH_ADD_KEYPTR(hh, sim->by_key, entry->key, strlen(entry->key), entry);
+    return entry;
 }
 
 /* Takes value. */
@@ -114,13 +95,8 @@ static void put(struct sim *sim, const char *key, json_t *value)
     struct entry *entry = sim_find(sim, key);
     assert_non_null(value);
     sim->revision++;
-    for (size_t i = 0; !entry && i < KEYS_MAX; i++)
-        if (!sim->store[i].value) {
-            entry = &sim->store[i];
-            entry->key = strdup(key);
-            entry->create = sim->revision;
-        }
-    assert_non_null(entry);
+    if (!entry)
+        entry = make_entry(sim, key);
     json_decref(entry->value);
     entry->value = value;
     entry->mod = sim->revision;
@@ -134,6 +110,7 @@ static void del(struct sim *sim, const char *key)
         return;
     sim->revision++;
     notify(sim, key, json_null(), 0);
+    HASH_DEL(sim->by_key, entry);
     json_decref(entry->value);
     free(entry->key);
     *entry = (struct entry){ 0 };
@@ -141,13 +118,10 @@ static void del(struct sim *sim, const char *key)
 
 void sim_deliver(struct sim *sim)
 {
-    for (size_t i = 0; i < sim->event_count; i++) {
-        struct event *e = &sim->events[i];
+    for (; sim->delivered < sim->event_count; sim->delivered++) {
+        const struct event *e = &sim->events[sim->delivered];
         feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
-        json_decref(e->value);
-        free(e->key);
     }
-    sim->event_count = 0;
 }
 
 /* A new leader reads everything, in an order of its own. */
@@ -176,6 +150,14 @@ char sim_letter(size_t machine)
 bool sim_is_present(struct sim *sim, char m)
 {
     return sim_findf(sim, "nodes/%c/presence", m) != NULL;
+}
+
+bool sim_takes_newcomers(struct sim *sim, char m)
+{
+    const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
+    return presence && sim_findf(sim, "members/%c", m) &&
+           json_is_true(json_object_get(presence->value, "ready")) &&
+           !sim_findf(sim, "cordons/%c", m);
 }
 
 json_t *sim_record(const char *format, ...)
@@ -214,9 +196,10 @@ void sim_put_member(struct sim *sim, char m)
 {
     const char *priority = sim_dice(sim, 6) == 0 ? "db=0" : sim_dice(sim, 3) == 0 ? "db=200" : "";
     sim_putf(sim,
-             sim_record("{s:s,s:i,s:i,s:{s:s},s:s}", "name", "node", "ttl_ms", 2000, "memory_bytes",
-                        MEMORY, "metadata", "rack", sim_dice(sim, 3) ? "r1" : "r2", "role_priority",
-                        priority),
+             sim_record("{s:s,s:i,s:i,s:{s:s},s:s,s:o}", "name", "node", "ttl_ms", 2000,
+                        "memory_bytes", MEMORY, "metadata", "rack", sim_dice(sim, 3) ? "r1" : "r2",
+                        "role_priority", priority, "capabilities",
+                        sim_dice(sim, 3) ? json_pack("[s]", "kvm") : json_array()),
              "members/%c", m);
 }
 
@@ -232,7 +215,7 @@ bool sim_is_instance(const char *unit)
 
 bool sim_is_global(const char *unit)
 {
-    return strcmp(unit, GLOBAL) == 0;
+    return strcmp(unit, GLOBAL) == 0 || strcmp(unit, "near.service") == 0;
 }
 
 const char *sim_field_of(const struct entry *entry, const char *name)
@@ -262,14 +245,24 @@ static const char *choose_text(struct sim *sim, const char *unit)
     return sim_dice(sim, 2) ? "b1" : "b2";
 }
 
-void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired)
+/* The rules that come with a text. */
+static json_t *choose_rules(struct sim *sim, const struct sim_sort *sort)
 {
     json_t *x_fleet = json_loads(sort->x_fleet, 0, NULL);
-    sim_putf(sim,
-             sim_record("{s:s,s:s,s:I,s:o}", "blob", choose_text(sim, sort->name), "desired",
-                        desired, "restart_revision",
-                        (json_int_t)sim_number_of(sim_findf(sim, "units/%s", sort->name),
-                                                  "restart_revision"),
-                        "x-fleet", x_fleet),
-             "units/%s", sort->name);
+    if (sort->roams)
+        (void)json_object_set_new(x_fleet, "metadata",
+                                  json_pack("[s]", sim_dice(sim, 2) ? "rack=r1" : "rack=r2"));
+    return x_fleet;
+}
+
+void sim_put_unit(struct sim *sim, const struct sim_sort *sort, const char *desired)
+{
+    json_t *value = sim_record(
+        "{s:s,s:s,s:I,s:o}", "blob", choose_text(sim, sort->name), "desired", desired,
+        "restart_revision",
+        (json_int_t)sim_number_of(sim_findf(sim, "units/%s", sort->name), "restart_revision"),
+        "x-fleet", choose_rules(sim, sort));
+    if (sort->breaks && sim_dice(sim, 3) == 0)
+        (void)json_object_set_new(value, "problem", json_string("its text cannot be read"));
+    sim_putf(sim, value, "units/%s", sort->name);
 }
