@@ -33,8 +33,9 @@ void agent_tell_systemd(struct agent *agent)
         loop_timer_set(agent->trim, TRIM_MS);
     autofree char *status =
         text_format("STATUS=%s%s",
-                    agent->foreign ? "the store belongs to another cluster; doing nothing"
-                                   : presence_state_text(agent->presence),
+                    agent->younger   ? "the store was restored; doing nothing"
+                    : agent->foreign ? "the store belongs to another cluster; doing nothing"
+                                     : presence_state_text(agent->presence),
                     agent->leader ? ", leader" : "");
     /* What did not get through is said again with the next sign of life. */
     agent->status_untold = status && notify_send(0, status) == -EAGAIN;
@@ -98,6 +99,11 @@ static void on_registration_gone(void *userdata)
     reports_set_registration(agent->reports, 0);
     loop_timer_set(agent->identify, 0); /* whose store is it that lost us? then register again */
     agent_tell_systemd(agent);
+}
+
+static void on_younger(void *userdata)
+{
+    agent_turn_younger(userdata);
 }
 
 static void on_contact(void *userdata)
@@ -368,6 +374,7 @@ static int make_presence(struct agent *agent, struct error *err)
     static const struct presence_callbacks callbacks = {
         .on_registered = on_registered,
         .on_gone = on_registration_gone,
+        .on_younger = on_younger,
         .on_contact = on_contact,
         .on_keepalive = on_keepalive,
         .on_duplicate = on_duplicate,

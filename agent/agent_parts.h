@@ -41,8 +41,12 @@ struct agent {
     struct api *api;
     char *uuid; /* of the cluster; NULL: not known yet */
     bool leader_is_barred;
-    bool store_is_away; /* it did not answer when asked whose it is */
-    bool foreign;       /* the store is another's: nothing is done */
+    bool store_is_away;     /* it did not answer when asked whose it is */
+    bool foreign;           /* the store is another's: nothing is done */
+    bool younger;           /* nor ever again by this process: the store was restored */
+    unsigned int asking;    /* answers that are awaited: whose store is it? */
+    int64_t asked_revision; /* what store_revision was when the first was asked for */
+    int64_t store_revision; /* as far as we know the store has come, noted now and then */
     bool mirror_is_new;
     bool states_read;
     bool states_known;
@@ -70,6 +74,9 @@ void agent_tell_systemd(struct agent *agent);
 /* Asks whose store it is, and then joins or parts. Timers' callbacks. */
 void agent_on_identify(struct loop_timer *timer, void *userdata);
 void agent_on_absence(struct loop_timer *timer, void *userdata);
+
+/* The store's revision went back. */
+void agent_turn_younger(struct agent *agent);
 
 /* The store's cluster is the one that we belong to from now on. */
 void agent_remember_cluster(struct agent *agent, const char *uuid);

@@ -16,11 +16,21 @@ enum { RETRY_MS = 1000, FOREIGN_RETRY_MS = 10000 };
 static void join(struct agent *agent);
 static void take_assignments(struct agent *agent);
 
+static void note_revision(struct agent *agent)
+{
+    int64_t proved = presence_store_revision(agent->presence);
+    int64_t mirrored = agent->mirror ? kv_mirror_revision(agent->mirror) : 0;
+    int64_t most = proved > mirrored ? proved : mirrored;
+    if (agent->store_revision < most)
+        agent->store_revision = most;
+}
+
 /* Lets go of everything that acts in a store that is not ours; units run on, and who asks is told.
  */
 static void part(struct agent *agent)
 {
     struct error err = { 0 };
+    note_revision(agent);
     agent->leader_is_barred = false;
     agent_stop_leading(agent);
     election_free(take_ptr(agent->election));
@@ -41,6 +51,21 @@ static void turn_foreign(struct agent *agent, const char *found)
               "nothing; mend etcd_servers, bring the store back, or stop musterd and remove %s to "
               "join the new one",
               found, agent->uuid ? agent->uuid : "none", agent->identity_path);
+    part(agent);
+    agent_tell_systemd(agent);
+}
+
+/* What is in it may be an hour old: units that it knows nothing of run, and some that it wants were
+ * stopped on purpose. Whether to go on from there is not for us to decide. */
+void agent_turn_younger(struct agent *agent)
+{
+    if (agent->younger)
+        return;
+    agent->younger = true;
+    agent->foreign = true;
+    loop_timer_cancel(agent->identify);
+    log_error("store: its revision went back, so it was restored: starting and stopping nothing; "
+              "restart musterd, on all machines at once, to have done what the store says");
     part(agent);
     agent_tell_systemd(agent);
 }
@@ -76,6 +101,13 @@ static enum identity_verdict judge_store(struct agent *agent, const struct kv_pa
 static void on_cluster_read(const struct kv_range_result *result, void *userdata)
 {
     struct agent *agent = userdata;
+    agent->asking--;
+    if (agent->younger)
+        return;
+    if (result->code == 0 && result->revision < agent->asked_revision) {
+        agent_turn_younger(agent);
+        return;
+    }
     if (result->code == -ESTALE) {
         turn_foreign(agent, result->reason);
         return;
@@ -108,8 +140,15 @@ void agent_on_identify(struct loop_timer *timer, void *userdata)
     autofree char *key =
         store_key(agent->config->etcd_key_prefix, STORE_KEY_CLUSTER, NULL, NULL, 0);
     (void)timer;
+    if (agent->younger)
+        return;
+    note_revision(agent);
+    if (agent->asking == 0)
+        agent->asked_revision = agent->store_revision;
     if (!key || kv_range(agent->kv, key, false, on_cluster_read, agent, &err) < 0)
         loop_timer_set(agent->identify, RETRY_MS);
+    else
+        agent->asking++;
 }
 
 /* --- own assignments --- */
@@ -190,11 +229,13 @@ static void on_own_revision(int64_t revision, void *userdata)
         loop_timer_set(agent->absence, 0);
 }
 
+/* By the store's cluster id, or its revision: which of them a look at it shows at once. */
 static void on_own_lost(int code, const char *reason, void *userdata)
 {
     struct agent *agent = userdata;
     (void)code;
     turn_foreign(agent, reason);
+    loop_timer_set(agent->identify, 0);
 }
 
 /* The store is ours: follow our keys, and register. Does only what is not done yet. */

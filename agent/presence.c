@@ -39,6 +39,7 @@ struct presence {
     int64_t lease;
     char nonce[2 * NONCE_BYTES + 1];
     int64_t registration;
+    int64_t store_revision; /* as the last proof showed it */
     bool resumed;
     bool lease_is_gone; /* the one in the file, too */
     bool ready;
@@ -416,6 +417,12 @@ static enum keeper_event_kind judge_proof(struct presence *presence,
 static void on_proof(const struct kv_txn_result *result, void *userdata)
 {
     struct presence *presence = userdata;
+    if (result->code == 0 && result->revision < presence->store_revision) {
+        presence->callbacks.on_younger(presence->userdata);
+        return;
+    }
+    if (result->code == 0)
+        presence->store_revision = result->revision;
     step(presence, judge_proof(presence, result), result->sent_boot_ms);
 }
 
@@ -505,6 +512,11 @@ void presence_check_now(struct presence *presence)
 int64_t presence_registration(const struct presence *presence)
 {
     return presence->phase == PHASE_REGISTERED ? presence->registration : 0;
+}
+
+int64_t presence_store_revision(const struct presence *presence)
+{
+    return presence->store_revision;
 }
 
 const struct contact *presence_contact(const struct presence *presence)

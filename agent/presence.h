@@ -30,6 +30,8 @@ struct presence_callbacks {
     /* The registration is gone. Nothing is done about it before presence_start(): the owner first
      * makes sure whose store it is that has lost it. */
     void (*on_gone)(void *userdata);
+    /* A proof shows a store that is younger than what an earlier one showed. */
+    void (*on_younger)(void *userdata);
     /* Contact began, or began anew after a silence: who waited for it should look again. */
     void (*on_contact)(void *userdata);
     /* With each keep-alive of the agent's lease: whoever keeps another lease does it now. */
@@ -67,6 +69,8 @@ void presence_on_deleted(struct presence *presence, int64_t create_revision);
 void presence_check_now(struct presence *presence);
 
 int64_t presence_registration(const struct presence *presence); /* 0: none */
+/* The store's revision when it last answered a proof; 0: it has not yet. Never goes back. */
+int64_t presence_store_revision(const struct presence *presence);
 
 /* For how long (CLOCK_BOOTTIME) our proofs have been answered. Borrowed. */
 const struct contact *presence_contact(const struct presence *presence);

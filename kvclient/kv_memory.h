@@ -51,6 +51,9 @@ void kv_memory_land_late(struct kv *kv, unsigned int n, int64_t delay_ms);
 void kv_memory_revoke_all(struct kv_memory *store);
 void kv_memory_compact(struct kv_memory *store);
 
+/* The store forgets that its last revisions were; what they wrote stays. */
+void kv_memory_turn_back(struct kv_memory *store, int64_t revisions);
+
 int64_t kv_memory_revision(const struct kv_memory *store);
 /* The pair as it stands, or NULL; borrowed until the next change. For a test's checks. */
 const struct kv_pair *kv_memory_peek(const struct kv_memory *store, const char *key);

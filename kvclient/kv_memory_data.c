@@ -345,6 +345,13 @@ int kv_memory_range_at(const struct kv_memory *store, const struct kv_op *op, in
     return r;
 }
 
+void kv_memory_turn_back(struct kv_memory *store, int64_t revisions)
+{
+    kv_memory_compact(store);
+    store->revision -= revisions;
+    store->compacted = store->revision;
+}
+
 int64_t kv_memory_revision(const struct kv_memory *store)
 {
     return store->revision;

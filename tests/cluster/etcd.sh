@@ -24,6 +24,14 @@ etcd_initial_cluster() {
     echo "${list#,}"
 }
 
+# etcd_disk_up MEMBER MB: a disk of its own for its data, which can be full, or frozen.
+etcd_disk_up() {
+    local disk=$CLUSTER/fs/$1
+    record disk "$disk"
+    truncate -s "$2M" "$disk.img" && mkfs.ext4 -q -F "$disk.img" && mkdir "$disk" &&
+        mount -o loop "$disk.img" "$disk"
+}
+
 # A member that was started before comes back with its data: etcd ignores the initial-* flags then.
 etcd_start() {
     local member=$1 address pid
@@ -40,6 +48,23 @@ etcd_start() {
     disown "$pid"
     record_pid "$pid"
     echo "$pid $(process_started "$pid")" >"$CLUSTER/$member.pid"
+}
+
+# etcd_restore SNAPSHOT [TOKEN]: every member begins anew from it. The token makes the cluster's id; without one it is the
+# same cluster.
+etcd_restore() {
+    local member data
+    etcd_kill || return
+    for member in $(cluster_etcds); do
+        data=$CLUSTER/fs/$member
+        ETCDCTL_API=3 etcdctl snapshot restore "$1" --name "$member" --data-dir "$data/restored" \
+            --initial-cluster "$(etcd_initial_cluster)" --initial-cluster-token "${2:-$(cluster_get prefix)}" \
+            --initial-advertise-peer-urls "http://$(cluster_address "$member"):2380" \
+            >>"$CLUSTER/log/restore.log" 2>&1 || return
+        rm -rf "${data:?}/member" && mv "$data/restored/member" "$data/member" && rm -rf "$data/restored" || return
+        etcd_start "$member"
+    done
+    etcd_wait
 }
 
 # etcd_curl MEMBER PATH [CURL OPTION…]: one HTTP request to that member, from its own namespace.
@@ -59,6 +84,25 @@ etcd_wait() {
     for member in $(cluster_etcds); do
         wait_for 20 "$member is healthy" etcd_is_healthy "$member" || return
     done
+}
+
+etcd_status_field() {
+    grep -o "\"$2\":\"[0-9]*\"" <<<"$1" | grep -om1 '[0-9]*'
+}
+
+# Quick even if a member hangs, and says nothing then.
+etcd_leads() {
+    local status
+    status=$(etcd_curl "$1" /v3/maintenance/status --max-time 0.5 --data '{}' 2>/dev/null) || return
+    [ "$(etcd_status_field "$status" leader)" = "$(etcd_status_field "$status" member_id)" ]
+}
+
+etcd_leader() {
+    local member
+    for member in $(cluster_etcds); do
+        ! etcd_leads "$member" || { echo "$member"; return; }
+    done
+    return 1
 }
 
 # The members named, or all of them.

@@ -1,30 +1,74 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# A store that lost everything, or is another's, gives no orders: an absent key never stops a unit, nobody founds a new
-# cluster over a remembered one, and nothing new is started beside what runs.
+# A store that was restored from an old snapshot, lost everything, or is another's, gives no orders: an absent key never
+# stops a unit, nobody founds a new cluster over a remembered one, and nothing new is started beside what runs.
 
 load bats.sh
 
 setup_file() {
     cluster_for_tests 3 --ttl 5
     two_busyboxes_run
+    printf '[Service]\nExecStart=/bin/sleep 100000\n' >"$CLUSTER/sleeper"
+    node_write node1 /root/since-destroyed.service <"$CLUSTER/sleeper"
+    node_write node1 /root/since-started.service <"$CLUSTER/sleeper"
     session_keep running "$(units_identities busybox@1.service busybox@2.service)"
-    etcd_ctl del --prefix /muster/v1/ >&2
+}
+
+# every_machine_says WORDS
+every_machine_says() {
+    local node
+    for node in $(cluster_nodes); do
+        node_journal "$node" | grep -qF "$1" || return
+    done
+}
+
+# A hundred revisions, as some time takes them: curl repeats the request for each number.
+put_much() {
+    etcd_curl etcd1 '/v3/kv/put#[1-100]' --data '{"key":"L211Y2g=","value":"bW9yZQ=="}' >/dev/null
+}
+
+as_before_the_restore() {
+    units_are_as_before "$(session_recall with_the_newer)" busybox@1.service busybox@2.service since-started.service &&
+        unit_runs_nowhere since-destroyed.service
+}
+
+@test "a store that is restored from an old snapshot gives no orders to who knows that it was further" {
+    NODE_DIRECTORY=/root node_run node1 musterctl start since-destroyed.service
+    etcd_ctl snapshot save "$CLUSTER/snapshot" >&2
+    NODE_DIRECTORY=/root node_run node1 musterctl start since-started.service
+    node_run node1 musterctl destroy since-destroyed.service
+    wait_for 5 'it has stopped' unit_runs_nowhere since-destroyed.service
+    put_much
+    session_keep with_the_newer "$(units_identities busybox@1.service busybox@2.service since-started.service)"
+    etcd_restore "$CLUSTER/snapshot"
+    wait_for 15 'every machine says so' every_machine_says 'its revision went back, so it was restored'
+    put_much # it gets as far as it was
+    put_much
+    holds_for 6 as_before_the_restore
+}
+
+as_the_snapshot_says() {
+    units_are_as_before "$(session_recall running)" busybox@1.service busybox@2.service &&
+        unit_runs_nowhere since-started.service && unit_node since-destroyed.service
+}
+
+@test "musterd that is started anew does what the restored store says, and disturbs what that wants as it is" {
+    local node
+    for node in $(cluster_nodes); do
+        node_run "$node" systemctl restart musterd.service
+    done
+    wait_for 20 'what it wants runs, and nothing else' as_the_snapshot_says
+    wait_for 10 'every machine is up' machines_are_up node1
+    node_run node1 musterctl destroy since-destroyed.service
 }
 
 nobody_is_registered() {
     [ -z "$(etcd_ctl get --prefix --keys-only /muster/v1/nodes/)" ]
 }
 
-every_machine_says_so() {
-    local node
-    for node in $(cluster_nodes); do
-        node_journal "$node" | grep -q 'it belongs to another cluster' || return
-    done
-}
-
-@test "every machine notices and says so" {
-    wait_for 15 'every machine says that the store is not its own' every_machine_says_so
+@test "every machine notices that the store is wiped, and says so" {
+    etcd_ctl del --prefix /muster/v1/ >&2
+    wait_for 15 'every machine says that the store is not its own' every_machine_says 'it belongs to another cluster'
 }
 
 @test "no unit is stopped, moved or restarted" {

@@ -17,13 +17,6 @@
 KV_HISTORY=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/kv-history.py
 KV_DISK_MB=1024
 
-kv_disk_up() {
-    local disk=$CLUSTER/fs/$1
-    record disk "$disk"
-    truncate -s "${KV_DISK_MB}M" "$disk.img" && mkfs.ext4 -q -F "$disk.img" && mkdir "$disk" &&
-        mount -o loop "$disk.img" "$disk"
-}
-
 # A table whose chains are empty as long as nothing is wrong.
 kv_firewall_up() {
     kv_nft "$1" add table inet fault
@@ -49,7 +42,7 @@ kv_cluster_up() {
     cluster_get prefix >"$CLUSTER/token"
     cluster_switch_up || return
     for machine in $(cluster_etcds); do
-        cluster_plug "$machine" && kv_firewall_up "$machine" && kv_disk_up "$machine" &&
+        cluster_plug "$machine" && kv_firewall_up "$machine" && etcd_disk_up "$machine" "$KV_DISK_MB" &&
             etcd_start "$machine" || return
     done
     for machine in node1 node2; do
@@ -59,25 +52,6 @@ kv_cluster_up() {
 }
 
 # --- facts ---
-
-etcd_status_field() {
-    grep -o "\"$2\":\"[0-9]*\"" <<<"$1" | grep -om1 '[0-9]*'
-}
-
-# Quick even if a member hangs, and says nothing then.
-etcd_leads() {
-    local status
-    status=$(etcd_curl "$1" /v3/maintenance/status --max-time 0.5 --data '{}' 2>/dev/null) || return
-    [ "$(etcd_status_field "$status" leader)" = "$(etcd_status_field "$status" member_id)" ]
-}
-
-etcd_leader() {
-    local member
-    for member in $(cluster_etcds); do
-        ! etcd_leads "$member" || { echo "$member"; return; }
-    done
-    return 1
-}
 
 # kv_leader: who leads, as soon as anybody does: a member that has just come back may take another's lead away,
 # and on a busy machine none may answer in time.
@@ -144,20 +118,8 @@ kv_run_end() {
 
 # kv_store_replace same|other: every member begins anew from the snapshot; the token makes the cluster's id.
 kv_store_replace() {
-    local member data token
     [ "$1" = same ] || echo "$1$RANDOM" >"$CLUSTER/token"
-    token=$(cluster_get token) || return
-    etcd_kill || return
-    for member in $(cluster_etcds); do
-        data=$CLUSTER/fs/$member
-        ETCDCTL_API=3 etcdctl snapshot restore "$CLUSTER/run/snapshot" --name "$member" \
-            --initial-cluster "$(etcd_initial_cluster)" --initial-cluster-token "$token" \
-            --initial-advertise-peer-urls "http://$(cluster_address "$member"):2380" \
-            --data-dir "$data/restored" >>"$CLUSTER/log/restore.log" 2>&1 || return
-        rm -rf "${data:?}/member" && mv "$data/restored/member" "$data/member" && rm -rf "$data/restored" || return
-        etcd_start "$member"
-    done
-    etcd_wait
+    etcd_restore "$CLUSTER/run/snapshot" "$(cluster_get token)"
 }
 
 kv_store_save() {

@@ -31,6 +31,7 @@ struct world {
     int registered;
     int gone;
     int duplicates;
+    int younger;
     int contacts;
 };
 
@@ -46,6 +47,11 @@ static void on_gone(void *userdata)
     struct world *world = userdata;
     world->gone++;
     presence_start(world->presence); /* as an owner does who has seen that the store is his */
+}
+
+static void on_younger(void *userdata)
+{
+    ((struct world *)userdata)->younger++;
 }
 
 static void on_contact(void *userdata)
@@ -111,6 +117,7 @@ static int set_up_with(void **state, int64_t ttl_ms)
 {
     static const struct presence_callbacks callbacks = { .on_registered = on_registered,
                                                          .on_gone = on_gone,
+                                                         .on_younger = on_younger,
                                                          .on_contact = on_contact,
                                                          .on_keepalive = on_keepalive,
                                                          .on_duplicate = on_duplicate };
@@ -237,6 +244,25 @@ static void a_watch_that_lags_costs_no_registration(void **state)
     assert_int_equal(world->registered, 3);
 }
 
+static void a_store_that_has_gone_back_is_told_and_one_that_stands_still_is_none(void **state)
+{
+    struct world *world = *state;
+    presence_start(world->presence);
+    run_for(world, 20);
+    change(world, kv_op_put("/t/other", "1"));
+    for (int i = 0; i < 2; i++) {
+        presence_check_now(world->presence);
+        run_for(world, 20);
+    }
+    assert_int_equal(world->younger, 0);
+    assert_int_equal(presence_store_revision(world->presence), kv_memory_revision(world->store));
+    kv_memory_turn_back(world->store, 1);
+    presence_check_now(world->presence);
+    run_for(world, 20);
+    assert_int_equal(world->younger, 1);
+    assert_int_equal(world->gone, 0);
+}
+
 static bool stored_ready(struct world *world)
 {
     autorecord(presence) record = { 0 };
@@ -303,6 +329,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lease_that_waited_for_another_boot_is_kept_alive_at_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_watch_that_lags_costs_no_registration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_store_that_has_gone_back_is_told_and_one_that_stands_still_is_none, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             readiness_that_was_not_written_is_written_with_the_next_proof, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
