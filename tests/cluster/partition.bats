@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # A machine that is cut off cannot know whether it is missed: it keeps its copy (Failover=at-least-once), the
-# others start theirs, and when it is back it stops what was moved.
+# others start theirs, and when it is back it stops what was moved. So it is where musterd has long been stopped.
 
 load bats.sh
 
@@ -50,4 +50,21 @@ runs_on_both_sides() {
 
 @test "the other unit has noticed nothing" {
     units_are_as_before "$(session_recall other)" busybox@2.service
+}
+
+@test "where musterd stays stopped nothing stops, and it is missed; started again it stops what was moved" {
+    local node via moved_to copy
+    node=$(unit_node busybox@1.service)
+    via=$(cluster_nodes | grep -vx "$node" | sed -n 1p)
+    copy=$(node_unit_identity "$node" busybox@1.service)
+    session_keep cut_off "$node"
+    node_run "$node" systemctl stop musterd.service
+    wait_for 20 'busybox@1 runs elsewhere, too' runs_on_both_sides
+    [ "$(node_unit_identity "$node" busybox@1.service)" = "$copy" ]
+    moved_to=$(unit_nodes busybox@1.service | grep -vx "$node")
+    copy=$(node_unit_identity "$moved_to" busybox@1.service)
+    node_run "$node" systemctl start musterd.service
+    wait_for 20 'one copy remains' exactly_one_on "$moved_to"
+    wait_for 10 'every machine is listed as up' machines_are_up "$via"
+    [ "$(node_unit_identity "$moved_to" busybox@1.service)" = "$copy" ]
 }
