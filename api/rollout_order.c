@@ -54,17 +54,31 @@ int rollout_refuse_text(const struct view *view, const char *unit, struct error 
 
 /* --- who takes part --- */
 
-/* One by one a unit cannot become global, nor cease to be. */
-static int check_global(const struct view *view, const struct rollout_order *order,
-                        const struct view_entry *unit, struct error *err)
+/* What a text says, which goes for all that have it. */
+struct said {
+    const char *blob; /* borrowed; NULL: of none yet */
+    bool is_global;
+};
+
+static bool is_global(const struct view *view, const struct view_entry *unit, struct said *said)
 {
-    bool global = view_is_global(view, unit);
+    if (!text_equal(said->blob, unit->record.unit.blob)) {
+        said->blob = unit->record.unit.blob;
+        said->is_global = view_is_global(view, unit);
+    }
+    return said->is_global;
+}
+
+/* One by one a unit cannot become global, nor cease to be. */
+static int check_global(const struct rollout_order *order, const struct view_entry *unit,
+                        bool global, bool becomes_global, struct error *err)
+{
     if (order->kind == ROLLOUT_ORDER_RESTART && global)
         return error_set(err, -EINVAL,
                          "%s is global, and those are not restarted machine by machine; start a "
                          "rollout of a text that differs",
                          unit->name);
-    if (!order->text || view_text_is_global(unit->name, order->text) == global)
+    if (!order->text || becomes_global == global)
         return 0;
     return error_set(err, -EINVAL,
                      "%s is%s global, and would %s: that changes everywhere at once; use start "
@@ -78,16 +92,19 @@ static int check_members(const struct view *view, const struct rollout_order *or
 {
     size_t count = 0;
     size_t members = 0;
+    struct said said = { .blob = NULL };
+    bool becomes_global = false;
     const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
     for (size_t i = 0; i < count; i++) {
         const char *name = units[i].name;
         if (!rollout_has_unit(order->name, name))
             continue;
-        members++;
+        if (members++ == 0 && order->text)
+            becomes_global = view_text_is_global(name, order->text);
         int r = order->text ? unit_check(name, order->text, strlen(order->text), err) : 0;
         if (r < 0)
             return error_prefix(err, r, "%s", name);
-        r = check_global(view, order, &units[i], err);
+        r = check_global(order, &units[i], is_global(view, &units[i], &said), becomes_global, err);
         if (r < 0)
             return r;
     }

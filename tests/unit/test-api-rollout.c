@@ -32,23 +32,25 @@ static char *unit_of(const char *text, const char *desired)
     return text_format("{\"blob\":\"%s\",\"desired\":\"%s\"}", digest(text), desired);
 }
 
-/* Three instances, one of them with a text of its own, and one that runs everywhere; record NULL:
- * no rollout yet. */
+/* Three instances, one of them with a text of its own, one unit that runs everywhere, and two
+ * instances of which the second does; record NULL: no rollout yet. */
 static struct view *store_with_rollout(const char *name, const struct record_rollout *record)
 {
-    struct kv_pair pairs[8] = { 0 };
+    struct kv_pair pairs[10] = { 0 };
     struct view *view = NULL;
     char *rollout = NULL;
     size_t count = 0;
     if (record)
         assert_int_equal(record_rollout_encode(record, &rollout, NULL), 0);
     const struct line lines[] = {
-        {"units/t@.service",   unit_of(NEW, "inactive") },
-        { "units/t@1.service",                   unit_of(OLD,           "launched") },
+        {"units/t@.service",   unit_of(NEW,           "inactive") },
+        { "units/t@1.service",                   unit_of(OLD,                     "launched") },
         { "units/t@2.service",         unit_of(OLD,         "launched") },
-        { "units/t@3.service", unit_of(NEW,"launched") },
-        { "units/global.service", unit_of(GLOBAL, "launched") },
-        { NULL,                   NULL       },
+        { "units/t@3.service", unit_of(NEW,   "launched") },
+        { "units/global.service", unit_of(GLOBAL,           "launched") },
+        { "units/mixed@1.service",                   unit_of(NEW,                  "launched") },
+        { "units/mixed@2.service",         unit_of(GLOBAL,                   "launched") },
+        { NULL,NULL},
     };
     for (; lines[count].key; count++)
         pairs[count] = (struct kv_pair){ .key = text_format("/p/%s", lines[count].key),
@@ -198,6 +200,9 @@ static void orders_that_make_no_sense_are_refused(void **state)
         { { .kind = ROLLOUT_ORDER_START, .name = "global.service", .text = NEW },     -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "other@.service", .text = NEW },     -ENOENT},
         { { .kind = ROLLOUT_ORDER_RESTART, .name = "global.service" },                -EINVAL},
+        { { .kind = ROLLOUT_ORDER_RESTART, .name = "mixed@.service" },                -EINVAL},
+        { { .kind = ROLLOUT_ORDER_START, .name = "mixed@.service", .text = NEW },     -EINVAL},
+        { { .kind = ROLLOUT_ORDER_START, .name = "mixed@.service", .text = GLOBAL },  -EINVAL},
         { { .kind = ROLLOUT_ORDER_RESTART, .name = "t@.service", .roll_back = true }, -EINVAL},
         { { .kind = ROLLOUT_ORDER_PAUSE, .name = "t@.service" },                      -ENOENT},
     };
