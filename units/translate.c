@@ -109,6 +109,36 @@ static int warn_of_auto_update(const struct unit_file *file, struct container *c
                : 0;
 }
 
+static int warn_of_idle_rule(const struct unit_file *file, const char *key, char ***warnings,
+                             struct error *err)
+{
+    const struct unit_option *option = unit_file_find(file, "X-Fleet", key);
+    return option ? strv_addf(warnings, err,
+                              "line %u: [X-Fleet] %s=: counts instances of a template, and this is "
+                              "none: it does nothing",
+                              option->line, key)
+                  : 0;
+}
+
+/* Rules about the others of its template, of a unit that has none. That the rules are wrong
+ * altogether is unit_check()'s to say. */
+static int warn_of_idle_rules(const struct unit_file *file, const char *name, char ***warnings,
+                              struct error *err)
+{
+    autofree char *template_name = unit_name_template(name);
+    autoptr(requirements) requirements = NULL;
+    int r = requirements_read(file, name, &requirements, NULL);
+    if (r == -ENOMEM)
+        return error_oom(err);
+    if (r < 0 || template_name)
+        return 0;
+    if (requirements->max_per_machine > 0)
+        r = warn_of_idle_rule(file, "MaxPerMachine", warnings, err);
+    if (r == 0 && requirements->spread)
+        r = warn_of_idle_rule(file, "Spread", warnings, err);
+    return r;
+}
+
 int unit_warnings(const char *name, const char *text, size_t length, char ***ret, struct error *err)
 {
     autofree char *subject = name_to_check(name);
@@ -116,12 +146,17 @@ int unit_warnings(const char *name, const char *text, size_t length, char ***ret
         return error_oom(err);
     autoptr(unit_file) file = NULL;
     autoptr(container) container = NULL;
+    autostrv warnings = NULL;
     const struct source source = { subject, text, length, &specifier_any_machine };
     int r = read_unit(&source, &file, &container, err);
     if (r == 0 && container)
         r = warn_of_auto_update(file, container, err);
     if (r == 0 && container)
-        *ret = take_ptr(container->warnings);
+        warnings = take_ptr(container->warnings);
+    if (r == 0)
+        r = warn_of_idle_rules(file, subject, &warnings, err);
+    if (r == 0 && warnings)
+        *ret = take_ptr(warnings);
     return r;
 }
 

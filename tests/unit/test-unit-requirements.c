@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "units/translate.h"
 #include "units/unit_file.h"
 
 static const char name[] = "web@2.service";
@@ -363,6 +364,35 @@ static void faulty_values_are_told_what_would_be_right(void **state)
     }
 }
 
+/* The warnings of a unit with these lines in [X-Fleet], one after the other. */
+static char *warnings_of(const char *unit, const char *lines)
+{
+    autofree char *file = text_format("[Service]\nExecStart=/bin/true\n[X-Fleet]\n%s", lines);
+    autostrv warnings = NULL;
+    autotext all = { 0 };
+    assert_int_equal(unit_warnings(unit, file, strlen(file), &warnings, NULL), 0);
+    for (char **line = warnings; line && *line; line++)
+        text_addf(&all, "%s\n", *line);
+    return text_take(&all);
+}
+
+static void what_counts_instances_is_told_to_do_nothing_of_a_unit_that_is_none(void **state)
+{
+    (void)state;
+    autofree char *plain = warnings_of("a.service", "Spread=rack\nMaxPerMachine=1\n");
+    autofree char *taken_back = warnings_of("a.service", "Spread=rack\nSpread=\n");
+    autofree char *template_text = warnings_of("a@.service", "Spread=rack\nMaxPerMachine=1\n");
+    autofree char *instance = warnings_of("a@1.service", "Spread=rack\nMaxPerMachine=1\n");
+    assert_string_equal(plain,
+                        "line 5: [X-Fleet] MaxPerMachine=: counts instances of a template, and "
+                        "this is none: it does nothing\n"
+                        "line 4: [X-Fleet] Spread=: counts instances of a template, and this is "
+                        "none: it does nothing\n");
+    assert_string_equal(taken_back, "");
+    assert_string_equal(template_text, "");
+    assert_string_equal(instance, "");
+}
+
 static void failover_names_go_both_ways(void **state)
 {
     (void)state;
@@ -392,6 +422,7 @@ int main(void)
         cmocka_unit_test(ports_of_the_host_are_claimed),
         cmocka_unit_test(a_container_is_where_its_pod_is),
         cmocka_unit_test(faulty_values_are_told_what_would_be_right),
+        cmocka_unit_test(what_counts_instances_is_told_to_do_nothing_of_a_unit_that_is_none),
         cmocka_unit_test(failover_names_go_both_ways),
     };
     return cmocka_run_group_tests_name("units/requirements", tests, NULL, NULL);
