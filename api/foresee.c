@@ -164,8 +164,20 @@ static bool note_arrival(struct fates *fates, const struct action *action)
     return give_reason(fate, action_reason(action), false);
 }
 
+/* Its next copy starts before this one stops. */
+static bool note_successor(struct fates *fates, const struct action *action)
+{
+    struct fate *fate = fate_on(fates, action_more(action)->moves_from);
+    if (!fate)
+        return false;
+    fate->leaves = true;
+    return give_reason(fate, action_reason(action), false);
+}
+
 static bool note_rewrite(struct fates *fates, const struct action *action)
 {
+    if (action_more(action)->successor) /* whose beginning said why */
+        return true;
     struct fate *fate = fate_on(fates, action->machine);
     if (!fate)
         return false;
@@ -213,9 +225,11 @@ static int note(struct foresight *foresight, const struct action *action, struct
         ok = note_move(fates, action);
     else if (action->kind == ACTION_DROP)
         ok = note_drop(fates, action);
+    else if (action->kind == ACTION_ASSIGN && action->assignment_mod > 0)
+        ok = note_rewrite(fates, action);
     else if (action->kind == ACTION_ASSIGN)
-        ok =
-            action->assignment_mod == 0 ? note_arrival(fates, action) : note_rewrite(fates, action);
+        ok = action_more(action)->moves_from ? note_successor(fates, action)
+                                             : note_arrival(fates, action);
     return ok ? 0 : error_oom(err);
 }
 
@@ -282,6 +296,7 @@ static int carry_assign(struct future *future, const struct action *action, stru
         .unit_revision = action->unit_revision,
         .failover = action->failover,
         .cause = (char *)move_cause_name(action->cause),
+        .moves_from = (char *)action_more(action)->moves_from,
         .restart_revision = action->restart_revision,
     };
     int r = model_put_assignment(future->model, action->machine, action->unit, future->revision,

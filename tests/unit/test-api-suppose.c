@@ -158,6 +158,22 @@ static void what_must_leave_is_followed_to_where_it_goes(void **state)
            "by aaaaaaaa (na), moving to bbbbbbbb (nb): the only eligible machine (0 units)\n");
 }
 
+static void what_starts_elsewhere_before_it_stops_moves_too(void **state)
+{
+    struct store store = { 0 };
+    (void)state;
+    add_machine(&store, 'a', 0, "");
+    add_machine(&store, 'b', 0, "\"disk\":\"ssd\"");
+    add_unit(&store, "web.service", SERVICE "[X-Fleet]\nMoveOrder=start-first\n", "a");
+    expect(&store,
+           (const char *[]){ "web.service",
+                             SERVICE "[X-Fleet]\nMoveOrder=start-first\nMachineMetadata=disk=ssd\n",
+                             NULL },
+           "web.service: move a to b: must leave aaaaaaaa (na): has no metadata disk=ssd: starts "
+           "here before it stops there; the only eligible machine (0 units); moved here from "
+           "aaaaaaaa (na), where it stopped once it ran here\n");
+}
+
 static void who_preempts_gets_the_place_and_who_yields_another_or_none(void **state)
 {
     struct store store = { 0 };
@@ -306,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_must_leave_is_followed_to_where_it_goes),
+        cmocka_unit_test(what_starts_elsewhere_before_it_stops_moves_too),
         cmocka_unit_test(who_preempts_gets_the_place_and_who_yields_another_or_none),
         cmocka_unit_test(a_template_is_rolled_out_to_its_instances),
         cmocka_unit_test(a_group_moves_together),
