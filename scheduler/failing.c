@@ -158,31 +158,45 @@ static void leave_failed(struct step *step, const struct placement *p, int64_t a
 
 /* --- what to do --- */
 
+/* It is known what comes next, and only the wait is left. */
+static bool waits(struct step *step, const struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    return failed_on(unit, p->key.machine) && unit->trouble->verdict_kind == VERDICT_FAILING &&
+           !step_has_waited(step, unit, failing_wait_ms(attempts_of(unit)));
+}
+
+/* Machines are asked once now, and once when the time has come. */
+static void go_on(struct step *step, struct placement *p, const struct party *here)
+{
+    struct unit *unit = p->key.unit;
+    int64_t attempts = attempts_of(unit);
+    bool is_noted = failed_on(unit, p->key.machine);
+    struct machine *next = find_next(step, p, here);
+    if (unit->trouble)
+        unit->trouble->lacks_machine = !next;
+    if (!next)
+        leave_failed(step, p, attempts + !is_noted, "no other machine may run it");
+    else if (!is_noted)
+        note_failure(step, p);
+    else if (step_has_waited(step, unit, failing_wait_ms(attempts)))
+        step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
+}
+
 /* Its turn here is over: the next machine, if there is one. */
 static void decide_failed(struct step *step, struct placement *p)
 {
     struct unit *unit = p->key.unit;
     struct party here;
     step_party_here(p, &here);
-    int64_t attempts = attempts_of(unit);
-    bool is_noted = failed_on(unit, p->key.machine);
-    bool is_first = here.members[0] == unit;
-    struct machine *next = is_first ? find_next(step, p, &here) : NULL;
-    if (!is_noted)
-        attempts++;
-    if (unit->trouble)
-        unit->trouble->lacks_machine = !next && attempts < FAILING_MACHINES;
+    int64_t attempts = attempts_of(unit) + !failed_on(unit, p->key.machine);
     if (attempts >= FAILING_MACHINES) {
         leave_failed(step, p, attempts, "enough machines have tried");
-    } else if (!is_first) {
+    } else if (here.members[0] != unit) {
         autofree char *why = text_format("it goes where %s goes", here.members[0]->name);
         leave_failed(step, p, attempts, why ? why : "");
-    } else if (!next) {
-        leave_failed(step, p, attempts, "no other machine may run it");
-    } else if (!is_noted) {
-        note_failure(step, p);
-    } else if (step_has_waited(step, unit, failing_wait_ms(attempts))) {
-        step_release_party(step, p, MOVE_CAUSE_FAILING, unit->trouble->verdict_reason);
+    } else if (!waits(step, p)) {
+        go_on(step, p, &here);
     }
 }
 
