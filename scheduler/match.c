@@ -178,6 +178,16 @@ static bool is_older(const struct unit *a, const struct unit *b)
     return a->create != b->create ? a->create < b->create : strcmp(a->name, b->name) < 0;
 }
 
+/* Of two in conflict on one machine, which stays? One that runs everywhere has no other place
+ * there, so who is more important comes first. */
+static bool stays_before(const struct unit *a, const struct unit *b)
+{
+    bool is_any_global = unit_is_global(a) || unit_is_global(b);
+    if (is_any_global && unit_priority(a) != unit_priority(b))
+        return unit_priority(a) > unit_priority(b);
+    return is_older(a, b);
+}
+
 /* Who replaces each other are in conflict. */
 static bool gives_way(const struct unit *unit, const struct unit *other)
 {
@@ -200,7 +210,7 @@ static bool yields_to(const struct unit *unit, const struct placement *p, enum m
         return false;
     if (gives_way(unit, other))
         return true;
-    if (mode == MATCH_STAY && !is_older(other, unit))
+    if (mode == MATCH_STAY && !stays_before(other, unit))
         return false;
     return unit_is_strange(other) || declares(unit, other->name) || declares(other, unit->name) ||
            replaces(other, unit) || common_port(unit, other) > 0;

@@ -40,7 +40,8 @@ struct refusal {
 enum match_mode {
     MATCH_ARRIVE = 1, /* a newcomer */
     MATCH_STAY,       /* it is there: presence, readiness and cordon do not drive it away, and of
-                         two units in conflict the older stays */
+                         two units in conflict the older stays, or the more important if one
+                         runs everywhere */
 };
 
 /* model: what it scratches in is changed, what it knows is not. */
