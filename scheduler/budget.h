@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much of what runs may be taken down for moves that could wait: drains, rollouts, rebalancing,
- * preemption. One budget for all of them: of a template's units one, or a tenth, may be away at a
- * time, those that failed by themselves included; and of all units a twentieth may be on the move.
+ * preemption, machines whose metadata or capabilities are not what they were. One budget for all of
+ * them: of a template's units one, or a tenth, may be away at a time, those that failed by
+ * themselves included; and of all units a twentieth may be on the move.
  *
  * What must move (a lost machine, a broken rule) asks nobody, but what it leaves is less.
  */

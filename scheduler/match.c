@@ -331,6 +331,33 @@ struct refusal match(struct model *model, const struct unit *unit, const struct 
     return match_left(unit_rules(unit)->requests, machine, machine_is_kept_from(machine, unit));
 }
 
+static bool lacks_role(const struct model *model, const struct requirements *rules,
+                       const struct machine *machine)
+{
+    for (size_t i = 0; i < rules->metadata_count; i++) {
+        const char *key = rules->metadata[i].key;
+        if (text_starts_with(key, "role.") &&
+            !value_is_wanted(rules, key, metadata_of(model, machine, key)))
+            return true;
+    }
+    return false;
+}
+
+bool match_may_linger(struct model *model, const struct placement *p, const struct refusal *refusal)
+{
+    const struct unit *unit = p->key.unit;
+    const struct machine *machine = p->key.machine;
+    const struct requirements *rules = unit_rules(unit);
+    if ((refusal->kind != REFUSAL_METADATA && refusal->kind != REFUSAL_CAPABILITY) ||
+        !placement_holds(p) || p->unit_revision != unit->mod ||
+        (rules->machine_id && !is_machine(machine, rules->machine_id)) ||
+        lacks_role(model, rules, machine))
+        return false;
+    return match_peers(unit, machine, NULL).kind == REFUSAL_NONE &&
+           match_conflicts(model, unit, machine, MATCH_STAY).kind == REFUSAL_NONE &&
+           match_mates(unit, machine, MATCH_STAY, NULL).kind == REFUSAL_NONE;
+}
+
 struct refusal match_party(struct model *model, const struct party *party,
                            const struct machine *machine, enum match_mode mode,
                            const struct unit **ret_unit)

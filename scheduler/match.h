@@ -60,6 +60,11 @@ void match_party_words(const struct model *model, const struct party *party,
                        const struct unit *unit, const struct machine *machine,
                        const struct refusal *refusal, struct text *words);
 
+/* Refused to stay where it runs as it was last asked to, it harms nobody there: its machine has
+ * lost metadata that is not a role's, or a capability, and no other rule is broken. */
+bool match_may_linger(struct model *model, const struct placement *placement,
+                      const struct refusal *refusal);
+
 /* The first resource of which too little is left for one more of the group; RESOURCES: it fits. */
 enum resource match_room(const struct group *group, const struct machine *machine);
 /* The same for so much. */

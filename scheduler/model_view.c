@@ -7,6 +7,7 @@
 #include "scheduler/party.h"
 #include "scheduler/role_choice.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 /* --- room --- */
 
@@ -72,6 +73,21 @@ static void gather_comers(struct unit *unit, struct party *ret)
         party_of_one(unit, ret);
 }
 
+/* Why a unit is still where it may not be. */
+static void linger_words(struct model *model, const struct unit *unit,
+                         const struct machine *machine, const struct refusal *refusal,
+                         struct text *words)
+{
+    autotext why = { 0 };
+    const struct placement *p = model_placement(model, machine, unit);
+    if (!match_may_linger(model, p, refusal))
+        return;
+    budget_count(model);
+    if (!(succession_applies(p) ? budget_allows_beside(model, &why)
+                                : budget_allows(model, unit, &why)))
+        text_addf(words, "; it waits until it may leave: %s", why.data ? why.data : "");
+}
+
 static struct refusal ask(struct model *model, const struct party *comers,
                           const struct machine *machine, bool here, const struct unit **who)
 {
@@ -102,6 +118,8 @@ static int answer_for(struct model *model, const struct party *comers,
         return answer->score ? 0 : error_oom(err);
     }
     match_party_words(model, comers, who, machine, &refusal, &words);
+    if (here)
+        linger_words(model, who, machine, &refusal, &words);
     answer->refusal = text_take(&words);
     return answer->refusal ? 0 : error_oom(err);
 }

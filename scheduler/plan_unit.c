@@ -168,6 +168,8 @@ bool step_move_goes_on(const struct placement *p)
 {
     if (!placement_moves(p))
         return false;
+    if (p->cause == MOVE_CAUSE_RULE)
+        return false;
     if (p->cause == MOVE_CAUSE_FAILING)
         return failing_goes_on(p);
     if (p->cause == MOVE_CAUSE_PREEMPT)
@@ -214,6 +216,35 @@ static void stay(struct step *step, struct placement *p)
         somewhere(step, unit);
 }
 
+/* Many may have lost their machines by one edit: they go as the budget lets them. */
+static bool have_budget(struct step *step, const struct placement *p)
+{
+    struct model *model = step_budget(step);
+    struct party here;
+    step_party_here(p, &here);
+    if (here.members[0] != p->key.unit) /* who is not the first leaves alone */
+        party_of_one(p->key.unit, &here);
+    for (size_t i = 0; i < here.count; i++)
+        if (!budget_allows(model, here.members[i], NULL))
+            return false;
+    return true;
+}
+
+/* It may not stay. */
+static void leave(struct step *step, struct placement *p, const struct refusal *refusal)
+{
+    autofree char *reason = refusal_reason(step, p, refusal);
+    bool may_linger = match_may_linger(step->model, p, refusal);
+    enum move_cause cause = may_linger ? MOVE_CAUSE_RULE : MOVE_CAUSE_NONE;
+    if ((!may_linger || budget_allows_beside(step_budget(step), NULL)) &&
+        step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
+        return;
+    if (may_linger && !have_budget(step, p))
+        p->key.unit->revisit = true;
+    else
+        step_release(step, p, cause, take_ptr(reason));
+}
+
 /* The one copy that counts, on a machine that is there. */
 static void decide_present(struct step *step, struct placement *p)
 {
@@ -226,9 +257,7 @@ static void decide_present(struct step *step, struct placement *p)
     } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {
-        autofree char *reason = refusal_reason(step, p, &refusal);
-        if (!step_leaves_in_order(step, p, &refusal, reason ? reason : ""))
-            release(step, p, take_ptr(reason));
+        leave(step, p, &refusal);
     }
 }
 

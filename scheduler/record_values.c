@@ -47,7 +47,7 @@ enum verdict_kind verdict_kind_from_name(const char *name)
 static const char *const cause_words[] = {
     [MOVE_CAUSE_NONE] = "",           [MOVE_CAUSE_DRAIN] = "drain",
     [MOVE_CAUSE_FAILING] = "failing", [MOVE_CAUSE_REBALANCE] = "rebalance",
-    [MOVE_CAUSE_PREEMPT] = "preempt",
+    [MOVE_CAUSE_PREEMPT] = "preempt", [MOVE_CAUSE_RULE] = "rule",
 };
 enum { CAUSES = sizeof(cause_words) / sizeof(cause_words[0]) };
 

@@ -330,6 +330,7 @@ enum move_cause {
     MOVE_CAUSE_FAILING,
     MOVE_CAUSE_REBALANCE,
     MOVE_CAUSE_PREEMPT,
+    MOVE_CAUSE_RULE, /* its machine has lost what it asks of it */
 };
 
 enum rebalance_mode {

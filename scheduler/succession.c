@@ -154,6 +154,12 @@ static bool is_of_the_machine(const struct refusal *refusal)
            (refusal->kind == REFUSAL_METADATA && !text_starts_with(refusal->subject, "role."));
 }
 
+/* The old one's machine did not suit it. */
+static bool is_forced(enum move_cause cause)
+{
+    return cause == MOVE_CAUSE_NONE || cause == MOVE_CAUSE_RULE;
+}
+
 /* Why the successor is not wanted any more; false: it is. */
 static bool is_called_off(struct step *step, const struct succession *s,
                           const struct refusal *refusal, struct text *why)
@@ -164,7 +170,7 @@ static bool is_called_off(struct step *step, const struct succession *s,
         text_add(why, "it is not to have two copies any more");
     else if (s->next->cause == MOVE_CAUSE_DRAIN && s->old->key.machine->drain_mod == 0)
         text_add(why, "the drain has been called off");
-    else if (s->next->cause == MOVE_CAUSE_NONE && refusal->kind == REFUSAL_NONE)
+    else if (is_forced(s->next->cause) && refusal->kind == REFUSAL_NONE)
         text_add(why, "it may stay where it is");
     else if (there.kind != REFUSAL_NONE)
         refusal_words(step->model, unit, s->next->key.machine, &there, why);
@@ -339,13 +345,13 @@ bool step_succeed(struct step *step, struct placement *old, enum move_cause caus
 }
 
 bool step_leaves_in_order(struct step *step, struct placement *p, const struct refusal *refusal,
-                          const char *why)
+                          enum move_cause cause, const char *why)
 {
     struct unit *unit = p->key.unit;
     if (!is_of_the_machine(refusal) || !succession_applies(p) ||
         attempts_of(unit) >= SUCCESSION_MACHINES)
         return false;
-    return !succession_is_due(step, unit, NULL) || step_succeed(step, p, MOVE_CAUSE_NONE, why);
+    return !succession_is_due(step, unit, NULL) || step_succeed(step, p, cause, why);
 }
 
 bool step_tells_of_vain_move(struct step *step, const struct placement *p)

@@ -66,7 +66,7 @@ void step_succeed_on(struct step *step, struct placement *old, struct machine *m
 /* Its machine does not suit it any more: a successor begins, or is waited for. False: it stops
  * first. */
 bool step_leaves_in_order(struct step *step, struct placement *placement,
-                          const struct refusal *refusal, const char *why);
+                          const struct refusal *refusal, enum move_cause cause, const char *why);
 /* It is to be told for a while that a move was in vain. */
 bool step_tells_of_vain_move(struct step *step, const struct placement *placement);
 

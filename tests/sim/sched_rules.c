@@ -227,8 +227,9 @@ static bool is_move(struct sim *sim, const struct plan *plan, const struct actio
 {
     bool begins =
         a->want == WANT_RELEASE ? !sim_successor_of(sim, a->unit) : a->assignment_mod == 0;
-    return (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE) && begins &&
-           !has_failed(sim, a->machine[0], a->unit) && !sim_is_global(a->unit) &&
+    return (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE ||
+            a->cause == MOVE_CAUSE_RULE) &&
+           begins && !has_failed(sim, a->machine[0], a->unit) && !sim_is_global(a->unit) &&
            is_own_move(sim, plan, a);
 }
 
