@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The newcomers that a step has decided on: placements that the store does not know yet. They live
- * as long as the step and are forgotten together, so they are no work for malloc, and a million of
- * them leave the lists of the model's own placements alone: a unit's list has them, a machine has
- * them on a list of their own.
+ * as long as the step and are forgotten together, and a million of them leave the lists of the
+ * model's own placements alone: a unit's list has them, a machine has them on a list of their own.
  */
 #ifndef SCHEDULER_ARRIVALS_H
 #define SCHEDULER_ARRIVALS_H
 
 #include "scheduler/model_data.h"
 
-struct arrival_chunk;
-
 /* Zero-initialise. */
 struct arrivals {
-    size_t expected; /* about how many there may be; 0: few */
-    struct arrival_chunk *chunks;
+    struct placement **placements;
+    size_t count, room;
     struct machine *machines; /* that have any, linked by arrived_next */
 };
 

@@ -64,7 +64,6 @@ struct machine {
     int64_t drain_stuck_since_ms;   /* nothing moves, for want of budget; -1: it does */
 
     struct placement *placements;
-    size_t placement_count;
 
     int64_t rebalanced_ms; /* when it last gave or got a unit by rebalancing; 0: never */
     bool uneven;           /* its load has changed since rebalancing looked at it */
@@ -118,21 +117,67 @@ struct trouble {
     struct trouble *short_prev, *short_next;
 };
 
-/* There may be a million of them: 128 bytes with a name of 24. */
+struct placement_key {
+    struct machine *machine;
+    struct unit *unit;
+};
+
+/* What its state says of a copy that should run. */
+enum copy_health {
+    COPY_UNKNOWN = 0, /* nothing was said yet, or it is on its way */
+    COPY_UP,          /* active, or it ran to its end and all was well */
+    COPY_FAILED,      /* failed, or the machine could not do what it was to do */
+};
+
+/* What it says of the health of its container. */
+enum check_health {
+    CHECK_NONE = 0, /* nothing is checked */
+    CHECK_STARTING,
+    CHECK_HEALTHY,
+    CHECK_UNHEALTHY,
+};
+
+struct placement {
+    struct placement_key key;
+    struct placement *unit_next;
+    struct placement *machine_prev, *machine_next;
+    int64_t assignment_mod; /* 0: no assignment */
+
+    enum want want : 8;
+    enum failover failover : 8;
+    enum copy_health health : 8;
+    enum move_cause cause : 8; /* of a release */
+    /* within a step */
+    bool planned : 1; /* decided: it will be assigned here */
+    bool leaving : 1; /* decided: released, dropped or moved away */
+    bool touched : 1;
+    enum check_health check : 2;
+    bool succeeds : 1; /* it is to follow another copy: succession.h */
+    uint16_t run;      /* of systemd's invocation id: another run has another, as a rule */
+
+    const char *blob; /* shared */
+    int64_t unit_revision;
+    int64_t state_mod; /* 0: no state */
+    int64_t state_registration;
+    int64_t released_revision;
+    int64_t answered_revision; /* of the assignment that the state answers */
+};
+
+/* There may be a million of them: 200 bytes with a name of 23. Nearly each is on one machine, so
+ * that one placement is part of it: what reads the one finds the other beside it. */
 struct unit {
     int64_t create, mod; /* of units/<name>; mod 0: absent */
     const char *blob;    /* shared */
     /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
      * NULL until the unit or an assignment of it is seen. */
     struct group *group;
-    struct trouble *trouble; /* or NULL */
-
-    struct placement *placements;
+    struct trouble *trouble;    /* or NULL */
     struct follow_set *follows; /* or NULL */
     struct follow *followers;
-    uint32_t name_hash;
-    uint32_t placement_count;
-    uint32_t pending_at; /* where it is among the pending ones, if it is */
+
+    struct placement *placements;
+    struct placement own; /* one of them, or, without a machine, none */
+    uint32_t pending_at;  /* where it is among the pending ones, if it is */
 
     enum desired desired : 8;
     bool exists : 1;  /* the store has units/<name> */
@@ -162,51 +207,6 @@ struct rollout {
     struct unit **units;    /* that take part, by name; NULL: not listed since one came or went */
     size_t unit_count;
     UT_hash_handle hh;
-};
-
-struct placement_key {
-    struct machine *machine;
-    struct unit *unit;
-};
-
-/* What its state says of a copy that should run. */
-enum copy_health {
-    COPY_UNKNOWN = 0, /* nothing was said yet, or it is on its way */
-    COPY_UP,          /* active, or it ran to its end and all was well */
-    COPY_FAILED,      /* failed, or the machine could not do what it was to do */
-};
-
-/* What it says of the health of its container. */
-enum check_health {
-    CHECK_NONE = 0, /* nothing is checked */
-    CHECK_STARTING,
-    CHECK_HEALTHY,
-    CHECK_UNHEALTHY,
-};
-
-struct placement {
-    struct placement_key key;
-    int64_t assignment_mod; /* 0: no assignment */
-    const char *blob;       /* shared */
-    int64_t unit_revision;
-    int64_t state_mod; /* 0: no state */
-    int64_t state_registration;
-    int64_t released_revision;
-    int64_t answered_revision; /* of the assignment that the state answers */
-    struct placement *machine_prev, *machine_next;
-    struct placement *unit_next;
-
-    enum want want : 8;
-    enum failover failover : 8;
-    enum copy_health health : 8;
-    enum move_cause cause : 8; /* of a release */
-    /* within a step */
-    bool planned : 1; /* decided: it will be assigned here */
-    bool leaving : 1; /* decided: released, dropped or moved away */
-    bool touched : 1;
-    enum check_health check : 2;
-    bool succeeds : 1; /* it is to follow another copy: succession.h */
-    uint16_t run;      /* of systemd's invocation id: another run has another, as a rule */
 };
 
 struct slot {
@@ -282,6 +282,12 @@ struct machine *model_machine(const struct model *model, const char *id);
 struct unit *model_unit(const struct model *model, const char *name);
 struct placement *model_placement(const struct model *model, const struct machine *machine,
                                   const struct unit *unit);
+/* The memory of a placement of this unit, zeros; it is on no list. NULL if memory ran out. */
+struct placement *model_placement_take(struct unit *unit);
+void model_placement_give_back(struct placement *placement);
+/* If it has moved and has but one left, that becomes its own; whoever knows it by its address must
+ * not care. */
+void model_placement_move_in(struct unit *unit);
 /* Each finds or makes. NULL if memory ran out. */
 struct machine *model_machine_get(struct model *model, const char *id, struct error *err);
 struct unit *model_unit_get(struct model *model, const char *name, struct error *err);

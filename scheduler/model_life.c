@@ -8,7 +8,7 @@
 
 static uint64_t unit_hash_of(const void *item)
 {
-    return ((const struct unit *)item)->name_hash;
+    return table_hash_text(((const struct unit *)item)->name);
 }
 
 static bool unit_is(const void *item, const void *key)
@@ -18,15 +18,9 @@ static bool unit_is(const void *item, const void *key)
 
 static const struct table_kind unit_kind = { unit_hash_of, unit_is };
 
-static uint32_t name_hash(const char *name)
-{
-    uint64_t hash = table_hash_text(name);
-    return (uint32_t)(hash ^ hash >> 32);
-}
-
 struct unit *model_unit(const struct model *model, const char *name)
 {
-    return table_find(&model->units, &unit_kind, name_hash(name), name);
+    return table_find(&model->units, &unit_kind, table_hash_text(name), name);
 }
 
 /* Room to mark one more than there are, so that no mark fails. */
@@ -54,11 +48,9 @@ struct unit *model_unit_get(struct model *model, const char *name, struct error 
     struct unit *u = model_unit(model, name);
     if (u)
         return u;
-    u = calloc(1, sizeof(*u) + strlen(name) + 1);
-    if (u) {
+    u = calloc(1, offsetof(struct unit, name) + strlen(name) + 1);
+    if (u)
         memcpy(u->name, name, strlen(name));
-        u->name_hash = name_hash(name);
-    }
     if (!u || !reserve_mark(model) || !table_add(&model->units, &unit_kind, u)) {
         free(u);
         (void)error_oom(err);
@@ -207,27 +199,53 @@ int model_sort_machines(struct model *model, struct error *err)
 
 /* --- pairs --- */
 
-/* A global unit is on many machines, a machine has many units: the shorter list is walked. */
+/* A global unit is on many machines, a machine has many units: both are walked side by side, until
+ * one of them ends. */
 struct placement *model_placement(const struct model *model, const struct machine *machine,
                                   const struct unit *unit)
 {
-    struct placement *p = NULL;
+    struct placement *of_unit = unit->placements;
+    struct placement *const lists[] = { machine->placements, machine->arrivals };
     (void)model;
-    if (!unit->placements)
-        return NULL;
-    if (unit->placement_count <= machine->placement_count) {
-        for (p = unit->placements; p; p = p->unit_next)
-            if (p->key.machine == machine)
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (struct placement *p = lists[i]; p && of_unit; p = p->machine_next) {
+            if (of_unit->key.machine == machine)
+                return of_unit;
+            if (p->key.unit == unit)
                 return p;
-        return NULL;
-    }
-    DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->key.unit == unit)
-            return p;
-    LL_FOREACH2(machine->arrivals, p, machine_next)
-        if (p->key.unit == unit)
-            return p;
+            of_unit = of_unit->unit_next;
+        }
     return NULL;
+}
+
+/* --- their memory --- */
+
+struct placement *model_placement_take(struct unit *unit)
+{
+    if (unit->own.key.machine)
+        return calloc(1, sizeof(unit->own));
+    unit->own = (struct placement){ 0 };
+    return &unit->own;
+}
+
+void model_placement_give_back(struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    if (p == &unit->own)
+        p->key.machine = NULL;
+    else
+        free(p);
+}
+
+void model_placement_move_in(struct unit *unit)
+{
+    struct placement *p = unit->placements;
+    if (unit->own.key.machine || !p || p->unit_next)
+        return;
+    unit->own = *p;
+    DL_REPLACE_ELEM2(p->key.machine->placements, p, &unit->own, machine_prev, machine_next);
+    unit->placements = &unit->own;
+    free(p);
 }
 
 struct placement *model_placement_get(struct model *model, struct machine *machine,
@@ -238,26 +256,21 @@ struct placement *model_placement_get(struct model *model, struct machine *machi
         return p;
     if (!unit->group)
         unit->group = index_group_get(model, unit->name, NULL);
-    p = unit->group ? calloc(1, sizeof(*p)) : NULL;
+    p = unit->group ? model_placement_take(unit) : NULL;
     if (!p)
         return NULL;
     p->key = (struct placement_key){ machine, unit };
     DL_APPEND2(machine->placements, p, machine_prev, machine_next);
-    machine->placement_count++;
-    p->unit_next = unit->placements;
-    unit->placements = p;
-    unit->placement_count++;
+    LL_PREPEND2(unit->placements, p, unit_next);
     return p;
 }
 
 void model_free_placement(struct model *model, struct placement *p)
 {
     LL_DELETE2(p->key.unit->placements, p, unit_next);
-    p->key.unit->placement_count--;
     DL_DELETE2(p->key.machine->placements, p, machine_prev, machine_next);
-    p->key.machine->placement_count--;
     shared_put(&model->blobs, p->blob);
-    free(p);
+    model_placement_give_back(p);
 }
 
 /* --- roles --- */

@@ -101,6 +101,7 @@ static void sweep_placements_of(struct model *model, struct unit *unit)
         if (p->assignment_mod == 0 && p->state_mod == 0)
             model_free_placement(model, p);
     }
+    model_placement_move_in(unit);
 }
 
 static void sweep_unit(struct model *model, struct unit *u)

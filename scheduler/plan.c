@@ -562,7 +562,6 @@ static int decide(struct step *step, struct error *err)
     r = take_turns(step, &turns, &count, err);
     if (r < 0)
         return r;
-    step->arrivals.expected = count;
     if (!plan_reserve(step->plan, step->plan->count + count))
         return error_oom(err);
     for (size_t i = 0; i < count && !step->failed; i++) {

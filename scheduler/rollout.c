@@ -107,8 +107,12 @@ static bool gather(const struct model *model, struct look *look)
     size_t room = 0;
     if (!list_units(model, rollout))
         return false;
-    for (size_t i = 0; i < rollout->unit_count; i++)
-        room += 1 + rollout->units[i]->placement_count;
+    for (size_t i = 0; i < rollout->unit_count; i++) {
+        const struct placement *p = NULL;
+        size_t copies = 0;
+        LL_COUNT2(rollout->units[i]->placements, p, copies, unit_next);
+        room += 1 + copies;
+    }
     look->members = calloc(room + 1, sizeof(*look->members));
     if (!look->members)
         return false;

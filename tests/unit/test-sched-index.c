@@ -295,7 +295,7 @@ static void check_party(struct world *world, struct unit *unit)
     if (party.count < 2 || unit != party.members[0])
         return;
     for (size_t i = 0; i < party.count; i++)
-        if (party.members[i]->placement_count > 1)
+        if (party.members[i]->placements && party.members[i]->placements->unit_next)
             return;
     party_lift(world->model, &party, &lift);
     const struct place fast = place_find_party(world->model, &party);
