@@ -185,6 +185,7 @@ struct unit {
     bool marked : 1;
     bool revisit : 1; /* within a step: the next must look again */
     bool settled : 1; /* within a step: it has been decided with its party */
+    bool is_lost : 1; /* its machine is, as this step has found; of marked ones */
     char name[];
 };
 

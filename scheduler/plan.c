@@ -370,12 +370,6 @@ enum machine_status step_machine_status(struct step *step, struct machine *machi
 
 /* --- which units, and in which order --- */
 
-struct turn {
-    struct unit *unit;
-    bool lost;          /* its machine is lost: it goes before newcomers take the room */
-    unsigned int depth; /* peers before those that follow them */
-};
-
 /* Each unit is measured once a step, in the order of age, so that a cycle is always cut at the
  * same place. */
 static unsigned int follow_depth(const struct model *model, const struct unit *unit,
@@ -406,60 +400,74 @@ static bool is_on_lost_machine(struct step *step, const struct unit *unit)
     return false;
 }
 
-static int compare_turns(const void *a, const void *b)
+/* Peers before those that follow them, once it is measured. */
+static unsigned int depth_of(const struct model *model, const struct unit *unit)
 {
-    const struct turn *left = a;
-    const struct turn *right = b;
-    if (left->lost != right->lost)
-        return left->lost ? -1 : 1;
-    if (left->depth != right->depth)
-        return left->depth < right->depth ? -1 : 1;
-    if (unit_priority(left->unit) != unit_priority(right->unit))
-        return unit_priority(left->unit) > unit_priority(right->unit) ? -1 : 1;
-    if (left->unit->create != right->unit->create)
-        return left->unit->create < right->unit->create ? -1 : 1;
-    return strcmp(left->unit->name, right->unit->name);
+    const struct follow_set *set = unit->follows;
+    return set && set->depth_round == model->depth_round ? set->depth : 0;
 }
 
-static void sort_turns(struct turn *turns, size_t count)
+/* Units whose machine is lost go before newcomers take the room. */
+static int compare_turns(const struct model *model, const struct unit *left,
+                         const struct unit *right)
 {
-    qsort(turns, count, sizeof(*turns), compare_turns);
+    unsigned int left_depth = depth_of(model, left);
+    unsigned int right_depth = depth_of(model, right);
+    if (left->is_lost != right->is_lost)
+        return left->is_lost ? -1 : 1;
+    if (left_depth != right_depth)
+        return left_depth < right_depth ? -1 : 1;
+    if (unit_priority(left) != unit_priority(right))
+        return unit_priority(left) > unit_priority(right) ? -1 : 1;
+    if (left->create != right->create)
+        return left->create < right->create ? -1 : 1;
+    return strcmp(left->name, right->name);
+}
+
+static int compare_marked(const void *a, const void *b, void *userdata)
+{
+    struct unit *const *left = a;
+    struct unit *const *right = b;
+    return compare_turns(userdata, *left, *right);
+}
+
+static void sort_marked(struct model *model)
+{
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
+    qsort_r(model->marked_units, model->marked_unit_count, sizeof(*model->marked_units),
+            compare_marked, model);
 }
 
 /* Units are often marked in the order in which they have been created: true if they are sorted. */
-static bool fill_turns(struct step *step, struct turn *turns, size_t count, bool *any_follows)
+static bool look_at_marked(struct step *step, bool *any_follows)
 {
     enum { AHEAD = 16 };
-    struct unit *const *units = step->model->marked_units;
+    const struct model *model = step->model;
+    struct unit *const *units = model->marked_units;
+    size_t count = model->marked_unit_count;
     bool is_sorted = true;
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count)
-            index_fetch(units[i + AHEAD], sizeof(*units[i]));
-        turns[i] = (struct turn){ units[i], is_on_lost_machine(step, units[i]), 0 };
+            index_fetch(units[i + AHEAD], offsetof(struct unit, own));
+        units[i]->is_lost = is_on_lost_machine(step, units[i]);
         *any_follows = *any_follows || units[i]->follows;
-        is_sorted = is_sorted && (i == 0 || compare_turns(&turns[i - 1], &turns[i]) <= 0);
+        is_sorted = is_sorted && (i == 0 || compare_turns(model, units[i - 1], units[i]) <= 0);
     }
     return is_sorted;
 }
 
-static int take_turns(struct step *step, struct turn **ret, size_t *ret_count, struct error *err)
+/* Puts the marked units in the order of their turns; none has a depth until all are sorted. */
+static void order_turns(struct step *step)
 {
     struct model *model = step->model;
-    size_t count = model->marked_unit_count;
     bool any_follows = false;
-    struct turn *turns = memory_reserve((count + 1) * sizeof(*turns));
-    if (!turns)
-        return error_oom(err);
-    if (!fill_turns(step, turns, count, &any_follows))
-        sort_turns(turns, count);
     model->depth_round++;
-    for (size_t i = 0; any_follows && i < count; i++)
-        turns[i].depth = follow_depth(model, turns[i].unit, 0);
+    if (!look_at_marked(step, &any_follows))
+        sort_marked(model);
+    for (size_t i = 0; any_follows && i < model->marked_unit_count; i++)
+        (void)follow_depth(model, model->marked_units[i], 0);
     if (any_follows)
-        sort_turns(turns, count);
-    *ret = turns;
-    *ret_count = count;
-    return 0;
+        sort_marked(model);
 }
 
 static void spread_marks(struct step *step)
@@ -520,17 +528,32 @@ static void fetch_parts(const struct group *group)
 
 /* What later turns will read is fetched while this one is thought about: of many units each is far
  * from the one before in memory, and so is what it points at. */
-static void foresee(const struct turn *turns, size_t count, size_t i)
+static void foresee(struct unit *const *turns, size_t count, size_t i)
 {
     enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, PARTS_AHEAD = 4, LISTS_AHEAD = 2 };
     if (i + UNIT_AHEAD < count)
-        index_fetch(turns[i + UNIT_AHEAD].unit, sizeof(struct unit));
+        index_fetch(turns[i + UNIT_AHEAD], offsetof(struct unit, own.blob));
     if (i + GROUP_AHEAD < count)
-        index_fetch(turns[i + GROUP_AHEAD].unit->group, sizeof(struct group));
-    if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD].unit->group)
-        fetch_parts(turns[i + PARTS_AHEAD].unit->group);
-    if (i + LISTS_AHEAD < count && turns[i + LISTS_AHEAD].unit->group)
-        fetch_lists(turns[i + LISTS_AHEAD].unit->group);
+        index_fetch(turns[i + GROUP_AHEAD]->group, sizeof(struct group));
+    if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD]->group)
+        fetch_parts(turns[i + PARTS_AHEAD]->group);
+    if (i + LISTS_AHEAD < count && turns[i + LISTS_AHEAD]->group)
+        fetch_lists(turns[i + LISTS_AHEAD]->group);
+}
+
+/* What is marked meanwhile has none: who wants a turn in the next step says so (revisit). */
+static int take_turns(struct step *step, struct error *err)
+{
+    struct model *model = step->model;
+    size_t count = model->marked_unit_count;
+    order_turns(step);
+    if (!plan_reserve(step->plan, step->plan->count + count))
+        return error_oom(err);
+    for (size_t i = 0; i < count && !step->failed; i++) {
+        foresee(model->marked_units, count, i);
+        step_unit(step, model->marked_units[i]);
+    }
+    return 0;
 }
 
 /* All that must be is decided; what may be has one budget. */
@@ -544,8 +567,6 @@ static void step_moves(struct step *step)
 
 static int decide(struct step *step, struct error *err)
 {
-    autofree struct turn *turns = NULL;
-    size_t count = 0;
     int r = index_refresh(step->model, err);
     if (r < 0)
         return r;
@@ -559,15 +580,9 @@ static int decide(struct step *step, struct error *err)
     step->model->retry_late = false; /* in time so far */
     step_mark_short(step);
     mark_ties(step->model);
-    r = take_turns(step, &turns, &count, err);
+    r = take_turns(step, err);
     if (r < 0)
         return r;
-    if (!plan_reserve(step->plan, step->plan->count + count))
-        return error_oom(err);
-    for (size_t i = 0; i < count && !step->failed; i++) {
-        foresee(turns, count, i);
-        step_unit(step, turns[i].unit);
-    }
     if (!step->failed)
         step_moves(step);
     step_wake_short(step);
