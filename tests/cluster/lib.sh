@@ -128,15 +128,16 @@ cluster_plug() {
     ip -n "$netns" route add default via "$(cluster_get subnet).1"
 }
 
-# Options: --etcd MEMBERS (1), --ttl SECONDS (5), --install DIR (what `make install DESTDIR=DIR` made),
+# Options: --etcd MEMBERS (1), --etcd-disk MB (for each a disk of its own), --ttl SECONDS (5), --install DIR (what `make install DESTDIR=DIR` made),
 # --images DIR (OCI layouts, seen by nodes), --cloud-config FILE (a template, see node_cloud_config).
 # What DIR holds is copied: the caller may rebuild while the cluster runs.
 cluster_up() {
-    local count=$1 members=1 ttl=5 install='' images='' template='' i
+    local count=$1 members=1 disk='' ttl=5 install='' images='' template='' i
     shift
     while [ $# -gt 0 ]; do
         case $1 in
         --etcd) members=$2 ;;
+        --etcd-disk) disk=$2 ;;
         --ttl) ttl=$2 ;;
         --install) install=$2 ;;
         --images) images=$2 ;;
@@ -155,7 +156,7 @@ cluster_up() {
     [ -z "$template" ] || cp "$template" "$CLUSTER/cloud-config" || return
     cluster_switch_up || return
     for i in $(cluster_etcds); do
-        cluster_plug "$i" && etcd_start "$i" || return
+        cluster_plug "$i" && { [ -z "$disk" ] || etcd_disk_up "$i" "$disk"; } && etcd_start "$i" || return
     done
     for i in $(cluster_nodes); do
         cluster_plug "$i" && node_prepare "$i" && node_launch "$i" || return
