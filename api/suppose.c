@@ -103,14 +103,12 @@ int suppose(const struct view *view, const json_t *units, json_t **ret, struct e
         return r;
     struct future future = { .model = model, .revision = view_revision(view) };
     r = foresee_answers(view, &future, err);
-    if (r == 0)
-        r = foresee(&future, NULL, err);
-    if (r >= 0)
-        r = suppose_all(view, &future, units, err);
-    if (r == 0)
-        r = foresee(&future, foresight, err);
-    if (r < 0)
-        return r;
-    *ret = json_pack("{s:o, s:b}", "changes", foresight_json(foresight), "settled", r == 0);
+    int anyway = r == 0 ? foresee(&future, NULL, err) : r;
+    r = anyway < 0 ? anyway : suppose_all(view, &future, units, err);
+    int thereby = r == 0 ? foresee(&future, foresight, err) : r;
+    if (thereby < 0)
+        return thereby;
+    *ret = json_pack("{s:o, s:b}", "changes", foresight_json(foresight), "settled",
+                     anyway == 0 && thereby == 0);
     return *ret ? 0 : error_oom(err);
 }

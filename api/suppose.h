@@ -14,7 +14,8 @@
  * that were replaced. A template is rolled out to its instances, whose wishes stay. What the leader
  * does anyway comes first, and is not told.
  *
- * *ret: {"changes": as foresight_json() has them, "settled": false if more would follow}. What
+ * *ret: {"changes": as foresight_json() has them, "settled": false if more would follow, or
+ * what is done anyway is too much to foresee}. What
  * start would refuse is refused, by the same code. */
 int suppose(const struct view *view, const json_t *units, json_t **ret, struct error *err);
 

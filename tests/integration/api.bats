@@ -327,6 +327,22 @@ field() {
     jq -e .settled <<<"$output"
 }
 
+@test "plan tells who yields, where that goes, and who gets the place" {
+    for n in 1 2; do
+        join "${M1//1/$n}" "n$n" "10.0.0.$n"
+        etcdctl get --print-value-only "$P/members/${M1//1/$n}" | jq -c ".memory_bytes = $((n == 1 ? 100 : 50)) * 1048576" | etcdctl put "$P/members/${M1//1/$n}" >/dev/null
+    done
+    printf '[Service]\nExecStart=/bin/true\nMemoryMax=40M\n' >one.service
+    printf '[Service]\nExecStart=/bin/true\nMemoryMax=90M\n[X-Fleet]\nPriority=1\n' >db.service
+    ctl start --no-block one.service
+    carry_out active success ""
+    ctl plan db.service
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 2 ]
+    [[ "${lines[0]}" == "one.service: move 11111111 -> 22222222: yields its place on 11111111 (n1) to db.service (priority 1); "* ]]
+    [[ "${lines[1]}" == "db.service: place 11111111: "* ]]
+}
+
 @test "whatever goes wrong with plan ends with 255, and not as changes do" {
     join
     ctl submit one.service
