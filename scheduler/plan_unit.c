@@ -245,6 +245,14 @@ static void leave(struct step *step, struct placement *p, const struct refusal *
         step_release(step, p, cause, take_ptr(reason));
 }
 
+/* It has still to stop: what was said while its machine was away is not true any more. */
+static void clear_of_loss(struct step *step, struct unit *unit)
+{
+    enum verdict_kind kind = unit->trouble ? unit->trouble->verdict_kind : VERDICT_UNKNOWN;
+    if (kind == VERDICT_NOWHERE || kind == VERDICT_HELD || kind == VERDICT_NEVER)
+        step_clear_verdict(step, unit, "it has a machine");
+}
+
 /* The one copy that counts, on a machine that is there. */
 static void decide_present(struct step *step, struct placement *p)
 {
@@ -252,12 +260,16 @@ static void decide_present(struct step *step, struct placement *p)
     if (refusal.kind == REFUSAL_NONE && step_move_goes_on(p)) {
         if (step_is_released(p))
             finish_move(step, p);
+        else
+            clear_of_loss(step, p->key.unit);
     } else if (refusal.kind == REFUSAL_NONE) {
         stay(step, p);
     } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {
         leave(step, p, &refusal);
+    } else {
+        clear_of_loss(step, p->key.unit);
     }
 }
 
