@@ -498,7 +498,7 @@ static bool has_another_failed(const struct placement *placement)
 }
 
 /* Keeps what the failure was while it lasts. */
-static int set_health(struct placement *p, const struct record_state *state)
+static int set_health(struct model *model, struct placement *p, const struct record_state *state)
 {
     enum copy_health health = health_of(state);
     bool is_problem = state->problem && *state->problem;
@@ -506,6 +506,8 @@ static int set_health(struct placement *p, const struct record_state *state)
     struct trouble *trouble = health == COPY_FAILED ? model_trouble_get(unit) : unit->trouble;
     if (health != p->health && trouble)
         trouble->due_ms = 0;
+    if (health != p->health && health == COPY_UP)
+        rebalance_note(model, p->key.machine); /* it may go now */
     p->health = health;
     if (!trouble)
         return health == COPY_FAILED ? -ENOMEM : 0;
@@ -533,7 +535,7 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->answered_revision = state->assignment_revision;
     p->check = check_of(state);
     p->run = (uint16_t)table_hash_text(state->invocation ? state->invocation : "");
-    if (set_health(p, state) < 0)
+    if (set_health(model, p, state) < 0)
         return error_oom(err);
     if (p->key.unit->trouble && p->want != WANT_INVALID)
         model_mark_unit(model, p->key.unit);
@@ -651,8 +653,11 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
 void model_drop_verdict(struct model *model, const char *name)
 {
     struct unit *u = model_unit(model, name);
+    const struct placement *p = NULL;
     if (!u)
         return;
+    LL_FOREACH2(u->placements, p, unit_next)
+        rebalance_note(model, p->key.machine); /* it may go now */
     if (u->trouble) {
         u->trouble->verdict_mod = 0;
         free(take_ptr(u->trouble->tried));

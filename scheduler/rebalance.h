@@ -11,7 +11,8 @@
  * (budget.h) is shared with all other moves that could wait, and while a machine is away nothing
  * begins.
  *
- * A machine is looked at when its load has changed, so that an even cluster costs nothing.
+ * A machine is looked at when its load has changed, or one of its units has come up or has no
+ * verdict any more, so that an even cluster costs nothing.
  */
 #ifndef SCHEDULER_REBALANCE_H
 #define SCHEDULER_REBALANCE_H
@@ -47,7 +48,7 @@ struct rebalance {
 };
 
 void rebalance_set_mode(struct model *model, enum rebalance_mode mode);
-/* Its load has changed, or it takes newcomers now. */
+/* Its load has changed, it takes newcomers now, or one of its units may go now. */
 void rebalance_note(struct model *model, struct machine *machine);
 /* It is about to be freed. */
 void rebalance_forget(struct model *model, struct machine *machine);
