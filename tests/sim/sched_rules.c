@@ -340,13 +340,27 @@ static void check_release(struct sim *sim, const struct plan *plan, const struct
                 "a unit leaves though it may stay", reason);
 }
 
+/* A leader takes it for let go by another: what was said of its units while it was away last has
+ * not been taken back yet. */
+static bool seems_let_go(struct sim *sim, char m)
+{
+    for (size_t i = 0; i < UNITS; i++)
+        if (sim_findf(sim, "nodes/%c/units/%s", m, sim_sorts[i].name) &&
+            text_equal(sim_field_of(sim_findf(sim, "verdicts/%s", sim_sorts[i].name), "kind"),
+                       "nowhere"))
+            return true;
+    return false;
+}
+
 /* An order holds what was lost under it, but for what a role could not do without. */
 static void check_held(struct sim *sim, const struct action *a)
 {
     char m = a->kind == ACTION_MOVE ? action_more(a)->from_machine[0] : 0;
-    if (m && !sim_is_present(sim, m) && sim->held_since_ms > 0 && !sim->held_a_slot[m - 'a'] &&
+    char homes[MACHINES + 1];
+    if (m && sim_homes_of(sim, a->unit, homes) == 1 && !sim_is_present(sim, m) &&
+        sim->held_since_ms > 0 && !sim->held_a_slot[m - 'a'] &&
         sim->absent_since_ms[m - 'a'] >= sim->held_since_ms && sim_findf(sim, "members/%c", m))
-        sim_require(sim, action_more(a)->from_registration != 0,
+        sim_require(sim, action_more(a)->from_registration != 0 || seems_let_go(sim, m),
                     "a unit is moved that the brake holds", a->unit);
 }
 
