@@ -20,15 +20,26 @@ enum { BEGIN_MS = 1000000, TURNS_MAX = 3000 };
 
 const struct sim_sort sim_sorts[SIM_UNITS] = {
     {.name = "plain.service"},
-    { .name = "c1.service",     .x_fleet = "Conflicts=c*.service\n", .group = 'c' },
-    {          .name = "c2.service",     .x_fleet = "Conflicts=c*.service\n", .group = 'c' },
-    {          .name = "rack.service",   .x_fleet = "MachineMetadata=rack=r1\n", .rack = "r1" },
-    {          .name = "peer.service",   .x_fleet = "MachineOf=c1.service\n", .peer = "c1.service" },
-    {  .name = "never.service",  .x_fleet = "Failover=never\n", .never = true },
-    {         .name = "global.service", .x_fleet = "Global=true\n", .global = true },
-    {        .name = "active.service", .x_fleet = "MachineMetadata=role.db=active\n", .role = "active" },
-    {      .name = "first.service",  .x_fleet = "MoveOrder=start-first\n", .first = true },
-    {         .name = "spare.service",  .x_fleet = "MachineMetadata=role.db=standby\n", .role = "standby" },
+    {                                 .name = "c1.service",                                                .x_fleet = "Conflicts=c*.service\n", .group = 'c' },
+    {                                          .name = "c2.service",                                                .x_fleet = "Conflicts=c*.service\n", .group = 'c' },
+    {                                          .name = "rack.service",                                              .x_fleet = "MachineMetadata=rack=r1\n", .rack = "r1" },
+    {                                          .name = "peer.service",                                              .x_fleet = "MachineOf=c1.service\n", .peer = "c1.service" },
+    {                                  .name = "t@1.service"                                              },
+    {                       .name = "t@2.service"},
+    {                                              .name = "high.service",
+     .x_fleet = "MachineMetadata=rack=r1\nMemoryRequest=70M\nPriority=9\n",
+     .rack = "r1",
+     .memory = 70,
+     .priority = 9 },
+    { .name = "low.service",
+     .x_fleet = "MachineMetadata=rack=r1\nMemoryRequest=60M\n",
+     .rack = "r1",
+     .memory = 60 },
+    {                               .name = "never.service",                  .x_fleet = "Failover=never\n", .never = true },
+    {                              .name = "global.service",                     .x_fleet = "Global=true\n", .global = true },
+    {                              .name = "active.service",  .x_fleet = "MachineMetadata=role.db=active\n", .role = "active" },
+    {                               .name = "first.service",           .x_fleet = "MoveOrder=start-first\n", .first = true },
+    {                               .name = "spare.service", .x_fleet = "MachineMetadata=role.db=standby\n", .role = "standby" },
 };
 
 /* The one that runs: systemd is asked for from inside of agent_new(). */
@@ -506,6 +517,7 @@ static int begin_machine(struct sim *sim, size_t i)
     struct sim_machine *m = &sim->machines[i];
     (void)snprintf(m->machine.name, sizeof(m->machine.name), "node%zu", i + 1);
     memset(m->machine.id, (int)('1' + i), sizeof(m->machine.id) - 1);
+    m->machine.memory_bytes = SIM_MEMORY * INT64_C(1048576);
     (void)snprintf(m->machine.address, sizeof(m->machine.address), "10.0.0.%zu", i + 1);
     m->run = text_format("%s/%zu/run", sim->dir, i);
     m->state = text_format("%s/%zu/state", sim->dir, i);
@@ -539,6 +551,7 @@ void sim_begin(struct sim *sim, uint64_t seed, bool tells)
     *sim = (struct sim){ .seed = seed,
                          .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1,
                          .now_ms = BEGIN_MS,
+                         .text_of_instances = 1,
                          .tells = tells };
     current = sim;
     clock_fake_set(sim->now_ms);

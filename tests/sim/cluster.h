@@ -22,11 +22,13 @@
 #include "kvclient/kv_pairs.h"
 #include "scheduler/records.h"
 
-#define SIM_PREFIX "/t/"
+#define SIM_PREFIX   "/t/"
+#define SIM_TEMPLATE "t@.service"
 
 enum {
     SIM_MACHINES = 4,
-    SIM_UNITS = 10,
+    SIM_UNITS = 14,
+    SIM_MEMORY = 100, /* MiB of each machine */
     SIM_TTL_MS = 5000,
     SIM_ROLE_NODES = 2,
     SIM_LAG_MAX_MS = 3000,
@@ -47,6 +49,8 @@ struct sim_sort {
     bool never;          /* Failover=never */
     bool first;          /* MoveOrder=start-first */
     bool global;
+    int memory; /* MiB that it asks for */
+    int priority;
 };
 extern const struct sim_sort sim_sorts[SIM_UNITS];
 
@@ -110,6 +114,9 @@ struct sim {
     int64_t store_calm_since_ms;
     int64_t leader_since_ms;
     bool slots_changed;
+    int64_t held_since_ms;     /* by an order to the brake; 0: there is none */
+    int64_t rebalance_seen_ms; /* when there was last an order to rebalance; 0: never */
+    int text_of_instances;     /* number of the text that instances are submitted with */
     int64_t unit_changed_ms[SIM_UNITS];
     struct sim_machine machines[SIM_MACHINES];
     const struct sim_machine *acting; /* whose code runs */
@@ -163,6 +170,8 @@ bool sim_is_calm(const struct sim *sim, const struct sim_machine *m, int64_t ms)
 void sim_disturb(struct sim *sim);
 /* Orders of people, by number of the unit. */
 void sim_wish(struct sim *sim, size_t unit, enum desired desired);
+/* What would go on by itself for minutes is called off. */
+void sim_call_off(struct sim *sim);
 
 /* --- witness.c --- */
 
@@ -172,6 +181,8 @@ void sim_witness(struct sim *sim);
 bool sim_rules_hold(const struct sim *sim, const struct sim_machine *m, size_t unit);
 bool sim_takes_newcomers(const struct sim *sim, const struct sim_machine *m);
 bool sim_is_wanted(const struct sim *sim, size_t unit, enum desired *ret);
+/* Beside those that would not yield to the unit. */
+bool sim_has_room(const struct sim_machine *m, size_t unit);
 
 /* --- rest.c --- */
 

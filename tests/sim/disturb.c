@@ -36,19 +36,30 @@ static void delete_record(struct sim *sim, enum store_key_kind kind, const char 
         sim_delete(sim, key);
 }
 
-/* The text is there before the unit that names it, so this is one write less than the API makes of
- * it. Two texts do for each unit. */
-void sim_wish(struct sim *sim, size_t unit, enum desired desired)
+static void put_text(struct sim *sim, int number, const char *x_fleet,
+                     char ret_digest[static DIGEST_HEX_SIZE])
 {
-    char digest[DIGEST_HEX_SIZE];
-    char *value = NULL;
-    autofree char *text =
-        text_format("[Service]\nExecStart=/bin/sleep %d\n[X-Fleet]\n%s", sim_dice(sim, 4) ? 1 : 2,
-                    sim_sorts[unit].x_fleet ? sim_sorts[unit].x_fleet : "");
+    autofree char *text = text_format("[Service]\nExecStart=/bin/sleep %d\n[X-Fleet]\n%s", number,
+                                      x_fleet ? x_fleet : "");
     if (!text)
         return;
-    digest_sha256_hex(text, strlen(text), digest);
-    put_record(sim, STORE_KEY_BLOB, NULL, digest, take_ptr(text));
+    digest_sha256_hex(text, strlen(text), ret_digest);
+    put_record(sim, STORE_KEY_BLOB, NULL, ret_digest, take_ptr(text));
+}
+
+static bool is_instance(size_t unit)
+{
+    return text_starts_with(sim_sorts[unit].name, "t@");
+}
+
+/* The text is there before the unit that names it, so this is one write less than the API makes of
+ * it. Two texts do for each unit; instances have that of the last rollout. */
+void sim_wish(struct sim *sim, size_t unit, enum desired desired)
+{
+    char digest[DIGEST_HEX_SIZE] = "";
+    char *value = NULL;
+    int number = is_instance(unit) ? sim->text_of_instances : sim_dice(sim, 4) ? 1 : 2;
+    put_text(sim, number, sim_sorts[unit].x_fleet, digest);
     const struct record_unit record = { .blob = digest, .desired = desired };
     if (record_unit_encode(&record, &value, NULL) == 0)
         put_record(sim, STORE_KEY_UNIT, NULL, sim_sorts[unit].name, value);
@@ -67,6 +78,98 @@ static void disturb_unit(struct sim *sim)
     }
     sim_tell(sim, "%s is to be %s", sim_sorts[unit].name, desired_name(desired));
     sim_wish(sim, unit, desired);
+}
+
+/* --- orders to the leader --- */
+
+static void put_rollout(struct sim *sim, const struct record_rollout *rollout)
+{
+    char *value = NULL;
+    if (record_rollout_encode(rollout, &value, NULL) == 0)
+        put_record(sim, STORE_KEY_ROLLOUT, NULL, SIM_TEMPLATE, value);
+}
+
+static int copy_text(char **to, const char *from)
+{
+    free(*to);
+    *to = strdup(from);
+    return *to ? 0 : -1;
+}
+
+/* As the API begins one, or goes on with one that is paused. */
+static int order_rollout(struct sim *sim, struct record_rollout *rollout)
+{
+    char digest[DIGEST_HEX_SIZE] = "";
+    bool is_new = rollout->state != ROLLOUT_PAUSED || sim_dice(sim, 2);
+    autofree char *before = strdup(rollout->blob ? rollout->blob : "");
+    sim->text_of_instances += is_new;
+    put_text(sim, sim->text_of_instances, NULL, digest);
+    if (!before || copy_text(&rollout->reason, "") < 0)
+        return -1;
+    rollout->state = ROLLOUT_RUNNING;
+    rollout->retry_revision = kv_memory_revision(sim->store);
+    if (!is_new)
+        return 0;
+    rollout->back = false;
+    rollout->roll_back = sim_dice(sim, 2);
+    rollout->parallel = 1;
+    rollout->wait_ms = 1000;
+    rollout->timeout_ms = 20000;
+    rollout->since_revision = rollout->retry_revision;
+    if (copy_text(&rollout->previous, before) < 0)
+        return -1;
+    return rollout_add_version(rollout, digest, "start", sim->now_ms, NULL);
+}
+
+static void disturb_rollout(struct sim *sim)
+{
+    autorecord(rollout) rollout = { 0 };
+    const struct kv_pair *pair = sim_peekf(sim, "ops/rollout/%s", SIM_TEMPLATE);
+    if (pair && record_rollout_decode(pair->value, pair->value_length, &rollout, NULL) < 0) {
+        sim_break(sim, "a rollout cannot be read");
+        return;
+    }
+    if (rollout.state == ROLLOUT_RUNNING) {
+        sim_tell(sim, "a rollout is paused");
+        rollout.state = ROLLOUT_PAUSED;
+    } else {
+        sim_tell(sim, "a rollout is ordered");
+        if (order_rollout(sim, &rollout) < 0)
+            sim_break(sim, "no memory");
+    }
+    put_rollout(sim, &rollout);
+}
+
+static void put_rebalance(struct sim *sim, const char *mode)
+{
+    char *value = NULL;
+    const struct record_rebalance rebalance = { .mode = (char *)mode, .since_ms = sim->now_ms };
+    sim_tell(sim, "rebalancing is %s", mode);
+    if (record_rebalance_encode(&rebalance, &value, NULL) == 0)
+        put_record(sim, STORE_KEY_REBALANCE, NULL, NULL, value);
+}
+
+static void disturb_rebalance(struct sim *sim)
+{
+    put_rebalance(sim, sim_dice(sim, 3) ? "auto" : "off");
+}
+
+/* What is lost from now on is held; or what is held is let go. */
+static void disturb_brake(struct sim *sim)
+{
+    char *value = NULL;
+    const struct record_brake brake = { .hold = !sim->held_since_ms && sim_dice(sim, 2),
+                                        .since_ms = sim->now_ms };
+    sim_tell(sim, "the brake %s", brake.hold ? "is held" : "lets go");
+    if (record_brake_encode(&brake, &value, NULL) == 0)
+        put_record(sim, STORE_KEY_BRAKE, NULL, NULL, value);
+}
+
+void sim_call_off(struct sim *sim)
+{
+    put_rebalance(sim, "off");
+    if (sim->held_since_ms)
+        delete_record(sim, STORE_KEY_BRAKE, NULL, NULL);
 }
 
 /* --- machines --- */
@@ -90,7 +193,9 @@ static void disturb_cordon(struct sim *sim)
     char *value = NULL;
     struct sim_machine *m = any_machine(sim);
     const struct record_cordon cordon = { .reason = (char *)"", .since_ms = sim->now_ms };
-    const struct record_drain drain = { .problem = (char *)"", .since_ms = sim->now_ms };
+    const struct record_drain drain = { .problem = (char *)"",
+                                        .since_ms = sim->now_ms,
+                                        .timeout_ms = sim_dice(sim, 2) ? 0 : 5000 };
     if (!sim_peekf(sim, "members/%s", m->machine.id))
         return;
     if (m->cordoned_since_ms) {
@@ -250,20 +355,23 @@ static const struct {
     void (*fn)(struct sim *sim);
     bool wants_store; /* nobody can write to it, or see it, while it is frozen */
 } disturbances[] = {
-    {24, disturb_unit,   true },
-    { 4, disturb_cordon, true },
-    { 5, switch_off,     false},
-    { 5, kill_musterd,   false},
-    { 5, cut_off,        false},
-    { 4, slow_down,      false},
-    { 3, hang,           false},
-    { 2, lose_bus,       false},
-    { 5, lose_answers,   false},
-    { 2, curse,          false},
-    { 3, crash,          false},
-    { 2, freeze,         true },
-    { 1, end_leases,     true },
-    { 3, compact,        true },
+    {24, disturb_unit,      true },
+    { 4, disturb_cordon,    true },
+    { 4, disturb_rollout,   true },
+    { 2, disturb_rebalance, true },
+    { 1, disturb_brake,     true },
+    { 5, switch_off,        false},
+    { 5, kill_musterd,      false},
+    { 5, cut_off,           false},
+    { 4, slow_down,         false},
+    { 3, hang,              false},
+    { 2, lose_bus,          false},
+    { 5, lose_answers,      false},
+    { 2, curse,             false},
+    { 3, crash,             false},
+    { 2, freeze,            true },
+    { 1, end_leases,        true },
+    { 3, compact,           true },
 };
 
 void sim_disturb(struct sim *sim)

@@ -54,7 +54,9 @@ static void check_home(const struct sim *sim, const struct sim_machine *m, size_
     const char *name = sim_sorts[unit].name;
     bool given_up = strcmp(verdict, "failed") == 0;
     const char *want = desired == DESIRED_LAUNCHED ? "active" : "inactive";
-    if (!sim_rules_hold(sim, m, unit))
+    if (strcmp(verdict, "failing") == 0)
+        (void)snprintf(ret, sizeof(complaint), "%s has failed, which is not forgotten yet", name);
+    else if (!sim_rules_hold(sim, m, unit))
         (void)snprintf(ret, sizeof(complaint), "%s is on %s, where it may not be", name,
                        m->machine.name);
     else if (strcmp(m->copies[unit].active, want) != 0 && !given_up)
@@ -66,7 +68,7 @@ static void check_home(const struct sim *sim, const struct sim_machine *m, size_
 
 static bool would_do(const struct sim *sim, const struct sim_machine *m, size_t unit)
 {
-    return sim_takes_newcomers(sim, m) && sim_rules_hold(sim, m, unit);
+    return sim_takes_newcomers(sim, m) && sim_rules_hold(sim, m, unit) && sim_has_room(m, unit);
 }
 
 static void check_everywhere(const struct sim *sim, size_t unit, enum desired desired,
@@ -146,6 +148,15 @@ static bool somebody_is_up(const struct sim *sim)
     return up;
 }
 
+static void check_rollout(const struct sim *sim, complaint ret)
+{
+    autorecord(rollout) rollout = { 0 };
+    const struct kv_pair *pair = sim_peekf(sim, "ops/rollout/%s", SIM_TEMPLATE);
+    if (pair && (record_rollout_decode(pair->value, pair->value_length, &rollout, NULL) < 0 ||
+                 (rollout.state == ROLLOUT_RUNNING && !*rollout.reason)))
+        (void)snprintf(ret, sizeof(complaint), "a rollout neither ends nor says why");
+}
+
 static void check_all(const struct sim *sim, complaint ret)
 {
     const struct sim_machine *leader = sim_leader(sim);
@@ -156,6 +167,8 @@ static void check_all(const struct sim *sim, complaint ret)
         check_machine(&sim->machines[i], ret);
     for (size_t u = 0; u < SIM_UNITS && !*ret; u++)
         check_unit(sim, u, ret);
+    if (!*ret)
+        check_rollout(sim, ret);
 }
 
 /* --- coming to rest, and staying --- */
@@ -278,6 +291,7 @@ void sim_come_to_rest(struct sim *sim)
     struct places places;
     sim_heal(sim);
     sim_run(sim, 1);
+    sim_call_off(sim);
     for (size_t i = 0; i < SIM_MACHINES && !somebody_is_up(sim); i++)
         if (sim->machines[i].off_until_ms)
             sim_power_on(sim, &sim->machines[i]);

@@ -4,6 +4,7 @@
  * agents write with what must hold, and what runs with what may run.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,22 @@ bool sim_rules_hold(const struct sim *sim, const struct sim_machine *m, size_t u
     return true;
 }
 
+/* By units that are no less important than that. */
+static int memory_used(const struct sim_machine *m, size_t but, int priority)
+{
+    int used = 0;
+    for (size_t u = 0; u < SIM_UNITS; u++)
+        if (u != but && m->copies[u].assignment_mod && sim_sorts[u].priority >= priority)
+            used += sim_sorts[u].memory;
+    return used;
+}
+
+bool sim_has_room(const struct sim_machine *m, size_t unit)
+{
+    const struct sim_sort *sort = &sim_sorts[unit];
+    return sort->memory == 0 || memory_used(m, unit, sort->priority) + sort->memory <= SIM_MEMORY;
+}
+
 bool sim_takes_newcomers(const struct sim *sim, const struct sim_machine *m)
 {
     autorecord(presence) presence = { 0 };
@@ -69,7 +86,7 @@ bool sim_is_wanted(const struct sim *sim, size_t unit, enum desired *ret)
 
 static bool is_recent(const struct sim *sim, int64_t at_ms)
 {
-    return at_ms && sim->now_ms - at_ms < SIM_STALE_MS;
+    return at_ms && (at_ms > sim->now_ms || sim->now_ms - at_ms < SIM_STALE_MS);
 }
 
 static bool has_failed(const struct sim *sim, const struct sim_machine *m, size_t unit)
@@ -131,6 +148,10 @@ static void check_release(struct sim *sim, const struct sim_machine *m, size_t u
         sim_peekf(sim, "ops/drain/%s", m->machine.id) || is_recent(sim, m->drain_seen_ms);
     if (strcmp(copy->cause, "drain") == 0 && !drained)
         sim_break(sim, "%s is drained from %s, which nobody drains", name, m->machine.name);
+    else if (strcmp(copy->cause, "rebalance") == 0 && !is_recent(sim, sim->rebalance_seen_ms))
+        sim_break(sim, "%s leaves %s for others, which nobody asked for", name, m->machine.name);
+    else if (strcmp(copy->cause, "preempt") == 0 && sim_sorts[unit].memory == 0)
+        sim_break(sim, "%s yields its place on %s, where it takes none", name, m->machine.name);
     else if (strcmp(copy->cause, "failing") == 0 && !goes_with_failed(sim, m, unit))
         sim_break(sim, "%s leaves %s for failing, and has not failed", name, m->machine.name);
     else if (leaves_too_early(sim, m, unit))
@@ -280,6 +301,30 @@ static void take_unit_event(struct sim *sim, const struct store_key_parts *parts
         take_assignment(sim, m, unit, &event->pair);
 }
 
+static void take_brake(struct sim *sim, const struct kv_event *event)
+{
+    autorecord(brake) brake = { 0 };
+    bool holds =
+        !event->deleted &&
+        record_brake_decode(event->pair.value, event->pair.value_length, &brake, NULL) == 0 &&
+        brake.hold;
+    sim->held_since_ms = holds ? sim->now_ms : 0;
+}
+
+/* How long it may go on after it was switched off is counted from then. */
+static void take_rebalance(struct sim *sim, const struct kv_event *event)
+{
+    autorecord(rebalance) rebalance = { 0 };
+    bool is_auto = !event->deleted &&
+                   record_rebalance_decode(event->pair.value, event->pair.value_length, &rebalance,
+                                           NULL) == 0 &&
+                   strcmp(rebalance.mode, "auto") == 0;
+    if (is_auto)
+        sim->rebalance_seen_ms = INT64_MAX;
+    else if (sim->rebalance_seen_ms == INT64_MAX)
+        sim->rebalance_seen_ms = sim->now_ms;
+}
+
 static void take_event(struct sim *sim, const struct kv_event *event)
 {
     struct store_key_parts parts;
@@ -295,13 +340,18 @@ static void take_event(struct sim *sim, const struct kv_event *event)
         sim->unit_changed_ms[unit_of(parts.name)] = sim->now_ms;
     else if (parts.kind == STORE_KEY_SLOT)
         sim->slots_changed = true;
+    else if (parts.kind == STORE_KEY_BRAKE)
+        take_brake(sim, event);
+    else if (parts.kind == STORE_KEY_REBALANCE)
+        take_rebalance(sim, event);
     else if (parts.kind == STORE_KEY_LEADER)
         sim->leader_since_ms = event->deleted ? INT64_MAX : sim->now_ms;
     else if (parts.kind == STORE_KEY_ASSIGNMENT || parts.kind == STORE_KEY_STATE)
         take_unit_event(sim, &parts, event);
     if (parts.kind == STORE_KEY_VERDICT || parts.kind == STORE_KEY_SLOT ||
         parts.kind == STORE_KEY_LEADER || parts.kind == STORE_KEY_CORDON ||
-        parts.kind == STORE_KEY_DRAIN || parts.kind == STORE_KEY_UNIT)
+        parts.kind == STORE_KEY_DRAIN || parts.kind == STORE_KEY_UNIT ||
+        parts.kind == STORE_KEY_ROLLOUT || parts.kind == STORE_KEY_BRAKE)
         sim_tell(sim, "store %" PRId64 ": %s %s", event->pair.mod_revision, event->pair.key,
                  event->deleted ? "deleted" : event->pair.value);
 }
@@ -356,6 +406,8 @@ static void check_machine(struct sim *sim, struct sim_machine *m)
         if (copy->accused)
             check_release(sim, m, u);
         copy->accused = false;
+        if (copy->assignment_mod && memory_used(m, SIM_UNITS, INT_MIN) > SIM_MEMORY)
+            sim_break(sim, "%s has promised too much memory", m->machine.name);
         for (size_t v = 0; v < u; v++)
             if (copy->assignment_mod && sim_sorts[u].group &&
                 sim_sorts[u].group == sim_sorts[v].group && m->copies[v].assignment_mod)
