@@ -128,6 +128,7 @@ etcd_cont() {
     etcd_signal CONT "$@"
 }
 
+# shellcheck disable=SC2120 # all of them, but for kv-faults.sh, which names one
 etcd_kill() {
     local member pid started
     for member in $(etcd_members "$@"); do
