@@ -15,8 +15,22 @@ void installation_init(struct installation *installation, const char *name,
     *installation = (struct installation){ .name = name, .dirs = dirs, .host = host };
 }
 
+static void container_words_done(struct container_words *words)
+{
+    free(take_ptr(words->image));
+    free(take_ptr(words->addresses));
+    free(take_ptr(words->ports));
+}
+
+static void forget_container(struct installation *installation)
+{
+    container_words_done(&installation->container);
+    free(take_ptr(installation->described));
+}
+
 void installation_done(struct installation *installation)
 {
+    forget_container(installation);
     translation_free(take_ptr(installation->translation));
     free(take_ptr(installation->translated_blob));
 }
@@ -112,6 +126,7 @@ int installation_remove(struct installation *installation, struct error *err)
     int r = unit_files_remove(installation->dirs, installation->name, err);
     if (r < 0)
         return r;
+    forget_container(installation);
     installation->installed = false;
     installation->current = false;
     installation->started_revision = 0;
@@ -143,26 +158,25 @@ bool installation_is_hosts(const struct installation *installation, const char *
 
 /* --- its container --- */
 
-void container_words_done(struct container_words *words)
-{
-    free(words->image);
-    free(words->addresses);
-    free(words->ports);
-}
-
-int installation_describe(const struct installation *installation, struct container_words *ret,
+static int read_container(const struct installation *installation, struct container_words *words,
                           struct error *err)
 {
-    autocontainer_words words = { 0 };
-    if (!installation->installed)
+    int r = unit_files_image(installation->dirs, installation->name, &words->image, err);
+    return r < 0 ? r
+                 : unit_files_network(installation->dirs, installation->name, &words->addresses,
+                                      &words->ports, err);
+}
+
+int installation_describe(struct installation *installation, const char *invocation,
+                          struct error *err)
+{
+    if (!installation->installed || text_equal(installation->described, invocation))
         return 0;
-    int r = unit_files_image(installation->dirs, installation->name, &words.image, err);
-    if (r == 0)
-        r = unit_files_network(installation->dirs, installation->name, &words.addresses,
-                               &words.ports, err);
+    forget_container(installation);
+    int r = read_container(installation, &installation->container, err);
+    if (r == 0 && !(installation->described = strdup(invocation)))
+        r = error_oom(err);
     if (r < 0)
-        return r;
-    *ret = words;
-    words = (struct container_words){ 0 };
-    return 0;
+        forget_container(installation);
+    return r;
 }

@@ -15,6 +15,13 @@
 #include "base/error.h"
 #include "units/translate.h"
 
+/* What a container is made of and how it is reached (unit_files.h). */
+struct container_words {
+    char *image;
+    char *addresses;
+    char *ports;
+};
+
 struct installation {
     const char *name; /* all three borrowed */
     const struct unit_dirs *dirs;
@@ -24,7 +31,9 @@ struct installation {
     bool installed;
     bool current;      /* what is installed is what the text translates to */
     bool links_unread; /* systemd has not read them yet, and does not see that they are new */
-    int64_t started_revision; /* for this assignment; 0: none that is known */
+    int64_t started_revision;         /* for this assignment; 0: none that is known */
+    struct container_words container; /* NULL each: nothing was described, or it was removed */
+    char *described;                  /* by which start of it; NULL: none */
 };
 
 /* Of a unit that is not installed. */
@@ -66,17 +75,9 @@ void installation_doubt_start(struct installation *installation);
 bool installation_is_hosts(const struct installation *installation, const char *load,
                            const char *fragment);
 
-/* What a container is made of and how it is reached (unit_files.h). */
-struct container_words {
-    char *image;
-    char *addresses;
-    char *ports;
-};
-void container_words_done(struct container_words *words);
-#define autocontainer_words __attribute__((cleanup(container_words_done))) struct container_words
-
-/* Of what is not installed there is nothing to say, and *ret is left alone. */
-int installation_describe(const struct installation *installation, struct container_words *ret,
+/* Has field container say of what is installed what its present start wrote down, which is read
+ * once: invocation is systemd's id of that start. */
+int installation_describe(struct installation *installation, const char *invocation,
                           struct error *err);
 
 #endif

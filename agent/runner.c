@@ -148,7 +148,6 @@ static const char *problem_of(const struct entry *entry)
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
-    autocontainer_words container = { 0 };
     const struct systemd_status *status = &entry->status;
     bool known = status->active[0];
     bool gone = !entry->disk.installed;
@@ -185,11 +184,12 @@ static void report(struct entry *entry)
         return;
     bool transient = !gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING);
     int r = 0;
-    if (activity == ACTIVITY_ACTIVE)
-        r = installation_describe(&entry->disk, &container, &err);
-    state.image = container.image;
-    state.addresses = container.addresses;
-    state.ports = container.ports;
+    if (activity == ACTIVITY_ACTIVE) {
+        r = installation_describe(&entry->disk, status->invocation, &err);
+        state.image = entry->disk.container.image;
+        state.addresses = entry->disk.container.addresses;
+        state.ports = entry->disk.container.ports;
+    }
     if (r < 0 ||
         reports_put(entry->runner->config.reports, entry->name, &state, transient, &err) < 0)
         log_unit(LOG_LEVEL_ERROR, entry->name, "its state cannot be reported: %s", err.text);

@@ -197,17 +197,30 @@ static void a_name_is_the_hosts_if_its_file_is_not_ours(void **state)
 static void only_what_is_installed_tells_of_its_container(void **state)
 {
     (void)state;
-    autocontainer_words none = { 0 };
-    autocontainer_words words = { 0 };
     put_of_container("image", IMAGE "\n");
     put_of_container("network.json", "{\"addresses\":[\"10.0.0.2\"],\"ports\":[\"80\",\"443\"]}");
-    assert_int_equal(installation_describe(&disk, &none, NULL), 0);
-    assert_null(none.image);
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    assert_null(disk.container.image);
     install(text_one);
-    assert_int_equal(installation_describe(&disk, &words, NULL), 0);
-    assert_string_equal(words.image, IMAGE);
-    assert_string_equal(words.addresses, "10.0.0.2");
-    assert_string_equal(words.ports, "80 443");
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    assert_string_equal(disk.container.image, IMAGE);
+    assert_string_equal(disk.container.addresses, "10.0.0.2");
+    assert_string_equal(disk.container.ports, "80 443");
+    assert_int_equal(installation_remove(&disk, NULL), 0);
+    assert_null(disk.container.image);
+}
+
+static void what_a_start_wrote_of_its_container_is_read_once(void **state)
+{
+    (void)state;
+    put_of_container("network.json", "{\"addresses\":[\"10.0.0.2\"],\"ports\":[]}");
+    install(text_one);
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    put_of_container("network.json", "{\"addresses\":[\"10.0.0.3\"],\"ports\":[]}");
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    assert_string_equal(disk.container.addresses, "10.0.0.2");
+    assert_int_equal(installation_describe(&disk, "second", NULL), 0);
+    assert_string_equal(disk.container.addresses, "10.0.0.3");
 }
 
 #define ON_A_DISK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -223,6 +236,7 @@ int main(void)
         ON_A_DISK(of_what_is_removed_nothing_is_left),
         ON_A_DISK(a_name_is_the_hosts_if_its_file_is_not_ours),
         ON_A_DISK(only_what_is_installed_tells_of_its_container),
+        ON_A_DISK(what_a_start_wrote_of_its_container_is_read_once),
     };
     return cmocka_run_group_tests_name("agent/installation", tests, NULL, NULL);
 }
