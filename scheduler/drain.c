@@ -85,15 +85,15 @@ static void look_at_start_first(struct step *step, struct placement *p, struct l
 {
     autotext why = { 0 };
     autofree char *reason = drain_reason(p->key.machine);
-    if (!succession_is_due(step, p->key.unit, &why)) {
+    if (!succession_has_machine(step, p)) { /* what it could wait for is another matter */
+        text_add(&why, "no other machine is left to try it");
+        note(look, p->key.unit, &why);
+    } else if (!succession_is_due(step, p->key.unit, &why)) {
         note(look, p->key.unit, &why);
     } else if (!budget_allows_beside(step_budget(step), &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
-    } else if (!step_succeed(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "")) {
-        text_add(&why, "no other machine is left to try it");
-        note(look, p->key.unit, &why);
-    } else {
+    } else if (step_succeed(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "")) {
         look->going++;
     }
 }

@@ -330,12 +330,23 @@ void step_succeed_on(struct step *step, struct placement *old, struct machine *m
         budget_take_beside(step_budget(step));
 }
 
+/* The best machine that has not tried. */
+static struct place next_place(struct step *step, const struct placement *old)
+{
+    return attempts_of(old->key.unit) > 0 ? failing_place_alone(step, old)
+                                          : place_find(step->model, old->key.unit);
+}
+
+bool succession_has_machine(struct step *step, const struct placement *old)
+{
+    const struct machine *machine = next_place(step, old).machine;
+    return machine && machine != old->key.machine;
+}
+
 bool step_succeed(struct step *step, struct placement *old, enum move_cause cause, const char *why)
 {
     autotext reason = { 0 };
-    const struct place place = attempts_of(old->key.unit) > 0
-                                   ? failing_place_alone(step, old)
-                                   : place_find(step->model, old->key.unit);
+    const struct place place = next_place(step, old);
     if (!place.machine || place.machine == old->key.machine)
         return false;
     text_addf(&reason, "%s: starts here before it stops there; ", why);

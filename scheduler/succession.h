@@ -54,6 +54,8 @@ const char *succession_obstacle(const struct placement *placement);
 /* Decides of a unit that is on the way; false: it is not. */
 bool step_succession(struct step *step, struct unit *unit);
 
+/* A machine is there that has not tried. */
+bool succession_has_machine(struct step *step, const struct placement *old);
 /* May it be tried now? If not, why (unless NULL) gets the words, and the step is made again when
  * the wait is over, if it is one. */
 bool succession_is_due(struct step *step, struct unit *unit, struct text *why);
