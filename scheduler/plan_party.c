@@ -513,6 +513,7 @@ static void stay_out(struct gathering *g, struct unit *unit)
     autotext words = { 0 };
     let_go(g, &member);
     step_set_pending(g->step, unit, true);
+    give_back(g->step->model, unit);
     lost_words(&member, &words);
     if (g->party.is_too_large)
         text_addf(
