@@ -27,6 +27,7 @@ libscheduler_a_SOURCES = \
 	scheduler/plan_unit.c \
 	scheduler/plan_write.c \
 	scheduler/preempt.c scheduler/preempt.h \
+	scheduler/replace.c scheduler/replace.h \
 	scheduler/rebalance.c scheduler/rebalance.h \
 	scheduler/record_keys.c \
 	scheduler/record_rollout.c \

@@ -188,10 +188,17 @@ static bool stays_before(const struct unit *a, const struct unit *b)
     return is_older(a, b);
 }
 
-/* Who replaces each other are in conflict. */
-static bool gives_way(const struct unit *unit, const struct unit *other)
+bool unit_replaces(const struct unit *unit, const struct unit *other)
 {
-    return replaces(other, unit) && !replaces(unit, other);
+    return replaces(unit, other) && !replaces(other, unit);
+}
+
+/* One that replaces it is about to come. */
+static struct refusal match_cleared(const struct unit *unit, const struct machine *machine)
+{
+    if (!machine->is_cleared || !unit_replaces(machine->kept_for, unit))
+        return fits;
+    return (struct refusal){ REFUSAL_REPLACED, machine->kept_for->name, 0 };
 }
 
 /* What is being released, or is about to be, since nobody wants it, occupies its machine until it
@@ -208,7 +215,7 @@ static bool yields_to(const struct unit *unit, const struct placement *p, enum m
     const struct unit *other = p->key.unit;
     if (other == unit || !counts(p, mode))
         return false;
-    if (gives_way(unit, other))
+    if (unit_replaces(other, unit))
         return true;
     if (mode == MATCH_STAY && !stays_before(other, unit))
         return false;
@@ -308,6 +315,8 @@ static struct refusal match_but_room(struct model *model, const struct unit *uni
     if (!refusal.kind)
         refusal = match_peers(unit, machine, with);
     if (!refusal.kind)
+        refusal = match_cleared(unit, machine);
+    if (!refusal.kind)
         refusal = match_conflicts(model, unit, machine, mode);
     if (!refusal.kind)
         refusal = match_mates(unit, machine, mode, with);
@@ -354,6 +363,7 @@ bool match_may_linger(struct model *model, const struct placement *p, const stru
         lacks_role(model, rules, machine))
         return false;
     return match_peers(unit, machine, NULL).kind == REFUSAL_NONE &&
+           match_cleared(unit, machine).kind == REFUSAL_NONE &&
            match_conflicts(model, unit, machine, MATCH_STAY).kind == REFUSAL_NONE &&
            match_mates(unit, machine, MATCH_STAY, NULL).kind == REFUSAL_NONE;
 }

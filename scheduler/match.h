@@ -69,6 +69,8 @@ bool match_may_linger(struct model *model, const struct placement *placement,
 enum resource match_room(const struct group *group, const struct machine *machine);
 /* The same for so much. */
 enum resource match_amounts(const int64_t *asked, const struct machine *machine);
+/* May it make the other leave? Who replace each other may not. */
+bool unit_replaces(const struct unit *unit, const struct unit *other);
 /* Whatever the machine, not both? */
 bool units_clash(const struct unit *a, const struct unit *b);
 

@@ -39,6 +39,7 @@ struct machine {
     struct placement *arrivals;  /* within a step: newcomers, linked by machine_next alone */
     struct machine *arrived_next;
     struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
+    bool is_cleared;       /* and nobody that it replaces may stay */
     bool is_reserved;      /* for that one, which has waited long; its verdict says so */
     int kept_priority;     /* of those that come with it, if any are tied to it; see party.h */
     uint32_t number;       /* in the index, unless that is stale */
@@ -258,6 +259,7 @@ struct model {
     struct rebalance rebalance;
     struct machine *kept; /* machines with kept_for */
     size_t reserved_count;
+    size_t cleared_count;
     struct trouble *shorts; /* units that may come to reserve a machine, the longest first */
 
     struct machine *marked_machines;
@@ -268,6 +270,7 @@ struct model {
     size_t pending_count, pending_room;
     bool retry;         /* something made room: pending units look again */
     bool retry_late;    /* when some of them may have had their turn: in the next step */
+    bool has_decided;   /* this leader has had its first step */
     bool roles_marked;  /* roles look again */
     bool roles_revisit; /* a role waits for its first holders: the next step looks again */
     uint64_t depth_round;
@@ -335,6 +338,8 @@ enum { PRIORITY_UNKNOWN = INT_MIN };
 bool model_keep(struct model *model, struct machine *machine, struct unit *unit, int priority,
                 bool reserved);
 void model_let_go(struct model *model, struct machine *machine);
+/* What is kept for one is cleared of those that it replaces. */
+void model_clear(struct model *model, struct machine *machine);
 /* It lacks room: it is listed, since now if it was not short before. False: memory ran out. */
 bool model_is_short(struct model *model, struct unit *unit, int64_t now_ms);
 void model_unlist_short(struct model *model, struct trouble *trouble);

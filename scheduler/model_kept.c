@@ -8,6 +8,8 @@ void model_let_go(struct model *model, struct machine *machine)
     if (machine->kept_for->trouble)
         machine->kept_for->trouble->kept = NULL;
     model->reserved_count -= machine->is_reserved;
+    model->cleared_count -= machine->is_cleared;
+    machine->is_cleared = false;
     machine->kept_for = NULL;
     machine->is_reserved = false;
     machine->kept_priority = PRIORITY_UNKNOWN;
@@ -16,6 +18,12 @@ void model_let_go(struct model *model, struct machine *machine)
     model->retry = true;
     model->retry_late = true;
     index_ease(model);
+}
+
+void model_clear(struct model *model, struct machine *machine)
+{
+    model->cleared_count += !machine->is_cleared;
+    machine->is_cleared = true;
 }
 
 /* Whoever it was kept for looks again. */

@@ -31,8 +31,9 @@ static uint32_t count_in_domain(const struct unit *unit, uint32_t domain)
     return unit->group->tally->counts[domain] - count_own(unit, domain);
 }
 
-static bool drives_away(const struct group *group, const struct machine *machine)
+bool place_drives_away(const struct unit *unit, const struct machine *machine)
 {
+    const struct group *group = unit->group;
     for (size_t i = 0; i < group->replace_count; i++)
         if (bag_has(&group->replaces[i]->matching, machine->number))
             return true;
@@ -48,7 +49,7 @@ struct merit place_merit(struct model *model, const struct unit *unit,
         .unpreferred = group->preferred &&
                        match_class(model, group->preferred->rules, machine).kind != REFUSAL_NONE,
         .domain = spread ? count_in_domain(unit, spread->domain_of[machine->number]) : 0,
-        .drives_away = drives_away(group, machine),
+        .drives_away = place_drives_away(unit, machine),
         .has_mates = bag_has(&group->family->here, machine->number),
         .level = (unsigned int)index_level(machine),
         .number = machine->number,
@@ -116,6 +117,15 @@ struct place place_find_slowly(struct model *model, const struct unit *unit)
 
 /* --- sets to avoid --- */
 
+/* Machines that one which replaces the unit is about to come to. */
+static void add_cleared(struct model *model, const struct unit *unit)
+{
+    const struct machine *m = NULL;
+    DL_FOREACH2(model->kept, m, kept_next)
+        if (m->is_cleared && unit_replaces(m->kept_for, unit))
+            bits_set(model->index.avoid, m->number);
+}
+
 /* What one unit avoids. matched: the patterns that match its name; mates: how many of its template
  * would come along. */
 static void add_avoided(struct model *model, const struct unit *unit, struct pattern **matched,
@@ -136,6 +146,8 @@ static void add_avoided(struct model *model, const struct unit *unit, struct pat
         bag_unite_from(&group->family->here, (uint32_t)(max - mates), index->avoid, index->words,
                        index->zeros);
     bag_unite(&index->strange, index->avoid, index->words);
+    if (model->cleared_count > 0)
+        add_cleared(model, unit);
 }
 
 /* Machines with units that the unit may not be beside, or that may not be beside it, and those that
@@ -147,7 +159,8 @@ static const uint64_t *gather_avoided(struct model *model, const struct unit *un
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
     if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 &&
-        group->requirements->max_per_machine == 0 && index->strange.size == 0)
+        group->requirements->max_per_machine == 0 && index->strange.size == 0 &&
+        model->cleared_count == 0)
         return NULL;
     memset(index->avoid, 0, index->words * sizeof(*index->avoid));
     add_avoided(model, unit, matched, count, 0);

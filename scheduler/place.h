@@ -30,6 +30,8 @@ struct merit {
     unsigned int number;
 };
 
+/* Would a unit there have to go, or is about to? */
+bool place_drives_away(const struct unit *unit, const struct machine *machine);
 struct merit place_merit(struct model *model, const struct unit *unit,
                          const struct machine *machine);
 int merit_compare(const struct merit *a, const struct merit *b);

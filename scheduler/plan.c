@@ -604,6 +604,7 @@ int plan_step(struct model *model, const struct plan_clock *clock, struct plan *
     if (r < 0)
         return r; /* the marks stay: nothing was decided */
     model_sweep(model);
+    model->has_decided = true;
     *ret = take_ptr(plan);
     return 0;
 }

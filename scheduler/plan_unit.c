@@ -14,6 +14,7 @@
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
+#include "scheduler/replace.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
 #include "scheduler/succession.h"
@@ -153,6 +154,8 @@ static void relocate(struct step *step, struct placement *p, bool lost)
     if (step_party(step, unit))
         return;
     const struct place place = place_find(step->model, unit);
+    if (step_replace(step, unit, &place))
+        return;
     if (place.machine) {
         step_move(step, p, lost, &place);
         step_soon(step, unit);
@@ -168,7 +171,7 @@ bool step_move_goes_on(const struct placement *p)
 {
     if (!placement_moves(p))
         return false;
-    if (p->cause == MOVE_CAUSE_RULE)
+    if (p->cause == MOVE_CAUSE_RULE || p->cause == MOVE_CAUSE_REPLACE)
         return false;
     if (p->cause == MOVE_CAUSE_FAILING)
         return failing_goes_on(p);
@@ -191,6 +194,8 @@ static void finish_move(struct step *step, struct placement *p)
     if (step_party(step, p->key.unit))
         return;
     const struct place place = next_place(step, p);
+    if (step_replace(step, p->key.unit, &place))
+        return;
     if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
         step_drop_stopped(step, p);
         nowhere(step, p->key.unit, NULL, &place);
@@ -235,7 +240,10 @@ static void leave(struct step *step, struct placement *p, const struct refusal *
 {
     autofree char *reason = refusal_reason(step, p, refusal);
     bool may_linger = match_may_linger(step->model, p, refusal);
-    enum move_cause cause = may_linger ? MOVE_CAUSE_RULE : MOVE_CAUSE_NONE;
+    enum move_cause cause = may_linger ? MOVE_CAUSE_RULE
+                            : refusal->kind == REFUSAL_REPLACED && p->key.machine->is_cleared
+                                ? MOVE_CAUSE_REPLACE
+                                : MOVE_CAUSE_NONE;
     if ((!may_linger || budget_allows_beside(step_budget(step), NULL)) &&
         step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
         return;
@@ -263,7 +271,8 @@ static void decide_present(struct step *step, struct placement *p)
         else
             clear_of_loss(step, p->key.unit);
     } else if (refusal.kind == REFUSAL_NONE) {
-        stay(step, p);
+        if (!replace_is_unknown(step, p))
+            stay(step, p);
     } else if (step_is_released(p)) {
         relocate(step, p, false);
     } else if (p->want != WANT_RELEASE) {
@@ -324,6 +333,8 @@ static void decide_homeless(struct step *step, struct unit *unit)
     if (step_party(step, unit))
         return;
     const struct place place = place_find(step->model, unit);
+    if (step_replace(step, unit, &place))
+        return;
     if (!place.machine) {
         nowhere(step, unit, NULL, &place);
         return;

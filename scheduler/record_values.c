@@ -48,6 +48,7 @@ static const char *const cause_words[] = {
     [MOVE_CAUSE_NONE] = "",           [MOVE_CAUSE_DRAIN] = "drain",
     [MOVE_CAUSE_FAILING] = "failing", [MOVE_CAUSE_REBALANCE] = "rebalance",
     [MOVE_CAUSE_PREEMPT] = "preempt", [MOVE_CAUSE_RULE] = "rule",
+    [MOVE_CAUSE_REPLACE] = "replace",
 };
 enum { CAUSES = sizeof(cause_words) / sizeof(cause_words[0]) };
 

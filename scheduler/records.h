@@ -330,7 +330,8 @@ enum move_cause {
     MOVE_CAUSE_FAILING,
     MOVE_CAUSE_REBALANCE,
     MOVE_CAUSE_PREEMPT,
-    MOVE_CAUSE_RULE, /* its machine has lost what it asks of it */
+    MOVE_CAUSE_RULE,    /* its machine has lost what it asks of it */
+    MOVE_CAUSE_REPLACE, /* one that replaces it is about to come */
 };
 
 enum rebalance_mode {

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/replace.h"
+
+#include "scheduler/match.h"
+#include "scheduler/party.h"
+
+enum { REPLACED_MAX = 8 }; /* on one machine */
+
+/* Who would have to leave one machine, lifted. */
+struct leavers {
+    struct party_lift lifts[REPLACED_MAX];
+    size_t count;
+    bool are_too_many;
+};
+
+static bool must_go(const struct placement *p, const struct unit *unit)
+{
+    return placement_occupies(p) && unit_replaces(unit, p->key.unit);
+}
+
+static void lift_leavers(struct model *model, const struct unit *unit,
+                         const struct machine *machine, struct leavers *ret)
+{
+    struct placement *p = NULL;
+    ret->count = 0;
+    ret->are_too_many = false;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        if (!must_go(p, unit))
+            continue;
+        if (p->assignment_mod == 0 || ret->count == REPLACED_MAX) /* or it has only just come */
+            ret->are_too_many = true;
+        else
+            party_lift_one(model, p, &ret->lifts[ret->count++]);
+    }
+}
+
+static void set_down(struct model *model, const struct leavers *leavers)
+{
+    for (size_t i = leavers->count; i-- > 0;)
+        party_set_down(model, &leavers->lifts[i]);
+}
+
+/* One more level of load for each that would have to leave. False: it may not run there. */
+static bool would_do(struct model *model, const struct unit *unit, const struct machine *machine,
+                     struct merit *ret)
+{
+    struct leavers leavers;
+    lift_leavers(model, unit, machine, &leavers);
+    bool fits = leavers.count > 0 && !leavers.are_too_many &&
+                match(model, unit, machine, MATCH_ARRIVE).kind == REFUSAL_NONE;
+    if (fits)
+        *ret = place_merit(model, unit, machine);
+    ret->level += (unsigned int)leavers.count;
+    set_down(model, &leavers);
+    return fits;
+}
+
+/* Where others wait for the same nobody joins them. */
+static bool is_free_for(const struct machine *machine, const struct unit *unit)
+{
+    return machine_is_open(machine) && (!machine->kept_for || machine->kept_for == unit);
+}
+
+static struct machine *find_best(struct model *model, const struct unit *unit)
+{
+    struct machine *best = NULL;
+    struct merit least = { 0 };
+    for (size_t i = 0; i < model->machine_count; i++) {
+        struct machine *m = model->machines_by_id[i];
+        struct merit merit = { 0 };
+        if (!is_free_for(m, unit) || !place_drives_away(unit, m) ||
+            !would_do(model, unit, m, &merit))
+            continue;
+        if (m->kept_for == unit && m->is_cleared) /* some may have left already */
+            return m;
+        if (!best || merit_compare(&merit, &least) < 0) {
+            best = m;
+            least = merit;
+        }
+    }
+    return best;
+}
+
+/* Those that have had their turn in this step have the next. */
+static void call(struct step *step, const struct unit *unit, const struct machine *machine)
+{
+    struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next) {
+        if (!must_go(p, unit) || p->want == WANT_RELEASE)
+            continue;
+        model_mark_unit(step->model, p->key.unit);
+        p->key.unit->revisit = true;
+        step_wake_at(step, step->clock->now_ms);
+    }
+}
+
+bool step_replace(struct step *step, struct unit *unit, const struct place *found)
+{
+    struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
+    if (unit->group->replace_count == 0 ||
+        (found->machine && !place_drives_away(unit, found->machine)) ||
+        (kept && !kept->is_cleared && !kept->is_reserved)) /* others yield to it already */
+        return false;
+    struct machine *best = find_best(step->model, unit);
+    if (!best && found->machine && found->machine->is_cleared) { /* for another, but they go */
+        step_set_pending(step, unit, true);
+        return true;
+    }
+    if (!best)
+        return false;
+    if (!model_keep(step->model, best, unit, unit_priority(unit), false)) {
+        step->failed = true;
+        return false;
+    }
+    model_clear(step->model, best);
+    step_set_pending(step, unit, true);
+    call(step, unit, best);
+    return true;
+}
+
+bool replace_is_unknown(struct step *step, struct placement *p)
+{
+    if (p->want != WANT_RELEASE || p->cause != MOVE_CAUSE_REPLACE || step->model->has_decided)
+        return false;
+    p->key.unit->revisit = true;
+    step_wake_at(step, step->clock->now_ms);
+    return true;
+}
