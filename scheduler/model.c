@@ -488,9 +488,13 @@ static enum check_health check_of(const struct record_state *state)
     return CHECK_NONE;
 }
 
+/* Of a successor's unit, which has two copies: what runs everywhere would be gone through for each
+ * of them. */
 static bool has_another_failed(const struct placement *placement)
 {
     const struct placement *p = NULL;
+    if (unit_is_global(placement->key.unit))
+        return false;
     LL_FOREACH2(placement->key.unit->placements, p, unit_next)
         if (p != placement && p->health == COPY_FAILED)
             return true;

@@ -18,7 +18,8 @@ bool unit_find_succession(const struct unit *unit, struct succession *ret)
             p->succeeds && (!found.next || p->assignment_mod > found.next->assignment_mod);
         found.old = succeeds ? found.next ? found.next : found.old : p;
         found.next = succeeds ? p : found.next;
-        count++;
+        if (++count > 2) /* it runs everywhere */
+            return false;
     }
     if (count != 2 || !found.next)
         return false;
@@ -193,12 +194,14 @@ static void let_old_go(struct step *step, const struct succession *s)
 
 static void rewrite(struct step *step, const struct succession *s, const char *change)
 {
-    struct action *action =
-        step_rewrite(step, s->next, s->next->key.unit->blob, text_format("%s", change));
+    const struct unit *unit = s->next->key.unit;
+    struct action *action = step_rewrite(step, s->next, unit->blob, text_format("%s", change));
     if (!action)
         return;
     action->cause = s->next->cause;
     action->more->moves_from = s->old->key.machine->id;
+    if (unit->trouble) /* it has as much time as the first text had */
+        unit->trouble->succeeds_since_ms = step->clock->now_ms;
 }
 
 /* Both are there, and both are to run. */
@@ -233,13 +236,18 @@ static void end_in_vain(struct step *step, const struct succession *s)
         step_keep(step, s->old);
 }
 
+static void drop_gone_successor(struct step *step, const struct succession *s)
+{
+    step_drop(step, s->next, text_format("it was to move here, and this machine is gone"));
+}
+
 static void decide_present(struct step *step, const struct succession *s,
                            enum machine_status next_status)
 {
     switch (next_status) {
     case MACHINE_LOST:
     case MACHINE_HELD: /* it gives nothing up: the old one is there */
-        step_drop(step, s->next, text_format("it was to move here, and this machine is gone"));
+        drop_gone_successor(step, s);
         return;
     case MACHINE_PRESENT:
         if (s->next->want == WANT_RELEASE)
@@ -256,7 +264,8 @@ static void decide_present(struct step *step, const struct succession *s,
 }
 
 /* The copy that was to follow is what is left of the unit, whatever the brake says: nothing is
- * started for it. */
+ * started for it. If neither is there, what was told to stop goes, or else what may never have been
+ * up; what is left fares as any other that is lost or held. */
 static void decide_gone(struct step *step, const struct succession *s,
                         enum machine_status next_status)
 {
@@ -264,8 +273,11 @@ static void decide_gone(struct step *step, const struct succession *s,
         step_take_over(step, s->old, s->next);
     else if (next_status == MACHINE_PRESENT && step_is_released(s->next))
         step_drop(step, s->next, text_format("it has stopped, and does not move here"));
-    else if (next_status == MACHINE_LOST || next_status == MACHINE_HELD)
+    else if ((next_status == MACHINE_LOST || next_status == MACHINE_HELD) &&
+             s->old->want == WANT_RELEASE)
         step_drop(step, s->old, text_format("its machine is gone, and it was to move away"));
+    else if (next_status == MACHINE_LOST || next_status == MACHINE_HELD)
+        drop_gone_successor(step, s);
 }
 
 static void forget_wait(struct unit *unit)
