@@ -154,8 +154,6 @@ void sim_check_store(struct sim *sim);
 bool sim_has_reserved(struct sim *sim, const struct sim_sort *sort, char m);
 bool sim_is_another_down(struct sim *sim, const char *unit);
 void sim_check_plan(struct sim *sim, const struct plan *plan);
-/* It is gone, and may have been taken for lost by now. */
-bool sim_may_be_lost(struct sim *sim, char m);
 
 /* --- sched_rest.c --- */
 

@@ -54,17 +54,16 @@ static bool all_guards_hold(struct sim *sim, const struct action *actions, size_
     return true;
 }
 
-/* The one way to lose a copy that runs: its machine said that it stopped, or is gone for a while.
- */
+/* The one way to lose a copy that runs: its machine said that it stopped, or is gone. */
 static void check_leave(struct sim *sim, char m, const char *unit)
 {
     const struct entry *presence = sim_findf(sim, "nodes/%c/presence", m);
     const struct entry *assignment = sim_findf(sim, "nodes/%c/units/%s", m, unit);
     const struct entry *state = sim_findf(sim, "states/%c/%s", m, unit);
-    bool stopped = assignment && sim_number_of(state, "released_revision") == assignment->mod &&
-                   (!presence || sim_number_of(state, "registration") == presence->create);
-    sim_require(sim, stopped || sim_may_be_lost(sim, m),
-                "taken from a machine that still runs it, or may be back", unit);
+    bool stopped = presence && assignment &&
+                   sim_number_of(state, "released_revision") == assignment->mod &&
+                   sim_number_of(state, "registration") == presence->create;
+    sim_require(sim, !presence || stopped, "taken from a machine that still runs it", unit);
 }
 
 static void write_assignment(struct sim *sim, const struct action *a)

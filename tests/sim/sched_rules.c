@@ -291,10 +291,15 @@ static void check_once(struct sim *sim, const struct plan *plan)
 
 /* --- no move without a reason --- */
 
-bool sim_may_be_lost(struct sim *sim, char m)
+/* What is taken from a machine that is gone has been gone for a while. */
+static void check_debounce(struct sim *sim, const struct action *a)
 {
-    return !sim_is_present(sim, m) &&
-           sim->now_ms - sim->absent_since_ms[m - 'a'] >= PLAN_DEBOUNCE_MS;
+    char m = a->kind == ACTION_MOVE && action_more(a)->from_registration == 0
+                 ? action_more(a)->from_machine[0]
+             : a->kind == ACTION_DROP && a->registration == 0 ? a->machine[0]
+                                                              : 0;
+    sim_require(sim, !m || sim->now_ms - sim->absent_since_ms[m - 'a'] >= PLAN_DEBOUNCE_MS,
+                "taken from a machine that may be back", a->unit);
 }
 
 /* What the plan decides before may take away what let the unit be there: a slot, whom it follows,
@@ -385,6 +390,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
                     "a newcomer for a machine that takes none", reason);
         sim_require(sim, !leaves_a_lost_machine(sim, a), "Failover=never has been moved", a->unit);
         check_release(sim, plan, a, reason);
+        check_debounce(sim, a);
         check_held(sim, a);
         if (arrives)
             check_reserved(sim, plan, i);
