@@ -38,15 +38,17 @@ bool unit_has_failed(const struct unit *unit)
 static size_t count_moves(const struct unit *unit)
 {
     size_t count = 0;
+    size_t copies = 0;
     bool succeeds = false;
     const struct placement *p = NULL;
     LL_FOREACH2(unit->placements, p, unit_next) {
         bool is_there = p->key.machine->registration > 0;
+        copies += p->assignment_mod > 0;
         count += placement_moves(p) && is_there;
         succeeds =
             succeeds || (p->succeeds && p->want != WANT_RELEASE && p->cause != MOVE_CAUSE_NONE);
     }
-    return succeeds ? 1 : count;
+    return succeeds && copies > 1 ? 1 : count; /* who is left alone has arrived */
 }
 
 static void count_unit(struct model *model, const struct unit *unit)
