@@ -62,6 +62,8 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
         const struct record_assignment *assignment = &copy->assignment->record.assignment;
         (void)json_object_set_new(json, "want", json_string(want_name(assignment->want)));
         (void)json_object_set_new(json, "why", json_string(assignment->reason));
+        if (*assignment->moves_from)
+            (void)json_object_set_new(json, "moves_from", json_string(assignment->moves_from));
     }
     if (json && copy->state) {
         const struct record_state *state = &copy->state->record.state;

@@ -7,22 +7,24 @@
 #include "cli/table.h"
 
 /* {unit, machine, ip, load, active, sub, health, hash, desired, reason, image, addresses,
- * ports} */
+ * ports, moves_from} */
 static json_t *make_row(const json_t *unit, const json_t *copy)
 {
     const char *problem = row_string(copy, "problem");
     const char *health_reason = row_string(copy, "health_reason");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "unit",
-                     row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
+    const char *moves_from = row_string(copy, "moves_from");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}",
+                     "unit", row_string(unit, "name"), "machine", row_string(copy, "machine"), "ip",
                      row_string(copy, "ip"), "load", row_string(copy, "load"), "active",
                      row_string(copy, "active"), "sub", row_string(copy, "sub"), "health",
                      row_string(copy, "health"), "hash", row_string(unit, "hash"), "desired",
                      row_string(unit, "desired"), "reason",
                      *problem         ? problem
                      : *health_reason ? health_reason
+                     : *moves_from    ? ""
                                       : row_string(unit, "verdict"),
                      "image", row_string(copy, "image"), "addresses", row_string(copy, "addresses"),
-                     "ports", row_string(copy, "ports"));
+                     "ports", row_string(copy, "ports"), "moves_from", moves_from);
 }
 
 static json_t *make_rows(const json_t *units)
@@ -43,6 +45,17 @@ static json_t *make_rows(const json_t *units)
 static char *machine(const struct cli *cli, const json_t *row)
 {
     return machine_cell(cli, row_string(row, "machine"), row_string(row, "ip"));
+}
+
+/* Of two copies the one that is to stay says why there are two. */
+static char *reason(const struct cli *cli, const json_t *row)
+{
+    const char *said = row_string(row, "reason");
+    const char *from = row_string(row, "moves_from");
+    if (*said || !*from)
+        return strdup(said);
+    autofree char *cell = machine_cell(cli, from, "");
+    return text_format("moves here from %s", cell ? cell : from);
 }
 
 static char *image(const struct cli *cli, const json_t *row)
@@ -67,7 +80,7 @@ int verb_list_units(struct cli *cli)
         { "health",  NULL     },
         { "hash",    cell_hash},
         { "desired", NULL     },
-        { "reason",  NULL     },
+        { "reason",  reason   },
         { "image",   image    },
         { "address", address  },
         { "ports",   NULL     },

@@ -49,6 +49,16 @@ static void print_health(const json_t *copy)
     print_line("Health", *health && *reason && line ? line : health);
 }
 
+/* Of two copies the one that is to stay. */
+static void print_move(const struct cli *cli, const json_t *copy)
+{
+    const char *from = row_string(copy, "moves_from");
+    autofree char *machine = *from ? machine_cell(cli, from, "") : NULL;
+    autofree char *line =
+        machine ? text_format("here from %s, where it stops once it is up here", machine) : NULL;
+    print_line("Moves", line ? line : "");
+}
+
 static void print_copy(const struct cli *cli, const json_t *copy)
 {
     autofree char *machine = machine_cell(cli, row_string(copy, "machine"), row_string(copy, "ip"));
@@ -65,6 +75,7 @@ static void print_copy(const struct cli *cli, const json_t *copy)
     print_line("Address", row_string(copy, "addresses"));
     print_line("Ports", row_string(copy, "ports"));
     print_line("Chosen", row_string(copy, "why"));
+    print_move(cli, copy);
 }
 
 static int run_systemctl(const char *unit)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# A machine is emptied by command: its units go one after the other, each stopped here before it runs there.
+# A machine is emptied by command: its units go one after the other, each stopped here before it runs there, or after if
+# it is to start first.
 # And a template's instances get another text, or are started anew, one after the other. Who names another goes with it.
 
 bats_require_minimum_version 1.5.0
@@ -86,6 +87,49 @@ units_run_once_off() {
     runs_on pinned.service node3
     machine_is node1 node3 cordoned
     node_run node1 musterctl uncordon node3
+}
+
+copies_of_first_are() {
+    local rows
+    rows=$(node_run node1 musterctl list-units --no-legend --fields=unit,active,reason | grep '^first.service' | tr -s ' ' | sort)
+    echo "$rows"
+    grep -qxE "$1" <<<"$(tr '\n' ';' <<<"$rows")"
+}
+
+@test "one that is to start first is up there before it stops here, and has two copies only meanwhile" {
+    local node up down
+    # Whoever starts it waits for leave; the node notes when it was up, and when it was told to stop.
+    node_write node1 /root/first.service <<'UNIT'
+[Service]
+Type=exec
+ExecStartPre=/bin/sh -c 'until [ -e /run/leave ]; do sleep 0.1; done'
+ExecStart=/bin/sleep 100000
+ExecStartPost=/bin/sh -c 'date +%%s%%N >/run/first.up'
+ExecStop=/bin/sh -c 'date +%%s%%N >/run/first.down'
+
+[X-Fleet]
+MoveOrder=start-first
+UNIT
+    node_run node1 musterctl cordon node1 node3
+    node_run node2 touch /run/leave
+    NODE_DIRECTORY=/root node_run node1 musterctl start first.service
+    node_run node1 musterctl uncordon node1 node3
+    node_run node1 musterctl drain --no-block node2
+    wait_for 30 'it is starting elsewhere' \
+        copies_of_first_are 'first.service activating moves here from [0-9a-f]{8}\.\.\.;first.service active -;'
+    holds_for 2 node_run node2 systemctl is-active first.service
+    for node in node1 node3; do
+        node_run "$node" touch /run/leave
+    done
+    wait_for 30 'node2 is drained' machine_is node1 node2 drained
+    copies_of_first_are 'first.service active -;'
+    node=$(unit_node first.service)
+    up=$(node_run "$node" cat /run/first.up)
+    down=$(node_run node2 cat /run/first.down)
+    echo "up on $node at $up, told to stop on node2 at $down"
+    [ "$node" != node2 ] && [ "$up" -lt "$down" ]
+    node_run node1 musterctl destroy first.service
+    node_run node1 musterctl uncordon node2
 }
 
 @test "a drain survives the leader that began it" {
