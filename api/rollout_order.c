@@ -42,9 +42,11 @@ int rollout_refuse_text(const struct view *view, const char *unit, struct error 
     const struct view_entry *entry = view_find(view, STORE_KEY_UNIT, "", unit);
     if (rollout && rollout->state == ROLLOUT_PAUSED && entry && view_is_global(view, entry))
         return error_set(err, -EEXIST,
-                         "a rollout of %s is paused, and machines have different texts of it; "
-                         "musterctl rollout resume or undo first, or start another",
-                         name);
+                         "a rollout of %s is paused, and %s; musterctl rollout resume or undo "
+                         "first, or start another",
+                         name,
+                         rollout->restart ? "some machines have yet to start it anew"
+                                          : "machines have different texts of it");
     if (!rollout || rollout->state != ROLLOUT_RUNNING)
         return 0;
     return error_set(err, -EEXIST,
@@ -73,11 +75,6 @@ static bool is_global(const struct view *view, const struct view_entry *unit, st
 static int check_global(const struct rollout_order *order, const struct view_entry *unit,
                         bool global, bool becomes_global, struct error *err)
 {
-    if (order->kind == ROLLOUT_ORDER_RESTART && global)
-        return error_set(err, -EINVAL,
-                         "%s is global, and those are not restarted machine by machine; start a "
-                         "rollout of a text that differs",
-                         unit->name);
     if (!order->text || becomes_global == global)
         return 0;
     return error_set(err, -EINVAL,
@@ -94,6 +91,8 @@ static int check_members(const struct view *view, const struct rollout_order *or
     size_t members = 0;
     struct said said = { .blob = NULL };
     bool becomes_global = false;
+    const struct record_rollout *known = find_rollout(view, order->name);
+    bool known_restart = known && known->restart; /* which leaves texts alone */
     const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
     for (size_t i = 0; i < count; i++) {
         const char *name = units[i].name;
@@ -104,7 +103,10 @@ static int check_members(const struct view *view, const struct rollout_order *or
         int r = order->text ? unit_check(name, order->text, strlen(order->text), err) : 0;
         if (r < 0)
             return error_prefix(err, r, "%s", name);
-        r = check_global(order, &units[i], is_global(view, &units[i], &said), becomes_global, err);
+        bool global = is_global(view, &units[i], &said);
+        r = check_global(order, &units[i], global, becomes_global, err);
+        if (r == 0 && global && order->kind == ROLLOUT_ORDER_RESTART && !known_restart)
+            r = rollout_refuse_text(view, name, err);
         if (r < 0)
             return r;
     }

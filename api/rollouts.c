@@ -57,7 +57,8 @@ static void count_copies(const struct view *view, const struct view_entry *entry
                               is_registered(view, copies[i].machine)))
             continue;
         (*ret_all)++;
-        *ret_changed += text_equal(assignment->blob, rollout->blob);
+        *ret_changed += rollout_has_reached_copy(rollout, &unit->record.unit, assignment->blob,
+                                                 copies[i].assignment->mod);
     }
     free(copies);
 }

@@ -588,6 +588,19 @@ static bool is_other_order(const struct record_rollout *a, const struct record_r
            !text_equal(a->blob, b->blob);
 }
 
+static bool holds_copies(const struct record_rollout *rollout)
+{
+    return rollout->state == ROLLOUT_RUNNING || rollout->state == ROLLOUT_PAUSED;
+}
+
+/* What was let off gets what the others have. */
+static void mark_let_off(struct model *model, const struct rollout *rollout)
+{
+    for (size_t i = 0; rollout->units && i < rollout->unit_count; i++)
+        if (unit_is_global(rollout->units[i]))
+            model_mark_unit(model, rollout->units[i]);
+}
+
 int model_put_rollout(struct model *model, const char *name, int64_t mod,
                       const struct record_rollout *rollout, struct error *err)
 {
@@ -600,6 +613,8 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
         return error_oom(err);
     if (is_other_order(&known->record, &copy))
         rollout_forget_watches(known);
+    if (holds_copies(&known->record) && !holds_copies(&copy))
+        mark_let_off(model, known);
     record_rollout_done(&known->record);
     known->record = copy;
     copy = (struct record_rollout){ 0 };

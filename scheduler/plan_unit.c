@@ -100,6 +100,13 @@ static const char *text_of(const struct step *step, const struct placement *p)
     return step_rollout_holds(step, p->key.unit) ? p->blob : p->key.unit->blob;
 }
 
+/* It is to be started anew in its turn, and has not had it. */
+static bool would_restart_early(const struct step *step, const struct placement *p)
+{
+    return p->assignment_mod < unit_restart_revision(p->key.unit) &&
+           step_rollout_holds(step, p->key.unit);
+}
+
 const char *step_change_of(const struct step *step, const struct placement *p)
 {
     const struct unit *unit = p->key.unit;
@@ -109,7 +116,7 @@ const char *step_change_of(const struct step *step, const struct placement *p)
         return "its text has changed";
     if (p->want != unit_want(unit))
         return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
-    if (p->unit_revision != unit->mod)
+    if (p->unit_revision != unit->mod && !would_restart_early(step, p))
         return "asked for again";
     return p->failover != unit_rules(unit)->failover ? "its Failover= has changed" : NULL;
 }

@@ -12,6 +12,14 @@ bool rollout_has_reached(const struct record_rollout *rollout, const struct reco
     return unit->desired != DESIRED_LAUNCHED || unit->restart_revision >= rollout->since_revision;
 }
 
+bool rollout_has_reached_copy(const struct record_rollout *rollout, const struct record_unit *unit,
+                              const char *blob, int64_t assignment_mod)
+{
+    if (!rollout->restart)
+        return text_equal(blob, rollout->blob);
+    return rollout_has_reached(rollout, unit) && assignment_mod >= unit->restart_revision;
+}
+
 char *rollout_copy_name(const char *unit, const char *machine)
 {
     return text_format("%s/%s", unit, machine);
@@ -20,7 +28,7 @@ char *rollout_copy_name(const char *unit, const char *machine)
 bool rollout_has_copy(const struct record_rollout *rollout, const char *unit, const char *machine,
                       enum want want, bool is_there)
 {
-    if (rollout->restart || want == WANT_RELEASE)
+    if (want == WANT_RELEASE)
         return false;
     autofree char *name = is_there ? NULL : rollout_copy_name(unit, machine);
     return is_there || (name && strv_contains(rollout->changing, name));

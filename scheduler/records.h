@@ -221,6 +221,10 @@ struct record_rollout {
 };
 /* Has this unit had its turn? */
 bool rollout_has_reached(const struct record_rollout *rollout, const struct record_unit *unit);
+/* Has this copy of a unit that runs everywhere? Of a restart that is so once the unit has it, and
+ * the assignment is younger than that. */
+bool rollout_has_reached_copy(const struct record_rollout *rollout, const struct record_unit *unit,
+                              const char *blob, int64_t assignment_mod);
 /* Does this copy of a unit that runs everywhere have a turn of its own? A machine that is being rid
  * of it (want) is left alone, and so is one that is away, unless that went in its turn: perhaps
  * because of it. */

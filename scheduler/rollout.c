@@ -209,7 +209,7 @@ static struct action *rewrite_member(struct step *step, struct look *look,
     const struct record_rollout *record = &look->rollout->record;
     struct unit *unit = member->unit;
     struct placement *copy = member->copy;
-    const char *present = copy ? copy->blob : unit->blob;
+    const char *present = copy && !record->restart ? copy->blob : unit->blob;
     bool same_text = record->restart || text_equal(present, record->blob);
     const char *blob = same_text ? present : record->blob;
     struct action *action = copy ? step_rewrite(step, copy, blob, turn_words(look->rollout))
@@ -245,7 +245,6 @@ static size_t at_a_time(const struct look *look)
     return count > 0 ? count : 1;
 }
 
-/* The record of a unit that runs everywhere is the last to change. */
 static bool copies_are_over(const struct look *look, const struct unit *unit)
 {
     for (size_t i = 0; i < look->count; i++)
@@ -253,6 +252,16 @@ static bool copies_are_over(const struct look *look, const struct unit *unit)
             look->members[i].turn != TURN_OVER)
             return false;
     return true;
+}
+
+/* Of a unit that runs everywhere the record is the last to change; of a restart it is the first:
+ * what is older than that has its turn to come. */
+static bool waits_for_others(const struct look *look, const struct rollout_member *member)
+{
+    const struct record_rollout *record = &look->rollout->record;
+    if (record->restart)
+        return member->copy && unit_restart_revision(member->unit) < record->since_revision;
+    return !member->copy && !copies_are_over(look, member->unit);
 }
 
 static bool budget_bears(struct step *step, struct look *look, const struct rollout_member *member)
@@ -271,7 +280,7 @@ static bool budget_bears(struct step *step, struct look *look, const struct roll
 
 static void give_turn(struct step *step, struct look *look, const struct rollout_member *member)
 {
-    if (!member->copy && !copies_are_over(look, member->unit))
+    if (waits_for_others(look, member))
         return;
     if (rollout_is_touched(member)) {
         look->busy = true;

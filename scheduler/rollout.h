@@ -25,8 +25,9 @@
  * leaves assignments of the unit their texts. units/<unit> gets it last, when all copies are up
  * with it, and with it what the text asks of machines. A machine that comes meanwhile gets what
  * units/<unit> says and has its turn to come; one that is away is let off, and gets that when it is
- * back. One that goes in its turn is waited for until its time is over. Restarts are not made of
- * them.
+ * back. One that goes in its turn is waited for until its time is over. A restart begins at the
+ * other end: units/<unit> gets a new restart_revision first, and copies whose assignments are older
+ * have their turn to come; meanwhile step_unit() writes them nothing that would start them anew.
  *
  * To start all instances anew though their text stays, say because an image is newer: the same with
  * `restart`. PUT /v1/rollouts/<name> {"order": "restart"} does it, as `musterctl rollout restart`;

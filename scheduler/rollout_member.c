@@ -11,7 +11,7 @@ bool step_rollout_holds(const struct step *step, const struct unit *unit)
     if (!step->model->rollouts || !unit_is_global(unit))
         return false;
     HASH_FIND_STR(step->model->rollouts, unit->group->family->name, rollout);
-    return rollout && !rollout->record.restart &&
+    return rollout &&
            (rollout->record.state == ROLLOUT_RUNNING || rollout->record.state == ROLLOUT_PAUSED);
 }
 
@@ -27,7 +27,8 @@ static const struct placement *find_copy(const struct record_rollout *record,
 {
     const struct unit *unit = member->unit;
     if (member->copy)
-        return member->copy->want == WANT_RUN && text_equal(member->copy->blob, record->blob)
+        return member->copy->want == WANT_RUN &&
+                       (record->restart || text_equal(member->copy->blob, record->blob))
                    ? member->copy
                    : NULL;
     const struct placement *p = NULL;
@@ -160,13 +161,14 @@ static bool has_had_its_turn(const struct record_rollout *record,
 {
     const struct unit *unit = member->unit;
     const struct placement *copy = member->copy;
-    const struct record_unit as_stored = { .blob = (char *)(copy ? copy->blob : unit->blob),
+    const struct record_unit as_stored = { .blob = (char *)unit->blob,
                                            .desired = unit->desired,
                                            .restart_revision = unit_restart_revision(unit) };
     int64_t revision = copy ? copy->assignment_mod : unit->mod;
     if (revision <= record->retry_revision && went_wrong(record, member, NULL))
         return false;
-    return rollout_has_reached(record, &as_stored);
+    return copy ? rollout_has_reached_copy(record, &as_stored, copy->blob, copy->assignment_mod)
+                : rollout_has_reached(record, &as_stored);
 }
 
 enum turn rollout_judge(struct step *step, struct rollout *rollout,

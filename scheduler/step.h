@@ -107,7 +107,8 @@ void step_rebalance(struct step *step);
 /* rollout.c and drain.c: after all that must be: what may be, within the budget. */
 void step_rollouts(struct step *step);
 void step_drains(struct step *step);
-/* Of the assignments of a unit that runs everywhere: a rollout says which text they have. */
+/* Of the assignments of a unit that runs everywhere: a rollout says which text they have, and when
+ * they are started anew. */
 bool step_rollout_holds(const struct step *step, const struct unit *unit);
 /* plan_write.c: what is decided of units, as actions. reason is taken over. */
 

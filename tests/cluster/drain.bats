@@ -286,6 +286,33 @@ nodes_run() {
     nodes_run 3 '/bin/sleep 200000'
 }
 
+# The processes of everywhere.service; fails if more than one is missing.
+pids_everywhere() {
+    local node pid count=0
+    for node in node1 node2 node3; do
+        pid=$(node_property "$node" everywhere.service MainPID)
+        [ "$pid" -eq 0 ] || count=$((count + 1))
+        echo "$node $pid"
+    done
+    [ "$count" -ge 2 ]
+}
+
+@test "what runs everywhere is started anew on one machine after the other, each once" {
+    local before after
+    before=$(pids_everywhere)
+    rollout restart --no-block --wait=500ms everywhere.service
+    local give_up=$((SECONDS + 60))
+    until rollout_of_is everywhere.service 'done'; do
+        [ "$SECONDS" -lt "$give_up" ]
+        pids_everywhere
+        rollout_of_is everywhere.service running || rollout_of_is everywhere.service 'done'
+    done
+    after=$(pids_everywhere)
+    [ "$(same_pids "$before" "$after")" -eq 0 ]
+    holds_for 2 pids_everywhere
+    [ "$(same_pids "$after" "$(pids_everywhere)")" -eq 3 ]
+}
+
 @test "where it fails, what runs everywhere is left as it was on the others; undo goes back" {
     local status=0 said
     everywhere_text '/bin/false'

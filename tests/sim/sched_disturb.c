@@ -32,7 +32,8 @@ static void start_rollout(struct sim *sim, const char *name, struct record_rollo
         assert_int_equal(rollout_add_version(rollout, found, "found", 1, NULL), 0);
         rollout->versions[0].good = true;
     }
-    rollout->restart = sim_dice(sim, 3) == 0 && !sim_is_global(name);
+    bool mixed = rollout->state == ROLLOUT_PAUSED && !rollout->restart && sim_is_global(name);
+    rollout->restart = sim_dice(sim, 3) == 0 && !mixed;
     if (!rollout->restart)
         assert_int_equal(rollout_add_version(rollout, blob, "start", 1, NULL), 0);
     good = rollout_last_good(rollout, rollout->blob);

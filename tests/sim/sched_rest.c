@@ -100,6 +100,11 @@ static void check_everywhere(struct sim *sim, const struct sim_sort *sort)
         sim_require(sim, !e || may || !sim_is_present(sim, m),
                     "what runs everywhere is where it must not be", (char[]){ m, 0 });
         if (e && sim_is_present(sim, m) && ended)
+            sim_require(
+                sim,
+                e->mod > sim_number_of(sim_findf(sim, "units/%s", sort->name), "restart_revision"),
+                "what runs everywhere has not been started anew", (char[]){ m, 0 });
+        if (e && sim_is_present(sim, m) && ended)
             sim_require(sim, text_equal(sim_field_of(e, "blob"), text),
                         "what runs everywhere has an old text", (char[]){ m, 0 });
     }

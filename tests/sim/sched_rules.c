@@ -369,6 +369,20 @@ static void check_held(struct sim *sim, const struct action *a)
                     "a unit is moved that the brake holds", a->unit);
 }
 
+/* What runs everywhere is started anew in its turn. */
+static void check_turn(struct sim *sim, const struct action *a)
+{
+    autorecord(rollout) rollout = { 0 };
+    if (a->kind != ACTION_ASSIGN || a->want != WANT_RUN || !sim_is_global(a->unit) ||
+        action_more(a)->rollout || !is_up_on(sim, a->machine[0], a->unit))
+        return;
+    sim_read_rollout(sim, GLOBAL, &rollout);
+    sim_require(sim,
+                a->restart_revision <= a->assignment_mod ||
+                    (rollout.state != ROLLOUT_RUNNING && rollout.state != ROLLOUT_PAUSED),
+                "a copy is started anew before its turn", a->unit);
+}
+
 /* Before anything changes under it. */
 void sim_check_plan(struct sim *sim, const struct plan *plan)
 {
@@ -382,6 +396,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
                     action_kind_name(a->kind));
         moves += is_move(sim, plan, a);
         check_order(sim, a);
+        check_turn(sim, a);
         updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, plan, a);
         bool arrives =
             a->kind == ACTION_SLOT ||

@@ -187,6 +187,26 @@ static void a_text_cannot_be_replaced_while_machines_have_two(void **state)
     view_free(view);
 }
 
+static void what_runs_everywhere_is_restarted_unless_machines_have_two_texts(void **state)
+{
+    (void)state;
+    const struct rollout_order order = {
+        .kind = ROLLOUT_ORDER_RESTART, .name = "global.service", .wait_ms = -1, .timeout_ms = -1
+    };
+    autorecord(rollout) record = { 0 };
+    autorecord(rollout) again = { 0 };
+    assert_int_equal(order_with(&order, NULL, &record, NULL), 0);
+    assert_true(record.restart);
+    record.state = ROLLOUT_PAUSED;
+    struct view *restarted = store_with_rollout("global.service", &record);
+    assert_int_equal(rollout_order_plan(restarted, &order, &again, NULL), 0);
+    record.restart = false;
+    struct view *mixed = store_with_rollout("global.service", &record);
+    assert_int_equal(rollout_order_plan(mixed, &order, &again, NULL), -EEXIST);
+    view_free(restarted);
+    view_free(mixed);
+}
+
 static void orders_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -199,8 +219,6 @@ static void orders_that_make_no_sense_are_refused(void **state)
         { { .kind = ROLLOUT_ORDER_START, .name = "t@.service", .text = GLOBAL },      -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "global.service", .text = NEW },     -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "other@.service", .text = NEW },     -ENOENT},
-        { { .kind = ROLLOUT_ORDER_RESTART, .name = "global.service" },                -EINVAL},
-        { { .kind = ROLLOUT_ORDER_RESTART, .name = "mixed@.service" },                -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "mixed@.service", .text = NEW },     -EINVAL},
         { { .kind = ROLLOUT_ORDER_START, .name = "mixed@.service", .text = GLOBAL },  -EINVAL},
         { { .kind = ROLLOUT_ORDER_RESTART, .name = "t@.service", .roll_back = true }, -EINVAL},
@@ -220,6 +238,7 @@ int main(void)
         cmocka_unit_test(what_failed_before_a_resume_is_tried_again),
         cmocka_unit_test(undo_goes_to_a_version_whose_text_is_there),
         cmocka_unit_test(a_text_cannot_be_replaced_while_machines_have_two),
+        cmocka_unit_test(what_runs_everywhere_is_restarted_unless_machines_have_two_texts),
         cmocka_unit_test(orders_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests_name("api/rollout", tests, NULL, NULL);

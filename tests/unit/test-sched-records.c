@@ -390,8 +390,17 @@ static void a_copy_has_a_turn_where_its_machine_is_there_or_went_in_it(void **st
     assert_true(rollout_has_copy(&rollout, "g.service", "b", WANT_RUN, false));
     assert_false(rollout_has_copy(&rollout, "g.service", "a", WANT_RUN, false));
     assert_false(rollout_has_copy(&rollout, "g.service", "b", WANT_RELEASE, true));
-    rollout.restart = true;
-    assert_false(rollout_has_copy(&rollout, "g.service", "a", WANT_RUN, true));
+}
+
+static void a_copy_is_restarted_when_its_assignment_is_younger_than_the_order(void **state)
+{
+    (void)state;
+    const struct record_rollout rollout = { .restart = true, .since_revision = 30 };
+    struct record_unit unit = { .desired = DESIRED_LAUNCHED, .restart_revision = 29 };
+    assert_false(rollout_has_reached_copy(&rollout, &unit, "b", 40)); /* the unit comes first */
+    unit.restart_revision = 35;
+    assert_false(rollout_has_reached_copy(&rollout, &unit, "b", 34));
+    assert_true(rollout_has_reached_copy(&rollout, &unit, "b", 40));
 }
 
 int main(void)
@@ -413,6 +422,7 @@ int main(void)
         cmocka_unit_test(role_numbers_are_read_in_order),
         cmocka_unit_test(faulty_role_numbers_are_named),
         cmocka_unit_test(a_copy_has_a_turn_where_its_machine_is_there_or_went_in_it),
+        cmocka_unit_test(a_copy_is_restarted_when_its_assignment_is_younger_than_the_order),
         cmocka_unit_test(role_names_follow_the_grammar),
     };
     return cmocka_run_group_tests_name("scheduler/records", tests, NULL, NULL);
