@@ -27,44 +27,79 @@ struct placement *arrivals_add(struct arrivals *arrivals, struct machine *machin
     }
     p->key = (struct placement_key){ machine, unit };
     p->touched = true;
+    p->is_newcomer = true;
     LL_PREPEND2(machine->arrivals, p, machine_next);
     LL_PREPEND2(unit->placements, p, unit_next);
     arrivals->placements[arrivals->count++] = p;
     return p;
 }
 
+static bool reserve_note(struct group *group)
+{
+    enum { ROOM_MIN = 4 };
+    if (group->arrived_count < group->arrived_room)
+        return true;
+    uint32_t room = group->arrived_room > 0 ? 2 * group->arrived_room : ROOM_MIN;
+    uint32_t *grown = reallocarray(group->arrived, room, sizeof(*grown));
+    if (!grown)
+        return false;
+    group->arrived = grown;
+    group->arrived_room = room;
+    return true;
+}
+
+bool arrivals_note(struct arrivals *arrivals, const struct placement *p)
+{
+    struct group *group = p->key.unit->group;
+    if (!reserve_note(group))
+        return false;
+    if (group->arrived_count == 0) {
+        group->arrived_next = arrivals->groups;
+        arrivals->groups = group;
+    }
+    group->arrived[group->arrived_count++] = p->key.machine->number;
+    return true;
+}
+
+/* --- as if nothing had been decided --- */
+
 static void forget_one(struct model *model, struct placement *p)
 {
     LL_DELETE2(p->key.unit->placements, p, unit_next);
-    if (p->planned) {
-        p->key.machine->planned--;
-        index_take_back(model, p);
-    }
+    if (p->planned)
+        index_vacate_unit(model, p);
     model_placement_give_back(p);
 }
 
-/* What is read a few placements from now (plan.c does so, too). */
-static void foresee(const struct arrivals *arrivals)
+static void forget_placements(struct arrivals *arrivals, struct model *model)
 {
-    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, FAMILY_AHEAD = 4 };
-    struct placement *const *end = &arrivals->placements[arrivals->count];
-    if (arrivals->count > UNIT_AHEAD)
-        index_fetch(end[-UNIT_AHEAD], sizeof(struct placement));
-    if (arrivals->count > GROUP_AHEAD) {
-        index_fetch(end[-GROUP_AHEAD]->key.unit->group, sizeof(struct group));
-        index_fetch(end[-GROUP_AHEAD]->key.machine, offsetof(struct machine, id));
+    enum { AHEAD = 16 };
+    for (size_t i = 0; i < arrivals->count; i++) {
+        if (i + AHEAD < arrivals->count)
+            index_fetch(arrivals->placements[i + AHEAD], offsetof(struct placement, blob));
+        forget_one(model, arrivals->placements[i]);
     }
-    if (arrivals->count > FAMILY_AHEAD)
-        index_fetch(end[-FAMILY_AHEAD]->key.unit->group->family, sizeof(struct family));
+    free(arrivals->placements);
+}
+
+/* Of one group after the other, since it costs more to come to a group than to change it. The last
+ * first, which is what bags forget most easily. */
+static void forget_group(struct model *model, struct group *group)
+{
+    while (group->arrived_count > 0) {
+        struct machine *machine = model->index.by_number[group->arrived[--group->arrived_count]];
+        machine->planned--;
+        index_vacate_group(model, group, machine);
+    }
+    free(take_ptr(group->arrived));
+    group->arrived_room = 0;
 }
 
 void arrivals_forget(struct arrivals *arrivals, struct model *model)
 {
-    while (arrivals->count > 0) { /* the last first, which is what bags forget most easily */
-        foresee(arrivals);
-        forget_one(model, arrivals->placements[--arrivals->count]);
-    }
-    free(arrivals->placements);
+    forget_placements(arrivals, model);
+    for (; arrivals->groups; arrivals->groups = arrivals->groups->arrived_next)
+        forget_group(model, arrivals->groups);
     while (arrivals->machines) {
         struct machine *machine = arrivals->machines;
         arrivals->machines = machine->arrived_next;

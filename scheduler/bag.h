@@ -6,7 +6,9 @@
  * or a count for each machine when a good part of them are in it.
  *
  * Adding, and taking back what was added last, takes no search: a step that decides a million
- * placements and takes them all back, the last first, does so at no cost.
+ * placements takes them back group by group, the last first, at next to no cost. Where groups share
+ * a bag and took turns in it, there is a list to search, never longer than a count for each fourth
+ * machine.
  */
 #ifndef SCHEDULER_BAG_H
 #define SCHEDULER_BAG_H

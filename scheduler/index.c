@@ -209,8 +209,8 @@ static void unnote_patterns(const struct group *group, uint32_t number)
 /* sign: 1 or -1. */
 static void count_load(struct machine *machine, const struct group *group, int sign)
 {
-    for (size_t i = 0; group->requirements && i < RESOURCES; i++)
-        machine->used[i] += sign * group->requirements->requests[i];
+    for (size_t i = 0; group->asks_room && i < RESOURCES; i++)
+        machine->used[i] += sign * group->requests[i];
     for (size_t i = 0; i < group->family->tally_count; i++) {
         struct tally *tally = group->family->tallies[i];
         tally->counts[tally->spread->domain_of[machine->number]] += (uint32_t)sign;
@@ -236,22 +236,38 @@ void index_occupy(struct model *model, const struct placement *placement)
     change_level(model, machine);
 }
 
-void index_take_back(struct model *model, const struct placement *placement)
+/* The patterns that match this unit and not, of necessity, its whole family. */
+static void unnote_name(struct model *model, const struct unit *unit, uint32_t number)
+{
+    struct pattern **matched = NULL;
+    size_t count = index_matched(model, unit, &matched);
+    for (size_t i = unit->group->family->pattern_count; i < count; i++)
+        bag_remove(&matched[i]->matching, number);
+}
+
+void index_vacate_unit(struct model *model, const struct placement *placement)
 {
     struct index *index = &model->index;
-    struct machine *machine = placement->key.machine;
+    uint32_t number = placement->key.machine->number;
     const struct unit *unit = placement->key.unit;
-    struct pattern **matched = NULL;
     if (!is_live(model))
         return;
-    bag_remove(&unit->group->family->here, machine->number);
-    size_t count = index_matched(model, unit, &matched);
-    for (size_t i = 0; i < count; i++)
-        bag_remove(&matched[i]->matching, machine->number);
-    unnote_patterns(unit->group, machine->number);
+    if (index->name_count > 0 || index->glob_count > 0) /* else the group need not be looked at */
+        unnote_name(model, unit, number);
     if (unit_is_strange(unit))
-        bag_remove(&index->strange, machine->number);
-    count_load(machine, unit->group, -1);
+        bag_remove(&index->strange, number);
+}
+
+void index_vacate_group(struct model *model, const struct group *group, struct machine *machine)
+{
+    struct family *family = group->family;
+    if (!is_live(model))
+        return;
+    bag_remove(&family->here, machine->number);
+    for (size_t i = 0; i < family->pattern_count; i++)
+        bag_remove(&family->patterns[i]->matching, machine->number);
+    unnote_patterns(group, machine->number);
+    count_load(machine, group, -1);
 }
 
 void index_settle(struct model *model, struct machine *machine)
@@ -263,7 +279,8 @@ void index_settle(struct model *model, struct machine *machine)
 
 void index_vacate(struct model *model, const struct placement *placement)
 {
-    index_take_back(model, placement);
+    index_vacate_unit(model, placement);
+    index_vacate_group(model, placement->key.unit->group, placement->key.machine);
     index_settle(model, placement->key.machine);
 }
 

@@ -94,13 +94,14 @@ struct tally {
 };
 
 struct family {
-    size_t groups;
-    bool is_template; /* what makes it a family are instances */
-    struct tally **tallies;
-    size_t tally_count;
+    /* What each placing reads. */
     struct bag here;
+    struct tally **tallies;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
-    size_t pattern_count;
+    uint32_t tally_count, pattern_count;
+    bool is_template; /* what makes it a family are instances */
+
+    size_t groups;
     size_t wanted, down; /* as of the model's budget_round, if that is this one */
     uint64_t budget_round;
     uint64_t hash;
@@ -108,23 +109,33 @@ struct family {
 };
 
 struct group {
+    /* What each placing reads stands together; of the requirements it has a copy. */
     struct family *family;
     struct requirements *requirements; /* NULL: not known */
     struct machine_class *class;       /* NULL: not known */
     struct machine_class *preferred;   /* NULL: none */
+    struct tally *tally;               /* NULL: it spreads over nothing */
     struct pattern **conflicts, **replaces;
-    size_t conflict_count, replace_count;
     struct port_set **ports; /* those that it takes */
     struct port_set **shut;  /* those that others must not have taken */
-    size_t port_count, shut_count;
-    struct tally *tally; /* NULL: it spreads over nothing */
-    int priority;
-    bool asks_room; /* of some resource */
-    size_t units;
-    uint64_t vain_at;     /* no machine could be reserved for one of them, likewise */
-    uint64_t futile_at;   /* nobody would yield to one of them, likewise */
+    uint32_t conflict_count, replace_count, port_count, shut_count;
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
-    bool lacks_room;      /* it was room that was missing */
+    int64_t requests[RESOURCES];
+    int priority;
+    unsigned int max_per_machine;
+    enum failover failover : 8;
+    bool is_global : 1;
+    bool asks_room : 1;  /* of some resource */
+    bool lacks_room : 1; /* hopeless: it was room that was missing */
+
+    /* within a step: where newcomers have been placed; see arrivals.h */
+    uint32_t arrived_count, arrived_room;
+    uint32_t *arrived; /* numbers of machines */
+    struct group *arrived_next;
+
+    size_t units;
+    uint64_t vain_at;   /* no machine could be reserved for one of them, likewise */
+    uint64_t futile_at; /* nobody would yield to one of them, likewise */
     uint64_t hash;
     char key[];
 };
@@ -191,9 +202,11 @@ void index_reclass(struct model *model, struct machine *machine, bool roles_only
 /* The placement has begun to occupy its machine, or is about to cease. */
 void index_occupy(struct model *model, const struct placement *placement);
 void index_vacate(struct model *model, const struct placement *placement);
-/* The same for what a step decided and takes back, in whatever order, but the levels of machines;
- * and then those, once for each. */
-void index_take_back(struct model *model, const struct placement *placement);
+/* Vacating in parts, for what a step decided and takes back, in whatever order: what is known of
+ * the placement by its unit; by its group, of any of whose units on this machine; and the level of
+ * each machine, once the rest is done. */
+void index_vacate_unit(struct model *model, const struct placement *placement);
+void index_vacate_group(struct model *model, const struct group *group, struct machine *machine);
 void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
  * that is more. */

@@ -491,7 +491,7 @@ static void port_put(struct index *index, struct port_set *port)
     free(port);
 }
 
-static bool add_port(struct index *index, struct port_set **list, size_t *count,
+static bool add_port(struct index *index, struct port_set **list, uint32_t *count,
                      const char *protocol, unsigned int number, const char *address)
 {
     autofree char *key = address ? text_format("%s/%u/%s", protocol, number, address)
@@ -570,11 +570,12 @@ static void group_free(struct model *model, struct group *group)
     index_tally_put(model, group->family, group->tally);
     family_put(index, group->family);
     requirements_free(group->requirements);
+    free(group->arrived);
     free(group);
 }
 
 static bool get_patterns(struct model *model, char *const *globs, struct pattern ***ret,
-                         size_t *count)
+                         uint32_t *count)
 {
     if (!globs)
         return true;
@@ -621,8 +622,12 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
     if (!group->family || !requirements)
         return group->family != NULL;
     group->class = class_get(model, requirements);
+    memcpy(group->requests, requirements->requests, sizeof(group->requests));
     group->asks_room = asks_room(requirements);
     group->priority = requirements->priority;
+    group->max_per_machine = requirements->max_per_machine;
+    group->failover = requirements->failover;
+    group->is_global = requirements->global;
     if (!group->class || requirements_copy(requirements, &group->requirements, NULL) < 0)
         return false;
     model->index.prioritized += has_priority(group);

@@ -300,7 +300,7 @@ enum resource match_amounts(const int64_t *asked, const struct machine *machine)
 
 enum resource match_room(const struct group *group, const struct machine *machine)
 {
-    return match_amounts(group->requirements->requests, machine);
+    return match_amounts(group->requests, machine);
 }
 
 /* --- all of it, the cheapest first; room last, since it passes soonest --- */

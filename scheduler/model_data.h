@@ -152,6 +152,7 @@ struct placement {
     bool planned : 1; /* decided: it will be assigned here */
     bool leaving : 1; /* decided: released, dropped or moved away */
     bool touched : 1;
+    bool is_newcomer : 1; /* the store knows nothing of the pair: see arrivals.h */
     enum check_health check : 2;
     bool succeeds : 1; /* it is to follow another copy: succession.h */
     uint16_t run;      /* of systemd's invocation id: another run has another, as a rule */
@@ -357,7 +358,7 @@ static inline const struct requirements *unit_rules(const struct unit *unit)
 /* It runs everywhere, as far as is known. */
 static inline bool unit_is_global(const struct unit *unit)
 {
-    return unit_rules(unit) && unit_rules(unit)->global;
+    return unit->group && unit->group->is_global;
 }
 
 static inline int unit_priority(const struct unit *unit)

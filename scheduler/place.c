@@ -133,7 +133,7 @@ static void add_avoided(struct model *model, const struct unit *unit, struct pat
 {
     struct index *index = &model->index;
     const struct group *group = unit->group;
-    size_t max = group->requirements->max_per_machine;
+    size_t max = group->max_per_machine;
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
     for (size_t i = 0; i < count; i++) {
@@ -159,8 +159,7 @@ static const uint64_t *gather_avoided(struct model *model, const struct unit *un
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
     if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 &&
-        group->requirements->max_per_machine == 0 && index->strange.size == 0 &&
-        model->cleared_count == 0)
+        group->max_per_machine == 0 && index->strange.size == 0 && model->cleared_count == 0)
         return NULL;
     memset(index->avoid, 0, index->words * sizeof(*index->avoid));
     add_avoided(model, unit, matched, count, 0);

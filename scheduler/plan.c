@@ -194,10 +194,18 @@ static bool touch(struct step *step, struct placement *placement)
     return true;
 }
 
+static bool note_arrival(struct step *step, const struct placement *placement)
+{
+    bool is_noted =
+        placement->planned || !placement->is_newcomer || arrivals_note(&step->arrivals, placement);
+    step->failed = step->failed || !is_noted;
+    return is_noted;
+}
+
 void step_plan_arrival(struct step *step, struct placement *placement)
 {
     bool is_new = !placement_occupies(placement);
-    if (!touch(step, placement))
+    if (!touch(step, placement) || !note_arrival(step, placement))
         return;
     placement->planned = true;
     placement->leaving = false;
@@ -518,8 +526,7 @@ static void fetch_lists(const struct group *group)
 /* What the group points at. */
 static void fetch_parts(const struct group *group)
 {
-    index_fetch(group->family, sizeof(*group->family));
-    index_fetch(group->requirements, sizeof(*group->requirements));
+    index_fetch(group->family, offsetof(struct family, groups));
     for (size_t i = 0; i < group->conflict_count; i++)
         index_fetch(group->conflicts[i], sizeof(*group->conflicts[i]));
     if (group->tally)
@@ -534,7 +541,7 @@ static void foresee(struct unit *const *turns, size_t count, size_t i)
     if (i + UNIT_AHEAD < count)
         index_fetch(turns[i + UNIT_AHEAD], offsetof(struct unit, own.blob));
     if (i + GROUP_AHEAD < count)
-        index_fetch(turns[i + GROUP_AHEAD]->group, sizeof(struct group));
+        index_fetch(turns[i + GROUP_AHEAD]->group, offsetof(struct group, units));
     if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD]->group)
         fetch_parts(turns[i + PARTS_AHEAD]->group);
     if (i + LISTS_AHEAD < count && turns[i + LISTS_AHEAD]->group)

@@ -118,7 +118,7 @@ const char *step_change_of(const struct step *step, const struct placement *p)
         return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
     if (p->unit_revision != unit->mod && !would_restart_early(step, p))
         return "asked for again";
-    return p->failover != unit_rules(unit)->failover ? "its Failover= has changed" : NULL;
+    return p->failover != unit->group->failover ? "its Failover= has changed" : NULL;
 }
 
 void step_keep(struct step *step, struct placement *p)

@@ -129,7 +129,7 @@ static void fill_assignment(struct action *action, const struct unit *unit,
     action->want = unit_want(unit);
     action->unit_revision = unit->mod;
     action->restart_revision = unit_restart_revision(unit);
-    action->failover = unit_rules(unit)->failover;
+    action->failover = unit->group->failover;
     action->unit_mod = unit->mod;
     action->assignment_mod = 0;
     action->registration = machine->registration;
