@@ -54,6 +54,9 @@ struct tried {
     size_t count;
 };
 
+_Static_assert((int)FAILING_MACHINES >= (int)SUCCESSION_MACHINES,
+               "whoever has tried has room in it");
+
 static void add_tried(struct tried *tried, struct machine *machine)
 {
     if (machine && tried->count < sizeof(tried->list) / sizeof(tried->list[0]))

@@ -116,7 +116,9 @@ const char *step_change_of(const struct step *step, const struct placement *p)
         return "its text has changed";
     if (p->want != unit_want(unit))
         return unit->desired == DESIRED_LAUNCHED ? "to be launched" : "to be loaded only";
-    if (p->unit_revision != unit->mod && !would_restart_early(step, p))
+    if (would_restart_early(step, p))
+        return NULL;
+    if (p->unit_revision != unit->mod)
         return "asked for again";
     return p->failover != unit->group->failover ? "its Failover= has changed" : NULL;
 }
@@ -242,6 +244,15 @@ static bool have_budget(struct step *step, const struct placement *p)
     return true;
 }
 
+/* It is there, to stop now or later: what was said while its machine was away is not true any more.
+ */
+static void clear_of_loss(struct step *step, struct unit *unit)
+{
+    enum verdict_kind kind = unit->trouble ? unit->trouble->verdict_kind : VERDICT_UNKNOWN;
+    if (kind == VERDICT_NOWHERE || kind == VERDICT_HELD || kind == VERDICT_NEVER)
+        step_clear_verdict(step, unit, "it has a machine");
+}
+
 /* It may not stay. */
 static void leave(struct step *step, struct placement *p, const struct refusal *refusal)
 {
@@ -254,18 +265,12 @@ static void leave(struct step *step, struct placement *p, const struct refusal *
     if ((!may_linger || budget_allows_beside(step_budget(step), NULL)) &&
         step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
         return;
-    if (may_linger && !have_budget(step, p))
+    if (may_linger && !have_budget(step, p)) {
         p->key.unit->revisit = true;
-    else
+        clear_of_loss(step, p->key.unit);
+    } else {
         step_release(step, p, cause, take_ptr(reason));
-}
-
-/* It has still to stop: what was said while its machine was away is not true any more. */
-static void clear_of_loss(struct step *step, struct unit *unit)
-{
-    enum verdict_kind kind = unit->trouble ? unit->trouble->verdict_kind : VERDICT_UNKNOWN;
-    if (kind == VERDICT_NOWHERE || kind == VERDICT_HELD || kind == VERDICT_NEVER)
-        step_clear_verdict(step, unit, "it has a machine");
+    }
 }
 
 /* The one copy that counts, on a machine that is there. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/replace.h"
 
+#include "scheduler/failing.h"
 #include "scheduler/match.h"
 #include "scheduler/party.h"
 
@@ -10,7 +11,8 @@ enum { REPLACED_MAX = 8 }; /* on one machine */
 struct leavers {
     struct party_lift lifts[REPLACED_MAX];
     size_t count;
-    bool are_too_many;
+    bool
+        may_stay; /* one of them: nobody moves it, or knows yet where it is, or they are too many */
 };
 
 static bool must_go(const struct placement *p, const struct unit *unit)
@@ -18,17 +20,24 @@ static bool must_go(const struct placement *p, const struct unit *unit)
     return placement_occupies(p) && unit_replaces(unit, p->key.unit);
 }
 
+/* Nobody stops it as long as its text cannot be read. */
+static bool is_left_alone(const struct unit *unit)
+{
+    return unit->exists && !unit_rules(unit);
+}
+
 static void lift_leavers(struct model *model, const struct unit *unit,
                          const struct machine *machine, struct leavers *ret)
 {
     struct placement *p = NULL;
     ret->count = 0;
-    ret->are_too_many = false;
+    ret->may_stay = false;
     DL_FOREACH2(machine->placements, p, machine_next) {
         if (!must_go(p, unit))
             continue;
-        if (p->assignment_mod == 0 || ret->count == REPLACED_MAX) /* or it has only just come */
-            ret->are_too_many = true;
+        if (is_left_alone(p->key.unit) || ret->count == REPLACED_MAX ||
+            p->assignment_mod == 0) /* it has only just come */
+            ret->may_stay = true;
         else
             party_lift_one(model, p, &ret->lifts[ret->count++]);
     }
@@ -46,7 +55,7 @@ static bool would_do(struct model *model, const struct unit *unit, const struct 
 {
     struct leavers leavers;
     lift_leavers(model, unit, machine, &leavers);
-    bool fits = leavers.count > 0 && !leavers.are_too_many &&
+    bool fits = leavers.count > 0 && !leavers.may_stay &&
                 match(model, unit, machine, MATCH_ARRIVE).kind == REFUSAL_NONE;
     if (fits)
         *ret = place_merit(model, unit, machine);
@@ -68,7 +77,7 @@ static struct machine *find_best(struct model *model, const struct unit *unit)
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
         struct merit merit = { 0 };
-        if (!is_free_for(m, unit) || !place_drives_away(unit, m) ||
+        if (!is_free_for(m, unit) || unit_has_tried(unit, m) || !place_drives_away(unit, m) ||
             !would_do(model, unit, m, &merit))
             continue;
         if (m->kept_for == unit && m->is_cleared) /* some may have left already */

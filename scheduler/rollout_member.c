@@ -155,7 +155,8 @@ static enum turn watch_change(struct step *step, struct rollout *rollout,
     return over ? TURN_OVER : TURN_CHANGING;
 }
 
-/* What went wrong before the order is tried again. */
+/* What went wrong before the order is tried again has its turn anew. Of a global unit that is said
+ * of its copies, not of its text: that would begin all of them anew. */
 static bool has_had_its_turn(const struct record_rollout *record,
                              const struct rollout_member *member)
 {
@@ -165,7 +166,8 @@ static bool has_had_its_turn(const struct record_rollout *record,
                                            .desired = unit->desired,
                                            .restart_revision = unit_restart_revision(unit) };
     int64_t revision = copy ? copy->assignment_mod : unit->mod;
-    if (revision <= record->retry_revision && went_wrong(record, member, NULL))
+    bool may_have_failed = copy || !unit_is_global(unit);
+    if (may_have_failed && revision <= record->retry_revision && went_wrong(record, member, NULL))
         return false;
     return copy ? rollout_has_reached_copy(record, &as_stored, copy->blob, copy->assignment_mod)
                 : rollout_has_reached(record, &as_stored);
