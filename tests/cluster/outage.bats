@@ -50,7 +50,8 @@ etcd_has_another_leader() {
 
 @test "the disk of etcd's leader stuck for longer than leases last: nothing restarts or moves, then or after it" {
     local stuck
-    stuck=$(etcd_leader)
+    wait_for 20 'etcd has a leader' etcd_leader
+    stuck=$WAIT_ANSWER
     fsfreeze --freeze "$CLUSTER/fs/$stuck"
     etcd_ctl put /stuck by-this || true
     undisturbed_for 7
