@@ -379,12 +379,12 @@ enum machine_status step_machine_status(struct step *step, struct machine *machi
 /* --- which units, and in which order --- */
 
 /* Each unit is measured once a step, in the order of age, so that a cycle is always cut at the
- * same place. */
+ * same place. Whom a destroyed one followed is known only to a leader that has read it. */
 static unsigned int follow_depth(const struct model *model, const struct unit *unit,
                                  unsigned int so_far)
 {
     struct follow_set *set = unit->follows;
-    if (!set || so_far == FOLLOW_DEPTH_MAX)
+    if (!set || !unit->exists || so_far == FOLLOW_DEPTH_MAX)
         return 0;
     if (set->depth_round == model->depth_round)
         return set->depth;
