@@ -135,19 +135,27 @@ static void hurry(struct step *step, struct placement *p)
     step_release(step, p, MOVE_CAUSE_DRAIN, text_take(&reason));
 }
 
+/* Nobody decides on it before its text can be read: not even what has been told to stop goes, but
+ * where the unit is not wanted any more. */
+static bool is_left_as_it_is(const struct placement *p)
+{
+    return !unit_rules(p->key.unit) && !p->touched &&
+           (unit_is_wanted(p->key.unit) || p->want != WANT_RELEASE);
+}
+
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
     struct succession s;
-    if (!p->touched && p->want != WANT_RELEASE && unit_find_succession(p->key.unit, &s)) {
+    if (is_left_as_it_is(p)) {
+        text_add(&why, unit_problem(p->key.unit));
+        note(look, p->key.unit, &why);
+    } else if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
+        look->going++;
+    } else if (unit_find_succession(p->key.unit, &s)) {
         look->going++;
         if (!look->may_begin && p == s.old && s.next->want == WANT_RUN && !s.next->touched)
             hurry(step, p);
-    } else if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
-        look->going++;
-    } else if (!unit_rules(p->key.unit)) {
-        text_add(&why, unit_problem(p->key.unit));
-        note(look, p->key.unit, &why);
     } else {
         look_at_known(step, p, look);
     }
