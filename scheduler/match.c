@@ -429,12 +429,13 @@ static void amount_words(enum resource resource, int64_t amount, bool up, struct
     }
 }
 
-/* The most important unit there of those that are more so than this priority. */
-static const struct unit *find_more_important(int priority, const struct machine *machine)
+/* Of a list of a machine's placements the unit that is more important than most, or if there is
+ * none than this priority; else most. Of those alike the first by name. */
+static const struct unit *more_important(const struct placement *list, int priority,
+                                         const struct unit *most)
 {
-    const struct unit *most = NULL;
     const struct placement *p = NULL;
-    DL_FOREACH2(machine->placements, p, machine_next) {
+    LL_FOREACH2(list, p, machine_next) {
         const struct unit *other = p->key.unit;
         int least = most ? unit_priority(most) : priority;
         if (placement_occupies(p) && other->group->asks_room &&
@@ -443,6 +444,12 @@ static const struct unit *find_more_important(int priority, const struct machine
             most = other;
     }
     return most;
+}
+
+static const struct unit *find_more_important(int priority, const struct machine *machine)
+{
+    const struct unit *most = more_important(machine->placements, priority, NULL);
+    return more_important(machine->arrivals, priority, most);
 }
 
 static void room_words(const struct unit *unit, const struct party *party,

@@ -257,10 +257,10 @@ static void what_is_replaced_goes_elsewhere(void **state)
            (const char *[]){ "new.service",
                              SERVICE "[X-Fleet]\nReplaces=old.service\nMachineMetadata=disk=ssd\n",
                              NULL },
-           "new.service: place a: the only eligible machine (1 unit)\n"
            "old.service: move a to b: must leave aaaaaaaa (na): new.service replaces it there; "
            "released by aaaaaaaa (na), moving to bbbbbbbb (nb): the only eligible machine (0 "
-           "units)\n");
+           "units)\n"
+           "new.service: place a: the only eligible machine (0 units)\n");
 }
 
 static void a_container_is_placed_by_what_it_asks_for(void **state)
