@@ -62,11 +62,12 @@ keep_what_failed() {
 
 @test "leases that ran out while a client was away are events like any other" {
     kv_run_begin leases
-    kv_wait_writes 30
-    fault_unplug node2 2500
+    wait_for 20 'keys have leases' grep -q '^put /t/[0-9]/l' "$CLUSTER/run/node2/watch-all.log"
+    fault_unplug node2 3500
+    wait_for 20 'keys whose leases ran out are told as deleted' \
+        grep -q '^del /t/[0-9]/l' "$CLUSTER/run/node2/watch-all.log"
     kv_wait_writes 30
     kv_run_end
-    grep -q '^del /t/[0-9]/l' "$CLUSTER/run/node2/watch-all.log"
 }
 
 @test "revisions that etcd cuts into fragments are told whole, also when the stream breaks amid them" {
