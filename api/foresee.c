@@ -91,18 +91,13 @@ static const char *note_machine(struct fate *fate, size_t i, const char *machine
     return fate->machines[i];
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* The one that is on this machine by now, or one that has been there and is nowhere. machine NULL:
  * one that has never been anywhere. Made if there is none, of a unit that was there. */
 static struct fate *fate_on(struct fates *fates, const char *machine)
 {
     struct fate *fate = NULL;
     DL_FOREACH(fates->list, fate)
-        if (is_same(fate->at ? fate->at : fate->from, machine))
+        if (text_equal(fate->at ? fate->at : fate->from, machine))
             return fate;
     fate = calloc(1, sizeof(*fate));
     if (!fate)
@@ -118,7 +113,7 @@ static struct fate *fate_arriving(struct fates *fates, const char *machine)
 {
     struct fate *fate = NULL;
     DL_FOREACH(fates->list, fate)
-        if (!fate->at && is_same(fate->from, machine))
+        if (!fate->at && text_equal(fate->from, machine))
             return fate;
     return fate_on(fates, NULL);
 }
@@ -183,7 +178,7 @@ static bool note_rewrite(struct fates *fates, const struct action *action)
         return false;
     fate->leaves = action->want == WANT_RELEASE;
     fate->changed = true;
-    bool says_more = fate->leaves || is_same(fate->from, fate->at);
+    bool says_more = fate->leaves || text_equal(fate->from, fate->at);
     return says_more ? give_reason(fate, action_reason(action), false) : true;
 }
 
@@ -244,7 +239,7 @@ static const char *word_for(const struct fate *fate)
         return fate->at ? "place" : NULL;
     if (!fate->at || fate->leaves)
         return "leave";
-    if (!is_same(fate->from, fate->at))
+    if (!text_equal(fate->from, fate->at))
         return "move";
     return fate->changed ? "change" : NULL;
 }
