@@ -59,6 +59,12 @@ static char *cpu(const struct cli *cli, const json_t *row)
                : text_format("%g/-", (double)promised / CPU_MILLI);
 }
 
+static char *share(long long promised, long long capacity, bool is_bounded, const char *unit)
+{
+    return is_bounded ? text_format("%lld%s/%lld%s", promised, unit, capacity, unit)
+                      : text_format("%lld%s/-", promised, unit);
+}
+
 /* In mebibytes: what is promised rounded up, what may be rounded down. */
 static char *memory(const struct cli *cli, const json_t *row)
 {
@@ -68,9 +74,7 @@ static char *memory(const struct cli *cli, const json_t *row)
     (void)cli;
     if (!room_of(row, "memory", &promised, &capacity))
         return strdup("");
-    promised = (promised + MIB - 1) / MIB;
-    return capacity > 0 ? text_format("%lldM/%lldM", promised, capacity / MIB)
-                        : text_format("%lldM/-", promised);
+    return share((promised + MIB - 1) / MIB, capacity / MIB, capacity > 0, "M");
 }
 
 static char *tasks(const struct cli *cli, const json_t *row)
@@ -80,8 +84,7 @@ static char *tasks(const struct cli *cli, const json_t *row)
     (void)cli;
     if (!room_of(row, "tasks", &promised, &capacity))
         return strdup("");
-    return capacity > 0 ? text_format("%lld/%lld", promised, capacity)
-                        : text_format("%lld/-", promised);
+    return share(promised, capacity, capacity > 0, "");
 }
 
 int verb_list_machines(struct cli *cli)
