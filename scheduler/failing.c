@@ -18,22 +18,26 @@ int64_t failing_wait_ms(int64_t attempts)
 
 bool unit_is_failing(const struct unit *unit)
 {
-    const struct trouble *trouble = unit->trouble;
-    return trouble && trouble->verdict_mod > 0 && trouble->verdict_unit_revision == unit->mod &&
-           (trouble->verdict_kind == VERDICT_FAILING || trouble->verdict_kind == VERDICT_FAILED);
+    return unit_verdict_holds(unit) && (unit->trouble->verdict_kind == VERDICT_FAILING ||
+                                        unit->trouble->verdict_kind == VERDICT_FAILED);
+}
+
+/* The ids of the machines that its verdict counts, or NULL. */
+static const char *tried_of(const struct unit *unit)
+{
+    return unit_is_failing(unit) || unit_moves_in_vain(unit) ? unit->trouble->tried : NULL;
+}
+
+bool unit_has_tried(const struct unit *unit, const struct machine *machine)
+{
+    const char *tried = tried_of(unit);
+    return tried && strstr(tried, machine->id) != NULL;
 }
 
 /* Says its verdict. */
 static bool failed_on(const struct unit *unit, const struct machine *machine)
 {
-    return unit_is_failing(unit) && unit->trouble->tried &&
-           strstr(unit->trouble->tried, machine->id) != NULL;
-}
-
-bool unit_has_tried(const struct unit *unit, const struct machine *machine)
-{
-    return failed_on(unit, machine) || (unit_moves_in_vain(unit) && unit->trouble->tried &&
-                                        strstr(unit->trouble->tried, machine->id) != NULL);
+    return unit_is_failing(unit) && unit_has_tried(unit, machine);
 }
 
 static int64_t attempts_of(const struct unit *unit)
@@ -67,8 +71,7 @@ static struct tried list_tried(const struct model *model, const struct unit *uni
                                struct machine *here)
 {
     struct tried tried = { .list = { here }, .count = 1 };
-    const char *id =
-        unit_is_failing(unit) || unit_moves_in_vain(unit) ? unit->trouble->tried : NULL;
+    const char *id = tried_of(unit);
     while (id && *id) {
         char name[sizeof(here->id)] = "";
         size_t length = strcspn(id, ",");

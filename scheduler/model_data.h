@@ -371,6 +371,12 @@ static inline int64_t unit_verdict_mod(const struct unit *unit)
     return unit->trouble ? unit->trouble->verdict_mod : 0;
 }
 
+/* There is a verdict, and it speaks of the unit as it is wished now. */
+static inline bool unit_verdict_holds(const struct unit *unit)
+{
+    return unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod;
+}
+
 static inline int64_t unit_restart_revision(const struct unit *unit)
 {
     return unit->trouble ? unit->trouble->restart_revision : 0;

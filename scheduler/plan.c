@@ -321,6 +321,23 @@ bool step_is_past(struct step *step, int64_t at_ms)
     return false;
 }
 
+bool step_has_lasted(struct step *step, struct unit *unit, int64_t *since_ms, int64_t for_ms)
+{
+    if (*since_ms == 0)
+        *since_ms = step->clock->now_ms;
+    if (step_is_past(step, *since_ms + for_ms))
+        return true;
+    unit->revisit = true;
+    return false;
+}
+
+struct trouble *step_trouble(struct step *step, struct unit *unit)
+{
+    struct trouble *trouble = model_trouble_get(unit);
+    step->failed = step->failed || !trouble;
+    return trouble;
+}
+
 bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms)
 {
     struct trouble *trouble = unit->trouble;

@@ -346,17 +346,8 @@ static void place_all(struct gathering *g)
 /* A unit takes its time to stop, and whoever waits for a start is not to give up meanwhile. */
 static bool waits_long(struct step *step, struct unit *unit)
 {
-    struct trouble *trouble = model_trouble_get(unit);
-    if (!trouble) {
-        step->failed = true;
-        return false;
-    }
-    if (trouble->waits_since_ms == 0)
-        trouble->waits_since_ms = step->clock->now_ms;
-    if (step_is_past(step, trouble->waits_since_ms + WAITS_LONG_MS))
-        return true;
-    unit->revisit = true;
-    return false;
+    struct trouble *trouble = step_trouble(step, unit);
+    return trouble && step_has_lasted(step, unit, &trouble->waits_since_ms, WAITS_LONG_MS);
 }
 
 static bool is_worth_a_word(struct gathering *g, struct unit *unit, const struct member *other)

@@ -61,8 +61,7 @@ void step_clear_verdict(struct step *step, struct unit *unit, const char *why)
 static void write_verdict(struct step *step, struct unit *unit, enum verdict_kind kind,
                           const struct machine *reserved, char *reason)
 {
-    if (reason && unit_verdict_mod(unit) > 0 && unit->trouble->verdict_unit_revision == unit->mod &&
-        text_equal(unit->trouble->verdict_reason, reason)) {
+    if (reason && unit_verdict_holds(unit) && text_equal(unit->trouble->verdict_reason, reason)) {
         free(reason);
         return;
     }
@@ -154,14 +153,15 @@ struct action *step_rewrite(struct step *step, struct placement *p, const char *
     return action;
 }
 
-void step_release(struct step *step, struct placement *p, enum move_cause cause, char *reason)
+struct action *step_release(struct step *step, struct placement *p, enum move_cause cause,
+                            char *reason)
 {
     const struct unit *unit = p->key.unit;
     struct succession on_the_way = { 0 };
     bool is_taken = unit_find_succession(unit, &on_the_way); /* of the budget, from its beginning */
     struct action *action = step_action(step, ACTION_ASSIGN, unit, p->key.machine, reason);
     if (!action)
-        return;
+        return NULL;
     action->blob = p->blob;
     action->want = WANT_RELEASE;
     action->cause = cause;
@@ -175,6 +175,7 @@ void step_release(struct step *step, struct placement *p, enum move_cause cause,
     action->assignment_mod = p->assignment_mod;
     action->registration = p->key.machine->registration;
     step_plan_leaving(step, p);
+    return action;
 }
 
 void step_drop(struct step *step, struct placement *p, char *reason)
@@ -196,6 +197,16 @@ void step_drop_stopped(struct step *step, struct placement *p)
                                     : "it has stopped, and no other machine may run it"));
 }
 
+/* What a move takes away, and what that rests on. */
+static void move_off(struct step *step, struct action *action, struct placement *from, bool lost)
+{
+    action->more->from_machine = from->key.machine->id;
+    action->more->from_assignment_mod = from->assignment_mod;
+    action->more->from_state_mod = from->state_mod;
+    action->more->from_registration = lost ? 0 : -1;
+    step_plan_leaving(step, from);
+}
+
 void step_move(struct step *step, struct placement *from, bool lost, const struct place *place)
 {
     struct unit *unit = from->key.unit;
@@ -205,11 +216,7 @@ void step_move(struct step *step, struct placement *from, bool lost, const struc
            : NULL;
     if (!action)
         return;
-    action->more->from_machine = from->key.machine->id;
-    action->more->from_assignment_mod = from->assignment_mod;
-    action->more->from_state_mod = from->state_mod;
-    action->more->from_registration = lost ? 0 : -1;
-    step_plan_leaving(step, from);
+    move_off(step, action, from, lost);
     step_plan_arrival(step, to);
 }
 
@@ -232,30 +239,25 @@ static char *take_over_reason(const struct step *step, const struct placement *o
 void step_take_over(struct step *step, struct placement *old, struct placement *next)
 {
     struct unit *unit = old->key.unit;
-    bool lost = old->key.machine->registration == 0;
     struct action *action =
         assign(step, ACTION_MOVE, unit, next->key.machine, take_over_reason(step, old));
     if (!action)
         return;
     action->assignment_mod = next->assignment_mod;
-    action->more->from_machine = old->key.machine->id;
-    action->more->from_assignment_mod = old->assignment_mod;
-    action->more->from_state_mod = old->state_mod;
-    action->more->from_registration = lost ? 0 : -1;
-    step_plan_leaving(step, old);
+    move_off(step, action, old, old->key.machine->registration == 0);
     step_plan_arrival(step, next);
     step_clear_verdict(step, unit, "it has moved");
 }
 
-void step_guard_successor(struct step *step, const struct placement *next)
+void step_release_for(struct step *step, struct placement *old, const struct placement *next,
+                      char *reason)
 {
-    struct plan *plan = step->plan;
-    struct action_more *more = step->failed ? NULL : plan->actions[plan->count - 1].more;
-    if (!more)
+    struct action *action = step_release(step, old, next->cause, reason);
+    if (!action)
         return;
-    more->successor = next->key.machine->id;
-    more->successor_state_mod = next->state_mod;
-    more->successor_registration = next->key.machine->registration;
+    action->more->successor = next->key.machine->id;
+    action->more->successor_state_mod = next->state_mod;
+    action->more->successor_registration = next->key.machine->registration;
 }
 
 struct action *step_arrive(struct step *step, struct unit *unit, struct machine *machine,

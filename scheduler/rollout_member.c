@@ -68,11 +68,9 @@ bool rollout_has_no_machine(const struct unit *unit)
 /* It is said that no machine may run it as it is now. */
 static bool fits_nowhere(const struct unit *unit, struct text *why)
 {
-    const struct trouble *trouble = unit->trouble;
-    if (!trouble || trouble->verdict_mod == 0 || trouble->verdict_unit_revision != unit->mod ||
-        trouble->verdict_kind != VERDICT_NOWHERE)
+    if (!unit_verdict_holds(unit) || unit->trouble->verdict_kind != VERDICT_NOWHERE)
         return false;
-    text_addf(why, "%s: %s", unit->name, trouble->verdict_reason);
+    text_addf(why, "%s: %s", unit->name, unit->trouble->verdict_reason);
     return true;
 }
 

@@ -39,6 +39,11 @@ bool step_is_past(struct step *step, int64_t at_ms);
 
 /* So long since it was asked first of this trouble of the unit; until then it is asked again. */
 bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms);
+/* So long since *since_ms, which begins now if it is 0; until then the unit is asked again. */
+bool step_has_lasted(struct step *step, struct unit *unit, int64_t *since_ms, int64_t for_ms);
+
+/* The unit's, made if it has none; NULL when memory ran out (then step->failed). */
+struct trouble *step_trouble(struct step *step, struct unit *unit);
 
 /* A new action with all guards off and with more; NULL when memory ran out (then step->failed).
  * reason is taken over. */
@@ -116,9 +121,9 @@ bool step_rollout_holds(const struct step *step, const struct unit *unit);
 bool step_is_released(const struct placement *placement);
 /* What its assignment is to say. */
 enum want unit_want(const struct unit *unit);
-/* Tells the agent to stop it. */
-void step_release(struct step *step, struct placement *placement, enum move_cause cause,
-                  char *reason);
+/* Tells the agent to stop it. NULL when memory ran out. */
+struct action *step_release(struct step *step, struct placement *placement, enum move_cause cause,
+                            char *reason);
 /* The assignment as the unit wants it now, but for its text. NULL when memory ran out. */
 struct action *step_rewrite(struct step *step, struct placement *placement, const char *blob,
                             char *reason);
@@ -136,8 +141,10 @@ void step_arrive_placed(struct step *step, struct unit *unit, const struct place
 /* The successor is all of the unit from now on: the old copy has stopped, or its machine is gone.
  */
 void step_take_over(struct step *step, struct placement *old, struct placement *next);
-/* The action before it, a release, rests on this successor's being up. */
-void step_guard_successor(struct step *step, const struct placement *next);
+/* Tells the agent of the old copy to stop it, which rests on this successor's being up. reason is
+ * taken over. */
+void step_release_for(struct step *step, struct placement *old, const struct placement *next,
+                      char *reason);
 
 /* "machine 4f2a1b3c (node1) is gone, and " before a reason; NULL: nothing. */
 void step_lost_words(const struct machine *lost, struct text *words);

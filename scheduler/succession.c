@@ -29,9 +29,7 @@ bool unit_find_succession(const struct unit *unit, struct succession *ret)
 
 bool unit_moves_in_vain(const struct unit *unit)
 {
-    const struct trouble *trouble = unit->trouble;
-    return trouble && trouble->verdict_mod > 0 && trouble->verdict_unit_revision == unit->mod &&
-           trouble->verdict_kind == VERDICT_MOVING;
+    return unit_verdict_holds(unit) && unit->trouble->verdict_kind == VERDICT_MOVING;
 }
 
 static int64_t attempts_of(const struct unit *unit)
@@ -83,25 +81,10 @@ static bool is_up(const struct placement *p)
     return is_active(p) && (p->check == CHECK_NONE || p->check == CHECK_HEALTHY);
 }
 
-static int64_t late_at_ms(struct step *step, struct unit *unit)
-{
-    struct trouble *trouble = model_trouble_get(unit);
-    if (!trouble) {
-        step->failed = true;
-        return INT64_MAX;
-    }
-    if (trouble->succeeds_since_ms == 0)
-        trouble->succeeds_since_ms = step->clock->now_ms;
-    return trouble->succeeds_since_ms + SUCCESSION_UP_MS;
-}
-
-/* Until then it is looked at in each step. */
 static bool is_late(struct step *step, struct unit *unit)
 {
-    if (step_is_past(step, late_at_ms(step, unit)))
-        return true;
-    unit->revisit = true;
-    return false;
+    struct trouble *trouble = step_trouble(step, unit);
+    return trouble && step_has_lasted(step, unit, &trouble->succeeds_since_ms, SUCCESSION_UP_MS);
 }
 
 /* Why it is no good, in words after its machine; false: it may still be. */
@@ -188,8 +171,7 @@ static void let_old_go(struct step *step, const struct succession *s)
     text_add(&reason, "runs on ");
     machine_words(s->next->key.machine, &reason);
     text_add(&reason, " now");
-    step_release(step, s->old, s->next->cause, text_take(&reason));
-    step_guard_successor(step, s->next);
+    step_release_for(step, s->old, s->next, text_take(&reason));
 }
 
 static void rewrite(struct step *step, const struct succession *s, const char *change)
@@ -328,13 +310,11 @@ void step_succeed_on(struct step *step, struct placement *old, struct machine *m
                      enum move_cause cause, char *reason)
 {
     struct unit *unit = old->key.unit;
-    struct trouble *trouble = model_trouble_get(unit);
+    struct trouble *trouble = step_trouble(step, unit);
     step_plan_change(step, unit);
     struct action *action = step_arrive(step, unit, machine, reason);
-    if (!trouble || !action) {
-        step->failed = true;
+    if (!trouble || !action)
         return;
-    }
     trouble->succeeds_since_ms = step->clock->now_ms;
     action->cause = cause;
     action->more->moves_from = old->key.machine->id;

@@ -21,8 +21,8 @@
  * It is so in drains and rebalancing, and where the machine does not suit the unit any more by its
  * id, metadata or capabilities. All else stops first: what yields its place (it is wanted now),
  * what has failed (nothing is kept up), roles (no more machines may have them), what MachineOf=
- * ties to others (they move as one), what is not up itself; and whatever is left when the time of a
- * drain is over.
+ * ties to others (they move as one), what is not up itself; and, when the time of a drain is over,
+ * what is on its way or was so in vain.
  */
 #ifndef SCHEDULER_SUCCESSION_H
 #define SCHEDULER_SUCCESSION_H
