@@ -53,7 +53,7 @@ struct action_more {
     int64_t state_mod;           /* states/<machine>/<unit> (DROP) */
     int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
     int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
-    int64_t from_registration;   /* off a lost machine (MOVE, SLOT): 0, no presence; else -1 */
+    int64_t from_registration;   /* MOVE: of from_machine; SLOT: 0, off a lost machine, or -1 */
     int64_t successor_state_mod, successor_registration;
     int64_t slot_mod;
     int64_t verdict_mod;

@@ -198,12 +198,12 @@ void step_drop_stopped(struct step *step, struct placement *p)
 }
 
 /* What a move takes away, and what that rests on. */
-static void move_off(struct step *step, struct action *action, struct placement *from, bool lost)
+static void move_off(struct step *step, struct action *action, struct placement *from)
 {
     action->more->from_machine = from->key.machine->id;
     action->more->from_assignment_mod = from->assignment_mod;
     action->more->from_state_mod = from->state_mod;
-    action->more->from_registration = lost ? 0 : -1;
+    action->more->from_registration = from->key.machine->registration; /* 0: still absent */
     step_plan_leaving(step, from);
 }
 
@@ -216,7 +216,7 @@ void step_move(struct step *step, struct placement *from, bool lost, const struc
            : NULL;
     if (!action)
         return;
-    move_off(step, action, from, lost);
+    move_off(step, action, from);
     step_plan_arrival(step, to);
 }
 
@@ -244,7 +244,7 @@ void step_take_over(struct step *step, struct placement *old, struct placement *
     if (!action)
         return;
     action->assignment_mod = next->assignment_mod;
-    move_off(step, action, old, old->key.machine->registration == 0);
+    move_off(step, action, old);
     step_plan_arrival(step, next);
     step_clear_verdict(step, unit, "it has moved");
 }
