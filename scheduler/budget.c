@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/budget.h"
 
+#include "scheduler/step.h"
+
 enum { TEMPLATE_SHARE = 10, CLUSTER_SHARE = 20 };
 
 static size_t at_least_one(size_t share)
@@ -34,6 +36,13 @@ bool unit_has_failed(const struct unit *unit)
     return !unit_is_up(unit) && has_copy(unit, COPY_FAILED);
 }
 
+/* It may take its time: nobody carries the move on before the unit's text can be read. */
+static bool is_stranded(const struct placement *p)
+{
+    return unit_is_wanted(p->key.unit) && !unit_rules(p->key.unit) &&
+           (p->want != WANT_RELEASE || step_is_released(p));
+}
+
 /* On a machine that is gone nothing comes of it. A unit and its successor are one move. */
 static size_t count_moves(const struct unit *unit)
 {
@@ -44,6 +53,8 @@ static size_t count_moves(const struct unit *unit)
     LL_FOREACH2(unit->placements, p, unit_next) {
         bool is_there = p->key.machine->registration > 0;
         copies += p->assignment_mod > 0;
+        if (is_stranded(p))
+            continue;
         count += placement_moves(p) && is_there;
         succeeds =
             succeeds || (p->succeeds && p->want != WANT_RELEASE && p->cause != MOVE_CAUSE_NONE);

@@ -99,6 +99,18 @@ static void check_reserved(struct sim *sim, const struct plan *plan, size_t at)
                     "a newcomer where a machine is reserved for another", a->unit);
 }
 
+/* It has stopped, and nobody decides on it before its text can be read; or a copy that was to
+ * follow it waits for that. */
+static bool is_stranded(struct sim *sim, const struct entry *assignment, const char *unit)
+{
+    const struct sim_sort *sort = sim_sort_named(unit);
+    const char *m = &assignment->key[strlen("nodes/")];
+    const struct entry *state = sim_findf(sim, "states/%c/%s", *m, unit);
+    bool has_stopped = sim_number_of(state, "released_revision") == assignment->mod;
+    return sort && sim_is_wanted(sim, sort) && !sim_is_readable(sim, sort) &&
+           (has_stopped || !text_equal(sim_field_of(assignment, "want"), "release"));
+}
+
 /* So few units: one at a time. What runs everywhere stops when its machine has nothing else. */
 static size_t count_moving(struct sim *sim)
 {
@@ -106,7 +118,8 @@ static size_t count_moving(struct sim *sim)
     for (size_t i = 0; i < KEYS_MAX; i++) {
         bool goes = *sim_field_of(&sim->store[i], "cause") != '\0';
         const char *key = sim->store[i].key;
-        count += goes && !sim_is_global(strrchr(key, '/') + 1) &&
+        const char *unit = goes ? strrchr(key, '/') + 1 : "";
+        count += goes && !sim_is_global(unit) && !is_stranded(sim, &sim->store[i], unit) &&
                  sim_is_present(sim, key[strlen("nodes/")]);
     }
     return count;
