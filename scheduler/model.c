@@ -665,6 +665,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     free(trouble->tried);
     trouble->tried = take_ptr(tried);
     trouble->due_ms = 0;
+    trouble->says_reserved = verdict->reserved && *verdict->reserved;
     model_mark_unit(model, u);
     return note_reserved(model, u, verdict->reserved, err);
 }
@@ -679,6 +680,7 @@ void model_drop_verdict(struct model *model, const char *name)
         rebalance_note(model, p->key.machine); /* it may go now */
     if (u->trouble) {
         u->trouble->verdict_mod = 0;
+        u->trouble->says_reserved = false;
         free(take_ptr(u->trouble->tried));
         free(take_ptr(u->trouble->verdict_reason));
         if (u->trouble->kept && u->trouble->kept->is_reserved)

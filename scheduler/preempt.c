@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/match.h"
+#include "scheduler/reserve.h"
 
 enum { VICTIMS_MAX = 16, WHOLE = 1000 };
 
@@ -342,8 +343,10 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost, bo
 {
     struct model *model = step->model;
     struct unit *first = party->members[0];
-    if (is_on_its_way(model, party))
+    if (is_on_its_way(model, party)) {
+        step_unreserve(step, party);
         return true;
+    }
     if (!lacks_room || is_futile(model, party))
         return false;
     const struct victims best = find_best(model, party);
@@ -356,6 +359,8 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost, bo
     if (!model_keep(model, best.machine, first, party->priority,
                     best.machine->kept_for == first && best.machine->is_reserved))
         step->failed = true;
+    else
+        step_unreserve(step, party);
     for (size_t i = 0; i < best.count; i++) {
         autofree char *words = yield_words(best.list[i], party);
         step_release_party(step, best.list[i], MOVE_CAUSE_PREEMPT, words ? words : "");

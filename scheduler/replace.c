@@ -3,7 +3,7 @@
 
 #include "scheduler/failing.h"
 #include "scheduler/match.h"
-#include "scheduler/party.h"
+#include "scheduler/reserve.h"
 
 enum { REPLACED_MAX = 8 }; /* on one machine */
 
@@ -103,6 +103,13 @@ static void call(struct step *step, const struct unit *unit, const struct machin
     }
 }
 
+static void take_back(struct step *step, struct unit *unit)
+{
+    struct party party;
+    party_of_one(unit, &party);
+    step_unreserve(step, &party);
+}
+
 bool step_replace(struct step *step, struct unit *unit, const struct place *found)
 {
     struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
@@ -122,6 +129,7 @@ bool step_replace(struct step *step, struct unit *unit, const struct place *foun
         return false;
     }
     model_clear(step->model, best);
+    take_back(step, unit);
     step_set_pending(step, unit, true);
     call(step, unit, best);
     return true;

@@ -142,3 +142,25 @@ struct machine *step_reserve(struct step *step, const struct party *party, bool 
         return NULL;
     return reserve(step, party);
 }
+
+/* --- not any more --- */
+
+static bool is_reserved_for(const struct trouble *trouble)
+{
+    return trouble->kept && trouble->kept->is_reserved;
+}
+
+void step_unreserve(struct step *step, const struct party *party)
+{
+    const struct machine *machine = party->members[0]->trouble->kept;
+    for (size_t i = 0; i < party->count; i++) {
+        struct unit *unit = party->members[i];
+        autotext words = { 0 };
+        if (!unit->trouble || !unit->trouble->says_reserved || is_reserved_for(unit->trouble))
+            continue;
+        text_add(&words, "others leave ");
+        machine_words(machine, &words);
+        text_addf(&words, " for %s", i == 0 ? "it" : party->members[0]->name);
+        step_give_nowhere(step, unit, NULL, text_take(&words));
+    }
+}

@@ -26,5 +26,8 @@ void step_wake_short(struct step *step);
 /* The party, which is lifted, has found no place; lacks_room: a machine would take it but for that.
  * The machine that is reserved for it from now on, or NULL. */
 struct machine *step_reserve(struct step *step, const struct party *party, bool lacks_room);
+/* The first of the party has a machine kept for it that others leave. What was reserved for any of
+ * them is so no longer, and their verdicts are not to say it. */
+void step_unreserve(struct step *step, const struct party *party);
 
 #endif
