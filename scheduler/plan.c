@@ -202,6 +202,14 @@ static bool note_arrival(struct step *step, const struct placement *placement)
     return is_noted;
 }
 
+static void note_placed(struct step *step, const struct unit *unit)
+{
+    if (!unit->group->asks_room || (step->any_placed && step->lowest_placed <= unit_priority(unit)))
+        return;
+    step->any_placed = true;
+    step->lowest_placed = unit_priority(unit);
+}
+
 void step_plan_arrival(struct step *step, struct placement *placement)
 {
     bool is_new = !placement_occupies(placement);
@@ -213,6 +221,7 @@ void step_plan_arrival(struct step *step, struct placement *placement)
         return;
     placement->key.machine->planned++;
     index_occupy(step->model, placement);
+    note_placed(step, placement->key.unit);
 }
 
 void step_plan_leaving(struct step *step, struct placement *placement)

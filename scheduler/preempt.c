@@ -339,6 +339,14 @@ static void note_futile(const struct model *model, const struct party *party)
         group->futile_at = model->index.easings;
 }
 
+/* Who was less important and had its turn before has just been placed: nobody yields before that is
+ * known, but then it may. */
+static void note_later(const struct step *step, const struct party *party, bool lacks_room)
+{
+    if (lacks_room && party->asks_room && step->any_placed && step->lowest_placed < party->priority)
+        party->members[0]->revisit = true;
+}
+
 bool step_preempt(struct step *step, const struct party *party, bool is_lost, bool lacks_room)
 {
     struct model *model = step->model;
@@ -347,6 +355,7 @@ bool step_preempt(struct step *step, const struct party *party, bool is_lost, bo
         step_unreserve(step, party);
         return true;
     }
+    note_later(step, party, lacks_room);
     if (!lacks_room || is_futile(model, party))
         return false;
     const struct victims best = find_best(model, party);

@@ -20,7 +20,9 @@ struct step {
     struct unit **settled; /* units that have had their turn with their party */
     size_t settled_count, settled_room;
     bool has_budget; /* it is counted, once a step */
-    bool failed;     /* memory ran out: the plan is worth nothing */
+    bool any_placed; /* of those that ask for room: the lowest priority is */
+    int lowest_placed;
+    bool failed; /* memory ran out: the plan is worth nothing */
 };
 
 enum machine_status {
