@@ -208,6 +208,7 @@ struct rollout {
     struct record_rollout record;
     struct rollout_watch *watches;
     int64_t stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
+    bool says_stuck;        /* its reason is that, as this leader has written it */
     struct unit **units;    /* that take part, by name; NULL: not listed since one came or went */
     size_t unit_count;
     UT_hash_handle hh;

@@ -339,6 +339,14 @@ static void finish(struct look *look)
         version->good = true;
 }
 
+/* What it goes back for, or what went wrong before it was told to go on. */
+static bool says_failure(const struct look *look)
+{
+    const struct rollout *rollout = look->rollout;
+    return look->next.back && *look->next.reason && !rollout->says_stuck &&
+           !text_equal(look->next.reason, look->waiting.data);
+}
+
 /* Why it does not go on, once that has lasted; a failure that it goes back for is worth more. */
 static void tell_stuck(struct step *step, struct look *look)
 {
@@ -348,12 +356,13 @@ static void tell_stuck(struct step *step, struct look *look)
         rollout->stuck_since_ms = -1;
     else if (rollout->stuck_since_ms < 0)
         rollout->stuck_since_ms = step->clock->now_ms;
-    if (look->next.back)
+    if (says_failure(look))
         return;
     if (stuck && step_is_past(step, rollout->stuck_since_ms + ROLLOUT_STUCK_MS))
         set_reason(step, look, look->waiting.data);
     else if (!stuck)
         set_reason(step, look, "");
+    rollout->says_stuck = stuck && *look->next.reason;
 }
 
 static void keep_changing(struct step *step, struct look *look)
