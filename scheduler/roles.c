@@ -210,8 +210,8 @@ static void demote_unwilling(struct step *step, const struct role *role)
     }
 }
 
-/* Off a machine that is being emptied, if somebody else can take it: one at a time, since between
- * the stop there and the start elsewhere the role has one holder less. */
+/* Off a machine that is there and is being emptied, if somebody else can take it: one at a time,
+ * since between the stop there and the start elsewhere the role has one holder less. */
 static void demote_draining(struct step *step, const struct role *role)
 {
     struct slot *slot = NULL;
@@ -219,7 +219,8 @@ static void demote_draining(struct step *step, const struct role *role)
         return;
     DL_FOREACH(role->slots, slot) {
         const struct machine *holder = slot_holder(slot);
-        if (slot->has_plan || !holder || !machine_is_draining(holder) || !is_kept(step, role, slot))
+        if (slot->has_plan || !holder || holder->registration == 0 ||
+            !machine_is_draining(holder) || !is_kept(step, role, slot))
             continue;
         clear_slot(step, role, slot, "its machine is being drained");
         return;
@@ -360,13 +361,25 @@ static void fail_back(struct step *step, const struct role *role)
 
 /* --- too few --- */
 
-/* Fewer machines than the role can do with hold it or could: is that an end to filling? */
-static bool is_halted(struct step *step, const struct role *role)
+/* Of those that are in good hands: their machines may be back, or be lost. */
+static unsigned int count_absent(struct step *step, const struct role *role)
+{
+    unsigned int absent = 0;
+    const struct slot *slot = NULL;
+    DL_FOREACH(role->slots, slot)
+        absent += is_kept(step, role, slot) && slot_holder(slot)->registration == 0;
+    return absent;
+}
+
+/* Fewer machines than the role can do with hold it or could, but for so many: is that an end to
+ * filling? */
+static bool is_halted(struct step *step, const struct role *role, unsigned int but)
 {
     enum role_short when = role_short_from_name(role->def.when_short);
     if (when == ROLE_SHORT_RUN)
         return false;
-    return count_kept(step, role) + role_count_spares(step->model, role) < role->def.min_nodes;
+    return count_kept(step, role) + role_count_spares(step->model, role) <
+           role->def.min_nodes + but;
 }
 
 /* --- first boot --- */
@@ -438,9 +451,10 @@ static void decide_role(struct step *step, struct role *role)
     demote_surplus(step, role, nodes);
     if (step->model->drain_count > 0)
         demote_draining(step, role);
-    if (!is_halted(step, role))
+    if (!is_halted(step, role, count_absent(step, role)))
         fill(step, role, nodes);
-    else if (role_short_from_name(role->def.when_short) == ROLE_SHORT_STOP)
+    else if (is_halted(step, role, 0) &&
+             role_short_from_name(role->def.when_short) == ROLE_SHORT_STOP)
         stop_short(step, role);
     drop_lost_surplus(step, role, nodes);
     fail_back(step, role);
