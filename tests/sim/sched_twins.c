@@ -7,14 +7,15 @@
 #include "scheduler/model_data.h"
 #include "tests/unit/contact.h"
 
-/* Who was told more than there is now knows more: what a destroyed unit that still runs asks for,
- * and that a role without holders has had some. */
+/* Who was told more than there is now knows more: what a destroyed unit asks for that still runs or
+ * is told of, and that a role without holders has had some. */
 static bool tells_more(struct sim *sim)
 {
     char holders[MACHINES + 1];
     bool more = sim_count_holders(sim, holders) == 0;
     for (size_t i = 0; i < UNITS; i++)
-        more = more || (sim_homes_of(sim, sim_sorts[i].name, holders) > 0 &&
+        more = more || ((sim_homes_of(sim, sim_sorts[i].name, holders) > 0 ||
+                         sim_findf(sim, "verdicts/%s", sim_sorts[i].name)) &&
                         !sim_findf(sim, "units/%s", sim_sorts[i].name));
     return more;
 }
