@@ -64,7 +64,7 @@ test_container_scope_SOURCES = tests/unit/test-container-scope.c tests/unit/harn
 test_container_scope_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_variables_SOURCES = tests/unit/test-container-variables.c tests/unit/harness.h
 test_container_variables_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
-test_oci_SOURCES = tests/unit/test-oci.c tests/unit/harness.h
+test_oci_SOURCES = tests/unit/test-oci.c tests/unit/golden.h tests/unit/harness.h
 test_oci_LDADD = libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_image_SOURCES = tests/unit/test-container-image.c tests/unit/harness.h tests/unit/tree.h
 test_container_image_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
@@ -88,41 +88,7 @@ test_container_settings_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LI
 test_container_user_SOURCES = tests/unit/test-container-user.c tests/unit/harness.h tests/unit/tree.h
 test_container_user_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 
-EXTRA_DIST += \
-	tests/golden/oci/damaged-image-configuration/expected.error \
-	tests/golden/oci/damaged-image-configuration/input.json \
-	tests/golden/oci/empty-program/expected.error \
-	tests/golden/oci/empty-program/input.json \
-	tests/golden/oci/entrypoint-alone/expected.json \
-	tests/golden/oci/entrypoint-alone/input.json \
-	tests/golden/oci/environment-later-wins/expected.json \
-	tests/golden/oci/environment-later-wins/input.json \
-	tests/golden/oci/environment-without-name/expected.error \
-	tests/golden/oci/environment-without-name/input.json \
-	tests/golden/oci/exec-replaces-command/expected.json \
-	tests/golden/oci/exec-replaces-command/input.json \
-	tests/golden/oci/exec-without-entrypoint/expected.json \
-	tests/golden/oci/exec-without-entrypoint/input.json \
-	tests/golden/oci/image-command/expected.json \
-	tests/golden/oci/image-command/input.json \
-	tests/golden/oci/network-of-host/expected.json \
-	tests/golden/oci/network-of-host/input.json \
-	tests/golden/oci/no-resolv-conf-without-network/expected.json \
-	tests/golden/oci/no-resolv-conf-without-network/input.json \
-	tests/golden/oci/nothing-to-run/expected.error \
-	tests/golden/oci/nothing-to-run/input.json \
-	tests/golden/oci/notify-socket/expected.json \
-	tests/golden/oci/notify-socket/input.json \
-	tests/golden/oci/relative-working-directory/expected.error \
-	tests/golden/oci/relative-working-directory/input.json \
-	tests/golden/oci/seccomp-compiled-before/expected.json \
-	tests/golden/oci/seccomp-compiled-before/input.json \
-	tests/golden/oci/seccomp-given/expected.json \
-	tests/golden/oci/seccomp-given/input.json \
-	tests/golden/oci/user-namespace-of-pod/expected.json \
-	tests/golden/oci/user-namespace-of-pod/input.json \
-	tests/golden/oci/user-of-image/expected.json \
-	tests/golden/oci/user-of-image/input.json
+EXTRA_DIST += tests/golden/oci
 
 EXTRA_DIST += \
 	tests/fuzz/corpus/fuzz-container-image \

@@ -68,7 +68,7 @@ test_sched_blocks_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-golden
 test_sched_golden_SOURCES = tests/unit/test-sched-golden.c tests/unit/sched_feed.c \
-	tests/unit/sched_feed.h tests/unit/harness.h
+	tests/unit/sched_feed.h tests/unit/golden.h tests/unit/harness.h
 test_sched_golden_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/sched
 

@@ -43,12 +43,12 @@ dist_unitexample_DATA = \
 	data/examples/web@.service
 
 check_PROGRAMS += test-unit-golden
-test_unit_golden_SOURCES = tests/unit/test-unit-golden.c tests/unit/harness.h
+test_unit_golden_SOURCES = tests/unit/test-unit-golden.c tests/unit/golden.h tests/unit/harness.h
 test_unit_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/units
 
 check_PROGRAMS += test-container-golden
-test_container_golden_SOURCES = tests/unit/test-container-golden.c tests/unit/harness.h
+test_container_golden_SOURCES = tests/unit/test-container-golden.c tests/unit/golden.h tests/unit/harness.h
 test_container_golden_LDADD = $(UNITS_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/golden/container
 

@@ -4,22 +4,15 @@
  * parts: the specification that muster-container reads, the systemd unit, and the runtime's
  * configuration. The case "minimal" has all of it, the others what they have more (+) or less (-)
  * than that one, so that a case shows what its keys do. What only a machine knows is made up in
- * facts_of(). UPDATE_GOLDEN=1 writes what is made; read the difference before you commit it.
+ * facts_of().
  */
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/file.h"
 #include "base/json.h"
-#include "base/text.h"
-#include "tests/unit/harness.h"
+#include "tests/unit/golden.h"
 #include "units/oci.h"
 #include "units/translate.h"
 #include "units/unit_file.h"
 
-enum { FILE_MAX_BYTES = 1 << 20, FACTS_MAX = 16, SHORT_LIST = 10 };
+enum { FACTS_MAX = 16, SHORT_LIST = 10 };
 
 static const char unit_name[] = "web@1.service";
 static const struct unit_host host = {
@@ -29,14 +22,6 @@ static const struct unit_host host = {
 static const char image_text[] =
     "{\"Entrypoint\":[\"/entry\"],\"Cmd\":[\"image-command\"],\"Env\":[\"FROM_IMAGE=1\"],"
     "\"WorkingDir\":\"/srv\"}";
-
-static char *case_path(const char *name, const char *file)
-{
-    const char *top = getenv("top_srcdir");
-    char *path = text_format("%s/tests/golden/container/%s/%s", top ? top : ".", name, file);
-    assert_non_null(path);
-    return path;
-}
 
 /* --- lines --- */
 
@@ -216,15 +201,13 @@ static void add_warnings(char ***lines, const char *text, size_t length)
 
 static char **lines_of(const char *name)
 {
-    autofree char *path = case_path(name, "input.container");
-    autofree char *text = NULL;
+    size_t length = 0;
+    autofree char *text = golden_read("container", name, "input.container", &length);
     autoptr(translation) translation = NULL;
     autojson spec = NULL;
     struct error err = { 0 };
-    size_t length = 0;
     char **lines = NULL;
-    if (file_read(path, FILE_MAX_BYTES, &text, &length, &err) < 0)
-        fail_msg("%s", err.text);
+    assert_non_null(text);
     if (unit_translate(unit_name, text, length, &host, &translation, &err) < 0) {
         add_line(&lines, "error", "", err.text);
         return lines;
@@ -256,42 +239,22 @@ static char *difference(char *const *base, char *const *lines)
     return text_take(&t);
 }
 
-static void check_case(const char *name)
+static bool judge(const char *name)
 {
     static char *const nothing[] = { NULL };
     bool is_base = strcmp(name, "minimal") == 0;
     autostrv base = is_base ? NULL : lines_of("minimal");
     autostrv lines = lines_of(name);
-    autofree char *path = case_path(name, "expected.txt");
-    autofree char *expected = NULL;
-    struct error err = { 0 };
     bool failed = text_starts_with(lines[0], "error");
     autofree char *made = difference(is_base || failed ? nothing : base, lines);
     assert_non_null(made);
-    if (getenv("UPDATE_GOLDEN"))
-        assert_int_equal(file_write(path, made, strlen(made), 0644, &err), 0);
-    if (file_read(path, FILE_MAX_BYTES, &expected, NULL, &err) < 0)
-        fail_msg("%s: made this instead: %s", err.text, made);
-    if (strcmp(made, expected) != 0)
-        fail_msg("%s: made this instead: %s", path, made);
+    return golden_judge("container", name, "expected.txt", made);
 }
 
 static void every_case_gives_what_is_expected(void **state)
 {
     (void)state;
-    autofree char *directory = case_path("", "");
-    struct dirent **entries = NULL;
-    int count = scandir(directory, &entries, NULL, alphasort);
-    int checked = 0;
-    for (int i = 0; i < count; i++) {
-        if (entries[i]->d_name[0] != '.') {
-            check_case(entries[i]->d_name);
-            checked++;
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    assert_true(checked >= 40);
+    golden_each("container", 40, judge);
 }
 
 int main(void)

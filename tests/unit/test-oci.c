@@ -1,41 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Golden cases of tests/golden/oci: input.json and what is made of it, expected.json, or
- * expected.error with the words. Run with UPDATE_GOLDEN=1 to write what is made; read the diff
- * before you commit it.
+ * expected.error with the words.
  */
 #include "units/oci.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/file.h"
 #include "base/json.h"
-#include "base/text.h"
-#include "tests/unit/harness.h"
+#include "tests/unit/golden.h"
 
-enum { GROUPS_MAX = 8, FILE_MAX_BYTES = 1 << 20 };
-
-static char *case_path(const char *name, const char *file)
-{
-    const char *top = getenv("top_srcdir");
-    char *path = text_format("%s/tests/golden/oci/%s/%s", top ? top : ".", name, file);
-    assert_non_null(path);
-    return path;
-}
+enum { GROUPS_MAX = 8 };
 
 static json_t *read_input(const char *name)
 {
     struct error err = { 0 };
-    autofree char *path = case_path(name, "input.json");
-    autofree char *text = NULL;
     size_t length = 0;
+    autofree char *text = golden_read("oci", name, "input.json", &length);
     json_t *input = NULL;
-    if (file_read(path, FILE_MAX_BYTES, &text, &length, &err) < 0 ||
-        json_read(text, length, &input, &err) < 0)
-        fail_msg("%s", err.text);
+    if (!text || json_read(text, length, &input, &err) < 0)
+        fail_msg("%s/input.json: %s", name, text ? err.text : "is absent");
     return input;
 }
 
@@ -109,38 +91,18 @@ static char *outcome(const char *name, const char **ret_file)
     return text_format("%s\n", text);
 }
 
-static void check_case(const char *name)
+static bool judge(const char *name)
 {
     const char *file = NULL;
-    struct error err = { 0 };
     autofree char *made = outcome(name, &file);
-    autofree char *path = case_path(name, file);
-    autofree char *expected = NULL;
     assert_non_null(made);
-    if (getenv("UPDATE_GOLDEN"))
-        assert_int_equal(file_write(path, made, strlen(made), 0644, &err), 0);
-    if (file_read(path, FILE_MAX_BYTES, &expected, NULL, &err) < 0)
-        fail_msg("%s: made this instead:\n%s", err.text, made);
-    if (strcmp(made, expected) != 0)
-        fail_msg("%s: made this instead:\n%s", path, made);
+    return golden_judge("oci", name, file, made);
 }
 
 static void every_golden_case_is_as_expected(void **state)
 {
     (void)state;
-    autofree char *directory = case_path("", "");
-    struct dirent **entries = NULL;
-    int count = scandir(directory, &entries, NULL, alphasort);
-    int checked = 0;
-    for (int i = 0; i < count; i++) {
-        if (entries[i]->d_name[0] != '.') {
-            check_case(entries[i]->d_name);
-            checked++;
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    assert_true(checked >= 8);
+    golden_each("oci", 8, judge);
 }
 
 /* What the design forbids, whatever the golden files say. */

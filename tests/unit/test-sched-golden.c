@@ -4,24 +4,13 @@
  * mod_revision, value] and what is asked; expected.txt is what comes out, read by a person before
  * it was committed. The facts of the first step are also told in other orders: the plan must be the
  * same to the letter.
- *
- * UPDATE_GOLDEN=1 writes expected.txt anew: then read the difference.
  */
-#include <dirent.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "tests/unit/harness.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/sched_feed.h"
 
 enum { SHUFFLES = 12 };
-
-static char *path_of(const char *name, const char *file)
-{
-    const char *top = getenv("top_srcdir");
-    return text_format("%s/tests/golden/sched/%s/%s", top ? top : "..", name, file);
-}
 
 /* --- one step --- */
 
@@ -158,77 +147,38 @@ static char *run_case(const json_t *steps, uint64_t seed)
     return text_take(&out);
 }
 
-static char *read_all(const char *path)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return NULL;
-    if (getdelim(&text, &size, '\0', file) < 0) {
-        free(text);
-        text = NULL;
-    }
-    fclose(file);
-    return text;
-}
-
-static void write_all(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static int check_case(const char *name)
+static json_t *steps_of(const char *name, json_t **cluster)
 {
     struct error err = { 0 };
-    autojson cluster = NULL;
-    autofree char *path = path_of(name, "cluster.json");
-    autofree char *expected_path = path_of(name, "expected.txt");
-    autofree char *text = read_all(path);
-    if (!text || json_read(text, strlen(text), &cluster, &err) < 0)
-        fail_msg("%s: %s", path, text ? err.text : "cannot be read");
-    const json_t *steps = json_object_get(cluster, "steps");
+    autofree char *text = golden_read("sched", name, "cluster.json", NULL);
+    if (!text || json_read(text, strlen(text), cluster, &err) < 0)
+        fail_msg("%s/cluster.json: %s", name, text ? err.text : "is absent");
+    json_t *steps = json_object_get(*cluster, "steps");
     assert_true(json_array_size(steps) > 0);
-    autofree char *got = run_case(steps, 0);
-    if (getenv("UPDATE_GOLDEN"))
-        write_all(expected_path, got);
-    autofree char *expected = read_all(expected_path);
-    if (!expected || strcmp(expected, got) != 0) {
-        print_error("%s: expected\n%s\ngot\n%s\n", name, expected ? expected : "(no file)", got);
-        return 1;
-    }
-    for (uint64_t seed = 1; seed <= SHUFFLES; seed++) {
-        autofree char *shuffled = run_case(steps, seed);
-        if (strcmp(shuffled, got) != 0) {
-            print_error("%s: facts in another order give\n%s\nnot\n%s\n", name, shuffled, got);
-            return 1;
-        }
-    }
-    return 0;
+    return steps;
 }
 
-static int is_case(const struct dirent *entry)
+static bool judge(const char *name)
 {
-    return entry->d_name[0] != '.';
+    autojson cluster = NULL;
+    const json_t *steps = steps_of(name, &cluster);
+    autofree char *made = run_case(steps, 0);
+    if (!golden_judge("sched", name, "expected.txt", made))
+        return false;
+    for (uint64_t seed = 1; seed <= SHUFFLES; seed++) {
+        autofree char *shuffled = run_case(steps, seed);
+        if (strcmp(shuffled, made) != 0) {
+            print_error("%s: facts in another order give\n%s\nnot\n%s\n", name, shuffled, made);
+            return false;
+        }
+    }
+    return true;
 }
 
 static void every_case_comes_out_as_written_in_any_order(void **state)
 {
     (void)state;
-    struct dirent **names = NULL;
-    int failed = 0;
-    autofree char *folder = path_of(".", "");
-    int count = scandir(folder, &names, is_case, alphasort);
-    assert_true(count >= 25); /* a case that is lost must not go unseen */
-    for (int i = 0; i < count; i++) {
-        failed += check_case(names[i]->d_name);
-        free(names[i]);
-    }
-    free(names);
-    assert_int_equal(failed, 0);
+    golden_each("sched", 25, judge);
 }
 
 int main(void)
