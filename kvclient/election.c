@@ -136,7 +136,8 @@ static void give_back_lease(struct election *election)
     election->lease = 0;
 }
 
-static void halt(struct election *election, int code, const char *reason)
+/* Neither leads nor tries to, nor hears of anything. */
+static void stand_down(struct election *election)
 {
     stop_watch(election);
     clear_due(election);
@@ -144,6 +145,11 @@ static void halt(struct election *election, int code, const char *reason)
     election->state = ELECTION_IDLE;
     election->lease = 0;
     election->epoch = 0;
+}
+
+static void halt(struct election *election, int code, const char *reason)
+{
+    stand_down(election);
     election->stopped = true;
     election->callbacks.on_lost(code, reason, election->userdata);
 }
@@ -497,12 +503,7 @@ static void on_revoked(const struct kv_lease_result *result, void *userdata)
 bool election_resign(struct election *election, election_resigned_fn on_done)
 {
     int64_t lease = election->lease;
-    stop_watch(election);
-    clear_due(election);
-    kv_forget(election->kv, election);
-    election->state = ELECTION_IDLE;
-    election->lease = 0;
-    election->epoch = 0;
+    stand_down(election);
     election->on_resigned = on_done;
     return lease && kv_lease_revoke(election->kv, lease, on_revoked, election, NULL) == 0;
 }

@@ -224,12 +224,6 @@ static void renew(struct lease *lease, struct answer *answer)
     answer->ttl_s = lease->ttl_s;
 }
 
-static void no_such_lease(struct answer *answer)
-{
-    answer->code = -ENOENT;
-    (void)strcpy(answer->reason, "requested lease not found");
-}
-
 static int memory_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn,
                               void *userdata, struct error *err)
 {
@@ -253,55 +247,69 @@ static int memory_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease
     return 0;
 }
 
-static int memory_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
-                                   struct error *err)
+/* What is done to a lease, and what is answered of it. */
+typedef void (*lease_act_fn)(struct kv_memory *store, struct lease *lease, struct answer *answer);
+
+static void act_keep_alive(struct kv_memory *store, struct lease *lease, struct answer *answer)
 {
+    (void)store;
+    renew(lease, answer);
+}
+
+static void act_revoke(struct kv_memory *store, struct lease *lease, struct answer *answer)
+{
+    (void)answer;
+    kv_memory_drop_lease(store, lease);
+}
+
+static void act_time_to_live(struct kv_memory *store, struct lease *lease, struct answer *answer)
+{
+    (void)store;
+    answer->ttl_s = lease->ttl_s;
+    answer->left_s = (lease->expires_boot_ms - clock_boot_ms()) / 1000;
+}
+
+static void no_such_lease(struct answer *answer)
+{
+    answer->code = -ENOENT;
+    (void)strcpy(answer->reason, "requested lease not found");
+}
+
+/* act is called for a lease that there is. */
+static int lease_call(struct kv *kv, int64_t id, lease_act_fn act, kv_lease_fn fn, void *userdata,
+                      struct error *err)
+{
+    struct kv_memory *store = ((struct connection *)kv)->store;
     struct answer *answer = lease_answer_new(kv, id, fn, userdata, err);
     if (!answer)
         return -ENOMEM;
+    answer->is_read = act == act_time_to_live;
     if (answer->code < 0)
         return 0;
-    struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
+    struct lease *lease = kv_memory_find_lease(store, id);
     if (lease)
-        renew(lease, answer);
+        act(store, lease, answer);
     else
         no_such_lease(answer);
     return 0;
+}
+
+static int memory_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
+                                   struct error *err)
+{
+    return lease_call(kv, id, act_keep_alive, fn, userdata, err);
 }
 
 static int memory_lease_revoke(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
                                struct error *err)
 {
-    struct answer *answer = lease_answer_new(kv, id, fn, userdata, err);
-    if (!answer)
-        return -ENOMEM;
-    if (answer->code < 0)
-        return 0;
-    struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
-    if (lease)
-        kv_memory_drop_lease(answer->connection->store, lease);
-    else
-        no_such_lease(answer);
-    return 0;
+    return lease_call(kv, id, act_revoke, fn, userdata, err);
 }
 
 static int memory_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
                                      struct error *err)
 {
-    struct answer *answer = lease_answer_new(kv, id, fn, userdata, err);
-    if (!answer)
-        return -ENOMEM;
-    answer->is_read = true;
-    if (answer->code < 0)
-        return 0;
-    const struct lease *lease = kv_memory_find_lease(answer->connection->store, id);
-    if (!lease) {
-        no_such_lease(answer);
-        return 0;
-    }
-    answer->ttl_s = lease->ttl_s;
-    answer->left_s = (lease->expires_boot_ms - clock_boot_ms()) / 1000;
-    return 0;
+    return lease_call(kv, id, act_time_to_live, fn, userdata, err);
 }
 
 static void memory_forget(struct kv *kv, const void *userdata)
