@@ -15,9 +15,14 @@ static bool is_live(const struct model *model)
     return !model->index.stale;
 }
 
+static void ease(struct index *index)
+{
+    index->easings = ++index->last_easing;
+}
+
 void index_ease(struct model *model)
 {
-    model->index.easings++;
+    ease(&model->index);
 }
 
 /* --- levels --- */
@@ -144,7 +149,7 @@ void index_reopen(struct model *model, struct machine *machine)
     if (!is_live(model) || bits_test(index->open, machine->number) == machine_is_open(machine))
         return;
     index->changes++;
-    index->easings++;
+    ease(index);
     if (machine_is_open(machine))
         open_machine(model, machine);
     else
@@ -168,7 +173,7 @@ void index_reclass(struct model *model, struct machine *machine, bool roles_only
     if (!is_live(model))
         return;
     index->changes++;
-    index->easings++;
+    ease(index);
     for (size_t i = 0; i < index->classes.room; i++) {
         struct machine_class *class = index->classes.slots[i];
         if (class && (class->sees_roles || !roles_only))
@@ -272,7 +277,7 @@ void index_vacate_group(struct model *model, const struct group *group, struct m
 
 void index_settle(struct model *model, struct machine *machine)
 {
-    model->index.easings++;
+    ease(&model->index);
     if (is_live(model))
         change_level(model, machine);
 }
@@ -425,7 +430,7 @@ int index_refresh(struct model *model, struct error *err)
         return error_oom(err);
     index->stale = false;
     index->changes++;
-    index->easings++;
+    ease(index);
     renew_occupants(model);
     return index->stale ? error_oom(err) : 0;
 }

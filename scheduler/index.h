@@ -136,6 +136,7 @@ struct group {
     size_t units;
     uint64_t vain_at;   /* no machine could be reserved for one of them, likewise */
     uint64_t futile_at; /* nobody would yield to one of them, likewise */
+    uint64_t barred_at; /* nobody whom one of them replaces can be made to leave, likewise */
     uint64_t hash;
     char key[];
 };
@@ -165,9 +166,10 @@ struct index {
     size_t glob_count, name_count;
     struct pattern **matched; /* scratch, with room for all patterns */
 
-    size_t prioritized; /* groups with a priority other than 0 */
-    uint64_t changes;   /* grows when machines open, close or change their class */
-    uint64_t easings;   /* grows when something may be possible that was not */
+    size_t prioritized;   /* groups with a priority other than 0 */
+    uint64_t changes;     /* grows when machines open, close or change their class */
+    uint64_t easings;     /* another whenever something may be possible that was not */
+    uint64_t last_easing; /* that there has been, trials included: see party_lift() */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
     uint64_t *wanted, *beside;               /* scratch */
     uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */

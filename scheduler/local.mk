@@ -90,6 +90,11 @@ test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/contact.h te
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += test-sched-cost
+test_sched_cost_SOURCES = tests/unit/test-sched-cost.c tests/unit/contact.h tests/unit/sched_feed.c \
+	tests/unit/sched_feed.h tests/unit/harness.h
+test_sched_cost_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
 noinst_PROGRAMS += sched-bench
 sched_bench_SOURCES = tests/bench/sched-bench.c tests/unit/contact.h
 sched_bench_LDADD = $(SCHED_LIBS)

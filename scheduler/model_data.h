@@ -239,6 +239,11 @@ struct role {
     UT_hash_handle hh;
 };
 
+/* What the last step has looked at, in numbers: tests hold it against what had changed. */
+struct effort {
+    size_t trials; /* machines on which units were lifted for one that replaces them */
+};
+
 struct model {
     struct machine *machines;
     struct machine **machines_by_id; /* sorted; rebuilt when machines come and go */
@@ -281,6 +286,7 @@ struct model {
     /* within a step */
     size_t moving_count; /* planned moves under way or decided */
     uint64_t budget_round;
+    struct effort effort;
 };
 
 /* --- looking up, making, freeing --- */
@@ -330,6 +336,9 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
 /* Frees what no key speaks of any more, and all marks. */
 void model_sweep(struct model *model);
+/* What steps have noted to save themselves work is forgotten: the next finds all of it anew. It
+ * decides the same. */
+void model_look_anew(struct model *model);
 
 /* --- machines that are kept for a unit --- */
 

@@ -91,6 +91,11 @@ void model_touch_all(struct model *model)
     model->roles_marked = true;
 }
 
+void model_look_anew(struct model *model)
+{
+    index_ease(model);
+}
+
 /* --- sweeping --- */
 
 static void sweep_placements_of(struct model *model, struct unit *unit)

@@ -318,7 +318,13 @@ static void begin_lift(struct model *model, struct party_lift *ret)
 {
     ret->count = 0;
     ret->was_muted = model->rebalance.muted;
+    ret->easings_before = model->index.easings;
     model->rebalance.muted = true;
+}
+
+static void end_lift(const struct model *model, struct party_lift *ret)
+{
+    ret->easings_lifted = model->index.easings;
 }
 
 void party_lift(struct model *model, const struct party *party, struct party_lift *ret)
@@ -329,12 +335,14 @@ void party_lift(struct model *model, const struct party *party, struct party_lif
         if (p)
             lift(model, p, ret);
     }
+    end_lift(model, ret);
 }
 
 void party_lift_one(struct model *model, struct placement *copy, struct party_lift *ret)
 {
     begin_lift(model, ret);
     lift(model, copy, ret);
+    end_lift(model, ret);
 }
 
 void party_set_down(struct model *model, const struct party_lift *lift)
@@ -345,5 +353,7 @@ void party_set_down(struct model *model, const struct party_lift *lift)
         p->key.machine->load++;
         index_occupy(model, p);
     }
+    if (lift->count > 0 && model->index.easings == lift->easings_lifted)
+        model->index.easings = lift->easings_before;
     model->rebalance.muted = lift->was_muted;
 }

@@ -76,12 +76,14 @@ bool party_is_kept_from(const struct party *party, const struct machine *machine
 
 /* While it is asked where a party may go, those of its copies that are about to leave do not count.
  * Nothing else may happen between the two. What was found to be vain is worth another look then:
- * a machine may do that they are on. */
+ * a machine may do that they are on. Once they are set down it is as vain as it was before, unless
+ * something has really eased meanwhile. */
 struct party_lift {
     struct placement *copies[PARTY_MAX];
     int64_t mods[PARTY_MAX];
     size_t count;
-    bool was_muted; /* rebalancing; it is meanwhile */
+    bool was_muted;                          /* rebalancing; it is meanwhile */
+    uint64_t easings_before, easings_lifted; /* of the index */
 };
 void party_lift(struct model *model, const struct party *party, struct party_lift *ret);
 /* This copy alone. */

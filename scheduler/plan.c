@@ -632,10 +632,13 @@ int plan_step(struct model *model, const struct plan_clock *clock, struct plan *
         return error_oom(err);
     plan->wake_ms = -1;
     struct step step = { .model = model, .clock = clock, .plan = plan };
+    model->effort = (struct effort){ 0 };
     int r = decide(&step, err);
     forget_plans(&step);
-    if (r < 0)
-        return r; /* the marks stay: nothing was decided */
+    if (r < 0) { /* the marks stay: nothing was decided */
+        model_look_anew(model);
+        return r;
+    }
     model_sweep(model);
     model->has_decided = true;
     *ret = take_ptr(plan);

@@ -54,6 +54,7 @@ static bool would_do(struct model *model, const struct unit *unit, const struct 
                      struct merit *ret)
 {
     struct leavers leavers;
+    model->effort.trials++;
     lift_leavers(model, unit, machine, &leavers);
     bool fits = leavers.count > 0 && !leavers.may_stay &&
                 match(model, unit, machine, MATCH_ARRIVE).kind == REFUSAL_NONE;
@@ -70,7 +71,21 @@ static bool is_free_for(const struct machine *machine, const struct unit *unit)
     return machine_is_open(machine) && (!machine->kept_for || machine->kept_for == unit);
 }
 
-static struct machine *find_best(struct model *model, const struct unit *unit)
+static bool has_a_past(const struct trouble *trouble)
+{
+    return trouble && (trouble->kept || (trouble->tried && *trouble->tried));
+}
+
+/* What one finds that is nowhere, has tried no machine and is named by no pattern but its
+ * template's, any other of its group that is so finds, too. */
+static bool shares_luck(struct model *model, const struct unit *unit)
+{
+    struct pattern **matched = NULL;
+    return !unit->placements && !unit->follows && !has_a_past(unit->trouble) &&
+           index_matched(model, unit, &matched) == unit->group->family->pattern_count;
+}
+
+static struct machine *ask_machines(struct model *model, const struct unit *unit)
 {
     struct machine *best = NULL;
     struct merit least = { 0 };
@@ -87,6 +102,20 @@ static struct machine *find_best(struct model *model, const struct unit *unit)
             least = merit;
         }
     }
+    return best;
+}
+
+/* Whom place_find() has found no machine for finds one here only when something has eased. */
+static struct machine *find_best(struct model *model, const struct unit *unit,
+                                 const struct place *found)
+{
+    struct group *group = unit->group;
+    bool is_noted = !found->machine && shares_luck(model, unit);
+    if (is_noted && group->barred_at == model->index.easings)
+        return NULL;
+    struct machine *best = ask_machines(model, unit);
+    if (!best && is_noted)
+        group->barred_at = model->index.easings;
     return best;
 }
 
@@ -117,7 +146,7 @@ bool step_replace(struct step *step, struct unit *unit, const struct place *foun
         (found->machine && !place_drives_away(unit, found->machine)) ||
         (kept && !kept->is_cleared && !kept->is_reserved)) /* others yield to it already */
         return false;
-    struct machine *best = find_best(step->model, unit);
+    struct machine *best = find_best(step->model, unit, found);
     if (!best && found->machine && found->machine->is_cleared) { /* for another, but they go */
         step_set_pending(step, unit, true);
         return true;

@@ -49,6 +49,7 @@ struct sim {
     struct event *events;              /* all there were */
     size_t event_count, event_room, delivered;
     struct model *model;
+    struct model *forgetful; /* told the same; what it has noted it forgets before each plan */
     struct text story;
 };
 
@@ -165,5 +166,7 @@ void sim_calm_down(struct sim *sim);
 
 /* A model that was told all that ever happened plans what one plans that knows the outcome. */
 void sim_check_twins(struct sim *sim);
+/* What has been noted from step to step makes no plan differ: this one has just been made. */
+void sim_check_forgetful(struct sim *sim, const struct plan *plan);
 
 #endif

@@ -168,6 +168,7 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms)
     sim_deliver(sim);
     assert_int_equal(plan_step(sim->model, &clock, &plan, NULL), 0);
     sim_check_plan(sim, plan);
+    sim_check_forgetful(sim, plan);
     *ret_wake_ms = plan->wake_ms;
     blocks_sort(plan);
     for (size_t i = 0; i < plan->count;) {

@@ -278,6 +278,7 @@ void sim_calm_down(struct sim *sim)
     check_rollout_at_rest(sim, GLOBAL);
     check_reservations(sim);
     model_touch_all(sim->model);
+    model_touch_all(sim->forgetful);
     sim_require(sim, !sim_lead(sim, true, &wake_ms), "an idle leader writes", "");
     check_even(sim);
     /* Which units have just been moved, and are to be left in peace, a leader takes to its grave:

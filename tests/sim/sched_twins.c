@@ -47,6 +47,27 @@ static struct model *told_what_is(struct sim *sim)
     return model;
 }
 
+static char *plan_words(const struct plan *plan)
+{
+    autotext words = { 0 };
+    print_plan(plan, &words);
+    text_addf(&words, "wakes at %lld\n", (long long)plan->wake_ms);
+    return text_take(&words);
+}
+
+void sim_check_forgetful(struct sim *sim, const struct plan *plan)
+{
+    autoptr(plan) anew = NULL;
+    const struct plan_clock clock = { sim->now_ms, &contact_always, sim->now_ms };
+    model_look_anew(sim->forgetful);
+    assert_int_equal(plan_step(sim->forgetful, &clock, &anew, NULL), 0);
+    autofree char *one = plan_words(plan);
+    autofree char *other = plan_words(anew);
+    if (strcmp(one, other) != 0)
+        text_addf(&sim->story, "as noted:\n%sanew:\n%s", one, other);
+    sim_require(sim, strcmp(one, other) == 0, "what was noted makes a plan differ", "");
+}
+
 static char *plan_at(struct model *model, int64_t now_ms)
 {
     autoptr(plan) plan = NULL;

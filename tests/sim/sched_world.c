@@ -121,6 +121,7 @@ void sim_deliver(struct sim *sim)
     for (; sim->delivered < sim->event_count; sim->delivered++) {
         const struct event *e = &sim->events[sim->delivered];
         feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+        feed(sim->forgetful, e->key, e->create, e->mod, e->value, sim->now_ms);
     }
 }
 
@@ -129,14 +130,19 @@ void sim_new_leader(struct sim *sim)
 {
     sim_deliver(sim);
     model_free(sim->model);
+    model_free(sim->forgetful);
     assert_int_equal(model_new(&sim->model, NULL), 0);
+    assert_int_equal(model_new(&sim->forgetful, NULL), 0);
     size_t start = sim_dice(sim, KEYS_MAX);
     for (size_t i = 0; i < KEYS_MAX; i++) {
         const struct entry *e = &sim->store[(start + i * 7) % KEYS_MAX];
-        if (e->value)
-            feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+        if (!e->value)
+            continue;
+        feed(sim->model, e->key, e->create, e->mod, e->value, sim->now_ms);
+        feed(sim->forgetful, e->key, e->create, e->mod, e->value, sim->now_ms);
     }
     model_touch_all(sim->model);
+    model_touch_all(sim->forgetful);
     sim_tell(sim, "a new leader");
 }
 

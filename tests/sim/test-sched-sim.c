@@ -25,7 +25,8 @@
  * yield, has a place, what does not has a verdict, a rollout has ended with one text everywhere or
  * says why it does not go on, and an idle leader writes nothing. Where nothing happens the leader
  * has nothing more to do after a few turns. What was told event by event is planned as what is read
- * at once. When a machine is lost at rest, its units move and no others.
+ * at once, and what a leader has noted to save itself work makes none of its plans differ. When a
+ * machine is lost at rest, its units move and no others.
  *
  * SEEDS=n runs n seeds from FIRST_SEED on, SEED=n that one; a failing seed prints its story.
  */
@@ -62,6 +63,7 @@ static void end_world(struct sim *sim)
     }
     free(sim->events);
     model_free(sim->model);
+    model_free(sim->forgetful);
     text_done(&sim->story);
 }
 
@@ -72,6 +74,7 @@ static void run_seed(uint64_t seed)
                        .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1,
                        .now_ms = 100000 };
     assert_int_equal(model_new(&sim.model, NULL), 0);
+    assert_int_equal(model_new(&sim.forgetful, NULL), 0);
     begin_world(&sim);
     for (int step = 0; step < STEPS; step++) {
         sim.now_ms += sim_dice(&sim, 25) ? (int64_t)sim_dice(&sim, 700) : RESERVE_AFTER_MS;

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cost of a step follows what has changed, not what there is: the same small event in clusters
+ * of two sizes, and how much the next step looked at (struct effort). Nothing is timed.
+ */
+#include "scheduler/plan.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "scheduler/model_data.h"
+#include "scheduler/party.h"
+#include "tests/unit/contact.h"
+#include "tests/unit/harness.h"
+#include "tests/unit/sched_feed.h"
+
+enum { SMALL = 20, LARGE = 200 };
+
+/* --- a cluster --- */
+
+struct cluster {
+    struct model *model;
+    int64_t revision, now_ms;
+};
+
+static void tell(struct cluster *cluster, const char *json, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void tell(struct cluster *cluster, const char *json, const char *format, ...)
+{
+    char key[128];
+    autojson value = NULL;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    assert_int_equal(json_read(json, strlen(json), &value, NULL), 0);
+    cluster->revision++;
+    feed(cluster->model, key, cluster->revision, cluster->revision, value, cluster->now_ms);
+}
+
+static void begin(struct cluster *cluster, int machines)
+{
+    *cluster = (struct cluster){ .now_ms = 1000 };
+    assert_int_equal(model_new(&cluster->model, NULL), 0);
+    for (int i = 0; i < machines; i++) {
+        tell(cluster, "{\"name\":\"n\",\"ttl_ms\":1000,\"memory_bytes\":100}", "members/%032d", i);
+        tell(cluster, "{\"nonce\":\"n\",\"ready\":true}", "nodes/%032d/presence", i);
+    }
+}
+
+static void assign(struct cluster *cluster, int machine, const char *unit)
+{
+    tell(cluster, "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}",
+         "nodes/%032d/units/%s", machine, unit);
+}
+
+static struct effort step(struct cluster *cluster)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { cluster->now_ms, &contact_always, cluster->now_ms };
+    assert_int_equal(plan_step(cluster->model, &clock, &plan, NULL), 0);
+    return cluster->model->effort;
+}
+
+/* --- units that replace others --- */
+
+/* On each machine one that nobody may stop, as its text cannot be read. */
+static void fill_for_good(struct cluster *cluster, int machines)
+{
+    for (int i = 0; i < machines; i++) {
+        autofree char *name = text_format("old@%d.service", i);
+        tell(cluster, "{\"blob\":\"b\",\"desired\":\"launched\",\"problem\":\"unreadable\"}",
+             "units/%s", name);
+        assign(cluster, i, name);
+    }
+}
+
+static void want_replacers(struct cluster *cluster, int count)
+{
+    for (int i = 0; i < count; i++)
+        tell(cluster,
+             "{\"blob\":\"b\",\"desired\":\"launched\","
+             "\"x-fleet\":{\"replaces\":[\"old@*\"],\"memory\":101}}",
+             "units/new@%d.service", i);
+}
+
+static void what_cannot_be_replaced_is_tried_once_a_group(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    begin(&cluster, SMALL);
+    fill_for_good(&cluster, SMALL);
+    want_replacers(&cluster, LARGE);
+    assert_int_equal(step(&cluster).trials, SMALL);
+    model_free(cluster.model);
+}
+
+static void a_trial_makes_nothing_possible_for_others(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    begin(&cluster, SMALL);
+    fill_for_good(&cluster, SMALL);
+    (void)step(&cluster);
+    uint64_t before = cluster.model->index.easings;
+    const struct unit *unit = model_unit(cluster.model, "old@0.service");
+    struct party_lift lift;
+    party_lift_one(cluster.model, unit->placements, &lift);
+    assert_int_not_equal(cluster.model->index.easings, before);
+    party_set_down(cluster.model, &lift);
+    assert_int_equal(cluster.model->index.easings, before);
+    party_lift_one(cluster.model, unit->placements, &lift);
+    index_ease(cluster.model);
+    party_set_down(cluster.model, &lift);
+    assert_int_not_equal(cluster.model->index.easings, before);
+    model_free(cluster.model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cannot_be_replaced_is_tried_once_a_group),
+        cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
+    };
+    return cmocka_run_group_tests_name("scheduler/cost", tests, NULL, NULL);
+}
