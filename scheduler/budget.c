@@ -43,47 +43,194 @@ static bool is_stranded(const struct placement *p)
            (p->want != WANT_RELEASE || step_is_released(p));
 }
 
-/* On a machine that is gone nothing comes of it. A unit and its successor are one move. */
-static size_t count_moves(const struct unit *unit)
+/* --- what is kept --- */
+
+static struct family *family_of(const struct unit *unit)
 {
-    size_t count = 0;
+    return unit->group ? unit->group->family : NULL;
+}
+
+/* On a machine that is gone nothing comes of it. */
+static bool copy_moves(const struct placement *p)
+{
+    return placement_moves(p) && p->key.machine->registration > 0 && !is_stranded(p);
+}
+
+/* A unit and its successor are one move; who is left alone has arrived. */
+static bool moves_as_one(const struct unit *unit)
+{
+    const struct placement *p = NULL;
+    const struct family *family = family_of(unit);
     size_t copies = 0;
     bool succeeds = false;
-    const struct placement *p = NULL;
+    if (!family || family->succeeding == 0)
+        return false;
     LL_FOREACH2(unit->placements, p, unit_next) {
-        bool is_there = p->key.machine->registration > 0;
         copies += p->assignment_mod > 0;
-        if (is_stranded(p))
-            continue;
-        count += placement_moves(p) && is_there;
-        succeeds =
-            succeeds || (p->succeeds && p->want != WANT_RELEASE && p->cause != MOVE_CAUSE_NONE);
+        succeeds = succeeds || (p->succeeds && p->want != WANT_RELEASE &&
+                                p->cause != MOVE_CAUSE_NONE && !is_stranded(p));
     }
-    return succeeds && copies > 1 ? 1 : count; /* who is left alone has arrived */
+    return succeeds && copies > 1;
 }
 
-static void count_unit(struct model *model, const struct unit *unit)
+static size_t moves_of(const struct unit *unit)
 {
-    model->moving_count += count_moves(unit);
-    struct family *family = unit->group ? unit->group->family : NULL;
-    if (!family || !unit_is_wanted(unit))
-        return;
-    if (family->budget_round != model->budget_round) {
-        family->budget_round = model->budget_round;
-        family->wanted = 0;
-        family->down = 0;
-    }
-    family->wanted++;
-    family->down += !unit_is_up(unit);
+    const struct placement *p = NULL;
+    size_t count = 0;
+    if (unit->moves_as_one)
+        return 1;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        count += p->is_moving;
+    return count;
 }
 
-void budget_count(struct model *model)
+static void note_succeeds(struct placement *p)
+{
+    struct family *family = family_of(p->key.unit);
+    if (p->is_succeeding == p->succeeds)
+        return;
+    family->succeeding += (size_t)p->succeeds - p->is_succeeding;
+    p->is_succeeding = p->succeeds;
+}
+
+/* Of a unit that runs everywhere the other copies are not asked. */
+static void note_move(struct model *model, struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    bool as_one = moves_as_one(unit);
+    bool moves = copy_moves(p);
+    if (as_one == unit->moves_as_one) {
+        if (!as_one)
+            model->moves_known += (size_t)moves - p->is_moving;
+        p->is_moving = moves;
+        return;
+    }
+    model->moves_known -= moves_of(unit);
+    unit->moves_as_one = as_one;
+    p->is_moving = moves;
+    model->moves_known += moves_of(unit);
+}
+
+/* It is up if this copy is; if not, any other will do. */
+static void note_up(struct placement *p)
+{
+    struct unit *unit = p->key.unit;
+    bool is_up = copy_is(p, COPY_UP);
+    if (!unit_is_wanted(unit) || (unit->is_down ? !is_up : is_up || unit_is_up(unit)))
+        return;
+    unit->is_down = !unit->is_down;
+    unit->group->family->down += unit->is_down ? 1 : (size_t)-1;
+}
+
+void budget_note_copy(struct model *model, struct placement *p)
+{
+    note_succeeds(p);
+    note_move(model, p);
+    note_up(p);
+}
+
+void budget_note_machine(struct model *model, const struct machine *machine)
+{
+    struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        budget_note_copy(model, p);
+}
+
+void budget_forget_unit(struct model *model, struct unit *unit)
+{
+    struct family *family = family_of(unit);
+    if (!unit_is_wanted(unit))
+        return;
+    model->wanted_count--;
+    family->wanted--;
+    family->down -= unit->is_down;
+    unit->is_down = false;
+}
+
+void budget_note_unit(struct model *model, struct unit *unit)
+{
+    struct family *family = family_of(unit);
+    struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        note_move(model, p);
+    if (!unit_is_wanted(unit))
+        return;
+    model->wanted_count++;
+    family->wanted++;
+    unit->is_down = !unit_is_up(unit);
+    family->down += unit->is_down;
+}
+
+static void forget_copies(struct unit *unit)
+{
+    struct placement *p = NULL;
+    unit->moves_as_one = false;
+    LL_FOREACH2(unit->placements, p, unit_next) {
+        p->is_moving = false;
+        p->is_succeeding = false;
+    }
+}
+
+static void note_copies(struct model *model, struct unit *unit)
+{
+    struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        budget_note_copy(model, p);
+}
+
+void budget_count_anew(struct model *model)
+{
+    model->moves_known = 0;
+    for (size_t i = 0; i < model->units.room; i++) {
+        struct unit *unit = model->units.slots[i];
+        if (!unit)
+            continue;
+        if (unit->group)
+            unit->group->family->succeeding = 0;
+        budget_forget_unit(model, unit);
+        forget_copies(unit);
+    }
+    for (size_t i = 0; i < model->units.room; i++) {
+        if (!model->units.slots[i])
+            continue;
+        budget_note_unit(model, model->units.slots[i]);
+        note_copies(model, model->units.slots[i]);
+    }
+}
+
+/* --- within a step --- */
+
+static struct family *family_in_step(const struct model *model, const struct unit *unit)
+{
+    struct family *family = family_of(unit);
+    if (family && family->budget_round != model->budget_round) {
+        family->budget_round = model->budget_round;
+        family->taken = 0;
+    }
+    return family;
+}
+
+/* Of the copies of one unit that the step has decided of the first stands for all. */
+static bool is_first_touched(const struct placement *placement)
+{
+    const struct placement *p = NULL;
+    LL_FOREACH2(placement->key.unit->placements, p, unit_next)
+        if (p->touched && !p->is_newcomer)
+            return p == placement;
+    return false;
+}
+
+void budget_begin(struct model *model, struct placement *const *touched, size_t count)
 {
     model->budget_round++;
-    model->moving_count = 0;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i])
-            count_unit(model, model->units.slots[i]);
+    model->moving_count = model->moves_known;
+    model->effort.counted += count;
+    for (size_t i = 0; i < count; i++) {
+        const struct unit *unit = touched[i]->key.unit;
+        if (unit_is_wanted(unit) && !unit->is_down && !unit_is_up(unit) &&
+            is_first_touched(touched[i]))
+            family_in_step(model, unit)->taken++;
+    }
 }
 
 static size_t larger(size_t a, size_t b)
@@ -94,10 +241,10 @@ static size_t larger(size_t a, size_t b)
 static bool family_allows(const struct model *model, const struct unit *unit, size_t at_a_time,
                           struct text *why)
 {
-    const struct family *family = unit->group ? unit->group->family : NULL;
-    if (!family || family->budget_round != model->budget_round || !unit_is_wanted(unit))
+    const struct family *family = family_in_step(model, unit);
+    if (!unit_is_wanted(unit))
         return true;
-    size_t others_down = family->down - !unit_is_up(unit);
+    size_t others_down = family->down + family->taken - !unit_is_up(unit);
     size_t allowed = larger(at_least_one(family->wanted / TEMPLATE_SHARE), at_a_time);
     if (others_down < allowed)
         return true;
@@ -147,8 +294,7 @@ bool budget_has_room(const struct model *model)
 
 void budget_take(struct model *model, const struct unit *unit)
 {
-    struct family *family = unit->group ? unit->group->family : NULL;
     model->moving_count++;
-    if (family && family->budget_round == model->budget_round && unit_is_wanted(unit))
-        family->down += unit_is_up(unit);
+    if (unit_is_wanted(unit))
+        family_in_step(model, unit)->taken += unit_is_up(unit);
 }

@@ -6,6 +6,9 @@
  * themselves included; and of all units a twentieth may be on the move.
  *
  * What must move (a lost machine, a broken rule) asks nobody, but what it leaves is less.
+ *
+ * How many units of each template are down, and how many are on the move, is kept as the model
+ * changes; what a step decides is added within the step alone.
  */
 #ifndef SCHEDULER_BUDGET_H
 #define SCHEDULER_BUDGET_H
@@ -18,8 +21,17 @@ bool unit_is_up(const struct unit *unit);
 /* It has been started, and failed. */
 bool unit_has_failed(const struct unit *unit);
 
-/* Counts, once a step, before anything is asked. */
-void budget_count(struct model *model);
+/* What is kept. To be told after each change of a copy; of what a machine's copies have answered,
+ * since it came or went; and on both sides of a change of what is wished of a unit. */
+void budget_note_copy(struct model *model, struct placement *placement);
+void budget_note_machine(struct model *model, const struct machine *machine);
+void budget_forget_unit(struct model *model, struct unit *unit);
+void budget_note_unit(struct model *model, struct unit *unit);
+/* All of it, from what units and copies are. */
+void budget_count_anew(struct model *model);
+
+/* Once a step, before anything is asked. touched: the copies that it has decided of so far. */
+void budget_begin(struct model *model, struct placement *const *touched, size_t count);
 /* May the unit be taken down now? One that has failed costs nobody anything. If not, why (unless
  * NULL) gets the words. */
 bool budget_allows(const struct model *model, const struct unit *unit, struct text *why);

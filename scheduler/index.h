@@ -102,7 +102,10 @@ struct family {
     bool is_template; /* what makes it a family are instances */
 
     size_t groups;
-    size_t wanted, down; /* as of the model's budget_round, if that is this one */
+    /* Of budget.c: its units that are to be somewhere, those of them that are not up, and copies
+     * that are to follow others. */
+    size_t wanted, down, succeeding;
+    size_t taken; /* within a step: more of them are down; valid if the round is the model's */
     uint64_t budget_round;
     uint64_t hash;
     char name[]; /* p@.service, or the unit's own name */

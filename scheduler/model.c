@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "scheduler/budget.h"
 #include "scheduler/model_data.h"
 
 enum { PRIORITY_MAX = 255, PRIORITY_DEFAULT = 100 };
@@ -142,6 +143,7 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
     m->registration = registration;
     m->ready = presence->ready;
     m->absent_since_ms = -1;
+    budget_note_machine(model, m);
     note_presence(model, m);
     model_mark_machine(model, m);
     return 0;
@@ -154,6 +156,7 @@ void model_drop_presence(struct model *model, const char *machine, int64_t now_m
         return;
     m->registration = 0;
     m->absent_since_ms = now_ms;
+    budget_note_machine(model, m);
     note_presence(model, m);
     model_mark_machine(model, m);
 }
@@ -366,6 +369,7 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
         return r;
     }
     index_unit(model, u, index_vacate);
+    budget_forget_unit(model, u);
     index_group_put(model, u->group);
     shared_put(&model->blobs, u->blob);
     follow(model, u, parts.follows);
@@ -373,12 +377,11 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     u->blob = parts.blob;
     if (!u->exists)
         model_unlist_rollout(model, u);
-    model->wanted_count -= unit_is_wanted(u);
     u->exists = true;
     u->create = create;
     u->mod = mod;
     u->desired = unit->desired;
-    model->wanted_count += unit_is_wanted(u);
+    budget_note_unit(model, u);
     index_unit(model, u, index_occupy);
     mark_changed_unit(model, u);
     return 0;
@@ -390,12 +393,13 @@ void model_drop_unit(struct model *model, const char *name)
     if (!u || !u->exists)
         return;
     index_unit(model, u, index_vacate);
-    model->wanted_count -= unit_is_wanted(u);
+    budget_forget_unit(model, u);
     model_unlist_rollout(model, u);
     u->exists = false;
     u->create = 0; /* as for a leader that has never read it */
     u->mod = 0;
     u->desired = DESIRED_INVALID;
+    budget_note_unit(model, u);
     index_unit(model, u, index_occupy);
     mark_changed_unit(model, u);
 }
@@ -442,6 +446,7 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
         if (p->key.unit->group->replace_count > 0) /* somebody may have to go */
             model_mark_units_of(model, p->key.machine);
     }
+    budget_note_copy(model, p);
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
     return 0;
@@ -458,6 +463,7 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     p->succeeds = false;
     p->key.machine->load--;
     index_vacate(model, p);
+    budget_note_copy(model, p);
     model->roles_marked = true; /* a role may have waited for it to end */
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
@@ -539,7 +545,9 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->answered_revision = state->assignment_revision;
     p->check = check_of(state);
     p->run = (uint16_t)table_hash_text(state->invocation ? state->invocation : "");
-    if (set_health(model, p, state) < 0)
+    int r = set_health(model, p, state);
+    budget_note_copy(model, p);
+    if (r < 0)
         return error_oom(err);
     if (p->key.unit->trouble && p->want != WANT_INVALID)
         model_mark_unit(model, p->key.unit);
@@ -558,6 +566,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->released_revision = 0;
     p->health = COPY_UNKNOWN;
     p->check = CHECK_NONE;
+    budget_note_copy(model, p);
     model_mark_unit(model, p->key.unit);
 }
 

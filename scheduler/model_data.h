@@ -155,8 +155,9 @@ struct placement {
     bool touched : 1;
     bool is_newcomer : 1; /* the store knows nothing of the pair: see arrivals.h */
     enum check_health check : 2;
-    bool succeeds : 1; /* it is to follow another copy: succession.h */
-    uint16_t run;      /* of systemd's invocation id: another run has another, as a rule */
+    bool succeeds : 1;                     /* it is to follow another copy: succession.h */
+    bool is_moving : 1, is_succeeding : 1; /* as budget.c has counted it */
+    uint16_t run; /* of systemd's invocation id: another run has another, as a rule */
 
     const char *blob; /* shared */
     int64_t unit_revision;
@@ -186,9 +187,10 @@ struct unit {
     bool exists : 1;  /* the store has units/<name> */
     bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
     bool marked : 1;
-    bool revisit : 1; /* within a step: the next must look again */
-    bool settled : 1; /* within a step: it has been decided with its party */
-    bool is_lost : 1; /* its machine is, as this step has found; of marked ones */
+    bool revisit : 1;                   /* within a step: the next must look again */
+    bool settled : 1;                   /* within a step: it has been decided with its party */
+    bool is_lost : 1;                   /* its machine is, as this step has found; of marked ones */
+    bool is_down : 1, moves_as_one : 1; /* as budget.c has counted it */
     char name[];
 };
 
@@ -241,7 +243,8 @@ struct role {
 
 /* What the last step has looked at, in numbers: tests hold it against what had changed. */
 struct effort {
-    size_t trials; /* machines on which units were lifted for one that replaces them */
+    size_t trials;  /* machines on which units were lifted for one that replaces them */
+    size_t counted; /* copies for the budget */
 };
 
 struct model {
@@ -259,6 +262,7 @@ struct model {
 
     size_t tie_count;    /* lines of MachineOf= */
     size_t wanted_count; /* units that should be on some machine */
+    size_t moves_known;  /* planned moves under way, as the store has them */
     size_t drain_count;
     struct brake brake;
     size_t brake_members, brake_absent; /* machines that are not cordoned; those that are gone */
@@ -284,7 +288,7 @@ struct model {
     uint64_t depth_round;
 
     /* within a step */
-    size_t moving_count; /* planned moves under way or decided */
+    size_t moving_count; /* and those that it has decided */
     uint64_t budget_round;
     struct effort effort;
 };

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/memory.h"
+#include "scheduler/budget.h"
 #include "scheduler/model_data.h"
 
 /* --- marks --- */
@@ -94,6 +95,7 @@ void model_touch_all(struct model *model)
 void model_look_anew(struct model *model)
 {
     index_ease(model);
+    budget_count_anew(model);
 }
 
 /* --- sweeping --- */

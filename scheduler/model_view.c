@@ -82,7 +82,7 @@ static void linger_words(struct model *model, const struct unit *unit,
     const struct placement *p = model_placement(model, machine, unit);
     if (!match_may_linger(model, p, refusal))
         return;
-    budget_count(model);
+    budget_begin(model, NULL, 0);
     if (!(succession_applies(p) ? budget_allows_beside(model, &why)
                                 : budget_allows(model, unit, &why)))
         text_addf(words, "; it waits until it may leave: %s", why.data ? why.data : "");

@@ -104,7 +104,7 @@ char *step_brake_words(const struct step *step, const struct machine *machine);
 static inline struct model *step_budget(struct step *step)
 {
     if (!step->has_budget)
-        budget_count(step->model);
+        budget_begin(step->model, step->touched, step->touched_count);
     step->has_budget = true;
     return step->model;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The index against its definition, in random worlds: it finds the machine that asking every one of
- * them finds, and what it became by events is what building it anew gives.
+ * them finds, and what it became by events is what building it anew gives. So is what is counted
+ * for the budget.
  *
  * WORLDS=n plays n of them; WORLD=n that one.
  */
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "scheduler/bits.h"
+#include "scheduler/budget.h"
 #include "scheduler/model_data.h"
 #include "scheduler/place.h"
 #include "tests/unit/contact.h"
@@ -128,11 +130,35 @@ static void change_unit(struct world *world)
 
 static void change_assignment(struct world *world)
 {
+    static const char *const values[] = {
+        "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}",
+        "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}",
+        "{\"blob\":\"b\",\"want\":\"release\",\"unit_revision\":1,\"epoch\":1,\"cause\":\"drain\"}",
+        "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1,\"cause\":\"drain\","
+        "\"moves_from\":\"a\"}",
+        NULL,
+        NULL,
+        NULL,
+    };
     autofree char *name = unit_name(dice(world, UNITS));
     autofree char *key = text_format("nodes/%c/units/%s", letter(dice(world, MACHINES)), name);
-    tellf(world, key,
-          dice(world, 2) ? "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}"
-                         : NULL);
+    tellf(world, key, PICK(world, values));
+}
+
+/* Of a copy that is assigned, as a rule: only then it counts. */
+static void change_state(struct world *world)
+{
+    static const char *const words[] = { "active", "active", "failed", "activating" };
+    autofree char *name = unit_name(dice(world, UNITS));
+    const struct unit *unit = model_unit(world->model, name);
+    const struct placement *p = unit ? unit->placements : NULL;
+    if (!p)
+        return;
+    autofree char *key = text_format("states/%s/%s", p->key.machine->id, name);
+    autofree char *value = text_format(
+        "{\"registration\":%lld,\"assignment_revision\":%lld,\"active\":\"%s\"}",
+        (long long)p->key.machine->registration, (long long)p->assignment_mod, PICK(world, words));
+    tellf(world, key, dice(world, 6) ? value : NULL);
 }
 
 static void change_role(struct world *world)
@@ -146,8 +172,8 @@ static void change_role(struct world *world)
 }
 
 static void (*const changes[])(struct world *) = {
-    change_member, change_presence,   change_cordon,     change_unit, change_unit,
-    change_unit,   change_assignment, change_assignment, change_role,
+    change_member,     change_presence,   change_cordon, change_unit,  change_unit,  change_unit,
+    change_assignment, change_assignment, change_role,   change_state, change_state,
 };
 
 /* What the leader decides comes back as events. */
@@ -275,6 +301,29 @@ static void check_anew(struct world *world)
                  anew);
 }
 
+static char *dump_budget(const struct model *model)
+{
+    autotext text = { 0 };
+    text_addf(&text, "%zu wanted, %zu on the move\n", model->wanted_count, model->moves_known);
+    for (size_t i = 0; i < model->index.families.room; i++) {
+        const struct family *family = model->index.families.slots[i];
+        if (family)
+            text_addf(&text, "%s: %zu wanted, %zu down, %zu to follow\n", family->name,
+                      family->wanted, family->down, family->succeeding);
+    }
+    return text_take(&text);
+}
+
+static void check_budget(struct world *world)
+{
+    autofree char *before = dump_budget(world->model);
+    budget_count_anew(world->model);
+    autofree char *anew = dump_budget(world->model);
+    if (strcmp(before, anew) != 0)
+        fail_msg("WORLD=%llu: by events\n%sanew\n%s", (unsigned long long)world->seed, before,
+                 anew);
+}
+
 static void check_place(struct world *world, const struct unit *unit)
 {
     const struct place fast = place_find(world->model, unit);
@@ -335,6 +384,7 @@ static void play(uint64_t seed)
             plan(&world);
         check_places(&world);
         check_anew(&world);
+        check_budget(&world);
     }
     model_free(world.model);
 }
