@@ -29,6 +29,7 @@ libscheduler_a_SOURCES = \
 	scheduler/preempt.c scheduler/preempt.h \
 	scheduler/replace.c scheduler/replace.h \
 	scheduler/rebalance.c scheduler/rebalance.h \
+	scheduler/record_fields.h scheduler/record_plain.c \
 	scheduler/record_keys.c \
 	scheduler/record_rollout.c \
 	scheduler/record_values.c \

@@ -10,32 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-
-enum field_kind {
-    FIELD_END = 0,
-    FIELD_TEXT,     /* char *; wanted */
-    FIELD_NOTE,     /* char *; "" where absent */
-    FIELD_COUNT,    /* int64_t, never negative; wanted */
-    FIELD_COUNT_OR, /* the same; fallback where absent */
-    FIELD_FLAG,     /* bool; false where absent */
-    FIELD_DESIRED,
-    FIELD_WANT,
-    FIELD_FAILOVER, /* at-least-once where absent */
-    FIELD_WORDS,    /* char **; empty where absent */
-    FIELD_METADATA, /* {"key":"value"}, sorted by key; its count is at count_offset */
-    FIELD_ROLLOUT_STATE,
-    FIELD_VERSIONS, /* [{…}]; count_offset likewise */
-};
-
-struct field {
-    const char *name;
-    enum field_kind kind;
-    size_t offset;
-    size_t count_offset; /* FIELD_METADATA, FIELD_VERSIONS */
-    int64_t maximum;     /* of counts; 0: none */
-    int64_t fallback;    /* FIELD_COUNT_OR */
-    bool sparse;         /* not written where it is what is read where it is absent */
-};
+#include "scheduler/record_fields.h"
 
 static void *at(void *record, size_t offset)
 {
@@ -149,7 +124,7 @@ static json_t *field_json(const struct field *field, const void *record)
     return NULL;
 }
 
-static bool is_fallback(const struct field *field, const void *record)
+bool field_is_fallback(const struct field *field, const void *record)
 {
     const void *value = at_const(record, field->offset);
     if (field->kind == FIELD_NOTE)
@@ -161,7 +136,7 @@ static bool is_fallback(const struct field *field, const void *record)
 
 static bool is_left_out(const struct field *field, const void *record)
 {
-    return field->sparse && is_fallback(field, record);
+    return field->sparse && field_is_fallback(field, record);
 }
 
 static int fields_json(const struct field *fields, const void *record, json_t **ret,
@@ -186,6 +161,11 @@ static int fields_encode(const struct field *fields, const void *record, char **
                          struct error *err)
 {
     autojson object = NULL;
+    char *plain = fields_write_plain(fields, record);
+    if (plain) {
+        *ret = plain;
+        return 0;
+    }
     int r = fields_json(fields, record, &object, err);
     return r < 0 ? r : json_write(object, ret, err);
 }
@@ -365,12 +345,15 @@ static int fields_decode(const struct field *fields, const char *text, size_t le
                          size_t size, struct error *err)
 {
     autojson object = NULL;
+    memset(record, 0, size);
+    if (fields_read_plain(fields, text, length, record))
+        return 0;
+    fields_done(fields, record, size);
     int r = json_read(text, length, &object, err);
     if (r < 0)
         return r;
     if (!json_is_object(object))
         return error_set(err, -EPROTO, "a record is not a JSON object");
-    memset(record, 0, size);
     for (const struct field *f = fields; r == 0 && f->kind != FIELD_END; f++)
         r = field_decode(f, object, record, err);
     if (r < 0)
@@ -565,37 +548,37 @@ static bool fields_equal(const struct field *fields, const void *a, const void *
     }
 
 static const struct field cluster_fields[] = {
-    FIELD(cluster, uuid, FIELD_TEXT),
     FIELD(cluster, schema, FIELD_COUNT),
+    FIELD(cluster, uuid, FIELD_TEXT),
     { 0 },
 };
 
 static const struct field member_fields[] = {
-    FIELD(member, name, FIELD_TEXT),
-    FIELD(member, public_ip, FIELD_NOTE),
+    FIELD(member, capabilities, FIELD_WORDS),
+    FIELD(member, cpu_milli, FIELD_COUNT_OR),
+    FIELD(member, may_lead, FIELD_FLAG),
+    FIELD(member, memory_bytes, FIELD_COUNT_OR),
     FIELD(member, metadata, FIELD_METADATA,
           .count_offset = offsetof(struct record_member, metadata_count)),
-    FIELD(member, ttl_ms, FIELD_COUNT),
-    FIELD(member, may_lead, FIELD_FLAG),
-    FIELD(member, version, FIELD_NOTE),
-    FIELD(member, roles, FIELD_NOTE),
-    FIELD(member, role_priority, FIELD_NOTE),
-    FIELD(member, cpu_milli, FIELD_COUNT_OR),
-    FIELD(member, memory_bytes, FIELD_COUNT_OR),
-    FIELD(member, tasks, FIELD_COUNT_OR),
+    FIELD(member, name, FIELD_TEXT),
+    FIELD(member, overcommit_cpu, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
+    FIELD(member, overcommit_memory, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
+    FIELD(member, public_ip, FIELD_NOTE),
     FIELD(member, reserve_cpu_milli, FIELD_COUNT_OR),
     FIELD(member, reserve_memory_bytes, FIELD_COUNT_OR),
     FIELD(member, reserve_tasks, FIELD_COUNT_OR),
-    FIELD(member, overcommit_cpu, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
-    FIELD(member, overcommit_memory, FIELD_COUNT_OR, .maximum = OVERCOMMIT_MAX, .fallback = 100),
-    FIELD(member, capabilities, FIELD_WORDS),
+    FIELD(member, role_priority, FIELD_NOTE),
+    FIELD(member, roles, FIELD_NOTE),
+    FIELD(member, tasks, FIELD_COUNT_OR),
+    FIELD(member, ttl_ms, FIELD_COUNT),
+    FIELD(member, version, FIELD_NOTE),
     { 0 },
 };
 
 static const struct field presence_fields[] = {
-    FIELD(presence, boot_id, FIELD_NOTE),          FIELD(presence, nonce, FIELD_TEXT),
-    FIELD(presence, address, FIELD_NOTE),          FIELD(presence, ready, FIELD_FLAG),
-    FIELD(presence, not_ready_reason, FIELD_NOTE), { 0 },
+    FIELD(presence, address, FIELD_NOTE), FIELD(presence, boot_id, FIELD_NOTE),
+    FIELD(presence, nonce, FIELD_TEXT),   FIELD(presence, not_ready_reason, FIELD_NOTE),
+    FIELD(presence, ready, FIELD_FLAG),   { 0 },
 };
 
 static const struct field unit_fields[] = {
@@ -609,45 +592,45 @@ static const struct field unit_fields[] = {
  * where etcd takes JSON and makes JSON of it: what says nothing is left out. */
 static const struct field assignment_fields[] = {
     FIELD(assignment, blob, FIELD_TEXT),
-    FIELD(assignment, want, FIELD_WANT),
-    FIELD(assignment, unit_revision, FIELD_COUNT),
+    FIELD(assignment, cause, FIELD_NOTE, .sparse = true),
+    FIELD(assignment, epoch, FIELD_COUNT),
     FIELD(assignment, failover, FIELD_FAILOVER, .sparse = true),
     FIELD(assignment, hold_ms, FIELD_COUNT_OR, .sparse = true),
-    FIELD(assignment, epoch, FIELD_COUNT),
-    FIELD(assignment, reason, FIELD_NOTE, .sparse = true),
-    FIELD(assignment, cause, FIELD_NOTE, .sparse = true),
     FIELD(assignment, moves_from, FIELD_NOTE, .sparse = true),
+    FIELD(assignment, reason, FIELD_NOTE, .sparse = true),
     FIELD(assignment, restart_revision, FIELD_COUNT_OR, .sparse = true),
+    FIELD(assignment, unit_revision, FIELD_COUNT),
+    FIELD(assignment, want, FIELD_WANT),
     { 0 },
 };
 
 static const struct field state_fields[] = {
-    FIELD(state, registration, FIELD_COUNT),
-    FIELD(state, assignment_revision, FIELD_COUNT),
-    FIELD(state, load, FIELD_NOTE, .sparse = true),
     FIELD(state, active, FIELD_NOTE, .sparse = true),
-    FIELD(state, sub, FIELD_NOTE, .sparse = true),
-    FIELD(state, result, FIELD_NOTE, .sparse = true),
-    FIELD(state, problem, FIELD_NOTE, .sparse = true),
+    FIELD(state, addresses, FIELD_NOTE, .sparse = true),
+    FIELD(state, assignment_revision, FIELD_COUNT),
     FIELD(state, health, FIELD_NOTE, .sparse = true),
     FIELD(state, health_reason, FIELD_NOTE, .sparse = true),
-    FIELD(state, invocation, FIELD_NOTE, .sparse = true),
-    FIELD(state, addresses, FIELD_NOTE, .sparse = true),
     FIELD(state, image, FIELD_NOTE, .sparse = true),
+    FIELD(state, invocation, FIELD_NOTE, .sparse = true),
+    FIELD(state, load, FIELD_NOTE, .sparse = true),
     FIELD(state, ports, FIELD_NOTE, .sparse = true),
+    FIELD(state, problem, FIELD_NOTE, .sparse = true),
+    FIELD(state, registration, FIELD_COUNT),
     FIELD(state, released_revision, FIELD_COUNT_OR, .sparse = true),
+    FIELD(state, result, FIELD_NOTE, .sparse = true),
     FIELD(state, since_ms, FIELD_COUNT_OR),
+    FIELD(state, sub, FIELD_NOTE, .sparse = true),
     { 0 },
 };
 
 static const struct field verdict_fields[] = {
-    FIELD(verdict, unit_revision, FIELD_COUNT),
-    FIELD(verdict, reason, FIELD_TEXT),
-    FIELD(verdict, since_ms, FIELD_COUNT_OR),
-    FIELD(verdict, kind, FIELD_NOTE),
     FIELD(verdict, attempts, FIELD_COUNT_OR),
-    FIELD(verdict, tried, FIELD_NOTE),
+    FIELD(verdict, kind, FIELD_NOTE),
+    FIELD(verdict, reason, FIELD_TEXT),
     FIELD(verdict, reserved, FIELD_NOTE, .sparse = true),
+    FIELD(verdict, since_ms, FIELD_COUNT_OR),
+    FIELD(verdict, tried, FIELD_NOTE),
+    FIELD(verdict, unit_revision, FIELD_COUNT),
     { 0 },
 };
 
@@ -658,9 +641,9 @@ static const struct field cordon_fields[] = {
 };
 
 static const struct field drain_fields[] = {
-    FIELD(drain, since_ms, FIELD_COUNT_OR), FIELD(drain, timeout_ms, FIELD_COUNT_OR),
-    FIELD(drain, drained, FIELD_FLAG),      FIELD(drain, expired, FIELD_FLAG),
-    FIELD(drain, problem, FIELD_NOTE),      { 0 },
+    FIELD(drain, drained, FIELD_FLAG),        FIELD(drain, expired, FIELD_FLAG),
+    FIELD(drain, problem, FIELD_NOTE),        FIELD(drain, since_ms, FIELD_COUNT_OR),
+    FIELD(drain, timeout_ms, FIELD_COUNT_OR), { 0 },
 };
 
 static const struct field brake_fields[] = {
@@ -670,24 +653,24 @@ static const struct field brake_fields[] = {
 };
 
 static const struct field rollout_fields[] = {
-    FIELD(rollout, state, FIELD_ROLLOUT_STATE),
-    FIELD(rollout, restart, FIELD_FLAG),
     FIELD(rollout, back, FIELD_FLAG),
-    FIELD(rollout, roll_back, FIELD_FLAG),
     FIELD(rollout, blob, FIELD_TEXT),
-    FIELD(rollout, previous, FIELD_NOTE),
-    FIELD(rollout, version, FIELD_COUNT),
+    FIELD(rollout, changing, FIELD_WORDS),
     FIELD(rollout, parallel, FIELD_COUNT_OR),
     FIELD(rollout, percent, FIELD_COUNT_OR, .maximum = 100),
-    FIELD(rollout, wait_ms, FIELD_COUNT_OR),
-    FIELD(rollout, timeout_ms, FIELD_COUNT_OR),
+    FIELD(rollout, previous, FIELD_NOTE),
     FIELD(rollout, reason, FIELD_NOTE),
-    FIELD(rollout, changing, FIELD_WORDS),
+    FIELD(rollout, restart, FIELD_FLAG),
+    FIELD(rollout, retry_revision, FIELD_COUNT_OR),
+    FIELD(rollout, roll_back, FIELD_FLAG),
     FIELD(rollout, since_ms, FIELD_COUNT_OR),
     FIELD(rollout, since_revision, FIELD_COUNT_OR),
-    FIELD(rollout, retry_revision, FIELD_COUNT_OR),
+    FIELD(rollout, state, FIELD_ROLLOUT_STATE),
+    FIELD(rollout, timeout_ms, FIELD_COUNT_OR),
+    FIELD(rollout, version, FIELD_COUNT),
     FIELD(rollout, versions, FIELD_VERSIONS,
           .count_offset = offsetof(struct record_rollout, version_count)),
+    FIELD(rollout, wait_ms, FIELD_COUNT_OR),
     { 0 },
 };
 
@@ -698,16 +681,16 @@ static const struct field rebalance_fields[] = {
 };
 
 static const struct field role_fields[] = {
-    FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
-    FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
-    FIELD(role, generation, FIELD_COUNT_OR, .fallback = 1),
-    FIELD(role, require, FIELD_WORDS),
-    FIELD(role, spread, FIELD_NOTE),
     FIELD(role, conflicts, FIELD_WORDS),
-    FIELD(role, when_short, FIELD_NOTE),
     FIELD(role, fail_back, FIELD_FLAG),
     FIELD(role, fail_back_after_ms, FIELD_COUNT_OR, .fallback = ROLE_FAIL_BACK_AFTER_MS),
+    FIELD(role, generation, FIELD_COUNT_OR, .fallback = 1),
+    FIELD(role, min_nodes, FIELD_COUNT_OR, .maximum = ROLE_NODES_MAX, .fallback = 1),
+    FIELD(role, nodes, FIELD_COUNT, .maximum = ROLE_NODES_MAX),
     FIELD(role, promote_after_ms, FIELD_COUNT_OR),
+    FIELD(role, require, FIELD_WORDS),
+    FIELD(role, spread, FIELD_NOTE),
+    FIELD(role, when_short, FIELD_NOTE),
     { 0 },
 };
 

@@ -101,6 +101,21 @@ static void name_of_257_letters_is_not_ours(void **state)
     assert_int_equal(parts.kind, STORE_KEY_INVALID);
 }
 
+/* A blank in front is for jansson to read: the same comes out, or the same is said to be wrong. */
+#define ASSERT_READ_ALIKE(type, json)                                                             \
+    do {                                                                                          \
+        struct error one_err = { 0 };                                                             \
+        struct error two_err = { 0 };                                                             \
+        autorecord(type) one = { 0 };                                                             \
+        autorecord(type) two = { 0 };                                                             \
+        autofree char *blank = text_format(" %s", json);                                          \
+        int one_code = record_##type##_decode(json, strlen(json), &one, &one_err);                \
+        assert_int_equal(record_##type##_decode(blank, strlen(blank), &two, &two_err), one_code); \
+        assert_true(record_##type##_equal(&one, &two));                                           \
+        if (!strstr(one_err.text, "column")) /* which differs */                                  \
+            assert_string_equal(one_err.text, two_err.text);                                      \
+    } while (0)
+
 /* The text is the one that encode gives: fields sorted, all of them there. */
 #define ASSERT_ROUND_TRIP(type, json)                                       \
     do {                                                                    \
@@ -111,6 +126,7 @@ static void name_of_257_letters_is_not_ours(void **state)
             fail_msg("%s", err.text);                                       \
         assert_int_equal(record_##type##_encode(&record, &again, NULL), 0); \
         assert_string_equal(again, json);                                   \
+        ASSERT_READ_ALIKE(type, json);                                      \
     } while (0)
 
 static void records_survive_a_round_trip(void **state)
@@ -172,6 +188,68 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(leader, "{\"machine\":\"" MACHINE "\",\"nonce\":\"n\"}");
 }
 
+/* Jansson reads it and writes it. */
+static void what_is_not_plain_survives_as_well(void **state)
+{
+    (void)state;
+    ASSERT_ROUND_TRIP(verdict,
+                      "{\"attempts\":0,\"kind\":\"\",\"reason\":\"\\\"\\\\\\n\xc3\xbc\x7f\","
+                      "\"since_ms\":1,\"tried\":\"\",\"unit_revision\":2}");
+    ASSERT_ROUND_TRIP(cordon, "{\"reason\":\"r\",\"since_ms\":9223372036854775807}");
+}
+
+static void plain_and_other_ways_to_write_a_record_are_read_alike(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "{",
+        "{}",
+        "{}}",
+        "{\"reason\"}",
+        "{\"reason\":}",
+        "{\"reason\":\"r\",}",
+        "{\"reason\":\"r\"}x",
+        "{\"reason\":\"r}",
+        "{\"reason\":r}",
+        "{\"reason\":7}",
+        "{\"reason\":null}",
+        "{\"reason\":\"r\",\"reason\":\"s\"}",
+        "{\"since_ms\":1,\"reason\":\"r\"}",
+        "{\"a\":1,\"reason\":\"r\",\"z\":true}",
+        "{\"a\":x,\"reason\":\"r\"}",
+        "{\"a\":,\"reason\":\"r\"}",
+        "{\"a\":{\"b\":1},\"reason\":\"r\"}",
+        "{\"reason\":\"r\",\"since_ms\":0}",
+        "{\"reason\":\"r\",\"since_ms\":01}",
+        "{\"reason\":\"r\",\"since_ms\":-1}",
+        "{\"reason\":\"r\",\"since_ms\":1.5}",
+        "{\"reason\":\"r\",\"since_ms\":1e3}",
+        "{\"reason\":\"r\",\"since_ms\":true}",
+        "{\"reason\":\"r\",\"since_ms\":\"1\"}",
+        "{\"reason\":\"r\",\"since_ms\":1234567890123456789}",
+        "{\"reason\":\"r\",\"since_ms\":12345678901234567890}",
+        "{\"reason\":\"\\u0000\",\"since_ms\":1}",
+        "{\"reason\":\"\xff\",\"since_ms\":1}",
+        "{\"reason\":\"\t\",\"since_ms\":1}",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        ASSERT_READ_ALIKE(cordon, texts[i]);
+    ASSERT_READ_ALIKE(brake, "{\"hold\":1}");
+    ASSERT_READ_ALIKE(brake, "{\"hold\":\"true\"}");
+    ASSERT_READ_ALIKE(unit, "{\"blob\":\"b\",\"desired\":\"sometimes\"}");
+    ASSERT_READ_ALIKE(unit, "{\"blob\":\"b\",\"desired\":\"not at all or only on Sundays\"}");
+}
+
+/* An unknown field whose value is none would hide that the text is no JSON. */
+static void text_that_is_no_json_is_refused_whoever_knows_the_field(void **state)
+{
+    (void)state;
+    struct record_cordon record = { 0 };
+    static const char text[] = "{\"a\":x,\"reason\":\"r\"}";
+    assert_int_equal(record_cordon_decode(text, sizeof(text) - 1, &record, NULL), -EPROTO);
+}
+
 /* There is one of them for each unit. */
 static void assignments_and_states_leave_out_what_says_nothing(void **state)
 {
@@ -204,14 +282,15 @@ static void bad_values_are_refused_by_field(void **state)
     static const struct {
         const char *text, *complaint;
     } rows[] = {
-        {"{\"blob\":\"b\"}",                                                          "field \"want\" is missing"                  },
-        { "{\"blob\":7}",                                                             "field \"blob\" is not a string"             },
-        { "{\"blob\":\"b\",\"want\":\"go\"}",                                         "field \"want\" has the unknown value \"go\""},
-        { "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":-1}",
-         "field \"unit_revision\" is negative"                                                                                     },
-        { "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"failover\":\"x\"}",
-         "field \"failover\" has the unknown value \"x\""                                                                          },
-        { "[]",                                                                       "a record is not a JSON object"              },
+        {"{\"blob\":\"b\"}",                                                                      "field \"epoch\" is missing"    },
+        { "{\"blob\":7}",                                                                         "field \"blob\" is not a string"},
+        { "{\"blob\":\"b\",\"epoch\":1,\"unit_revision\":1,\"want\":\"go\"}",
+         "field \"want\" has the unknown value \"go\""                                                                            },
+        { "{\"blob\":\"b\",\"epoch\":1,\"want\":\"run\",\"unit_revision\":-1}",
+         "field \"unit_revision\" is negative"                                                                                    },
+        { "{\"blob\":\"b\",\"epoch\":1,\"want\":\"run\",\"unit_revision\":1,\"failover\":\"x\"}",
+         "field \"failover\" has the unknown value \"x\""                                                                         },
+        { "[]",                                                                                   "a record is not a JSON object" },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct error err = { 0 };
@@ -413,6 +492,9 @@ int main(void)
         cmocka_unit_test(a_copy_is_equal_and_its_own_until_either_changes),
         cmocka_unit_test(a_history_forgets_the_oldest_but_not_the_last_good_one),
         cmocka_unit_test(a_rollout_is_read_whole_or_not_at_all),
+        cmocka_unit_test(what_is_not_plain_survives_as_well),
+        cmocka_unit_test(plain_and_other_ways_to_write_a_record_are_read_alike),
+        cmocka_unit_test(text_that_is_no_json_is_refused_whoever_knows_the_field),
         cmocka_unit_test(assignments_and_states_leave_out_what_says_nothing),
         cmocka_unit_test(unknown_fields_are_skipped_and_absent_ones_have_defaults),
         cmocka_unit_test(bad_values_are_refused_by_field),
