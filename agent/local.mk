@@ -88,6 +88,7 @@ muster_hollow_SOURCES = tests/hollow/main.c agent/systemd_fake.c agent/systemd_f
 	tests/hollow/drive.c tests/hollow/drive.h \
 	tests/hollow/machines.c tests/hollow/machines.h \
 	tests/hollow/processes.c tests/hollow/processes.h \
+	tests/hollow/puts.c tests/hollow/puts.h \
 	tests/hollow/store.c tests/hollow/store.h
 muster_hollow_LDADD = $(AGENT_LIBS)
 EXTRA_DIST += tests/bench/hollow.sh

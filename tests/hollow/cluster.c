@@ -14,7 +14,7 @@
 
 #define PREFIX STORE_PREFIX_DEFAULT
 
-enum { INSTANCES = 100, UNIT_NAME_SIZE = 48 };
+enum { INSTANCES = 100 };
 
 /* Operations whose keys and values are their own. */
 struct ops {
@@ -63,10 +63,23 @@ static int64_t ops_write_ns(struct store *store, struct ops *ops)
 
 /* --- units --- */
 
-static void name_unit(unsigned int number, char ret[UNIT_NAME_SIZE])
+void cluster_unit_name(unsigned int number, char ret[CLUSTER_UNIT_NAME_SIZE])
 {
-    (void)snprintf(ret, UNIT_NAME_SIZE, "hollow%u@%u.service", number / INSTANCES,
+    (void)snprintf(ret, CLUSTER_UNIT_NAME_SIZE, "hollow%u@%u.service", number / INSTANCES,
                    number % INSTANCES);
+}
+
+bool cluster_unit_number(const char *name, unsigned int *ret)
+{
+    char *at = NULL;
+    if (!text_starts_with(name, "hollow"))
+        return false;
+    unsigned long template = strtoul(name + strlen("hollow"), &at, 10);
+    if (*at != '@')
+        return false;
+    unsigned long instance = strtoul(at + 1, &at, 10);
+    *ret = (unsigned int)(template * INSTANCES + instance);
+    return text_equal(at, ".service");
 }
 
 /* The text of a unit's template, and its digest. */
@@ -80,21 +93,21 @@ static char *text_of(unsigned int number, char digest[DIGEST_HEX_SIZE])
     return text;
 }
 
-static void digest_of(unsigned int number, char digest[DIGEST_HEX_SIZE])
+void cluster_unit_digest(unsigned int number, char ret[DIGEST_HEX_SIZE])
 {
-    free(text_of(number, digest));
+    free(text_of(number, ret));
 }
 
 void cluster_submit(struct store *store, unsigned int units)
 {
     struct ops ops = { 0 };
     for (unsigned int i = 0; i < units; i++) {
-        char name[UNIT_NAME_SIZE];
+        char name[CLUSTER_UNIT_NAME_SIZE];
         char digest[DIGEST_HEX_SIZE];
         char *value = NULL;
         autofree char *text = text_of(i, digest);
         const struct record_unit unit = { .blob = digest, .desired = DESIRED_LAUNCHED };
-        name_unit(i, name);
+        cluster_unit_name(i, name);
         if (i % INSTANCES == 0)
             ops_put(&ops, store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0), take_ptr(text));
         if (record_unit_encode(&unit, &value, NULL) < 0)
@@ -108,8 +121,8 @@ void cluster_destroy(struct store *store, unsigned int units)
 {
     struct ops ops = { 0 };
     for (unsigned int i = 0; i < units; i++) {
-        char name[UNIT_NAME_SIZE];
-        name_unit(i, name);
+        char name[CLUSTER_UNIT_NAME_SIZE];
+        cluster_unit_name(i, name);
         ops_delete(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0));
     }
     (void)ops_write_ns(store, &ops);
@@ -122,33 +135,6 @@ void cluster_cordon(struct store *store, const char *machine)
     (void)ops_write_ns(store, &ops);
 }
 
-double cluster_bare_puts(struct store *store, unsigned int units)
-{
-    struct ops ops = { 0 };
-    for (unsigned int i = 0; i < units; i++) {
-        char name[UNIT_NAME_SIZE];
-        char machine[MACHINE_ID_SIZE];
-        char digest[DIGEST_HEX_SIZE];
-        char *value = NULL;
-        digest_of(i, digest);
-        struct record_assignment record = {
-            .blob = digest,
-            .want = WANT_RUN,
-            .unit_revision = 100000 + i,
-            .failover = FAILOVER_AT_LEAST_ONCE,
-            .epoch = 100000,
-            .reason = (char *)"least loaded of 1000 eligible machines (10 units)",
-            .cause = (char *)"",
-        };
-        name_unit(i, name);
-        machine_id_of(i, machine);
-        if (record_assignment_encode(&record, &value, NULL) < 0)
-            hollow_fail("an assignment cannot be written");
-        ops_put(&ops, store_key("/bare/", STORE_KEY_ASSIGNMENT, machine, name, 0), value);
-    }
-    return units * 1e9 / (double)ops_write_ns(store, &ops);
-}
-
 /* --- what there is --- */
 
 struct presence {
@@ -158,7 +144,7 @@ struct presence {
 };
 
 struct assignment {
-    char unit[UNIT_NAME_SIZE];
+    char unit[CLUSTER_UNIT_NAME_SIZE];
     char machine[MACHINE_ID_SIZE];
     int64_t mod;
     bool active;
@@ -202,7 +188,7 @@ static void add_assignment(struct census *census, const struct store_key_parts *
     struct assignment *assignment = calloc(1, sizeof(*assignment));
     if (other)
         hollow_fail("%s is assigned to %s and to %s", parts->name, other->machine, parts->machine);
-    if (!assignment || strlen(parts->name) >= UNIT_NAME_SIZE)
+    if (!assignment || strlen(parts->name) >= CLUSTER_UNIT_NAME_SIZE)
         hollow_fail("out of memory");
     (void)strcpy(assignment->unit, parts->name);
     (void)strcpy(assignment->machine, parts->machine);

@@ -6,7 +6,14 @@
 #ifndef TESTS_HOLLOW_CLUSTER_H
 #define TESTS_HOLLOW_CLUSTER_H
 
+#include "base/digest.h"
 #include "tests/hollow/store.h"
+
+/* A unit's name by its number, and the other way round; and the digest of its text. */
+enum { CLUSTER_UNIT_NAME_SIZE = 48 };
+void cluster_unit_name(unsigned int number, char ret[CLUSTER_UNIT_NAME_SIZE]);
+bool cluster_unit_number(const char *name, unsigned int *ret);
+void cluster_unit_digest(unsigned int number, char ret[DIGEST_HEX_SIZE]);
 
 /* Units that want to run, a hundred instances to a template; and that are destroyed. */
 void cluster_submit(struct store *store, unsigned int units);
@@ -14,10 +21,6 @@ void cluster_destroy(struct store *store, unsigned int units);
 
 /* That the machine takes no units. */
 void cluster_cordon(struct store *store, const char *machine);
-
-/* As many puts as there are units, of keys and values as an assignment has them, beside the
- * cluster's prefix: how many of them etcd took in a second. */
-double cluster_bare_puts(struct store *store, unsigned int units);
 
 /* The assignments as they stand. */
 struct cluster_assignments {

@@ -11,11 +11,13 @@
 #include "scheduler/records.h"
 #include "tests/hollow/cluster.h"
 #include "tests/hollow/processes.h"
+#include "tests/hollow/puts.h"
 
 #define PREFIX STORE_PREFIX_DEFAULT
 
 enum {
     POLL_MS = 50, /* and a twentieth of what has been waited already */
+    PAUSE_MS = 250,
     STILL_MS = 2000,
     PATIENCE_S = 600,
     START_MS = 2000, /* of a leader, until its contact begins */
@@ -248,40 +250,107 @@ static void idle(struct drive *drive, const char *when)
         hollow_fail("an idle cluster has written %lld times", (long long)writes);
 }
 
+/* What etcd takes while nobody else wants anything of it: before and after the leader's work. */
+struct puts_rates {
+    double bare;
+    double guarded;
+    double bare_cpu_s; /* etcd's for all bare puts */
+    double guarded_cpu_s;
+};
+
+static double etcd_cpu_s(struct drive *drive)
+{
+    return store_get_traffic(drive->store).cpu_s;
+}
+
+static struct puts_rates measure_puts(struct drive *drive)
+{
+    const struct drive_options *options = drive->options;
+    struct puts_rates rates = { 0 };
+    double began_s = etcd_cpu_s(drive);
+    rates.bare = puts_bare(drive->store, options->units, options->machines);
+    double between_s = etcd_cpu_s(drive);
+    rates.guarded = puts_guarded(drive->store, options->units, options->machines);
+    rates.bare_cpu_s = between_s - began_s;
+    rates.guarded_cpu_s = etcd_cpu_s(drive) - between_s;
+    return rates;
+}
+
+static struct puts_rates mean_of(struct puts_rates a, struct puts_rates b)
+{
+    return (struct puts_rates){ .bare = (a.bare + b.bare) / 2,
+                                .guarded = (a.guarded + b.guarded) / 2,
+                                .bare_cpu_s = (a.bare_cpu_s + b.bare_cpu_s) / 2,
+                                .guarded_cpu_s = (a.guarded_cpu_s + b.guarded_cpu_s) / 2 };
+}
+
+/* The leader has written for the first time since revision: its processor time until then is that
+ * of taking over. */
+static void wait_written(struct drive *drive, int64_t revision)
+{
+    int64_t began_ns = store_now_ns();
+    while (store_tracked(drive->store) <= revision) {
+        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+            hollow_fail("the leader writes nothing");
+        store_pause(drive->store, POLL_MS);
+    }
+}
+
+/* Nothing is asked of etcd meanwhile that is not asked while puts are measured: only once nobody
+ * writes any more, whether that was all. */
+static void wait_assigned(struct drive *drive)
+{
+    int64_t wanted = (int64_t)drive->options->units + drive->options->machines + 1;
+    int64_t began_ns = store_now_ns();
+    int64_t revision = 0;
+    do {
+        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+            hollow_fail("not all units are assigned");
+        revision = store_tracked(drive->store);
+        store_pause(drive->store, PAUSE_MS);
+    } while (revision != store_tracked(drive->store) ||
+             store_count(drive->store, PREFIX "nodes/") != wanted);
+}
+
+static void figure_commit(struct drive *drive, const struct puts_rates *puts,
+                          const struct cluster_assignments *found)
+{
+    int64_t from_ns = store_time_of_ns(drive->store, found->first_revision);
+    int64_t to_ns = store_time_of_ns(drive->store, found->last_revision);
+    double rate = drive->options->units / seconds_between(from_ns, to_ns);
+    figure("commit.takeover", seconds_between(drive->leader_since_ns, from_ns), "s");
+    figure("commit.bare", puts->bare, "/s");
+    figure("commit.bare_etcd_cpu", puts->bare_cpu_s, "s");
+    figure("commit.guarded", puts->guarded, "/s");
+    figure("commit.guarded_etcd_cpu", puts->guarded_cpu_s, "s");
+    figure("commit.rate", rate, "/s");
+    figure("commit.transactions", (double)(found->last_revision - found->first_revision + 1), "");
+    figure("commit.guarded_ratio", rate / puts->guarded, "x");
+    figure("commit.ratio", rate / puts->bare, "x");
+}
+
 /* A leader that finds everything to do, while the machines hold still so that it has the store for
- * itself as bare puts have: how fast it writes. */
+ * itself as puts have: how fast it writes. */
 static void commit(struct drive *drive)
 {
     const struct drive_options *options = drive->options;
     process_end(drive->leader, SIGTERM);
     cluster_submit(drive->store, options->units);
     signal_groups(drive, SIGSTOP);
-    double cpu_s[4] = { store_get_traffic(drive->store).cpu_s };
-    double before = cluster_bare_puts(drive->store, options->units);
-    cpu_s[1] = store_get_traffic(drive->store).cpu_s;
     store_track(drive->store, true);
-    int64_t began_ns = store_now_ns();
+    struct puts_rates puts = measure_puts(drive);
+    int64_t revision = store_revision(drive->store);
     start_leader(drive);
-    wait_count(drive, PREFIX "nodes/", (int64_t)options->units + options->machines + 1);
-    double leader_s = (double)process_cpu_ms(drive->leader) / 1e3;
-    cpu_s[2] = store_get_traffic(drive->store).cpu_s;
+    wait_written(drive, revision + 1); /* the first is its campaign */
+    int64_t leader_ms = process_cpu_ms(drive->leader);
+    double etcd_s = etcd_cpu_s(drive);
+    wait_assigned(drive);
+    figure("commit.leader_cpu", (double)(process_cpu_ms(drive->leader) - leader_ms) / 1e3, "s");
+    figure("commit.etcd_cpu", etcd_cpu_s(drive) - etcd_s, "s");
     const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
+    puts = mean_of(puts, measure_puts(drive));
     store_track(drive->store, false);
-    cpu_s[3] = store_get_traffic(drive->store).cpu_s;
-    double after = cluster_bare_puts(drive->store, options->units);
-    double bare_cpu_s =
-        (cpu_s[1] - cpu_s[0] + store_get_traffic(drive->store).cpu_s - cpu_s[3]) / 2;
-    int64_t from_ns = store_time_of_ns(drive->store, found.first_revision);
-    int64_t to_ns = store_time_of_ns(drive->store, found.last_revision);
-    double rate = options->units / seconds_between(from_ns, to_ns);
-    figure("commit.takeover", seconds_between(began_ns, from_ns), "s");
-    figure("commit.bare", (before + after) / 2, "/s");
-    figure("commit.bare_etcd_cpu", bare_cpu_s, "s");
-    figure("commit.rate", rate, "/s");
-    figure("commit.etcd_cpu", cpu_s[2] - cpu_s[1], "s");
-    figure("commit.transactions", (double)(found.last_revision - found.first_revision + 1), "");
-    figure("commit.leader_cpu", leader_s, "s");
-    figure("commit.ratio", rate / ((before + after) / 2), "x");
+    figure_commit(drive, &puts, &found);
 }
 
 /* The machines go on, and carry out what was written. */

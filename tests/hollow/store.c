@@ -12,7 +12,7 @@
 #include "tests/hollow/processes.h"
 
 enum {
-    IN_FLIGHT = 8, /* more gains nothing on two processors */
+    IN_FLIGHT = 8, /* as a leader has; more gains nothing on two processors */
     TRACK_MS = 50, /* more often would be a load of its own */
 };
 
@@ -34,7 +34,7 @@ struct store {
     size_t sample_count;
     size_t sample_room;
     /* Of what is written. */
-    const struct kv_op *ops;
+    const struct kv_txn *txns;
     size_t left;
     size_t under_way;
 };
@@ -68,8 +68,8 @@ static void write_next(struct store *store);
 static void on_written(const struct kv_txn_result *result, void *userdata)
 {
     struct store *store = userdata;
-    if (result->code < 0)
-        hollow_fail("a write: %s", result->reason);
+    if (result->code < 0 || !result->succeeded)
+        hollow_fail("a write: %s", result->code < 0 ? result->reason : "a guard does not hold");
     store->under_way--;
     write_next(store);
 }
@@ -77,26 +77,34 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
 static void write_next(struct store *store)
 {
     struct error err = { 0 };
-    while (store->left && store->under_way < IN_FLIGHT) {
-        size_t count = store->left < KV_TXN_OPS_MAX ? store->left : KV_TXN_OPS_MAX;
-        const struct kv_txn txn = { .success = store->ops, .success_count = count };
-        if (kv_txn(store->kv, &txn, on_written, store, &err) < 0)
+    for (; store->left && store->under_way < IN_FLIGHT; store->left--, store->under_way++)
+        if (kv_txn(store->kv, store->txns++, on_written, store, &err) < 0)
             hollow_fail("a write: %s", err.text);
-        store->ops += count;
-        store->left -= count;
-        store->under_way++;
-    }
 }
 
-int64_t store_write_ns(struct store *store, const struct kv_op *ops, size_t count)
+int64_t store_commit_ns(struct store *store, const struct kv_txn *txns, size_t count)
 {
     int64_t began_ns = store_now_ns();
-    store->ops = ops;
+    store->txns = txns;
     store->left = count;
     write_next(store);
     while (store->under_way)
         loop_run_once(store->loop, true);
     return store_now_ns() - began_ns;
+}
+
+int64_t store_write_ns(struct store *store, const struct kv_op *ops, size_t count)
+{
+    size_t txn_count = (count + KV_TXN_OPS_MAX - 1) / KV_TXN_OPS_MAX;
+    autofree struct kv_txn *txns = calloc(txn_count + 1, sizeof(*txns));
+    if (!txns)
+        hollow_fail("out of memory");
+    for (size_t i = 0; i < txn_count; i++) {
+        size_t left = count - i * KV_TXN_OPS_MAX;
+        txns[i].success = &ops[i * KV_TXN_OPS_MAX];
+        txns[i].success_count = left < KV_TXN_OPS_MAX ? left : KV_TXN_OPS_MAX;
+    }
+    return store_commit_ns(store, txns, txn_count);
 }
 
 static void on_revoked(const struct kv_lease_result *result, void *userdata)
@@ -224,6 +232,11 @@ void store_track(struct store *store, bool on)
         loop_timer_set(store->track, 0);
     else
         loop_timer_cancel(store->track);
+}
+
+int64_t store_tracked(const struct store *store)
+{
+    return store->sample_count ? store->samples[store->sample_count - 1].revision : 0;
 }
 
 int64_t store_time_of_ns(const struct store *store, int64_t revision)

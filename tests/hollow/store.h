@@ -17,7 +17,9 @@ void store_close(struct store *store);
 /* The loop runs meanwhile. */
 void store_pause(struct store *store, int64_t ms);
 
-/* Writes in transactions of KV_TXN_OPS_MAX, several under way: how long it took. */
+/* Does transactions, as many at a time as a leader: how long it took. Each must succeed. */
+int64_t store_commit_ns(struct store *store, const struct kv_txn *txns, size_t count);
+/* Writes in transactions of KV_TXN_OPS_MAX, likewise. */
 int64_t store_write_ns(struct store *store, const struct kv_op *ops, size_t count);
 void store_revoke(struct store *store, int64_t lease);
 
@@ -31,6 +33,8 @@ void store_each(struct store *store, const char *prefix,
 /* From now on the store is asked for its revision all the time, so that it can be told when one
  * came about: on the monotonic clock, between two askings as if writes came evenly. */
 void store_track(struct store *store, bool on);
+/* The newest that is known by that. */
+int64_t store_tracked(const struct store *store);
 int64_t store_time_of_ns(const struct store *store, int64_t revision);
 
 /* What etcd's own counters say. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a leader's assignments are measured by: as many puts, of keys and values as an assignment
+ * has them, through the same client, as many in a transaction and as many transactions at a time.
+ * They are written beside the cluster, where nobody hears of them, and each function returns how
+ * many etcd took in a second.
+ */
+#ifndef TESTS_HOLLOW_PUTS_H
+#define TESTS_HOLLOW_PUTS_H
+
+#include "tests/hollow/store.h"
+
+/* Puts and nothing else. */
+double puts_bare(struct store *store, unsigned int units, unsigned int machines);
+
+/* The same under a leader's guards, which the cluster's own keys fulfil: in each transaction that
+ * nobody else leads, what each of its units is, and that its machines are the same still. */
+double puts_guarded(struct store *store, unsigned int units, unsigned int machines);
+
+#endif
