@@ -67,8 +67,8 @@ static void write_group(const char *family, const struct requirements *rules, st
     text_addf(key, "%s\n", family);
     if (!rules)
         return;
-    text_addf(key, "%d %d %d %u %d\n", rules->global, rules->ends, rules->failover,
-              rules->max_per_machine, rules->priority);
+    text_addf(key, "%d %d %d %d %u %d\n", rules->global, rules->ends, rules->start_first,
+              rules->failover, rules->max_per_machine, rules->priority);
     write_load(rules, key);
     write_class(rules, key);
     write_rules('p', rules->prefer, rules->prefer_count, key);
