@@ -6,6 +6,7 @@
 
 #include "scheduler/match.h"
 #include "scheduler/step.h"
+#include "scheduler/succession.h"
 
 enum { FEW_MACHINES = 8, MANY_MIN = 4 };
 
@@ -82,6 +83,16 @@ char *step_brake_words(const struct step *step, const struct machine *machine)
     return text_take(&words);
 }
 
+/* Of a unit on the way from one copy to another, one of them is enough: succession.c. */
+static bool has_another_copy(const struct placement *p)
+{
+    struct succession s;
+    if (!unit_find_succession(p->key.unit, &s))
+        return false;
+    return p == s.next ? s.old->key.machine->registration > 0 || s.old->want != WANT_RELEASE
+                       : s.next->key.machine->registration > 0 && s.next->want != WANT_RELEASE;
+}
+
 /* Machines that a person has given up cost no token, nor do those from which nothing moves. */
 bool step_brake_concerns(const struct machine *machine)
 {
@@ -89,7 +100,7 @@ bool step_brake_concerns(const struct machine *machine)
     if (!machine->is_member)
         return false;
     DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->assignment_mod > 0 && p->failover != FAILOVER_NEVER)
+        if (p->assignment_mod > 0 && p->failover != FAILOVER_NEVER && !has_another_copy(p))
             return true;
     return false;
 }
