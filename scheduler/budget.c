@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/budget.h"
 
+#include "scheduler/party.h"
 #include "scheduler/step.h"
 
 enum { TEMPLATE_SHARE = 10, CLUSTER_SHARE = 20 };
@@ -238,13 +239,22 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static bool family_allows(const struct model *model, const struct unit *unit, size_t at_a_time,
-                          struct text *why)
+/* What is down of a template already, and comes along. */
+static size_t count_down(struct unit *const *units, size_t count, const struct family *family)
 {
-    const struct family *family = family_in_step(model, unit);
-    if (!unit_is_wanted(unit))
+    size_t down = 0;
+    for (size_t i = 0; i < count; i++)
+        down += family_of(units[i]) == family && !unit_is_up(units[i]);
+    return down;
+}
+
+static bool family_allows(const struct model *model, struct unit *const *units, size_t count,
+                          size_t i, size_t at_a_time, struct text *why)
+{
+    const struct family *family = family_in_step(model, units[i]);
+    if (!unit_is_wanted(units[i]))
         return true;
-    size_t others_down = family->down + family->taken - !unit_is_up(unit);
+    size_t others_down = family->down + family->taken - count_down(units, count, family);
     size_t allowed = larger(at_least_one(family->wanted / TEMPLATE_SHARE), at_a_time);
     if (others_down < allowed)
         return true;
@@ -275,16 +285,30 @@ void budget_take_beside(struct model *model)
     model->moving_count++;
 }
 
-bool budget_allows_of(const struct model *model, const struct unit *unit, size_t at_a_time,
-                      struct text *why)
+static bool allows(const struct model *model, struct unit *const *units, size_t count,
+                   size_t at_a_time, struct text *why)
 {
-    return unit_has_failed(unit) ||
-           (cluster_allows(model, at_a_time, why) && family_allows(model, unit, at_a_time, why));
+    for (size_t i = 0; i < count; i++)
+        if (!unit_has_failed(units[i]) && !(cluster_allows(model, at_a_time, why) &&
+                                            family_allows(model, units, count, i, at_a_time, why)))
+            return false;
+    return true;
 }
 
-bool budget_allows(const struct model *model, const struct unit *unit, struct text *why)
+bool budget_allows_of(const struct model *model, struct unit *unit, size_t at_a_time,
+                      struct text *why)
 {
-    return budget_allows_of(model, unit, 1, why);
+    return allows(model, &unit, 1, at_a_time, why);
+}
+
+bool budget_allows(const struct model *model, struct unit *unit, struct text *why)
+{
+    return allows(model, &unit, 1, 1, why);
+}
+
+bool budget_allows_all(const struct model *model, const struct party *party, struct text *why)
+{
+    return allows(model, party->members, party->count, 1, why);
 }
 
 bool budget_has_room(const struct model *model)
@@ -295,6 +319,12 @@ bool budget_has_room(const struct model *model)
 void budget_take(struct model *model, const struct unit *unit)
 {
     model->moving_count++;
+    if (unit_is_up(unit))
+        budget_note_down(model, unit);
+}
+
+void budget_note_down(struct model *model, const struct unit *unit)
+{
     if (unit_is_wanted(unit))
-        family_in_step(model, unit)->taken += unit_is_up(unit);
+        family_in_step(model, unit)->taken++;
 }

@@ -16,6 +16,8 @@
 #include "base/text.h"
 #include "scheduler/model_data.h"
 
+struct party;
+
 /* A copy of it runs as it should, or nobody wants it to. */
 bool unit_is_up(const struct unit *unit);
 /* It has been started, and failed. */
@@ -34,12 +36,16 @@ void budget_count_anew(struct model *model);
 void budget_begin(struct model *model, struct placement *const *touched, size_t count);
 /* May the unit be taken down now? One that has failed costs nobody anything. If not, why (unless
  * NULL) gets the words. */
-bool budget_allows(const struct model *model, const struct unit *unit, struct text *why);
+bool budget_allows(const struct model *model, struct unit *unit, struct text *why);
+/* The same for all that would go together: none of them stands in the way of another. */
+bool budget_allows_all(const struct model *model, const struct party *party, struct text *why);
 /* The same where a person has said how many of its template may be down at a time. */
-bool budget_allows_of(const struct model *model, const struct unit *unit, size_t at_a_time,
+bool budget_allows_of(const struct model *model, struct unit *unit, size_t at_a_time,
                       struct text *why);
 /* It is, or is about to be: it counts as down and on the move. */
 void budget_take(struct model *model, const struct unit *unit);
+/* It was up, and is about to be down, whatever for. */
+void budget_note_down(struct model *model, const struct unit *unit);
 
 /* The same for a unit that is up all the while, since its successor is started first. */
 bool budget_allows_beside(const struct model *model, struct text *why);

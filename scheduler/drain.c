@@ -72,14 +72,6 @@ static bool can_go(struct step *step, const struct placement *p, const struct pa
     return can;
 }
 
-static bool have_budget(struct step *step, const struct party *here, struct text *why)
-{
-    for (size_t i = 0; i < here->count; i++)
-        if (!budget_allows(step_budget(step), here->members[i], why))
-            return false;
-    return true;
-}
-
 /* It runs on until it is up elsewhere. */
 static void look_at_start_first(struct step *step, struct placement *p, struct look *look)
 {
@@ -113,7 +105,7 @@ static void look_at_known(struct step *step, struct placement *p, struct look *l
         note(look, p->key.unit, &why);
     } else if (look->may_begin && succession_applies(p)) {
         look_at_start_first(step, p, look);
-    } else if (!have_budget(step, &here, &why)) {
+    } else if (!budget_allows_all(step_budget(step), &here, &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
     } else if (!look->may_begin && !has_been_tried(p)) {

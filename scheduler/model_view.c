@@ -79,12 +79,14 @@ static void linger_words(struct model *model, const struct unit *unit,
                          struct text *words)
 {
     autotext why = { 0 };
+    struct party leaving;
     const struct placement *p = model_placement(model, machine, unit);
     if (!match_may_linger(model, p, refusal))
         return;
+    step_party_leaving(p, &leaving);
     budget_begin(model, NULL, 0);
     if (!(succession_applies(p) ? budget_allows_beside(model, &why)
-                                : budget_allows(model, unit, &why)))
+                                : budget_allows_all(model, &leaving, &why)))
         text_addf(words, "; it waits until it may leave: %s", why.data ? why.data : "");
 }
 

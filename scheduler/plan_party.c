@@ -577,6 +577,13 @@ void step_party_here(const struct placement *p, struct party *ret)
     party_pick(&party, set, ret);
 }
 
+void step_party_leaving(const struct placement *p, struct party *ret)
+{
+    step_party_here(p, ret);
+    if (ret->members[0] != p->key.unit)
+        party_of_one(p->key.unit, ret);
+}
+
 void step_release_party(struct step *step, struct placement *p, enum move_cause cause,
                         const char *reason)
 {

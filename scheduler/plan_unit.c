@@ -233,15 +233,9 @@ static void stay(struct step *step, struct placement *p)
 /* Many may have lost their machines by one edit: they go as the budget lets them. */
 static bool have_budget(struct step *step, const struct placement *p)
 {
-    struct model *model = step_budget(step);
-    struct party here;
-    step_party_here(p, &here);
-    if (here.members[0] != p->key.unit) /* who is not the first leaves alone */
-        party_of_one(p->key.unit, &here);
-    for (size_t i = 0; i < here.count; i++)
-        if (!budget_allows(model, here.members[i], NULL))
-            return false;
-    return true;
+    struct party leaving;
+    step_party_leaving(p, &leaving);
+    return budget_allows_all(step_budget(step), &leaving, NULL);
 }
 
 /* It is there, to stop now or later: what was said while its machine was away is not true any more.

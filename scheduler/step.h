@@ -89,7 +89,9 @@ bool step_party(struct step *step, struct unit *unit);
 const struct unit *step_party_never(struct step *step, const struct placement *placement);
 /* Those of its party that are on the same machine and are to stay there, with itself. */
 void step_party_here(const struct placement *placement, struct party *ret);
-/* Releases them all. */
+/* Those that leave with it because it may not stay: who is not the first leaves alone. */
+void step_party_leaving(const struct placement *placement, struct party *ret);
+/* Releases all that are there. */
 void step_release_party(struct step *step, struct placement *placement, enum move_cause cause,
                         const char *reason);
 
