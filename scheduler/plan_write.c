@@ -153,6 +153,18 @@ struct action *step_rewrite(struct step *step, struct placement *p, const char *
     return action;
 }
 
+/* Whatever it goes for, there is less that others may take down. */
+static void take_down(struct step *step, struct placement *p, bool moves)
+{
+    struct model *model = moves ? step_budget(step) : step->model;
+    bool was_up = step->has_budget && unit_is_up(p->key.unit);
+    if (moves)
+        budget_take_beside(model);
+    step_plan_leaving(step, p);
+    if (was_up && !unit_is_up(p->key.unit))
+        budget_note_down(model, p->key.unit);
+}
+
 struct action *step_release(struct step *step, struct placement *p, enum move_cause cause,
                             char *reason)
 {
@@ -167,14 +179,12 @@ struct action *step_release(struct step *step, struct placement *p, enum move_ca
     action->cause = cause;
     if (on_the_way.next == p)
         action->more->moves_from = on_the_way.old->key.machine->id;
-    if (cause != MOVE_CAUSE_NONE && !is_taken)
-        budget_take(step_budget(step), unit);
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
     action->unit_mod = unit->mod;
     action->assignment_mod = p->assignment_mod;
     action->registration = p->key.machine->registration;
-    step_plan_leaving(step, p);
+    take_down(step, p, cause != MOVE_CAUSE_NONE && !is_taken);
     return action;
 }
 
