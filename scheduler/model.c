@@ -515,7 +515,7 @@ static int set_health(struct model *model, struct placement *p, const struct rec
     struct unit *unit = p->key.unit;
     struct trouble *trouble = health == COPY_FAILED ? model_trouble_get(unit) : unit->trouble;
     if (health != p->health && trouble)
-        trouble->due_ms = 0;
+        trouble->asked_since_ms = 0;
     if (health != p->health && health == COPY_UP)
         rebalance_note(model, p->key.machine); /* it may go now */
     p->health = health;
@@ -673,7 +673,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->attempts = verdict->attempts;
     free(trouble->tried);
     trouble->tried = take_ptr(tried);
-    trouble->due_ms = 0;
+    trouble->asked_since_ms = 0;
     trouble->says_reserved = verdict->reserved && *verdict->reserved;
     model_mark_unit(model, u);
     return note_reserved(model, u, verdict->reserved, err);

@@ -105,7 +105,7 @@ struct trouble {
     char *tried;
     bool lacks_machine;       /* it failed, and nobody else may try */
     char *failure;            /* what the last failure was; NULL: it has not failed */
-    int64_t due_ms;           /* when something is to be done about it; 0: not reckoned yet */
+    int64_t asked_since_ms;   /* since when it is asked what to do about it; 0: not yet */
     int64_t restart_revision; /* as of record_unit */
 
     struct machine *kept;   /* that is kept for it; NULL: none */

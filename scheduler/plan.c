@@ -349,13 +349,7 @@ struct trouble *step_trouble(struct step *step, struct unit *unit)
 
 bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms)
 {
-    struct trouble *trouble = unit->trouble;
-    if (trouble->due_ms == 0)
-        trouble->due_ms = step->clock->now_ms + for_ms;
-    if (step_is_past(step, trouble->due_ms))
-        return true;
-    unit->revisit = true;
-    return false;
+    return step_has_lasted(step, unit, &unit->trouble->asked_since_ms, for_ms);
 }
 
 /* Held machines are looked at in each step, until the brake lets them go or they are back. */
