@@ -22,6 +22,7 @@ struct look {
     size_t left;         /* copies still assigned */
     size_t waiting;      /* of them wait for budget only */
     size_t going;        /* are being released, or have a successor on its way */
+    size_t owed;         /* the time is over, and they have had a turn, but are not released yet */
 };
 
 /* --- words --- */
@@ -72,20 +73,32 @@ static bool can_go(struct step *step, const struct placement *p, const struct pa
     return can;
 }
 
+static void no_successor_words(struct step *step, struct unit *unit, struct text *why)
+{
+    struct party alone;
+    party_of_one(unit, &alone);
+    if (place_find(step->model, unit).machine) /* what it could wait for is another matter */
+        text_add(why, "no other machine is left to try it");
+    else
+        place_refusals(step->model, &alone, why);
+}
+
 /* It runs on until it is up elsewhere. */
 static void look_at_start_first(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
-    autofree char *reason = drain_reason(p->key.machine);
-    if (!succession_has_machine(step, p)) { /* what it could wait for is another matter */
-        text_add(&why, "no other machine is left to try it");
+    const struct place place = succession_place(step, p);
+    if (!place.machine) {
+        no_successor_words(step, p->key.unit, &why);
         note(look, p->key.unit, &why);
     } else if (!succession_is_due(step, p->key.unit, &why)) {
         note(look, p->key.unit, &why);
     } else if (!budget_allows_beside(step_budget(step), &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
-    } else if (step_succeed(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "")) {
+    } else {
+        autofree char *reason = drain_reason(p->key.machine);
+        step_succeed(step, p, &place, MOVE_CAUSE_DRAIN, reason ? reason : "");
         look->going++;
     }
 }
@@ -96,19 +109,21 @@ static bool has_been_tried(const struct placement *p)
     return succession_applies(p) && unit_moves_in_vain(p->key.unit);
 }
 
-static void look_at_known(struct step *step, struct placement *p, struct look *look)
+static void look_at_stop_first(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
     struct party here;
+    bool may_go = look->may_begin || has_been_tried(p);
     step_party_here(p, &here);
     if (!can_go(step, p, &here, &why)) {
         note(look, p->key.unit, &why);
-    } else if (look->may_begin && succession_applies(p)) {
-        look_at_start_first(step, p, look);
-    } else if (!budget_allows_all(step_budget(step), &here, &why)) {
+        return;
+    }
+    look->owed += !look->may_begin && may_go;
+    if (!budget_allows_all(step_budget(step), &here, &why)) {
         look->waiting++;
         note(look, p->key.unit, &why);
-    } else if (!look->may_begin && !has_been_tried(p)) {
+    } else if (!may_go) {
         text_add(&why, "its turn did not come in time");
         note(look, p->key.unit, &why);
     } else {
@@ -116,6 +131,23 @@ static void look_at_known(struct step *step, struct placement *p, struct look *l
         step_release_party(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "");
         look->going++;
     }
+}
+
+static void look_at_known(struct step *step, struct placement *p, struct look *look)
+{
+    if (look->may_begin && succession_applies(p))
+        look_at_start_first(step, p, look);
+    else
+        look_at_stop_first(step, p, look);
+}
+
+/* A successor of it is to run, or was. */
+static bool has_had_a_turn(const struct placement *p)
+{
+    struct succession s;
+    if (unit_find_succession(p->key.unit, &s))
+        return p == s.old && s.next->want == WANT_RUN;
+    return has_been_tried(p);
 }
 
 /* It is to have been gone by now, whatever becomes of its successor. */
@@ -138,15 +170,17 @@ static bool is_left_as_it_is(const struct placement *p)
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
 {
     autotext why = { 0 };
-    struct succession s;
+    struct succession s = { 0 };
     if (is_left_as_it_is(p)) {
         text_add(&why, unit_problem(p->key.unit));
         note(look, p->key.unit, &why);
-    } else if (p->touched || p->want == WANT_RELEASE) { /* this step has decided on it already */
+    } else if (p->want == WANT_RELEASE) {
         look->going++;
-    } else if (unit_find_succession(p->key.unit, &s)) {
+    } else if (p->touched || unit_find_succession(p->key.unit, &s)) {
+        bool is_owed = !look->may_begin && has_had_a_turn(p);
         look->going++;
-        if (!look->may_begin && p == s.old && s.next->want == WANT_RUN && !s.next->touched)
+        look->owed += is_owed;
+        if (is_owed && !p->touched && !s.next->touched) /* this step has decided nothing of it */
             hurry(step, p);
     } else {
         look_at_known(step, p, look);
@@ -183,6 +217,8 @@ static void look_at(struct step *step, struct machine *machine, struct look *loo
         look->left++;
         if (machine->registration > 0)
             look_at_single(step, p, look);
+        else /* it may be back */
+            look->owed += !look->may_begin && has_had_a_turn(p);
     }
     if (look->left == 0 && machine->registration > 0)
         look_at_globals(step, machine, look);
@@ -257,7 +293,7 @@ static void drain(struct step *step, struct machine *machine)
     text_done(&look.problem);
     if (look.left > 0 && look.may_begin && left_ms < INT64_MAX)
         step_wake_at(step, step->clock->now_ms + left_ms);
-    report(step, machine, look.left == 0, look.left > 0 && !look.may_begin,
+    report(step, machine, look.left == 0, look.left > 0 && !look.may_begin && look.owed == 0,
            problem.data && look.left > 0 ? problem.data : "");
 }
 

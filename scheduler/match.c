@@ -352,20 +352,26 @@ static bool lacks_role(const struct model *model, const struct requirements *rul
     return false;
 }
 
-bool match_may_linger(struct model *model, const struct placement *p, const struct refusal *refusal)
+bool match_is_of_the_machine(struct model *model, const struct unit *unit,
+                             const struct machine *machine, const struct refusal *refusal)
 {
-    const struct unit *unit = p->key.unit;
-    const struct machine *machine = p->key.machine;
-    const struct requirements *rules = unit_rules(unit);
-    if ((refusal->kind != REFUSAL_METADATA && refusal->kind != REFUSAL_CAPABILITY) ||
-        !placement_holds(p) || p->unit_revision != unit->mod ||
-        (rules->machine_id && !is_machine(machine, rules->machine_id)) ||
-        lacks_role(model, rules, machine))
+    if ((refusal->kind != REFUSAL_MACHINE_ID && refusal->kind != REFUSAL_METADATA &&
+         refusal->kind != REFUSAL_CAPABILITY) ||
+        lacks_role(model, unit_rules(unit), machine))
         return false;
     return match_peers(unit, machine, NULL).kind == REFUSAL_NONE &&
            match_cleared(unit, machine).kind == REFUSAL_NONE &&
            match_conflicts(model, unit, machine, MATCH_STAY).kind == REFUSAL_NONE &&
            match_mates(unit, machine, MATCH_STAY, NULL).kind == REFUSAL_NONE;
+}
+
+bool match_may_linger(struct model *model, const struct placement *p, const struct refusal *refusal)
+{
+    const struct unit *unit = p->key.unit;
+    const char *id = unit_rules(unit)->machine_id;
+    return refusal->kind != REFUSAL_MACHINE_ID && placement_holds(p) &&
+           p->unit_revision == unit->mod && (!id || is_machine(p->key.machine, id)) &&
+           match_is_of_the_machine(model, unit, p->key.machine, refusal);
 }
 
 struct refusal match_party(struct model *model, const struct party *party,

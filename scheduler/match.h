@@ -60,8 +60,11 @@ void match_party_words(const struct model *model, const struct party *party,
                        const struct unit *unit, const struct machine *machine,
                        const struct refusal *refusal, struct text *words);
 
-/* Refused to stay where it runs as it was last asked to, it harms nobody there: its machine has
- * lost metadata that is not a role's, or a capability, and no other rule is broken. */
+/* Refused to stay there, it harms nobody: the machine has another id, other metadata than a role's
+ * or no such capability, and no other rule is broken. */
+bool match_is_of_the_machine(struct model *model, const struct unit *unit,
+                             const struct machine *machine, const struct refusal *refusal);
+/* The same where it runs as it was last asked to, and may take its time: not by the id. */
 bool match_may_linger(struct model *model, const struct placement *placement,
                       const struct refusal *refusal);
 

@@ -132,12 +132,6 @@ static void fail(struct step *step, const struct succession *s, const struct tex
     step_release(step, s->next, MOVE_CAUSE_NONE, text_take(&reason));
 }
 
-static bool is_of_the_machine(const struct refusal *refusal)
-{
-    return refusal->kind == REFUSAL_MACHINE_ID || refusal->kind == REFUSAL_CAPABILITY ||
-           (refusal->kind == REFUSAL_METADATA && !text_starts_with(refusal->subject, "role."));
-}
-
 /* The old one's machine did not suit it. */
 static bool is_forced(enum move_cause cause)
 {
@@ -193,7 +187,8 @@ static void go_on(struct step *step, const struct succession *s)
     const struct unit *unit = s->next->key.unit;
     const struct refusal refusal = match(step->model, unit, s->old->key.machine, MATCH_STAY);
     const char *change = step_change_of(step, s->next);
-    if (refusal.kind != REFUSAL_NONE && !is_of_the_machine(&refusal)) {
+    if (refusal.kind != REFUSAL_NONE &&
+        !match_is_of_the_machine(step->model, unit, s->old->key.machine, &refusal)) {
         refusal_words(step->model, unit, s->old->key.machine, &refusal, &why);
         step_release(step, s->old, MOVE_CAUSE_NONE, text_take(&why));
     } else if (is_called_off(step, s, &refusal, &why)) {
@@ -322,39 +317,37 @@ void step_succeed_on(struct step *step, struct placement *old, struct machine *m
         budget_take_beside(step_budget(step));
 }
 
-/* The best machine that has not tried. */
-static struct place next_place(struct step *step, const struct placement *old)
+struct place succession_place(struct step *step, const struct placement *old)
 {
-    return attempts_of(old->key.unit) > 0 ? failing_place_alone(step, old)
-                                          : place_find(step->model, old->key.unit);
+    struct place place = attempts_of(old->key.unit) > 0 ? failing_place_alone(step, old)
+                                                        : place_find(step->model, old->key.unit);
+    if (place.machine == old->key.machine)
+        place.machine = NULL;
+    return place;
 }
 
-bool succession_has_machine(struct step *step, const struct placement *old)
-{
-    const struct machine *machine = next_place(step, old).machine;
-    return machine && machine != old->key.machine;
-}
-
-bool step_succeed(struct step *step, struct placement *old, enum move_cause cause, const char *why)
+void step_succeed(struct step *step, struct placement *old, const struct place *place,
+                  enum move_cause cause, const char *why)
 {
     autotext reason = { 0 };
-    const struct place place = next_place(step, old);
-    if (!place.machine || place.machine == old->key.machine)
-        return false;
     text_addf(&reason, "%s: starts here before it stops there; ", why);
-    place_words(place.eligible, place.load, place.wishes, &reason);
-    step_succeed_on(step, old, place.machine, cause, text_take(&reason));
-    return true;
+    place_words(place->eligible, place->load, place->wishes, &reason);
+    step_succeed_on(step, old, place->machine, cause, text_take(&reason));
 }
 
 bool step_leaves_in_order(struct step *step, struct placement *p, const struct refusal *refusal,
                           enum move_cause cause, const char *why)
 {
     struct unit *unit = p->key.unit;
-    if (!is_of_the_machine(refusal) || !succession_applies(p) ||
-        attempts_of(unit) >= SUCCESSION_MACHINES)
+    if (!succession_applies(p) || attempts_of(unit) >= SUCCESSION_MACHINES ||
+        !match_is_of_the_machine(step->model, unit, p->key.machine, refusal))
         return false;
-    return !succession_is_due(step, unit, NULL) || step_succeed(step, p, cause, why);
+    if (!succession_is_due(step, unit, NULL))
+        return true;
+    const struct place place = succession_place(step, p);
+    if (place.machine)
+        step_succeed(step, p, &place, cause, why);
+    return place.machine != NULL;
 }
 
 bool step_tells_of_vain_move(struct step *step, const struct placement *p)

@@ -54,13 +54,14 @@ const char *succession_obstacle(const struct placement *placement);
 /* Decides of a unit that is on the way; false: it is not. */
 bool step_succession(struct step *step, struct unit *unit);
 
-/* A machine is there that has not tried. */
-bool succession_has_machine(struct step *step, const struct placement *old);
+/* The best machine that has not tried; machine NULL: there is none. */
+struct place succession_place(struct step *step, const struct placement *old);
 /* May it be tried now? If not, why (unless NULL) gets the words, and the step is made again when
  * the wait is over, if it is one. */
 bool succession_is_due(struct step *step, struct unit *unit, struct text *why);
-/* Begins on the best machine that has not tried; false: there is none. why: what it moves for. */
-bool step_succeed(struct step *step, struct placement *old, enum move_cause cause, const char *why);
+/* Begins at the place that was found. why: what it moves for. */
+void step_succeed(struct step *step, struct placement *old, const struct place *place,
+                  enum move_cause cause, const char *why);
 /* The same on this machine. reason is taken over. */
 void step_succeed_on(struct step *step, struct placement *old, struct machine *machine,
                      enum move_cause cause, char *reason);

@@ -184,6 +184,23 @@ static void check_even(struct sim *sim)
     model_advices_free(advices, count);
 }
 
+/* Whose time is over is not waited for: what had a turn has been told to stop. */
+static void check_ends_of_drains(struct sim *sim)
+{
+    for (size_t i = 0; i < MACHINES; i++) {
+        char m = sim_letter(i);
+        const struct entry *drain = sim_findf(sim, "ops/drain/%c", m);
+        int64_t timeout_ms = sim_number_of(drain, "timeout_ms");
+        bool is_over =
+            drain && timeout_ms > 0 && sim->now_ms >= sim_number_of(drain, "since_ms") + timeout_ms;
+        sim_require(sim,
+                    !is_over || json_is_true(json_object_get(drain->value, "expired")) ||
+                        json_is_true(json_object_get(drain->value, "drained")) ||
+                        *sim_field_of(drain, "problem"),
+                    "a drain whose time is over neither ends nor says why", (char[]){ m, 0 });
+    }
+}
+
 void sim_settle(struct sim *sim)
 {
     enum { TURNS = 30 };
@@ -274,6 +291,7 @@ void sim_calm_down(struct sim *sim)
     come_to_rest(sim);
     for (size_t i = 0; i < UNITS; i++)
         check_unit_at_rest(sim, &sim_sorts[i]);
+    check_ends_of_drains(sim);
     check_rollout_at_rest(sim, TEMPLATE);
     check_rollout_at_rest(sim, GLOBAL);
     check_reservations(sim);
