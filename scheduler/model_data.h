@@ -113,6 +113,7 @@ struct trouble {
     int64_t
         waits_since_ms; /* since when it waits for others of its group to stop; 0: it does not */
     int64_t succeeds_since_ms; /* since when its successor may come up; 0: there is none */
+    int64_t lingers_since_ms;  /* since when it waits until it may leave; 0: it does not */
     bool is_listed;            /* in shorts of the model */
     bool says_reserved;        /* its verdict: a machine is reserved for it */
     struct unit *unit;

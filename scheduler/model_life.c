@@ -111,7 +111,8 @@ void model_trouble_trim(struct unit *unit)
     if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
         unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0 ||
         unit->trouble->kept || unit->trouble->short_since_ms > 0 ||
-        unit->trouble->waits_since_ms > 0 || unit->trouble->succeeds_since_ms > 0)
+        unit->trouble->waits_since_ms > 0 || unit->trouble->succeeds_since_ms > 0 ||
+        unit->trouble->lingers_since_ms > 0)
         return;
     trouble_free(unit->trouble);
     unit->trouble = NULL;

@@ -19,6 +19,8 @@
 #include "scheduler/step.h"
 #include "scheduler/succession.h"
 
+enum { LINGERS_LONG_MS = 10000 }; /* waiting for one's turn is worth a word after that */
+
 /* --- words --- */
 
 static char *refusal_reason(struct step *step, const struct placement *p,
@@ -221,6 +223,8 @@ static void finish_move(struct step *step, struct placement *p)
 static void stay(struct step *step, struct placement *p)
 {
     struct unit *unit = p->key.unit;
+    if (unit->trouble)
+        unit->trouble->lingers_since_ms = 0;
     step_keep(step, p);
     if (step_failing(step, p))
         step_set_pending(step, unit, unit->trouble && unit->trouble->lacks_machine);
@@ -247,24 +251,61 @@ static void clear_of_loss(struct step *step, struct unit *unit)
         step_clear_verdict(step, unit, "it has a machine");
 }
 
+/* It is told without figures, or it would be told anew with each that leaves. */
+static void linger(struct step *step, struct placement *p, const struct refusal *refusal)
+{
+    struct unit *unit = p->key.unit;
+    struct trouble *trouble = step_trouble(step, unit);
+    unit->revisit = true;
+    if (!trouble || !step_has_lasted(step, unit, &trouble->lingers_since_ms, LINGERS_LONG_MS)) {
+        clear_of_loss(step, unit);
+        return;
+    }
+    autofree char *reason = refusal_reason(step, p, refusal);
+    step_give_verdict(step, unit, VERDICT_LEAVING,
+                      text_format("%s; it waits for its turn, as others are down or on the move",
+                                  reason ? reason : ""));
+}
+
+static void stop_lingering(struct step *step, struct unit *unit)
+{
+    if (!unit->trouble)
+        return;
+    unit->trouble->lingers_since_ms = 0;
+    if (unit->trouble->verdict_kind == VERDICT_LEAVING)
+        step_clear_verdict(step, unit, "it leaves");
+    model_trouble_trim(unit);
+}
+
+static enum move_cause cause_to_leave(const struct placement *p, const struct refusal *refusal,
+                                      bool may_linger)
+{
+    if (may_linger)
+        return MOVE_CAUSE_RULE;
+    return refusal->kind == REFUSAL_REPLACED && p->key.machine->is_cleared ? MOVE_CAUSE_REPLACE
+                                                                           : MOVE_CAUSE_NONE;
+}
+
 /* It may not stay. */
 static void leave(struct step *step, struct placement *p, const struct refusal *refusal)
 {
-    autofree char *reason = refusal_reason(step, p, refusal);
     bool may_linger = match_may_linger(step->model, p, refusal);
-    enum move_cause cause = may_linger ? MOVE_CAUSE_RULE
-                            : refusal->kind == REFUSAL_REPLACED && p->key.machine->is_cleared
-                                ? MOVE_CAUSE_REPLACE
-                                : MOVE_CAUSE_NONE;
-    if ((!may_linger || budget_allows_beside(step_budget(step), NULL)) &&
-        step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
+    bool may_stop = !may_linger || have_budget(step, p);
+    bool may_succeed = !may_linger || budget_allows_beside(step_budget(step), NULL);
+    if (!may_stop && !(may_succeed && succession_applies(p))) {
+        linger(step, p, refusal);
         return;
-    if (may_linger && !have_budget(step, p)) {
-        p->key.unit->revisit = true;
-        clear_of_loss(step, p->key.unit);
-    } else {
-        step_release(step, p, cause, take_ptr(reason));
     }
+    autofree char *reason = refusal_reason(step, p, refusal);
+    enum move_cause cause = cause_to_leave(p, refusal, may_linger);
+    if (may_succeed && step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
+        return;
+    if (!may_stop) {
+        linger(step, p, refusal);
+        return;
+    }
+    step_release(step, p, cause, take_ptr(reason));
+    stop_lingering(step, p->key.unit);
 }
 
 /* The one copy that counts, on a machine that is there. */

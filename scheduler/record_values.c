@@ -27,7 +27,7 @@ static const char *const rollout_words[] = {
 static const char *const verdict_words[] = {
     [VERDICT_UNKNOWN] = "",      [VERDICT_NOWHERE] = "nowhere",       [VERDICT_HELD] = "held",
     [VERDICT_NEVER] = "never",   [VERDICT_UNREADABLE] = "unreadable", [VERDICT_FAILING] = "failing",
-    [VERDICT_FAILED] = "failed", [VERDICT_MOVING] = "moving",
+    [VERDICT_FAILED] = "failed", [VERDICT_MOVING] = "moving",         [VERDICT_LEAVING] = "leaving",
 };
 enum { VERDICTS = sizeof(verdict_words) / sizeof(verdict_words[0]) };
 

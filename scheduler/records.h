@@ -322,6 +322,7 @@ enum verdict_kind {
     VERDICT_FAILING,    /* it failed, and is tried elsewhere */
     VERDICT_FAILED,     /* it failed on enough machines */
     VERDICT_MOVING,     /* it runs, but on no machine that it is to move to */
+    VERDICT_LEAVING,    /* it runs where it may not, and waits until it may leave */
 };
 
 const char *verdict_kind_name(enum verdict_kind kind); /* "", "nowhere" … */
