@@ -204,6 +204,12 @@ void call_with_view(struct call *call, void (*fn)(struct call *call, const struc
     cache_read(call->api->cache, call);
 }
 
+void call_with_texts(struct call *call, void (*fn)(struct call *call, const struct view *view))
+{
+    call->asks_texts = true;
+    call_with_view(call, fn);
+}
+
 /* --- libmicrohttpd --- */
 
 static ssize_t on_stream_wanted(void *userdata, uint64_t position, char *buffer, size_t room)

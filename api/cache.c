@@ -5,19 +5,21 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "api/view.h"
+#include "api/assembly.h"
 
 enum {
     LINGER_MS = 60000, /* the mirror after its last use */
     LAG_MS = 200,      /* how long a read waits for the mirror to catch up */
 };
 
-/* A read that waits for the mirror to show a revision. */
+/* A read that waits: for the mirror to show a revision, and then for the view of it; or for a view
+ * of its own. */
 struct reader {
     struct cache *cache; /* borrowed, as the call */
     struct call *call;
     int64_t revision;
-    struct loop_timer *patience;
+    struct loop_timer *patience; /* with the mirror */
+    struct assembly *own;        /* NULL: it waits for the mirror's */
     struct reader *prev;
     struct reader *next;
 };
@@ -26,6 +28,7 @@ struct cache {
     struct api *api; /* borrowed */
     struct cache_listener listener;
     struct kv_mirror *mirror;
+    struct assembly *assembly; /* of the mirror; NULL: nobody has read from it yet */
     struct loop_timer *linger; /* set: somebody read within the last minute */
     unsigned int holds;
     bool lost; /* the mirror has stopped where it was */
@@ -34,10 +37,22 @@ struct cache {
 
 /* --- the mirror --- */
 
+static void read_store(struct call *call);
+static void reader_free(struct reader *reader);
+
 static void close_mirror(struct cache *cache)
 {
-    kv_mirror_free(cache->mirror);
-    cache->mirror = NULL;
+    struct reader *reader = NULL;
+    struct reader *next = NULL;
+    DL_FOREACH_SAFE(cache->readers, reader, next) {
+        struct call *call = reader->call;
+        if (reader->own)
+            continue;
+        reader_free(reader);
+        read_store(call);
+    }
+    assembly_free(take_ptr(cache->assembly));
+    kv_mirror_free(take_ptr(cache->mirror));
     cache->lost = false;
 }
 
@@ -51,17 +66,21 @@ static void on_linger_over(struct loop_timer *timer, void *userdata)
 
 static void on_change(const struct kv_pair *old, const struct kv_pair *pair, void *userdata)
 {
-    const struct cache *cache = userdata;
+    struct cache *cache = userdata;
     cache->listener.on_change(old, pair, cache->listener.userdata);
+    if (cache->assembly && assembly_change(cache->assembly, pair ? pair->key : old->key, pair) < 0)
+        assembly_free(take_ptr(cache->assembly)); /* who reads next begins another */
 }
 
-static void answer_readers(struct cache *cache, int64_t revision);
+static void answer_readers(struct cache *cache);
 
 static void on_revision(int64_t revision, void *userdata)
 {
     struct cache *cache = userdata;
     cache->listener.on_revision(revision, cache->listener.userdata);
-    answer_readers(cache, revision);
+    if (cache->assembly)
+        assembly_stand(cache->assembly, revision);
+    answer_readers(cache);
 }
 
 static void on_lost(int code, const char *reason, void *userdata)
@@ -106,6 +125,11 @@ const struct kv_mirror *cache_mirror(const struct cache *cache)
     return cache->mirror;
 }
 
+size_t cache_parsed_texts(const struct cache *cache)
+{
+    return cache->assembly ? assembly_parsed_texts(cache->assembly) : 0;
+}
+
 /* --- reading --- */
 
 static void show_nothing(struct call *call, int code, const char *reason)
@@ -116,24 +140,73 @@ static void show_nothing(struct call *call, int code, const char *reason)
         call_fail_code(call, code, reason);
 }
 
-static void show(struct call *call, const struct kv_pair *pairs, size_t count, int64_t revision)
+static void reader_free(struct reader *reader)
 {
-    autoptr(view) view = NULL;
-    struct error err;
-    int r = view_new(call->api->prefix, pairs, count, revision, &view, &err);
-    if (r < 0)
-        call_fail_code(call, r, err.text);
+    DL_DELETE(reader->cache->readers, reader);
+    assembly_free(reader->own);
+    loop_timer_free(reader->patience);
+    free(reader);
+}
+
+/* NULL: memory ran out, and the call is answered. */
+static struct reader *reader_new(struct call *call)
+{
+    struct reader *reader = calloc(1, sizeof(*reader));
+    if (!reader) {
+        call_fail_code(call, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    reader->cache = call->api->cache;
+    reader->call = call;
+    DL_APPEND(reader->cache->readers, reader);
+    return reader;
+}
+
+static void fail(struct reader *reader, int code)
+{
+    struct call *call = reader->call;
+    reader_free(reader);
+    call_fail_code(call, code, "out of memory");
+}
+
+static void try_assembly(struct reader *reader, struct assembly *assembly)
+{
+    struct call *call = reader->call;
+    const struct view *view = assembly_view(assembly, call->asks_texts);
+    if (!view)
+        return;
+    autoptr(assembly) own = take_ptr(reader->own);
+    reader_free(reader);
+    call->on_view(call, view);
+}
+
+/* --- of the store --- */
+
+static void on_own_ready(int code, void *userdata)
+{
+    struct reader *reader = userdata;
+    if (code < 0)
+        fail(reader, code);
     else
-        call->on_view(call, view);
+        try_assembly(reader, reader->own);
 }
 
 static void on_prefix_read(const struct kv_range_result *result, void *userdata)
 {
     struct call *call = userdata;
-    if (result->code < 0) /* a read has no outcome to be unsure of */
+    if (result->code < 0) { /* a read has no outcome to be unsure of */
         show_nothing(call, result->code == -ETIMEDOUT ? -EAGAIN : result->code, result->reason);
+        return;
+    }
+    struct reader *reader = reader_new(call);
+    if (!reader)
+        return;
+    int r = assembly_from_listing(call->api->loop, call->api->prefix, result, on_own_ready, reader,
+                                  &reader->own, NULL);
+    if (r < 0)
+        fail(reader, r);
     else
-        show(call, result->pairs, result->pair_count, result->revision);
+        try_assembly(reader, reader->own);
 }
 
 static void read_store(struct call *call)
@@ -144,56 +217,45 @@ static void read_store(struct call *call)
         show_nothing(call, r, err.text);
 }
 
-/* Borrowed copies of what the mirror has. */
-struct gathered {
-    struct kv_pair *pairs;
-    size_t count;
-    size_t room;
-};
+/* --- of the mirror --- */
 
-static int gather(const struct kv_pair *pair, void *userdata)
+static void on_ready(int code, void *userdata)
 {
-    struct gathered *all = userdata;
-    if (all->count == all->room) {
-        size_t room = all->room ? 2 * all->room : 64;
-        struct kv_pair *more = reallocarray(all->pairs, room, sizeof(*more));
-        if (!more)
-            return -ENOMEM;
-        all->pairs = more;
-        all->room = room;
+    struct cache *cache = userdata;
+    if (code < 0)
+        assembly_free(take_ptr(cache->assembly));
+    answer_readers(cache);
+}
+
+static int begin_assembly(struct cache *cache)
+{
+    if (cache->assembly)
+        return 0;
+    return assembly_from_mirror(cache->api->loop, cache->api->prefix, cache->mirror, on_ready,
+                                cache, &cache->assembly, NULL);
+}
+
+/* Once the mirror shows what it is to, it only has to be made ready. */
+static void answer_reader(struct reader *reader)
+{
+    struct cache *cache = reader->cache;
+    struct call *call = reader->call;
+    loop_timer_cancel(reader->patience);
+    if (begin_assembly(cache) < 0) {
+        reader_free(reader);
+        read_store(call);
+        return;
     }
-    all->pairs[all->count++] = *pair;
-    return 0;
+    try_assembly(reader, cache->assembly);
 }
 
-static void show_mirror(const struct cache *cache, struct call *call)
-{
-    struct gathered all = { 0 };
-    int r = kv_mirror_each(cache->mirror, cache->api->prefix, gather, &all);
-    if (r < 0)
-        call_fail_code(call, r, "out of memory");
-    else
-        show(call, all.pairs, all.count, kv_mirror_revision(cache->mirror));
-    free(all.pairs);
-}
-
-static void reader_free(struct reader *reader)
-{
-    DL_DELETE(reader->cache->readers, reader);
-    loop_timer_free(reader->patience);
-    free(reader);
-}
-
-static void answer_readers(struct cache *cache, int64_t revision)
+static void answer_readers(struct cache *cache)
 {
     struct reader *reader = NULL;
     struct reader *next = NULL;
     DL_FOREACH_SAFE(cache->readers, reader, next) {
-        struct call *call = reader->call;
-        if (reader->revision > revision)
-            continue;
-        reader_free(reader);
-        show_mirror(cache, call);
+        if (!reader->own && cache->mirror && reader->revision <= kv_mirror_revision(cache->mirror))
+            answer_reader(reader);
     }
 }
 
@@ -207,30 +269,29 @@ static void on_patience_over(struct loop_timer *timer, void *userdata)
     read_store(call);
 }
 
-static int wait_for(struct cache *cache, struct call *call, int64_t revision)
+static void read_mirror(struct cache *cache, struct call *call, int64_t revision)
 {
-    struct reader *reader = calloc(1, sizeof(*reader));
+    struct reader *reader = reader_new(call);
     if (!reader)
-        return -ENOMEM;
-    *reader = (struct reader){ .cache = cache, .call = call, .revision = revision };
-    DL_APPEND(cache->readers, reader);
+        return;
+    reader->revision = revision;
     if (loop_timer_new(cache->api->loop, "api lag", on_patience_over, reader, &reader->patience,
                        NULL) < 0) {
-        reader_free(reader);
-        return -ENOMEM;
+        fail(reader, -ENOMEM);
+        return;
     }
     loop_timer_set(reader->patience, LAG_MS);
-    return 0;
+    if (kv_mirror_revision(cache->mirror) >= revision)
+        answer_reader(reader);
 }
 
 static void on_revision_read(const struct kv_txn_result *result, void *userdata)
 {
     struct call *call = userdata;
     struct cache *cache = call->api->cache;
-    bool usable = result->code == 0 && cache->mirror && !cache->lost;
-    if (usable && kv_mirror_revision(cache->mirror) >= result->revision)
-        show_mirror(cache, call);
-    else if (!usable || wait_for(cache, call, result->revision) < 0)
+    if (result->code == 0 && cache->mirror && !cache->lost)
+        read_mirror(cache, call, result->revision);
+    else
         read_store(call); /* which also says why, where the store does not answer */
 }
 
@@ -289,7 +350,7 @@ void cache_free(struct cache *cache)
         return;
     while (cache->readers)
         reader_free(cache->readers);
-    kv_mirror_free(cache->mirror);
+    close_mirror(cache);
     loop_timer_free(cache->linger);
     free(cache);
 }

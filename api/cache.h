@@ -6,6 +6,9 @@
  *
  * A read is as fresh as one of the store: it asks the store for its revision, and is answered from
  * the mirror once that shows it. Where the mirror is not there or lags, the store is read.
+ *
+ * With the mirror a view of it is kept, decoded, with what texts say and the scheduler's model in
+ * it: a change costs what it touches, and an answer what is in it.
  */
 #ifndef API_CACHE_H
 #define API_CACHE_H
@@ -33,6 +36,10 @@ void cache_listen(struct cache *cache, const struct cache_listener *listener);
 int cache_hold(struct cache *cache, struct error *err);
 void cache_release(struct cache *cache);
 const struct kv_mirror *cache_mirror(const struct cache *cache); /* NULL: not open; borrowed */
+
+/* How many texts of units have been parsed while the mirror was open: each is once, as long as it
+ * stays. */
+size_t cache_parsed_texts(const struct cache *cache);
 
 /* Ends in call->on_view with a view no older than this call, or in the call's failure. */
 void cache_read(struct cache *cache, struct call *call);

@@ -60,6 +60,7 @@ struct call {
     void (*on_view)(struct call *call, const struct view *view);
     /* Where there is something to say without the store; NULL: the call fails with the reason. */
     void (*on_no_view)(struct call *call, const char *reason);
+    bool asks_texts; /* of many units: they are read before on_view is called */
     void *work;
     void (*work_free)(void *work);
 
@@ -92,5 +93,8 @@ int call_input(struct call *call, json_t **ret);
 /* One linearizable read of the whole prefix; fn gets it, borrowed. If the store does not answer the
  * call ends with 503 and fn is not called. */
 void call_with_view(struct call *call, void (*fn)(struct call *call, const struct view *view));
+/* The same for who asks what the texts of most units say, be it through the model: that they are
+ * read stops nobody else. */
+void call_with_texts(struct call *call, void (*fn)(struct call *call, const struct view *view));
 
 #endif

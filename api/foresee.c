@@ -421,9 +421,9 @@ int foresee_answers(const struct view *view, struct future *future, struct error
 {
     size_t count = 0;
     int r = 0;
-    const struct view_entry *list = view_list(view, STORE_KEY_ASSIGNMENT, &count);
+    struct view_entry *const *list = view_list(view, STORE_KEY_ASSIGNMENT, &count);
     for (size_t i = 0; r == 0 && i < count; i++) {
-        const struct view_entry *entry = &list[i];
+        const struct view_entry *entry = list[i];
         const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, entry->machine, "");
         if (presence && is_under_way(entry, presence,
                                      view_find(view, STORE_KEY_STATE, entry->machine, entry->name)))

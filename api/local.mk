@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libapi.a
 libapi_a_SOURCES = \
+	api/assembly.c api/assembly.h \
 	api/cache.c api/cache.h \
 	api/api.c api/api.h \
 	api/call.h \
@@ -21,7 +22,10 @@ libapi_a_SOURCES = \
 	api/suppose.c api/suppose.h \
 	api/unit_json.c api/unit_json.h \
 	api/units.c \
-	api/view.c api/view.h \
+	api/view.c api/view.h api/view_internal.h \
+	api/view_entry.c \
+	api/view_model.c \
+	api/view_text.c \
 	api/wait.c api/wait.h \
 	api/waits.c api/waits.h
 
@@ -37,6 +41,12 @@ EXTRA_DIST += tests/integration/api.bats
 check_PROGRAMS += test-api-wait
 test_api_wait_SOURCES = tests/unit/test-api-wait.c tests/unit/harness.h
 test_api_wait_LDADD = $(API_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-api-cache
+test_api_cache_SOURCES = tests/unit/test-api-cache.c tests/unit/harness.h
+test_api_cache_LDADD = $(API_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-api-view
+test_api_view_SOURCES = tests/unit/test-api-view.c tests/unit/harness.h
+test_api_view_LDADD = $(API_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-api-change
 test_api_change_SOURCES = tests/unit/test-api-change.c tests/unit/harness.h
 test_api_change_LDADD = $(API_LIBS) $(TEST_LIBS)

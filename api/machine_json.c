@@ -21,17 +21,17 @@ int machine_find(const struct view *view, const char *word, const struct view_en
 {
     size_t count = 0;
     const struct view_entry *found = view_find(view, STORE_KEY_MEMBER, word, "");
-    const struct view_entry *members = view_list(view, STORE_KEY_MEMBER, &count);
+    struct view_entry *const *members = view_list(view, STORE_KEY_MEMBER, &count);
     for (size_t i = 0; !found && i < count; i++) {
-        if (!is_meant(&members[i], word))
+        if (!is_meant(members[i], word))
             continue;
         for (size_t j = i + 1; j < count; j++)
-            if (is_meant(&members[j], word))
+            if (is_meant(members[j], word))
                 return error_set(err, -EEXIST,
                                  "\"%s\" could be %.8s (%s) or %.8s (%s): name it by its id", word,
-                                 members[i].machine, members[i].record.member.name,
-                                 members[j].machine, members[j].record.member.name);
-        found = &members[i];
+                                 members[i]->machine, members[i]->record.member.name,
+                                 members[j]->machine, members[j]->record.member.name);
+        found = members[i];
     }
     if (!found)
         return error_set(err, -ENOENT, "there is no machine %s (musterctl list-machines --full)",
@@ -53,16 +53,6 @@ json_t *machine_metadata_json(const struct model *model, const struct view_entry
         (void)json_object_set_new(object, rules[i].key, json_string(rules[i].value));
     metadata_free(rules, count);
     return object;
-}
-
-static size_t count_units(const struct view *view, const char *machine)
-{
-    size_t total = 0;
-    size_t here = 0;
-    const struct view_entry *assignments = view_list(view, STORE_KEY_ASSIGNMENT, &total);
-    for (size_t i = 0; i < total; i++)
-        here += text_equal(assignments[i].machine, machine);
-    return here;
 }
 
 static const char *drain_word(const struct record_drain *drain)
@@ -106,31 +96,30 @@ static const char *reason_words(const struct record_presence *up, const struct v
 }
 
 /* Thousandths of processors, bytes, tasks. */
-static json_t *room_json(struct model *model, const char *machine)
+static json_t *room_json(const struct model_room *room)
 {
     json_t *object = json_object();
-    struct model_room room = { 0 };
-    if (!object || model_room(model, machine, &room, NULL) < 0)
-        return object;
-    for (size_t i = 0; i < RESOURCES; i++)
+    for (size_t i = 0; object && i < RESOURCES; i++)
         (void)json_object_set_new(object, resource_name((enum resource)i),
-                                  json_pack("{s:I, s:I}", "promised", (json_int_t)room.promised[i],
-                                            "capacity", (json_int_t)room.capacity[i]));
+                                  json_pack("{s:I, s:I}", "promised", (json_int_t)room->promised[i],
+                                            "capacity", (json_int_t)room->capacity[i]));
     return object;
 }
 
-json_t *machine_json(const struct view *view, struct model *model, const struct view_entry *member)
+json_t *machine_json(const struct view *view, const struct model *model,
+                     const struct view_entry *member)
 {
     const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
     const struct view_entry *cordon = view_find(view, STORE_KEY_CORDON, member->machine, "");
     const struct view_entry *drain = view_find(view, STORE_KEY_DRAIN, member->machine, "");
     const struct record_presence *up = presence ? &presence->record.presence : NULL;
     const char *ip = member->record.member.public_ip;
+    struct model_room room;
+    model_room(model, member->machine, &room);
     return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:b, s:o, s:o}", "id", member->machine,
                      "name", member->record.member.name, "ip", *ip || !up ? ip : up->address,
                      "metadata", machine_metadata_json(model, member), "state",
                      state_word(up, cordon, drain), "reason", reason_words(up, cordon, drain),
-                     "units", (json_int_t)count_units(view, member->machine), "cordoned",
-                     cordon ? 1 : 0, "drain", drain_json(drain), "room",
-                     room_json(model, member->machine));
+                     "units", (json_int_t)room.units, "cordoned", cordon ? 1 : 0, "drain",
+                     drain_json(drain), "room", room_json(&room));
 }

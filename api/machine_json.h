@@ -13,7 +13,8 @@ int machine_find(const struct view *view, const char *word, const struct view_en
                  struct error *err);
 
 /* As /v1/machines lists it. model: of the same view. */
-json_t *machine_json(const struct view *view, struct model *model, const struct view_entry *member);
+json_t *machine_json(const struct view *view, const struct model *model,
+                     const struct view_entry *member);
 
 /* Its metadata as scheduling sees it: an object. */
 json_t *machine_metadata_json(const struct model *model, const struct view_entry *member);

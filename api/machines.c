@@ -2,13 +2,13 @@
 #include "api/machine_json.h"
 #include "api/route.h"
 
-typedef json_t *(*describe_fn)(const struct view *view, struct model *model,
+typedef json_t *(*describe_fn)(const struct view *view, const struct model *model,
                                const struct view_entry *member);
 
 /* Answers {"machines": […]} of those members that are described (not NULL). */
 static void answer_machines(struct call *call, const struct view *view, describe_fn describe)
 {
-    autoptr(model) model = NULL;
+    struct model *model = NULL;
     struct error err;
     int r = view_model(view, &model, &err);
     if (r < 0) {
@@ -17,9 +17,9 @@ static void answer_machines(struct call *call, const struct view *view, describe
     }
     json_t *list = json_array();
     size_t count = 0;
-    const struct view_entry *members = view_list(view, STORE_KEY_MEMBER, &count);
+    struct view_entry *const *members = view_list(view, STORE_KEY_MEMBER, &count);
     for (size_t i = 0; i < count; i++) {
-        json_t *item = describe(view, model, &members[i]);
+        json_t *item = describe(view, model, members[i]);
         if (item)
             (void)json_array_append_new(list, item);
     }
@@ -33,11 +33,11 @@ static void on_view(struct call *call, const struct view *view)
 
 void machines_list(struct call *call)
 {
-    call_with_view(call, on_view);
+    call_with_texts(call, on_view);
 }
 
 /* fleet knows only machines that are there. */
-static json_t *fleet_machine_json(const struct view *view, struct model *model,
+static json_t *fleet_machine_json(const struct view *view, const struct model *model,
                                   const struct view_entry *member)
 {
     const struct view_entry *presence = view_find(view, STORE_KEY_PRESENCE, member->machine, "");
@@ -56,5 +56,5 @@ static void on_fleet_view(struct call *call, const struct view *view)
 
 void machines_fleet_list(struct call *call)
 {
-    call_with_view(call, on_fleet_view);
+    call_with_texts(call, on_fleet_view);
 }

@@ -78,7 +78,7 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
     else if (!result->succeeded)
         call_fail(call, 409, "%s", order->refused);
     else
-        call_with_view(call, order->answer);
+        call_with_texts(call, order->answer);
 }
 
 /* Writes what was added, if the guard holds (NULL: in any case); refused says what it means if not.
@@ -114,7 +114,7 @@ static void answer_machine(struct call *call, const struct view *view)
 {
     struct error err;
     const struct view_entry *member = NULL;
-    autoptr(model) model = NULL;
+    struct model *model = NULL;
     int r = machine_find(view, call->name, &member, &err);
     if (r == 0)
         r = view_model(view, &model, &err);
@@ -126,7 +126,7 @@ static void answer_machine(struct call *call, const struct view *view)
 
 void operations_machine(struct call *call)
 {
-    call_with_view(call, answer_machine);
+    call_with_texts(call, answer_machine);
 }
 
 static char *cordon_value(const char *reason)
@@ -286,12 +286,12 @@ static json_t *rebalanced_json(const struct view *view)
 {
     size_t count = 0;
     json_t *list = json_array();
-    const struct view_entry *entries = view_list(view, STORE_KEY_ASSIGNMENT, &count);
+    struct view_entry *const *entries = view_list(view, STORE_KEY_ASSIGNMENT, &count);
     for (size_t i = 0; i < count; i++)
-        if (move_cause_from_name(entries[i].record.assignment.cause) == MOVE_CAUSE_REBALANCE)
-            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "unit", entries[i].name,
-                                                        "from", entries[i].machine, "reason",
-                                                        entries[i].record.assignment.reason));
+        if (move_cause_from_name(entries[i]->record.assignment.cause) == MOVE_CAUSE_REBALANCE)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "unit", entries[i]->name,
+                                                        "from", entries[i]->machine, "reason",
+                                                        entries[i]->record.assignment.reason));
     return list;
 }
 
@@ -301,7 +301,7 @@ static int advice_json(const struct view *view, json_t **ret, struct error *err)
     struct model_advice *advices = NULL;
     size_t count = 0;
     json_t *list = json_array();
-    int r = view_model(view, &model, err);
+    int r = view_model_new(view, &model, err);
     if (r == 0)
         r = model_advise(model, ADVICES_MAX, &advices, &count, err);
     for (size_t i = 0; i < count; i++)
@@ -329,7 +329,7 @@ static void answer_rebalance(struct call *call, const struct view *view)
 
 void operations_rebalance(struct call *call)
 {
-    call_with_view(call, answer_rebalance);
+    call_with_texts(call, answer_rebalance);
 }
 
 /* {"mode": "off", "advise" or "auto"} */
@@ -359,12 +359,12 @@ static json_t *held_json(const struct view *view)
 {
     size_t count = 0;
     json_t *list = json_array();
-    const struct view_entry *verdicts = view_list(view, STORE_KEY_VERDICT, &count);
+    struct view_entry *const *verdicts = view_list(view, STORE_KEY_VERDICT, &count);
     for (size_t i = 0; i < count; i++)
-        if (text_equal(verdicts[i].record.verdict.kind, "held"))
+        if (text_equal(verdicts[i]->record.verdict.kind, "held"))
             (void)json_array_append_new(list,
-                                        json_pack("{s:s, s:s}", "unit", verdicts[i].name, "reason",
-                                                  verdicts[i].record.verdict.reason));
+                                        json_pack("{s:s, s:s}", "unit", verdicts[i]->name, "reason",
+                                                  verdicts[i]->record.verdict.reason));
     return list;
 }
 

@@ -19,5 +19,5 @@ static void on_plan(struct call *call, const struct view *view)
 
 void plan_show(struct call *call)
 {
-    call_with_view(call, on_plan);
+    call_with_texts(call, on_plan);
 }

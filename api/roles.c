@@ -30,7 +30,7 @@ static json_t *role_json(const struct view *view, const struct role_view *role)
 /* only: a role's name, or NULL for all. */
 static int list_json(const struct view *view, const char *only, json_t *list, struct error *err)
 {
-    autoptr(model) model = NULL;
+    struct model *model = NULL;
     struct role_view *roles = NULL;
     size_t count = 0;
     int r = view_model(view, &model, err);
@@ -70,5 +70,5 @@ static void on_view(struct call *call, const struct view *view)
 
 void roles_list(struct call *call)
 {
-    call_with_view(call, on_view);
+    call_with_texts(call, on_view);
 }

@@ -93,9 +93,9 @@ static int check_members(const struct view *view, const struct rollout_order *or
     bool becomes_global = false;
     const struct record_rollout *known = find_rollout(view, order->name);
     bool known_restart = known && known->restart; /* which leaves texts alone */
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     for (size_t i = 0; i < count; i++) {
-        const char *name = units[i].name;
+        const char *name = units[i]->name;
         if (!rollout_has_unit(order->name, name))
             continue;
         if (members++ == 0 && order->text)
@@ -103,8 +103,8 @@ static int check_members(const struct view *view, const struct rollout_order *or
         int r = order->text ? unit_check(name, order->text, strlen(order->text), err) : 0;
         if (r < 0)
             return error_prefix(err, r, "%s", name);
-        bool global = is_global(view, &units[i], &said);
-        r = check_global(order, &units[i], global, becomes_global, err);
+        bool global = is_global(view, units[i], &said);
+        r = check_global(order, units[i], global, becomes_global, err);
         if (r == 0 && global && order->kind == ROLLOUT_ORDER_RESTART && !known_restart)
             r = rollout_refuse_text(view, name, err);
         if (r < 0)
@@ -141,14 +141,14 @@ static int find_present_text(const struct view *view, const char *name, const ch
 {
     size_t count = 0;
     size_t found = 0;
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     const struct view_entry *itself = view_find(view, STORE_KEY_UNIT, "", name);
     autofree const char **blobs = calloc(count + 1, sizeof(*blobs));
     if (!blobs)
         return error_oom(err);
     for (size_t i = 0; i < count; i++)
-        if (&units[i] != itself && rollout_has_unit(name, units[i].name))
-            blobs[found++] = units[i].record.unit.blob;
+        if (units[i] != itself && rollout_has_unit(name, units[i]->name))
+            blobs[found++] = units[i]->record.unit.blob;
     *ret = found > 0 ? most_common(blobs, found) : itself ? itself->record.unit.blob : NULL;
     return 0;
 }

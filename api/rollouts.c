@@ -68,16 +68,16 @@ static void count_units(const struct view *view, const struct view_entry *entry,
                         size_t *ret_changed)
 {
     size_t count = 0;
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     *ret_all = 0;
     *ret_changed = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!rollout_has_unit(entry->name, units[i].name))
+        if (!rollout_has_unit(entry->name, units[i]->name))
             continue;
-        if (view_is_global(view, &units[i]))
-            count_copies(view, entry, &units[i], ret_all, ret_changed);
+        if (view_is_global(view, units[i]))
+            count_copies(view, entry, units[i], ret_all, ret_changed);
         (*ret_all)++;
-        *ret_changed += rollout_has_reached(&entry->record.rollout, &units[i].record.unit);
+        *ret_changed += rollout_has_reached(&entry->record.rollout, &units[i]->record.unit);
     }
 }
 
@@ -102,16 +102,16 @@ static json_t *rollout_json(const struct view *view, const struct view_entry *en
 static void on_list(struct call *call, const struct view *view)
 {
     size_t count = 0;
-    const struct view_entry *rollouts = view_list(view, STORE_KEY_ROLLOUT, &count);
+    struct view_entry *const *rollouts = view_list(view, STORE_KEY_ROLLOUT, &count);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(list, rollout_json(view, &rollouts[i]));
+        (void)json_array_append_new(list, rollout_json(view, rollouts[i]));
     call_reply(call, 200, json_pack("{s:o}", "rollouts", list));
 }
 
 void rollouts_list(struct call *call)
 {
-    call_with_view(call, on_list);
+    call_with_texts(call, on_list);
 }
 
 static void on_show(struct call *call, const struct view *view)
@@ -125,7 +125,7 @@ static void on_show(struct call *call, const struct view *view)
 
 void rollouts_show(struct call *call)
 {
-    call_with_view(call, on_show);
+    call_with_texts(call, on_show);
 }
 
 /* --- orders --- */
@@ -206,7 +206,7 @@ static void on_written(const struct kv_txn_result *result, void *userdata)
     if (result->code < 0)
         call_fail_code(call, result->code, result->reason);
     else if (result->succeeded)
-        call_with_view(call, on_show);
+        call_with_texts(call, on_show);
     else if (++work->attempts < ATTEMPTS)
         call_with_view(call, plan_and_send);
     else

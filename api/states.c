@@ -23,11 +23,11 @@ static void on_list(struct call *call, const struct view *view)
     const char *machine = call_query(call, "machineID");
     const char *name = call_query(call, "unitName");
     size_t count = 0;
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        if (!name || text_equal(name, units[i].name))
-            append_states(list, view, &units[i], machine);
+        if (!name || text_equal(name, units[i]->name))
+            append_states(list, view, units[i], machine);
     }
     call_reply(call, 200, json_pack("{s:o}", "states", list));
 }

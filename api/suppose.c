@@ -9,13 +9,11 @@
 #include "units/unit_file.h"
 #include "units/unit_name.h"
 
-static int read_requirements(const struct view *view, const struct change *change,
-                             const struct view_entry *unit, struct requirements **ret,
+/* Of the text that it would have, the caller's. */
+static int read_requirements(const struct change *change, struct requirements **ret,
                              struct error *err)
 {
     autoptr(unit_file) file = NULL;
-    if (!change->text)
-        return view_requirements(view, unit, ret, err);
     int r = unit_file_parse(change->text, strlen(change->text), &file, err);
     return r < 0 ? r : requirements_read(file, change->name, ret, err);
 }
@@ -24,15 +22,17 @@ static int put_change(const struct view *view, struct future *future, struct cha
                       struct error *err)
 {
     const struct view_entry *unit = view_find(view, STORE_KEY_UNIT, "", change->name);
-    autoptr(requirements) requirements = NULL;
+    autoptr(requirements) fresh = NULL;
+    const struct requirements *requirements = NULL;
     const struct record_unit record = { .blob = change->blob,
                                         .desired = change->new_desired,
                                         .restart_revision = change->restart_revision };
-    int r = read_requirements(view, change, unit, &requirements, err);
+    int r = change->text ? read_requirements(change, &fresh, err)
+                         : view_requirements(view, unit, &requirements, err);
     return r < 0
                ? r
                : model_put_unit(future->model, change->name, unit ? unit->create : future->revision,
-                                future->revision, &record, requirements, NULL, err);
+                                future->revision, &record, fresh ? fresh : requirements, NULL, err);
 }
 
 /* As if it had this text (NULL: its own) and this wish (DESIRED_INVALID: its own). */
@@ -57,10 +57,10 @@ static int suppose_rollout(const struct view *view, struct future *future, const
 {
     size_t count = 0;
     int r = suppose_unit(view, future, name, text, DESIRED_INACTIVE, err);
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     for (size_t i = 0; r == 0 && text && i < count; i++)
-        if (unit_name_is_instance_of(units[i].name, name))
-            r = suppose_unit(view, future, units[i].name, text, DESIRED_INVALID, err);
+        if (unit_name_is_instance_of(units[i]->name, name))
+            r = suppose_unit(view, future, units[i]->name, text, DESIRED_INVALID, err);
     return r;
 }
 
@@ -96,7 +96,7 @@ int suppose(const struct view *view, const json_t *units, json_t **ret, struct e
 {
     autoptr(model) model = NULL;
     autoptr(foresight) foresight = NULL;
-    int r = view_model(view, &model, err);
+    int r = view_model_new(view, &model, err);
     if (r == 0)
         r = foresight_new(&foresight, err);
     if (r < 0)

@@ -5,9 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "units/specifier.h"
 #include "units/unit_file.h"
-#include "units/unit_name.h"
 
 enum { FLEET_HASH_DIGITS = 40 }; /* fleet's is a SHA-1 */
 
@@ -84,27 +82,6 @@ static json_t *copy_json(const struct view *view, const struct view_copy *copy)
     return json;
 }
 
-static const char *find_description(const struct unit_file *file)
-{
-    for (size_t i = 0; file && i < file->count; i++) {
-        if (text_equal(file->options[i].section, "Unit") &&
-            text_equal(file->options[i].key, "Description"))
-            return file->options[i].value;
-    }
-    return "";
-}
-
-/* The description as systemd will show it; with specifiers that only the machine knows, and of a
- * template, as it was written. Caller frees; NULL if memory ran out. */
-static char *describe(const struct unit_file *file, const char *unit)
-{
-    const char *written = find_description(file);
-    char *expanded = NULL;
-    if (unit_name_is_template(unit) || specifier_expand(written, unit, NULL, &expanded, NULL) < 0)
-        return strdup(written);
-    return expanded;
-}
-
 static json_t *copies_json(const struct view *view, const struct view_copy *copies, size_t count)
 {
     json_t *list = json_array();
@@ -116,24 +93,17 @@ static json_t *copies_json(const struct view *view, const struct view_copy *copi
 json_t *unit_json(const struct view *view, const struct view_entry *unit)
 {
     autofree struct view_copy *copies = NULL;
-    autoptr(unit_file) file = NULL;
     size_t count = 0;
-    size_t length = 0;
     const struct record_unit *record = &unit->record.unit;
     const struct view_entry *verdict = view_find(view, STORE_KEY_VERDICT, "", unit->name);
-    const char *text = view_unit_text(view, unit, &length);
     if (view_copies(view, unit->name, &copies, &count, NULL) < 0)
         return NULL;
-    if (text)
-        (void)unit_file_parse(text, length, &file, NULL);
-    autofree char *description = describe(file, unit->name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:o}", "name", unit->name, "desired",
-                     desired_name(record->desired), "state", unit_current_state(copies, count),
-                     "hash", record->blob, "revision", (json_int_t)unit->mod, "global",
-                     view_is_global(view, unit) ? 1 : 0, "description",
-                     description ? description : "", "verdict",
-                     verdict ? verdict->record.verdict.reason : "", "copies",
-                     copies_json(view, copies, count));
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:o}", "name", unit->name, "desired",
+        desired_name(record->desired), "state", unit_current_state(copies, count), "hash",
+        record->blob, "revision", (json_int_t)unit->mod, "global",
+        view_is_global(view, unit) ? 1 : 0, "description", view_description(view, unit), "verdict",
+        verdict ? verdict->record.verdict.reason : "", "copies", copies_json(view, copies, count));
 }
 
 json_t *unit_json_whole(const struct view *view, const struct view_entry *unit)

@@ -8,10 +8,10 @@ typedef json_t *(*describe_fn)(const struct view *view, const struct view_entry 
 static void answer_units(struct call *call, const struct view *view, describe_fn describe)
 {
     size_t count = 0;
-    const struct view_entry *units = view_list(view, STORE_KEY_UNIT, &count);
+    struct view_entry *const *units = view_list(view, STORE_KEY_UNIT, &count);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(list, describe(view, &units[i]));
+        (void)json_array_append_new(list, describe(view, units[i]));
     call_reply(call, 200, json_pack("{s:o}", "units", list));
 }
 
@@ -22,7 +22,7 @@ static void on_list(struct call *call, const struct view *view)
 
 void units_list(struct call *call)
 {
-    call_with_view(call, on_list);
+    call_with_texts(call, on_list);
 }
 
 static void on_fleet_list(struct call *call, const struct view *view)
@@ -32,7 +32,7 @@ static void on_fleet_list(struct call *call, const struct view *view)
 
 void units_fleet_list(struct call *call)
 {
-    call_with_view(call, on_fleet_list);
+    call_with_texts(call, on_fleet_list);
 }
 
 static void on_show(struct call *call, const struct view *view)
@@ -79,7 +79,7 @@ static json_t *answer_json(const struct view *view, const char *unit,
 
 static void on_why(struct call *call, const struct view *view)
 {
-    autoptr(model) model = NULL;
+    struct model *model = NULL;
     struct model_answer *answers = NULL;
     size_t count = 0;
     struct error err;
@@ -109,5 +109,5 @@ static void on_why(struct call *call, const struct view *view)
 
 void units_why(struct call *call)
 {
-    call_with_view(call, on_why);
+    call_with_texts(call, on_why);
 }

@@ -5,213 +5,131 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/view_internal.h"
+#include "base/memory.h"
 #include "base/text.h"
-#include "units/unit_file.h"
 
-enum { KINDS = STORE_KEY_LAST + 1 };
+/* --- life --- */
 
-struct list {
-    struct view_entry *items;
-    size_t count;
-    size_t room;
-};
-
-struct view {
-    int64_t revision;
-    struct list lists[KINDS];
-    char **problems;
-};
-
-static void entry_done(enum store_key_kind kind, struct view_entry *entry)
-{
-    switch (kind) {
-    case STORE_KEY_MEMBER:
-        record_member_done(&entry->record.member);
-        break;
-    case STORE_KEY_PRESENCE:
-        record_presence_done(&entry->record.presence);
-        break;
-    case STORE_KEY_ASSIGNMENT:
-        record_assignment_done(&entry->record.assignment);
-        break;
-    case STORE_KEY_STATE:
-        record_state_done(&entry->record.state);
-        break;
-    case STORE_KEY_LEADER:
-        record_leader_done(&entry->record.leader);
-        break;
-    case STORE_KEY_UNIT:
-        record_unit_done(&entry->record.unit);
-        break;
-    case STORE_KEY_VERDICT:
-        record_verdict_done(&entry->record.verdict);
-        break;
-    case STORE_KEY_ROLE:
-        record_role_done(&entry->record.role);
-        break;
-    case STORE_KEY_SLOT:
-        record_slot_done(&entry->record.slot);
-        break;
-    case STORE_KEY_CORDON:
-        record_cordon_done(&entry->record.cordon);
-        break;
-    case STORE_KEY_DRAIN:
-        record_drain_done(&entry->record.drain);
-        break;
-    case STORE_KEY_BRAKE:
-        record_brake_done(&entry->record.brake);
-        break;
-    case STORE_KEY_ROLLOUT:
-        record_rollout_done(&entry->record.rollout);
-        break;
-    case STORE_KEY_REBALANCE:
-        record_rebalance_done(&entry->record.rebalance);
-        break;
-    case STORE_KEY_INVALID:
-    case STORE_KEY_CLUSTER:
-    case STORE_KEY_BLOB:
-        break;
-    }
-    free(entry->machine);
-    free(entry->name);
-    free(entry->text);
-}
-
-/* -EPROTO: the value makes no sense. */
-static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct view_entry *entry,
-                  struct error *err)
-{
-    const char *text = pair->value;
-    size_t length = pair->value_length;
-    int r = 0;
-    switch (kind) {
-    case STORE_KEY_MEMBER:
-        return record_member_decode(text, length, &entry->record.member, err);
-    case STORE_KEY_PRESENCE:
-        return record_presence_decode(text, length, &entry->record.presence, err);
-    case STORE_KEY_ASSIGNMENT:
-        return record_assignment_decode(text, length, &entry->record.assignment, err);
-    case STORE_KEY_STATE:
-        return record_state_decode(text, length, &entry->record.state, err);
-    case STORE_KEY_LEADER:
-        return record_leader_decode(text, length, &entry->record.leader, err);
-    case STORE_KEY_UNIT:
-        return record_unit_decode(text, length, &entry->record.unit, err);
-    case STORE_KEY_VERDICT:
-        return record_verdict_decode(text, length, &entry->record.verdict, err);
-    case STORE_KEY_ROLE:
-        return record_role_decode(text, length, &entry->record.role, err);
-    case STORE_KEY_SLOT:
-        return record_slot_decode(text, length, &entry->record.slot, err);
-    case STORE_KEY_CORDON: /* whatever its value: that it is there is what counts */
-        r = record_cordon_decode(text, length, &entry->record.cordon, err);
-        return r == -ENOMEM ? r : 0;
-    case STORE_KEY_DRAIN:
-        return record_drain_decode(text, length, &entry->record.drain, err);
-    case STORE_KEY_BRAKE:
-        return record_brake_decode(text, length, &entry->record.brake, err);
-    case STORE_KEY_ROLLOUT:
-        return record_rollout_decode(text, length, &entry->record.rollout, err);
-    case STORE_KEY_REBALANCE:
-        return record_rebalance_decode(text, length, &entry->record.rebalance, err);
-    case STORE_KEY_BLOB:
-        entry->text = text_copy_bytes(text, length);
-        if (!entry->text)
-            return error_oom(err);
-        entry->text_length = length;
-        return 0;
-    case STORE_KEY_INVALID:
-    case STORE_KEY_CLUSTER:
-        return 0;
-    }
-    return 0;
-}
-
-static struct view_entry *list_grow(struct list *list)
-{
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 16;
-        struct view_entry *items = reallocarray(list->items, room, sizeof(*items));
-        if (!items)
-            return NULL;
-        list->items = items;
-        list->room = room;
-    }
-    struct view_entry *entry = &list->items[list->count];
-    memset(entry, 0, sizeof(*entry));
-    return entry;
-}
-
-static int add_pair(struct view *view, const char *prefix, const struct kv_pair *pair,
-                    struct error *err)
-{
-    struct store_key_parts parts;
-    store_key_parse(prefix, pair->key, &parts);
-    if (parts.kind == STORE_KEY_INVALID)
-        return 0;
-    struct list *list = &view->lists[parts.kind];
-    struct view_entry *entry = list_grow(list);
-    if (!entry)
-        return error_oom(err);
-    struct error why;
-    int r = decode(parts.kind, pair, entry, &why);
-    if (r == -ENOMEM)
-        return error_oom(err);
-    if (r < 0)
-        return strv_addf(&view->problems, err, "%s: %s", pair->key, why.text);
-    list->count++;
-    entry->machine = strdup(parts.machine);
-    entry->name = strdup(parts.name);
-    entry->index = parts.index;
-    entry->create = pair->create_revision;
-    entry->mod = pair->mod_revision;
-    return entry->machine && entry->name ? 0 : error_oom(err);
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-    const struct view_entry *x = a;
-    const struct view_entry *y = b;
-    int order = strcmp(x->name, y->name);
-    if (order == 0)
-        order = strcmp(x->machine, y->machine);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
-}
-
-int view_new(const char *prefix, const struct kv_pair *pairs, size_t count, int64_t revision,
-             struct view **ret, struct error *err)
+int view_begin(const char *prefix, struct view **ret, struct error *err)
 {
     autoptr(view) view = calloc(1, sizeof(*view));
     if (!view)
         return error_oom(err);
-    view->revision = revision;
-    for (size_t i = 0; i < count; i++) {
-        int r = add_pair(view, prefix, &pairs[i], err);
-        if (r < 0)
-            return r;
-    }
-    for (size_t kind = 0; kind < KINDS; kind++) {
-        if (view->lists[kind].count)
-            qsort(view->lists[kind].items, view->lists[kind].count, sizeof(struct view_entry),
-                  compare_entries);
-    }
+    view->prefix = strdup(prefix);
+    view->known = calloc(1, sizeof(*view->known));
+    if (!view->prefix || !view->known)
+        return error_oom(err);
     *ret = take_ptr(view);
     return 0;
+}
+
+static void free_list(enum store_key_kind kind, struct view_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        view_entry_free(kind, list->items[i]);
+    free(list->items);
 }
 
 void view_free(struct view *view)
 {
     if (!view)
         return;
-    for (size_t kind = 0; kind < KINDS; kind++) {
-        struct list *list = &view->lists[kind];
-        for (size_t i = 0; i < list->count; i++)
-            entry_done((enum store_key_kind)kind, &list->items[i]);
-        free(list->items);
+    for (size_t kind = 0; kind < VIEW_KINDS; kind++)
+        free_list((enum store_key_kind)kind, &view->lists[kind]);
+    if (view->known) {
+        model_free(view->known->model);
+        view_text_done(view->known);
     }
+    free(view->known);
     strv_free(view->problems);
+    free(view->prefix);
     free(view);
 }
+
+static int list_grow(struct view_list *list, struct error *err)
+{
+    struct view_entry **items = memory_grow_pointers(list->items, list->count, &list->room);
+    if (!items)
+        return error_oom(err);
+    list->items = items;
+    return 0;
+}
+
+/* The entry, or NULL where the value makes no sense, which is noted. */
+static int read_pair(struct view *view, const struct store_key_parts *parts,
+                     const struct kv_pair *pair, struct view_entry **ret, struct error *err)
+{
+    struct error why;
+    int r = view_entry_new(parts, pair, ret, &why);
+    if (r == -ENOMEM)
+        return error_oom(err);
+    return r < 0 ? strv_addf(&view->problems, err, "%s: %s", pair->key, why.text) : 0;
+}
+
+int view_add(struct view *view, const struct kv_pair *pair, struct error *err)
+{
+    struct store_key_parts parts;
+    struct view_entry *entry = NULL;
+    store_key_parse(view->prefix, pair->key, &parts);
+    if (parts.kind == STORE_KEY_INVALID)
+        return 0;
+    struct view_list *list = &view->lists[parts.kind];
+    int r = list_grow(list, err);
+    if (r == 0)
+        r = read_pair(view, &parts, pair, &entry, err);
+    if (r < 0 || !entry)
+        return r;
+    list->items[list->count++] = entry;
+    list->is_mixed = true;
+    view->known->unread += parts.kind == STORE_KEY_UNIT;
+    return 0;
+}
+
+static int compare(const struct view_entry *x, const char *name, const char *machine,
+                   unsigned int index)
+{
+    int order = strcmp(x->name, name);
+    if (order == 0)
+        order = strcmp(x->machine, machine);
+    return order ? order : (x->index > index) - (x->index < index);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct view_entry *x = *(const struct view_entry *const *)a;
+    const struct view_entry *y = *(const struct view_entry *const *)b;
+    return compare(x, y->name, y->machine, y->index);
+}
+
+void view_stand(struct view *view, int64_t revision)
+{
+    view->revision = revision;
+    for (size_t kind = 0; kind < VIEW_KINDS; kind++) {
+        struct view_list *list = &view->lists[kind];
+        if (list->is_mixed)
+            qsort(list->items, list->count, sizeof(struct view_entry *), compare_entries);
+        list->is_mixed = false;
+    }
+    if (view->known->model)
+        model_sweep(view->known->model);
+}
+
+int view_new(const char *prefix, const struct kv_pair *pairs, size_t count, int64_t revision,
+             struct view **ret, struct error *err)
+{
+    autoptr(view) view = NULL;
+    int r = view_begin(prefix, &view, err);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = view_add(view, &pairs[i], err);
+    if (r < 0)
+        return r;
+    view_stand(view, revision);
+    *ret = take_ptr(view);
+    return 0;
+}
+
+/* --- looking up --- */
 
 int64_t view_revision(const struct view *view)
 {
@@ -223,25 +141,22 @@ char *const *view_problems(const struct view *view)
     return view->problems;
 }
 
-const struct view_entry *view_list(const struct view *view, enum store_key_kind kind,
-                                   size_t *ret_count)
+struct view_entry *const *view_list(const struct view *view, enum store_key_kind kind,
+                                    size_t *ret_count)
 {
     *ret_count = view->lists[kind].count;
     return view->lists[kind].items;
 }
 
-/* The first entry that is not before (name, machine). */
-static size_t lower_bound(const struct list *list, const char *name, const char *machine)
+/* The first entry that is not before these. */
+static size_t lower_bound(const struct view_list *list, const char *name, const char *machine,
+                          unsigned int index)
 {
     size_t low = 0;
     size_t high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct view_entry *entry = &list->items[middle];
-        int order = strcmp(entry->name, name);
-        if (order == 0)
-            order = strcmp(entry->machine, machine);
-        if (order < 0)
+        if (compare(list->items[middle], name, machine, index) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -252,23 +167,24 @@ static size_t lower_bound(const struct list *list, const char *name, const char 
 const struct view_entry *view_find(const struct view *view, enum store_key_kind kind,
                                    const char *machine, const char *name)
 {
-    const struct list *list = &view->lists[kind];
-    size_t i = lower_bound(list, name, machine);
-    if (i == list->count || !text_equal(list->items[i].name, name) ||
-        !text_equal(list->items[i].machine, machine))
+    const struct view_list *list = &view->lists[kind];
+    size_t i = lower_bound(list, name, machine, 0);
+    if (i == list->count || !text_equal(list->items[i]->name, name) ||
+        !text_equal(list->items[i]->machine, machine))
         return NULL;
-    return &list->items[i];
+    return list->items[i];
 }
 
 /* The entries of a kind that belong to one unit. */
-static struct list slice_of(const struct view *view, enum store_key_kind kind, const char *unit)
+static struct view_list slice_of(const struct view *view, enum store_key_kind kind,
+                                 const char *unit)
 {
-    const struct list *list = &view->lists[kind];
-    size_t first = lower_bound(list, unit, "");
+    const struct view_list *list = &view->lists[kind];
+    size_t first = lower_bound(list, unit, "", 0);
     size_t end = first;
-    while (end < list->count && text_equal(list->items[end].name, unit))
+    while (end < list->count && text_equal(list->items[end]->name, unit))
         end++;
-    return (struct list){ .items = list->items + first, .count = end - first };
+    return (struct view_list){ .items = list->items + first, .count = end - first };
 }
 
 static bool is_known(const struct view *view, const struct view_entry *state)
@@ -282,8 +198,8 @@ static bool is_known(const struct view *view, const struct view_entry *state)
 int view_copies(const struct view *view, const char *unit, struct view_copy **ret,
                 size_t *ret_count, struct error *err)
 {
-    struct list assignments = slice_of(view, STORE_KEY_ASSIGNMENT, unit);
-    struct list states = slice_of(view, STORE_KEY_STATE, unit);
+    struct view_list assignments = slice_of(view, STORE_KEY_ASSIGNMENT, unit);
+    struct view_list states = slice_of(view, STORE_KEY_STATE, unit);
     struct view_copy *copies = calloc(assignments.count + states.count + 1, sizeof(*copies));
     if (!copies)
         return error_oom(err);
@@ -294,12 +210,12 @@ int view_copies(const struct view *view, const char *unit, struct view_copy **re
         int order = a == assignments.count ? 1
                     : s == states.count
                         ? -1
-                        : strcmp(assignments.items[a].machine, states.items[s].machine);
+                        : strcmp(assignments.items[a]->machine, states.items[s]->machine);
         struct view_copy *copy = &copies[count++];
         if (order <= 0)
-            copy->assignment = &assignments.items[a++];
+            copy->assignment = assignments.items[a++];
         if (order >= 0)
-            copy->state = &states.items[s++];
+            copy->state = states.items[s++];
         copy->machine = copy->assignment ? copy->assignment->machine : copy->state->machine;
         copy->known = is_known(view, copy->state);
     }
@@ -308,116 +224,94 @@ int view_copies(const struct view *view, const char *unit, struct view_copy **re
     return 0;
 }
 
-const char *view_unit_text(const struct view *view, const struct view_entry *unit,
-                           size_t *ret_length)
-{
-    const struct view_entry *blob = view_find(view, STORE_KEY_BLOB, "", unit->record.unit.blob);
-    if (!blob)
-        return NULL;
-    *ret_length = blob->text_length;
-    return blob->text;
-}
+/* --- changes --- */
 
-int view_requirements(const struct view *view, const struct view_entry *unit,
-                      struct requirements **ret, struct error *err)
+static void forget_problem(struct view *view, const char *key)
 {
-    size_t length = 0;
-    const char *text = view_unit_text(view, unit, &length);
-    if (!text)
-        return error_set(err, -ENOENT, "the text of %s (blob %.12s…) is not in the store",
-                         unit->name, unit->record.unit.blob);
-    autoptr(unit_file) file = NULL;
-    int r = unit_file_parse(text, length, &file, err);
-    if (r < 0)
-        return r;
-    return requirements_read(file, unit->name, ret, err);
-}
-
-bool view_is_global(const struct view *view, const struct view_entry *unit)
-{
-    autoptr(requirements) requirements = NULL;
-    return view_requirements(view, unit, &requirements, NULL) == 0 && requirements->global;
-}
-
-bool view_text_is_global(const char *name, const char *text)
-{
-    autoptr(unit_file) file = NULL;
-    autoptr(requirements) requirements = NULL;
-    return unit_file_parse(text, strlen(text), &file, NULL) == 0 &&
-           requirements_read(file, name, &requirements, NULL) == 0 && requirements->global;
-}
-
-/* --- the model --- */
-
-static int put_unit(const struct view *view, struct model *model, const struct view_entry *unit,
-                    struct error *err)
-{
-    autoptr(requirements) requirements = NULL;
-    struct error why;
-    int r = view_requirements(view, unit, &requirements, &why);
-    if (r == -ENOMEM)
-        return error_oom(err);
-    return model_put_unit(model, unit->name, unit->create, unit->mod, &unit->record.unit,
-                          requirements, r < 0 ? why.text : NULL, err);
-}
-
-static int put_entry(const struct view *view, struct model *model, enum store_key_kind kind,
-                     const struct view_entry *entry, struct error *err)
-{
-    switch (kind) {
-    case STORE_KEY_MEMBER:
-        return model_put_member(model, entry->machine, &entry->record.member, 0, err);
-    case STORE_KEY_PRESENCE:
-        return model_put_presence(model, entry->machine, entry->create, &entry->record.presence, 0,
-                                  err);
-    case STORE_KEY_CORDON:
-        model_set_cordon(model, entry->machine, true);
-        return 0;
-    case STORE_KEY_DRAIN:
-        return model_put_drain(model, entry->machine, entry->mod, &entry->record.drain, err);
-    case STORE_KEY_BRAKE:
-        model_put_brake(model, entry->mod, &entry->record.brake);
-        return 0;
-    case STORE_KEY_ROLLOUT:
-        return model_put_rollout(model, entry->name, entry->mod, &entry->record.rollout, err);
-    case STORE_KEY_REBALANCE:
-        model_put_rebalance(model, &entry->record.rebalance);
-        return 0;
-    case STORE_KEY_UNIT:
-        return put_unit(view, model, entry, err);
-    case STORE_KEY_ASSIGNMENT:
-        return model_put_assignment(model, entry->machine, entry->name, entry->mod,
-                                    &entry->record.assignment, err);
-    case STORE_KEY_STATE:
-        return model_put_state(model, entry->machine, entry->name, entry->mod, &entry->record.state,
-                               err);
-    case STORE_KEY_VERDICT:
-        return model_put_verdict(model, entry->name, entry->mod, &entry->record.verdict, err);
-    case STORE_KEY_ROLE:
-        return model_put_role(model, entry->name, entry->mod, &entry->record.role, err);
-    case STORE_KEY_SLOT:
-        return model_put_slot(model, entry->name, entry->index, entry->mod, &entry->record.slot,
-                              err);
-    case STORE_KEY_INVALID:
-    case STORE_KEY_CLUSTER:
-    case STORE_KEY_LEADER:
-    case STORE_KEY_BLOB:
-        return 0;
+    size_t length = strlen(key);
+    for (size_t i = 0; view->problems && view->problems[i]; i++) {
+        char *problem = view->problems[i];
+        if (!text_starts_with(problem, key) || !text_starts_with(problem + length, ": "))
+            continue;
+        size_t left = strv_length(view->problems) - i; /* with the NULL */
+        free(problem);
+        memmove(&view->problems[i], &view->problems[i + 1], left * sizeof(*view->problems));
+        break;
     }
+    if (view->problems && !view->problems[0])
+        strv_free(take_ptr(view->problems));
+}
+
+static struct view_entry *take_out(struct view_list *list, size_t at)
+{
+    struct view_entry *entry = list->items[at];
+    list->count--;
+    memmove(&list->items[at], &list->items[at + 1],
+            (list->count - at) * sizeof(struct view_entry *));
+    return entry;
+}
+
+static void put_in(struct view_list *list, size_t at, struct view_entry *entry)
+{
+    memmove(&list->items[at + 1], &list->items[at],
+            (list->count - at) * sizeof(struct view_entry *));
+    list->items[at] = entry;
+    list->count++;
+}
+
+static int put_unit_again(struct view *view, const struct view_entry *unit, struct error *err)
+{
+    return view_model_put(view, STORE_KEY_UNIT, unit, err);
+}
+
+/* old has left its list, entry is in it; one of them may be NULL. Units that have read a text, or
+ * missed one, look again. */
+static int follow_blob(struct view *view, const struct view_entry *old, struct view_entry *entry,
+                       struct error *err)
+{
+    bool concerns = old ? old->readers > 0 : view->known->textless > 0;
+    if (old && entry && !view_text_blob_replaced(old, entry))
+        return 0;
+    return concerns ? view_text_forget(view, (old ? old : entry)->name, put_unit_again, err) : 0;
+}
+
+/* The same for the rest of what is known. */
+static int follow(struct view *view, const struct store_key_parts *parts, struct view_entry *old,
+                  struct view_entry *entry, struct error *err)
+{
+    if (parts->kind == STORE_KEY_BLOB)
+        return follow_blob(view, old, entry, err);
+    if (parts->kind == STORE_KEY_UNIT && old)
+        view_text_unit_goes(view, old, entry);
+    if (parts->kind == STORE_KEY_UNIT && entry)
+        view_text_unit_came(view, entry);
+    if (entry)
+        return view_model_put(view, parts->kind, entry, err);
+    view_model_drop(view, parts);
     return 0;
 }
 
-int view_model(const struct view *view, struct model **ret, struct error *err)
+int view_change(struct view *view, const char *key, const struct kv_pair *pair, struct error *err)
 {
-    autoptr(model) model = NULL;
-    int r = model_new(&model, err);
-    for (size_t kind = 0; r == 0 && kind < KINDS; kind++) {
-        const struct list *list = &view->lists[kind];
-        for (size_t i = 0; r == 0 && i < list->count; i++)
-            r = put_entry(view, model, (enum store_key_kind)kind, &list->items[i], err);
-    }
+    struct store_key_parts parts;
+    struct view_entry *entry = NULL;
+    struct view_entry *old = NULL;
+    store_key_parse(view->prefix, key, &parts);
+    if (parts.kind == STORE_KEY_INVALID)
+        return 0;
+    struct view_list *list = &view->lists[parts.kind];
+    forget_problem(view, key);
+    int r = list_grow(list, err);
+    if (r == 0 && pair)
+        r = read_pair(view, &parts, pair, &entry, err);
     if (r < 0)
         return r;
-    *ret = take_ptr(model);
-    return 0;
+    size_t at = lower_bound(list, parts.name, parts.machine, parts.index);
+    if (at < list->count && compare(list->items[at], parts.name, parts.machine, parts.index) == 0)
+        old = take_out(list, at);
+    if (entry)
+        put_in(list, at, entry);
+    r = follow(view, &parts, old, entry, err);
+    view_entry_free(parts.kind, old);
+    return r;
 }

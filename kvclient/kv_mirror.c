@@ -312,6 +312,15 @@ const struct kv_pair *kv_mirror_get(const struct kv_mirror *mirror, const char *
     return kv_pairs_find(&mirror->pairs, key);
 }
 
+const struct kv_pair *kv_mirror_next(const struct kv_mirror *mirror, const char *key)
+{
+    struct kv_pairs_at at = kv_pairs_seek(&mirror->pairs, key ? key : "");
+    const struct kv_pair *pair = kv_pairs_get(&mirror->pairs, at);
+    if (!pair || !key || strcmp(pair->key, key) != 0)
+        return pair;
+    return kv_pairs_get(&mirror->pairs, kv_pairs_next(&mirror->pairs, at));
+}
+
 int kv_mirror_each(const struct kv_mirror *mirror, const char *prefix, kv_mirror_visit_fn fn,
                    void *userdata)
 {

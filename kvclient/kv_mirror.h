@@ -48,6 +48,8 @@ int64_t kv_mirror_revision(const struct kv_mirror *mirror);
 
 /* Borrowed until the next change. NULL if absent. */
 const struct kv_pair *kv_mirror_get(const struct kv_mirror *mirror, const char *key);
+/* The pair of the first key behind this one (NULL: of all), likewise. NULL if there is none. */
+const struct kv_pair *kv_mirror_next(const struct kv_mirror *mirror, const char *key);
 
 /* Visits the pairs whose keys begin with prefix in key order until fn returns non-zero, which is
  * returned. */

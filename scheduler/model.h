@@ -67,6 +67,9 @@ int64_t model_shortest_ttl_ms(struct model *model);
 
 /* Marks everything: the next plan_step() looks at all of it (a new leader's first). */
 void model_touch_all(struct model *model);
+/* Frees what no key speaks of any more, and all marks. Each step ends so; it is for who follows the
+ * store and plans nothing. */
+void model_sweep(struct model *model);
 
 /* --- questions, for the API's why and list-roles, on a model built from a snapshot --- */
 
@@ -116,11 +119,12 @@ const char *role_status_name(enum role_status status);
 
 /* By enum resource: what units that are or will be there ask for together, and what may be promised
  * to them, after reserve and overcommit; 0: the machine does not say, and nothing is refused. All 0
- * of a machine that nobody knows. */
+ * of a machine that nobody knows. It is summed up from what is assigned there. */
 struct model_room {
+    size_t units; /* assigned there */
     int64_t promised[RESOURCES], capacity[RESOURCES];
 };
-int model_room(struct model *model, const char *machine, struct model_room *ret, struct error *err);
+void model_room(const struct model *model, const char *machine, struct model_room *ret);
 
 /* The metadata that scheduling sees of a machine: static, then role.<r>=active|standby over it
  * while the machine is registered. Caller frees with metadata_free(). -ENOENT: no such machine. */

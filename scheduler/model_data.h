@@ -339,8 +339,6 @@ void model_mark_peers(struct model *model, const struct unit *unit);
 /* False if memory ran out: then it is not pending. */
 bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
-/* Frees what no key speaks of any more, and all marks. */
-void model_sweep(struct model *model);
 /* What steps have noted to save themselves work is forgotten: the next finds all of it anew. It
  * decides the same. */
 void model_look_anew(struct model *model);

@@ -11,18 +11,17 @@
 
 /* --- room --- */
 
-int model_room(struct model *model, const char *machine, struct model_room *ret, struct error *err)
+void model_room(const struct model *model, const char *machine, struct model_room *ret)
 {
     const struct machine *m = model_machine(model, machine);
-    int r = index_refresh(model, err);
-    if (r < 0)
-        return r;
-    *ret = (struct model_room){ 0 };
-    for (size_t i = 0; m && i < RESOURCES; i++) {
-        ret->promised[i] = m->used[i];
-        ret->capacity[i] = m->capacity[i];
-    }
-    return 0;
+    const struct placement *p = NULL;
+    *ret = (struct model_room){ .units = m ? m->load : 0 };
+    if (!m)
+        return;
+    memcpy(ret->capacity, m->capacity, sizeof(ret->capacity));
+    DL_FOREACH2(m->placements, p, machine_next)
+        for (size_t i = 0; placement_occupies(p) && i < RESOURCES; i++)
+            ret->promised[i] += p->key.unit->group->requests[i];
 }
 
 /* --- why --- */
