@@ -38,6 +38,12 @@ api_server_SOURCES = tests/integration/api-server.c
 api_server_LDADD = $(API_LIBS)
 EXTRA_DIST += tests/integration/api.bats
 
+# What tests/bench/api.sh measures.
+noinst_PROGRAMS += api-bench
+api_bench_SOURCES = tests/bench/api-bench.c
+api_bench_LDADD = $(API_LIBS)
+EXTRA_DIST += tests/bench/api.sh
+
 check_PROGRAMS += test-api-wait
 test_api_wait_SOURCES = tests/unit/test-api-wait.c tests/unit/harness.h
 test_api_wait_LDADD = $(API_LIBS) $(TEST_LIBS)
