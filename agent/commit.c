@@ -7,18 +7,30 @@
 
 #include "base/text.h"
 
+enum { STRINGS_FIRST = 64 };
+
+static bool make_room(struct commit *commit)
+{
+    if (commit->string_count + 1 < commit->string_room)
+        return true;
+    size_t room = commit->string_room ? commit->string_room * 2 : STRINGS_FIRST;
+    char **strings = realloc(commit->strings, room * sizeof(*strings));
+    if (!strings)
+        return false;
+    commit->strings = strings;
+    commit->string_room = room;
+    return true;
+}
+
 /* Takes s into the transaction's care; NULL if there is none or memory ran out. */
 static const char *keep(struct commit *commit, char *s)
 {
-    char **strings =
-        s ? realloc(commit->strings, (commit->string_count + 2) * sizeof(*strings)) : NULL;
-    if (!strings) {
+    if (!s || !make_room(commit)) {
         free(s);
         return NULL;
     }
-    strings[commit->string_count++] = s;
-    strings[commit->string_count] = NULL;
-    commit->strings = strings;
+    commit->strings[commit->string_count++] = s;
+    commit->strings[commit->string_count] = NULL;
     commit->bytes += strlen(s);
     return s;
 }

@@ -29,6 +29,7 @@ struct commit {
     size_t op_count;
     char **strings; /* owns the keys and values above */
     size_t string_count;
+    size_t string_room;
     size_t bytes; /* of those that are in it */
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
 };

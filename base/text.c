@@ -37,6 +37,11 @@ void text_done(struct text *t)
     *t = (struct text){ 0 };
 }
 
+void text_reserve(struct text *t, size_t length)
+{
+    (void)make_room(t, length);
+}
+
 void text_add_bytes(struct text *t, const void *bytes, size_t length)
 {
     if (!make_room(t, length))

@@ -23,6 +23,8 @@ struct text {
 };
 
 void text_done(struct text *t);
+/* Room for so many bytes more, where somebody knows beforehand about how many come. */
+void text_reserve(struct text *t, size_t length);
 void text_add(struct text *t, const char *s);
 void text_add_bytes(struct text *t, const void *bytes, size_t length);
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -35,42 +37,75 @@ static const struct shape shapes[] = {
     [STORE_KEY_REBALANCE] = { "ops",      "rebalance", PART_NONE,    NULL,       PART_NONE },
 };
 
-static void add_part(struct text *key, enum part part, const char *machine, const char *name,
-                     unsigned int index)
+/* A key under construction: what it is put together from. */
+enum { KEY_PIECES_MAX = 12, INDEX_SIZE = 12 };
+struct key {
+    const char *pieces[KEY_PIECES_MAX];
+    size_t count;
+    char index[INDEX_SIZE];
+};
+
+static void add_piece(struct key *key, const char *piece)
+{
+    key->pieces[key->count++] = "/";
+    key->pieces[key->count++] = piece;
+}
+
+static void add_part(struct key *key, enum part part, const char *machine, const char *name)
 {
     switch (part) {
     case PART_NONE:
         return;
     case PART_MACHINE:
-        text_addf(key, "/%s", machine);
+        add_piece(key, machine);
         return;
     case PART_UNIT:
     case PART_BLOB:
     case PART_ROLE:
-        text_addf(key, "/%s", name);
+        add_piece(key, name);
         return;
     case PART_INDEX:
-        text_addf(key, "/%u", index);
+        add_piece(key, key->index);
         return;
     }
 }
 
+static char *join(const struct key *key)
+{
+    size_t lengths[KEY_PIECES_MAX];
+    size_t length = 0;
+    for (size_t i = 0; i < key->count; i++)
+        length += lengths[i] = strlen(key->pieces[i]);
+    char *joined = malloc(length + 1);
+    char *at = joined;
+    if (!joined)
+        return NULL;
+    for (size_t i = 0; i < key->count; at += lengths[i++])
+        memcpy(at, key->pieces[i], lengths[i]);
+    *at = '\0';
+    return joined;
+}
+
+/* A leader makes some for each unit that it assigns, so nothing is formatted that need not be. */
 char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
                 unsigned int index)
 {
     if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_LAST)
         return NULL;
     const struct shape *shape = &shapes[kind];
-    autotext key = { 0 };
-    text_add(&key, prefix);
-    text_add(&key, shape->word);
+    struct key key = {
+        .pieces = {prefix, shape->word},
+          .count = 2
+    };
+    if (shape->second == PART_INDEX)
+        (void)snprintf(key.index, sizeof(key.index), "%u", index);
     if (shape->second_word)
-        text_addf(&key, "/%s", shape->second_word);
-    add_part(&key, shape->first, machine, name, index);
+        add_piece(&key, shape->second_word);
+    add_part(&key, shape->first, machine, name);
     if (shape->middle)
-        text_addf(&key, "/%s", shape->middle);
-    add_part(&key, shape->second, machine, name, index);
-    return text_take(&key);
+        add_piece(&key, shape->middle);
+    add_part(&key, shape->second, machine, name);
+    return join(&key);
 }
 
 /* A piece of a key between two slashes; the text is not ended by a NUL. */
@@ -79,25 +114,34 @@ struct piece {
     size_t length;
 };
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool is_hex(const struct piece *piece, size_t length)
 {
     if (piece->length != length)
         return false;
     for (size_t i = 0; i < length; i++)
-        if (!memchr("0123456789abcdef", piece->text[i], 16))
+        if (!is_digit(piece->text[i]) && (piece->text[i] < 'a' || piece->text[i] > 'f'))
             return false;
     return true;
+}
+
+static bool is_unit_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
+           (c && strchr(":-_.\\@", c));
 }
 
 /* The letters of a unit's name. Whether its suffix is one that we run is not the key's business. */
 static bool is_unit(const struct piece *piece)
 {
-    static const char letters[] =
-        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:-_.\\@";
     if (piece->length == 0 || piece->length > 256)
         return false;
     for (size_t i = 0; i < piece->length; i++)
-        if (!memchr(letters, piece->text[i], sizeof(letters) - 1))
+        if (!is_unit_letter(piece->text[i]))
             return false;
     return true;
 }
@@ -178,21 +222,27 @@ static bool piece_is(const struct piece *piece, const char *word)
     return strlen(word) == piece->length && memcmp(word, piece->text, piece->length) == 0;
 }
 
-static bool fits(const struct shape *shape, const struct piece *pieces, size_t count,
-                 struct store_key_parts *ret)
+static size_t count_words(const struct shape *shape)
 {
-    size_t words = 1 + (shape->second_word != NULL);
+    return 1 + (shape->second_word != NULL);
+}
+
+/* Whether all that is not a part of it is as it should be. */
+static bool fits(const struct shape *shape, const struct piece *pieces, size_t count)
+{
+    size_t words = count_words(shape);
     size_t want = words + (shape->first != PART_NONE) + (shape->middle != NULL) +
                   (shape->second != PART_NONE);
-    if (count != want || !piece_is(&pieces[0], shape->word))
-        return false;
-    if (shape->second_word && !piece_is(&pieces[1], shape->second_word))
-        return false;
-    if (shape->middle && !piece_is(&pieces[words + 1], shape->middle))
-        return false;
-    if (shape->first != PART_NONE && !read_part(shape->first, &pieces[words], ret))
-        return false;
-    return shape->second == PART_NONE || read_part(shape->second, &pieces[count - 1], ret);
+    return count == want && piece_is(&pieces[0], shape->word) &&
+           (!shape->second_word || piece_is(&pieces[1], shape->second_word)) &&
+           (!shape->middle || piece_is(&pieces[words + 1], shape->middle));
+}
+
+static bool read_parts(const struct shape *shape, const struct piece *pieces, size_t count,
+                       struct store_key_parts *ret)
+{
+    return read_part(shape->first, &pieces[count_words(shape)], ret) &&
+           read_part(shape->second, &pieces[count - 1], ret);
 }
 
 void store_key_parse(const char *prefix, const char *key, struct store_key_parts *ret)
@@ -204,10 +254,12 @@ void store_key_parse(const char *prefix, const char *key, struct store_key_parts
     size_t count = split(key + strlen(prefix), pieces);
     for (enum store_key_kind kind = STORE_KEY_CLUSTER; count > 0 && kind <= STORE_KEY_LAST;
          kind++) {
+        if (!fits(&shapes[kind], pieces, count))
+            continue;
         struct store_key_parts parts = { .kind = kind };
-        if (fits(&shapes[kind], pieces, count, &parts)) {
-            *ret = parts;
-            return;
-        }
+        if (!read_parts(&shapes[kind], pieces, count, &parts))
+            continue;
+        *ret = parts;
+        return;
     }
 }

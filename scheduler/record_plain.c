@@ -17,6 +17,7 @@ enum {
     WORD_SIZE = 24,  /* of what enums are written as, and a NUL */
     PLAIN_MAX = 24,  /* fields of a text */
     NUMBER_SIZE = 20,
+    USUAL_SIZE = 250, /* of a whole text: an assignment's, a state's */
 };
 
 static bool is_plain(char c)
@@ -90,6 +91,7 @@ static bool write_value(struct text *to, const struct field *field, const void *
 char *fields_write_plain(const struct field *fields, const void *record)
 {
     autotext text = { 0 };
+    text_reserve(&text, USUAL_SIZE);
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
         if (f->sparse && field_is_fallback(f, record))
             continue;
