@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -184,6 +185,34 @@ static int rank(enum wait_state state)
     return 0;
 }
 
+/* The copy that a successor was to follow, and that runs on without it; NULL: there is none. */
+static const struct wait_copy *find_predecessor(const struct wait_facts *facts,
+                                                const struct wait_copy *successor)
+{
+    const char *moves_from = successor->assignment->moves_from;
+    for (size_t i = 0; moves_from && *moves_from && i < facts->copy_count; i++) {
+        const struct wait_copy *copy = &facts->copies[i];
+        if (copy != successor && copy->state && copy->registration &&
+            copy->state->registration == copy->registration &&
+            text_equal(copy->state->active, "active"))
+            return copy;
+    }
+    return NULL;
+}
+
+static void add_predecessor(const struct wait_facts *facts, const struct wait_copy *successor,
+                            struct wait_answer *ret)
+{
+    char failure[ERROR_TEXT_MAX];
+    const struct wait_copy *old =
+        ret->state == WAIT_STATE_FAILED ? find_predecessor(facts, successor) : NULL;
+    if (!old)
+        return;
+    memcpy(failure, ret->reason, sizeof(failure));
+    answer(ret, WAIT_STATE_FAILED, "the copy on %s, which it was to follow, runs on; %s",
+           old->machine, failure);
+}
+
 static void evaluate_placed(const struct wait_facts *facts, enum wait_goal goal, int64_t revision,
                             struct wait_answer *ret)
 {
@@ -194,6 +223,7 @@ static void evaluate_placed(const struct wait_facts *facts, enum wait_goal goal,
         if (!copy->assignment || copy->assignment->unit_revision < revision)
             continue;
         evaluate_copy(facts, copy, goal, &one);
+        add_predecessor(facts, copy, &one);
         if (!any || rank(one.state) > rank(ret->state))
             *ret = one;
         any = true;

@@ -224,6 +224,35 @@ static void whoever_is_overtaken_is_told(void **state)
     assert_int_equal(ask(&scene, WAIT_GOAL_LAUNCHED), WAIT_STATE_OVERTAKEN);
 }
 
+static void a_successor_that_fails_leaves_the_copy_that_it_was_to_follow(void **state)
+{
+    struct scene scene;
+    struct wait_answer answer;
+    struct wait_copy copies[2];
+    struct record_assignment assignment = { .want = WANT_RUN, .unit_revision = R - 1 };
+    struct record_state old = { .registration = REGISTRATION, .active = active };
+    (void)state;
+    set_scene(&scene);
+    scene.assignment.moves_from = reason; /* of whatever name */
+    scene.state.active = failed;
+    scene.state.result = exit_code;
+    copies[0] = (struct wait_copy){
+        .machine = "old", .assignment = &assignment, .state = &old, .registration = REGISTRATION
+    };
+    copies[1] = scene.copy;
+    scene.facts.copies = copies;
+    scene.facts.copy_count = 2;
+    wait_evaluate(&scene.facts, WAIT_GOAL_LAUNCHED, R, &answer);
+    assert_int_equal(answer.state, WAIT_STATE_FAILED);
+    assert_string_equal(answer.machine, "m");
+    assert_string_equal(answer.reason,
+                        "the copy on old, which it was to follow, runs on; failed (), result: "
+                        "exit-code; its journal there says why");
+    copies[0].registration++;
+    wait_evaluate(&scene.facts, WAIT_GOAL_LAUNCHED, R, &answer);
+    assert_string_equal(answer.reason, "failed (), result: exit-code; its journal there says why");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +267,7 @@ int main(void)
         cmocka_unit_test(gone_means_no_unit_no_assignment_and_no_state),
         cmocka_unit_test(a_problem_counts_for_a_leave_once_the_leave_was_tried),
         cmocka_unit_test(whoever_is_overtaken_is_told),
+        cmocka_unit_test(a_successor_that_fails_leaves_the_copy_that_it_was_to_follow),
     };
     return cmocka_run_group_tests_name("api/wait", tests, NULL, NULL);
 }
