@@ -18,15 +18,17 @@ struct fate {
     const char *from; /* NULL: it was nowhere */
     const char *at;   /* where it is by now; NULL: nowhere */
     char *reason;
-    bool leaves;  /* it was told to */
-    bool changed; /* its assignment was rewritten */
-    bool waits;   /* no machine takes it */
+    char *farewell; /* why it left, if something has come after that; or NULL */
+    bool leaves;    /* it was told to */
+    bool changed;   /* its assignment was rewritten */
+    bool waits;     /* no machine takes it */
     char machines[2][33];
     struct fate *prev, *next;
 };
 
 struct fates {
     char *unit;
+    bool is_global; /* as of the model that the last plan was made for */
     struct fate *list;
     UT_hash_handle hh;
 };
@@ -47,6 +49,7 @@ static void fates_free(struct fates *fates)
     struct fate *next = NULL;
     DL_FOREACH_SAFE(fates->list, fate, next) {
         free(fate->reason);
+        free(fate->farewell);
         free(fate);
     }
     free(fates->unit);
@@ -108,14 +111,22 @@ static struct fate *fate_on(struct fates *fates, const char *machine)
     return fate;
 }
 
-/* A newcomer: who waits so far, or was there before. */
+/* A newcomer on this machine, or (NULL) one that waits for any: whoever waits so far, or was there
+ * before, or has left another one, unless it is one of many that run everywhere. */
 static struct fate *fate_arriving(struct fates *fates, const char *machine)
 {
     struct fate *fate = NULL;
     DL_FOREACH(fates->list, fate)
-        if (!fate->at && text_equal(fate->from, machine))
+        if (!fate->at && fate->from && (!fates->is_global || text_equal(fate->from, machine)))
             return fate;
     return fate_on(fates, NULL);
+}
+
+/* It has left one machine, and what comes after that is another story. */
+static void part(struct fate *fate, const char *machine)
+{
+    if (fate->from && !fate->farewell && !text_equal(fate->from, machine))
+        fate->farewell = take_ptr(fate->reason);
 }
 
 /* reason is taken over. A copy that was told to leave says why before where it goes. */
@@ -133,9 +144,10 @@ static bool give_reason(struct fate *fate, char *reason, bool after)
 
 static bool note_wait(struct fates *fates, const struct action *action)
 {
-    struct fate *fate = fate_on(fates, NULL);
+    struct fate *fate = fate_arriving(fates, NULL);
     if (!fate)
         return false;
+    part(fate, NULL);
     fate->waits = true;
     return give_reason(fate, action_reason(action), false);
 }
@@ -152,6 +164,7 @@ static bool note_arrival(struct fates *fates, const struct action *action)
     struct fate *fate = fate_arriving(fates, action->machine);
     if (!fate)
         return false;
+    part(fate, action->machine);
     fate->waits = false;
     fate->changed = true;
     fate->leaves = false;
@@ -204,7 +217,8 @@ static bool note_drop(struct fates *fates, const struct action *action)
     return was_told ? true : give_reason(fate, action_reason(action), false);
 }
 
-static int note(struct foresight *foresight, const struct action *action, struct error *err)
+static int note(struct foresight *foresight, const struct model *model, const struct action *action,
+                struct error *err)
 {
     struct fates *fates = foresight && action->unit ? fates_of(foresight, action->unit) : NULL;
     bool ok = true;
@@ -212,6 +226,7 @@ static int note(struct foresight *foresight, const struct action *action, struct
         return 0;
     if (!fates)
         return error_oom(err);
+    fates->is_global = model_is_global(model, action->unit);
     if (action->kind == ACTION_VERDICT)
         ok = note_wait(fates, action);
     else if (action->kind == ACTION_CLEAR_VERDICT)
@@ -234,7 +249,7 @@ static int note(struct foresight *foresight, const struct action *action, struct
 static const char *word_for(const struct fate *fate)
 {
     if (fate->waits)
-        return "wait";
+        return fate->from ? "leave" : "wait";
     if (!fate->from)
         return fate->at ? "place" : NULL;
     if (!fate->at || fate->leaves)
@@ -247,9 +262,11 @@ static const char *word_for(const struct fate *fate)
 static json_t *fate_json(const char *unit, const struct fate *fate, const char *word)
 {
     bool moves = text_equal(word, "move");
+    autofree char *reason = text_format("%s%s%s", fate->farewell ? fate->farewell : "",
+                                        fate->farewell ? "; " : "", fate->reason);
     return json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "unit", unit, "action", word, "machine",
                      fate->at ? fate->at : fate->from, "from", moves ? fate->from : NULL, "reason",
-                     fate->reason);
+                     reason);
 }
 
 json_t *foresight_json(const struct foresight *foresight)
@@ -388,7 +405,7 @@ static int foresee_step(struct future *future, struct foresight *foresight, stru
         if (r < 0)
             return r;
         is_over = is_over && r == 1;
-        r = r == 0 ? note(foresight, &plan->actions[i], err) : 0;
+        r = r == 0 ? note(foresight, future->model, &plan->actions[i], err) : 0;
         if (r < 0)
             return r;
     }

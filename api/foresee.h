@@ -32,7 +32,8 @@ int foresee(struct future *future, struct foresight *foresight, struct error *er
 
 /* A list of what became of each unit: {"unit", "action", "machine", "from", "reason"}; machine and
  * from where they say something. action: "place" on machine; "move" from one to the other; "leave"
- * machine; "change" on it, where it stays; "wait". NULL: memory ran out. */
+ * machine, for nowhere; "change" on it, where it stays; "wait", who was nowhere. NULL: memory ran
+ * out. */
 json_t *foresight_json(const struct foresight *foresight);
 
 #endif

@@ -73,6 +73,9 @@ void model_sweep(struct model *model);
 
 /* --- questions, for the API's why and list-roles, on a model built from a snapshot --- */
 
+/* It runs everywhere, as far as is known. */
+bool model_is_global(const struct model *model, const char *unit);
+
 /* Per machine, sorted by id: may this unit run there, and if not why not (in words; NULL if it
  * may). */
 struct model_answer {

@@ -26,6 +26,12 @@ void model_room(const struct model *model, const char *machine, struct model_roo
 
 /* --- why --- */
 
+bool model_is_global(const struct model *model, const char *unit)
+{
+    const struct unit *u = model_unit(model, unit);
+    return u && unit_is_global(u);
+}
+
 void model_answers_free(struct model_answer *answers, size_t count)
 {
     for (size_t i = 0; answers && i < count; i++) {

@@ -185,14 +185,34 @@ static void who_preempts_gets_the_place_and_who_yields_another_or_none(void **st
     expect(
         &store,
         (const char *[]){ "db.service", SERVICE "MemoryMax=90M\n[X-Fleet]\nPriority=10\n", NULL },
-        "lower.service: leave a: yields its place on aaaaaaaa (na) to db.service (priority 10)\n"
-        "lower.service: wait: no machine may run it: aaaaaaaa (na): has 10 MiB of memory left, and "
+        "lower.service: leave a: yields its place on aaaaaaaa (na) to db.service (priority 10); "
+        "no machine may run it: aaaaaaaa (na): has 10 MiB of memory left, and "
         "45 MiB of memory are asked (db.service, of priority 10, comes first); bbbbbbbb (nb): has "
         "10 MiB of memory left, and 45 MiB of memory are asked\n"
         "low.service: move a to b: yields its place on aaaaaaaa (na) to db.service (priority 10); "
         "released by aaaaaaaa (na), moving to bbbbbbbb (nb): least loaded of 2 eligible machines "
         "(0 units)\n"
         "db.service: place a: least loaded of 2 eligible machines (0 units)\n");
+}
+
+static void who_stops_before_there_is_a_place_for_it_moves_in_one_line(void **state)
+{
+    struct store store = { 0 };
+    (void)state;
+    add_machine(&store, 'a', 100, "");
+    add_machine(&store, 'b', 50, "");
+    add_unit(&store, "low.service", SERVICE "MemoryMax=45M\n[X-Fleet]\nPriority=5\n", "a");
+    add_unit(&store, "lower.service", SERVICE "MemoryMax=45M\n", "b");
+    expect(
+        &store,
+        (const char *[]){ "db.service", SERVICE "MemoryMax=90M\n[X-Fleet]\nPriority=10\n", NULL },
+        "low.service: move a to b: yields its place on aaaaaaaa (na) to db.service (priority 10); "
+        "least loaded of 2 eligible machines (0 units)\n"
+        "db.service: place a: least loaded of 2 eligible machines (0 units)\n"
+        "lower.service: leave b: yields its place on bbbbbbbb (nb) to low.service (priority 5); no "
+        "machine may run it: aaaaaaaa (na): has 10 MiB of memory left, and 45 MiB of memory are "
+        "asked (db.service, of priority 10, comes first); bbbbbbbb (nb): has 5 MiB of memory left, "
+        "and 45 MiB of memory are asked (low.service, of priority 5, comes first)\n");
 }
 
 static void a_template_is_rolled_out_to_its_instances(void **state)
@@ -324,6 +344,7 @@ int main(void)
         cmocka_unit_test(what_must_leave_is_followed_to_where_it_goes),
         cmocka_unit_test(what_starts_elsewhere_before_it_stops_moves_too),
         cmocka_unit_test(who_preempts_gets_the_place_and_who_yields_another_or_none),
+        cmocka_unit_test(who_stops_before_there_is_a_place_for_it_moves_in_one_line),
         cmocka_unit_test(a_template_is_rolled_out_to_its_instances),
         cmocka_unit_test(a_group_moves_together),
         cmocka_unit_test(a_global_unit_is_told_of_each_machine),
