@@ -343,8 +343,7 @@ static void place_all(struct gathering *g)
 
 /* --- waiting --- */
 
-/* A unit takes its time to stop, and whoever waits for a start is not to give up meanwhile. */
-static bool waits_long(struct step *step, struct unit *unit)
+bool step_waits_long(struct step *step, struct unit *unit)
 {
     struct trouble *trouble = step_trouble(step, unit);
     return trouble && step_has_lasted(step, unit, &trouble->waits_since_ms, WAITS_LONG_MS);
@@ -354,7 +353,7 @@ static bool is_worth_a_word(struct gathering *g, struct unit *unit, const struct
 {
     enum machine_status status = step_machine_status(g->step, other->home->key.machine);
     return other->never || status == MACHINE_HELD ||
-           (status == MACHINE_PRESENT && waits_long(g->step, unit));
+           (status == MACHINE_PRESENT && step_waits_long(g->step, unit));
 }
 
 static void waits_words(const struct member *other, struct text *words)

@@ -139,6 +139,28 @@ static void take_back(struct step *step, struct unit *unit)
     step_unreserve(step, &party);
 }
 
+static const struct unit *find_replaced(const struct unit *unit, const struct machine *machine)
+{
+    const struct placement *p = NULL;
+    DL_FOREACH2(machine->placements, p, machine_next)
+        if (must_go(p, unit))
+            return p->key.unit;
+    return NULL;
+}
+
+/* Who is nowhere, and is to have this machine, is told whom it waits for, if that lasts. */
+static void wait_for(struct step *step, struct unit *unit, const struct machine *machine)
+{
+    const struct unit *other = find_replaced(unit, machine);
+    autotext words = { 0 };
+    step_set_pending(step, unit, true);
+    if (!other || unit_is_held_anywhere(unit) || !step_waits_long(step, unit))
+        return;
+    text_addf(&words, "waits for %s, which it replaces, to stop on ", other->name);
+    machine_words(machine, &words);
+    step_give_nowhere(step, unit, NULL, text_take(&words));
+}
+
 bool step_replace(struct step *step, struct unit *unit, const struct place *found)
 {
     struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
@@ -148,7 +170,7 @@ bool step_replace(struct step *step, struct unit *unit, const struct place *foun
         return false;
     struct machine *best = find_best(step->model, unit, found);
     if (!best && found->machine && found->machine->is_cleared) { /* for another, but they go */
-        step_set_pending(step, unit, true);
+        wait_for(step, unit, found->machine);
         return true;
     }
     if (!best)
@@ -159,7 +181,7 @@ bool step_replace(struct step *step, struct unit *unit, const struct place *foun
     }
     model_clear(step->model, best);
     take_back(step, unit);
-    step_set_pending(step, unit, true);
+    wait_for(step, unit, best);
     call(step, unit, best);
     return true;
 }

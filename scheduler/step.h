@@ -44,6 +44,10 @@ bool step_has_waited(struct step *step, struct unit *unit, int64_t for_ms);
 /* So long since *since_ms, which begins now if it is 0; until then the unit is asked again. */
 bool step_has_lasted(struct step *step, struct unit *unit, int64_t *since_ms, int64_t for_ms);
 
+/* It has waited for others to stop for so long that it is worth a verdict: that takes its time, and
+ * whoever waits for a start is not to give up meanwhile. */
+bool step_waits_long(struct step *step, struct unit *unit);
+
 /* The unit's, made if it has none; NULL when memory ran out (then step->failed). */
 struct trouble *step_trouble(struct step *step, struct unit *unit);
 
