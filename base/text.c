@@ -150,6 +150,36 @@ bool text_ends_with(const char *s, const char *suffix)
     return length >= tail && strcmp(s + length - tail, suffix) == 0;
 }
 
+/* The length of the character at s, or 0: truncated, overlong, a surrogate, or out of range. */
+static size_t utf8_character(const unsigned char *s)
+{
+    static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    if (s[0] < 0x80)
+        return 1;
+    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 0;
+    if (length == 0 || s[0] > 0xf7)
+        return 0;
+    uint32_t c = s[0] & (0x7fU >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3f);
+    }
+    bool surrogate = c >= 0xd800 && c <= 0xdfff;
+    return c >= smallest[length] && c <= 0x10ffff && !surrogate ? length : 0;
+}
+
+bool text_is_utf8(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    while (*p) {
+        size_t length = utf8_character(p);
+        if (length == 0)
+            return false;
+        p += length;
+    }
+    return true;
+}
 char *text_trim(char *s)
 {
     while (isspace((unsigned char)*s))

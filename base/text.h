@@ -49,6 +49,9 @@ bool text_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool text_starts_with(const char *s, const char *prefix);
 bool text_ends_with(const char *s, const char *suffix);
 
+/* Whole characters only: none cut short, overlong, a surrogate or out of range. */
+bool text_is_utf8(const char *s);
+
 /* Removes white space at both ends, in place; returns the first character kept. */
 char *text_trim(char *s);
 

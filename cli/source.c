@@ -31,7 +31,7 @@ static int check_utf8(const char *path, char *text, struct error *err)
         char *end = strchr(line, '\n');
         if (end)
             *end = '\0';
-        bool good = unit_text_is_utf8(line);
+        bool good = text_is_utf8(line);
         if (end)
             *end = '\n';
         if (!good)

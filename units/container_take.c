@@ -43,7 +43,7 @@ int take_split(const struct reading *reading, const struct unit_option *option, 
     if (r < 0)
         return take_failed(option, r, &reason, err);
     for (char **word = words; word && *word; word++)
-        if (!unit_text_is_utf8(*word))
+        if (!text_is_utf8(*word))
             return unit_option_error(err, option, "with its escapes undone this is not UTF-8");
     *ret = take_ptr(words);
     return 0;

@@ -253,7 +253,7 @@ static int take_line(struct reader *reader, char *line, struct error *err)
     char *trimmed = trim(line);
     if (!*trimmed)
         return add_piece(reader, UNIT_PIECE_TEXT, 0, err);
-    if (!unit_text_is_utf8(trimmed))
+    if (!text_is_utf8(trimmed))
         return error_set(err, -EINVAL, "line %u: not UTF-8", reader->started);
     if (text_starts_with(trimmed, UTF8_BOM))
         return error_set(err, -EINVAL, "line %u: a byte order mark that is not the first",

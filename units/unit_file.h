@@ -97,8 +97,6 @@ int unit_option_error(struct error *err, const struct unit_option *option, const
  * UNIT_LIST_MAX. */
 int unit_words_split(const char *value, char ***ret, struct error *err);
 
-bool unit_text_is_utf8(const char *s);
-
 /* What systemd takes for a boolean (yes, true, on, 1, …). -EINVAL otherwise; *ret as it was. */
 int unit_boolean_parse(const char *value, bool *ret, struct error *err);
 

@@ -19,7 +19,7 @@ static void check(bool holds)
 static void check_option(const struct unit_option *option, unsigned int line_before)
 {
     check(option->line >= line_before && *option->section && *option->key);
-    check(unit_text_is_utf8(option->key) && unit_text_is_utf8(option->value));
+    check(text_is_utf8(option->key) && text_is_utf8(option->value));
     check(!strpbrk(option->value, "\n\r"));
     autostrv words = NULL;
     struct error err = { 0 };

@@ -52,6 +52,17 @@ static void copied_bytes_end_with_a_nul(void **state)
     assert_string_equal(empty, "");
 }
 
+static void only_whole_characters_are_utf8(void **state)
+{
+    (void)state;
+    assert_true(text_is_utf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
+    static const char *const bad[] = { "\x80",         "\xc3",         "\xc0\xaf",
+                                       "\xed\xa0\x80", "\xe2\x82",     "\xf4\x90\x80\x80",
+                                       "\xf8\x88\x80", "\xe0\x80\xaf", "\xff" };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(text_is_utf8(bad[i]));
+}
+
 static void split_leaves_out_empty_pieces(void **state)
 {
     (void)state;
@@ -135,6 +146,7 @@ int main(void)
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
         cmocka_unit_test(text_replaces_text),
         cmocka_unit_test(copied_bytes_end_with_a_nul),
+        cmocka_unit_test(only_whole_characters_are_utf8),
         cmocka_unit_test(split_leaves_out_empty_pieces),
         cmocka_unit_test(numbers_are_whole_and_bounded),
         cmocka_unit_test(durations_are_gos),

@@ -243,17 +243,6 @@ static void words_are_bounded(void **state)
     assert_string_equal(err.text, "more than 4096 words");
 }
 
-static void only_whole_characters_are_utf8(void **state)
-{
-    (void)state;
-    assert_true(unit_text_is_utf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
-    static const char *const bad[] = { "\x80",         "\xc3",         "\xc0\xaf",
-                                       "\xed\xa0\x80", "\xe2\x82",     "\xf4\x90\x80\x80",
-                                       "\xf8\x88\x80", "\xe0\x80\xaf", "\xff" };
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_false(unit_text_is_utf8(bad[i]));
-}
-
 static void booleans_are_systemds(void **state)
 {
     (void)state;
@@ -282,7 +271,6 @@ int main(void)
         cmocka_unit_test(size_is_bounded),
         cmocka_unit_test(words_follow_systemds_quoting),
         cmocka_unit_test(words_are_bounded),
-        cmocka_unit_test(only_whole_characters_are_utf8),
         cmocka_unit_test(booleans_are_systemds),
     };
     return cmocka_run_group_tests_name("units/unit_file", tests, NULL, NULL);
