@@ -9,11 +9,13 @@ libbase_a_SOURCES = \
 	base/digest.c base/digest.h \
 	base/error.c base/error.h \
 	base/file.c base/file.h \
+	base/grpc.c base/grpc.h \
 	base/journal.c base/journal.h \
 	base/json.c base/json.h \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/loop_bus.c base/loop_bus.h \
+	base/loop_grpc.c base/loop_grpc.h \
 	base/loop_http.c base/loop_http.h \
 	base/memory.c base/memory.h \
 	base/settings.c base/settings.h \
@@ -34,6 +36,11 @@ test_base_json_SOURCES = tests/unit/test-base-json.c tests/unit/harness.h
 test_base_json_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_SOURCES = tests/unit/test-base-loop.c tests/unit/harness.h
 test_base_loop_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-base-grpc test-base-loop-grpc
+test_base_grpc_SOURCES = tests/unit/test-base-grpc.c tests/unit/harness.h
+test_base_grpc_LDADD = $(BASE_LIBS) $(TEST_LIBS)
+test_base_loop_grpc_SOURCES = tests/unit/test-base-loop-grpc.c tests/unit/harness.h
+test_base_loop_grpc_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-base-http test-base-journal test-base-contact
 test_base_contact_SOURCES = tests/unit/test-base-contact.c tests/unit/harness.h
 test_base_contact_LDADD = $(BASE_LIBS) $(TEST_LIBS)

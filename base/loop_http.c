@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,12 @@
 enum {
     BODY_MAX_BYTES = 64 * 1024 * 1024,
     STREAMS_PER_CONNECTION = 250, /* as many as Go's server takes; libcurl would stop at 100 */
-    TLS_CONNECTIONS_PER_HOST = 8, /* a burst of streams would else open one each */
+    SEND_BUFFER_BYTES = 4 * 1024 * 1024,
+    SHARED_BUFFER_BYTES = 64 * 1024, /* more than libcurl reads at once */
+    STREAM_BUFFER_BYTES = 4 * 1024,
+    STREAM_UPLOAD_BYTES = 16 * 1024, /* the least that libcurl takes */
     SPARE_HANDLES = 32,
+    RESTS_MAX = 16, /* sockets of one http that may have something left: HTTP/2 has one or two */
     EXPECT_BYTES = 64 * 1024, /* libcurl asks before it sends a body of 1 MiB; well below that */
 };
 
@@ -34,12 +39,14 @@ struct http {
     struct loop *loop; /* borrowed */
     CURLM *multi;
     struct loop_timer *timer;
+    struct loop_timer *rest;   /* asks curl for what it has kept */
     struct loop_timer *reaper; /* frees calls that were cancelled from inside curl */
     struct http_call *calls;
     struct socket_watch *sockets;
     struct handle spares[SPARE_HANDLES]; /* of plain calls that ended well: one is dear to make */
     size_t spare_count;
     bool inside_curl;
+    bool got_shared_data; /* in this drive, of a call of HTTP/2 */
 };
 
 struct http_call {
@@ -48,11 +55,18 @@ struct http_call {
     CURL *easy; /* the handle's */
     struct curl_slist *headers;
     char *body;
+    size_t body_length;
     struct text answer;
-    struct loop_timer *deadline; /* over TLS; see on_deadline() */
+    enum http_connection connection;
+    bool ready;  /* HTTP/2: from here on it may have been sent */
+    bool broken; /* HTTP/2: libcurl wanted to send it once more */
+    bool no_room;
+    bool congested;
     bool too_large;
     bool cancelled;
     bool may_spare; /* its handle */
+    http_ready_fn on_ready;
+    http_header_fn on_header;
     http_data_fn on_data;
     http_done_fn on_done;
     void *userdata;
@@ -110,7 +124,6 @@ static void call_free(struct http_call *call)
     struct http *http = call->http;
     DL_DELETE(http->calls, call);
     handle_give_back(call);
-    loop_timer_free(call->deadline);
     curl_slist_free_all(call->headers);
     free(call->body);
     text_done(&call->answer);
@@ -134,10 +147,13 @@ static bool never_connected(CURLcode code)
 }
 
 /* What was sent on a kept connection that turned out to be dead libcurl sends again by itself, on a
- * new one. If that one is refused, the server may yet have seen the first sending. */
+ * new one. If that one is refused, the server may yet have seen the first sending. (Over HTTP/2 it
+ * is not let: see on_curl_ready().) */
 static bool was_sent(const struct http_call *call)
 {
     long sent_bytes = 0;
+    if (call->connection != HTTP_CONNECTION_ANY)
+        return call->ready;
     (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     return sent_bytes > 0;
 }
@@ -153,12 +169,26 @@ static int tls_code(const struct http_call *call, CURLcode code)
     return code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ? -ENOKEY : 0;
 }
 
+/* More may be counted as uploaded than was sent, but never less. */
+static bool was_cut_short(const struct http_call *call, CURLcode code)
+{
+    curl_off_t uploaded = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    return code == CURLE_HTTP2_STREAM && (size_t)uploaded < call->body_length;
+}
+
 static int result_code(const struct http_call *call, CURLcode code)
 {
     if (call->too_large)
         return -E2BIG;
     if (code == CURLE_OK)
         return 0;
+    if (call->no_room)
+        return -ENOTCONN;
+    if (call->congested)
+        return -ENOBUFS;
+    if (was_cut_short(call, code))
+        return -EMSGSIZE;
     int r = tls_code(call, code);
     if (r < 0)
         return r;
@@ -175,6 +205,12 @@ static void finish(struct http_call *call, CURLcode code)
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result.status);
     if (call->too_large)
         result.reason = "the answer is larger than 64 MiB";
+    else if (result.code == -EMSGSIZE)
+        result.reason = "the server did not take the whole request";
+    else if (call->congested)
+        result.reason = "what was sent before has not left yet";
+    else if (call->broken)
+        result.reason = "the connection broke before the answer";
     else if (code != CURLE_OK)
         result.reason = call->reason[0] ? call->reason : curl_easy_strerror(code);
     text_add_bytes(&call->answer, "", 0);
@@ -184,27 +220,6 @@ static void finish(struct http_call *call, CURLcode code)
     if (!call->cancelled)
         call->on_done(call, &result, call->userdata);
     call_free(call);
-}
-
-/* curl's own time limit does not run while a call waits for a connection to have room, and those
- * that wait for one that is being made to a frozen host would fail one after the other. */
-static void on_deadline(struct loop_timer *timer, void *userdata)
-{
-    struct http_call *call = userdata;
-    bool sent = was_sent(call);
-    (void)timer;
-    (void)snprintf(call->reason, sizeof(call->reason), "no %s in time",
-                   sent ? "answer" : "connection");
-    finish(call, sent ? CURLE_OPERATION_TIMEDOUT : CURLE_COULDNT_CONNECT);
-}
-
-static int arm_deadline(struct http_call *call, int timeout_ms, struct error *err)
-{
-    struct loop *loop = call->http->loop;
-    int r = loop_timer_new(loop, "http deadline", on_deadline, call, &call->deadline, err);
-    if (r == 0)
-        loop_timer_set(call->deadline, timeout_ms);
-    return r;
 }
 
 /* Ends the calls that curl has finished. */
@@ -222,13 +237,33 @@ static void collect_finished(struct http *http)
     }
 }
 
+/* libcurl (7.88) may keep what it has read of an HTTP/2 connection, and wait for more to come on
+ * it; so it is asked to go on until it has nothing to tell. */
 static void drive(struct http *http, curl_socket_t fd, int mask)
 {
     int running = 0;
     http->inside_curl = true;
+    http->got_shared_data = false;
     (void)curl_multi_socket_action(http->multi, fd, mask, &running);
     http->inside_curl = false;
+    if (http->got_shared_data)
+        loop_timer_set(http->rest, 0);
     collect_finished(http);
+}
+
+static void on_rest(struct loop_timer *timer, void *userdata)
+{
+    struct http *http = userdata;
+    const struct socket_watch *watch = NULL;
+    curl_socket_t fds[RESTS_MAX];
+    size_t count = 0;
+    (void)timer;
+    DL_FOREACH(http->sockets, watch) {
+        if (count < RESTS_MAX)
+            fds[count++] = watch->fd;
+    }
+    for (size_t i = 0; i < count; i++)
+        drive(http, fds[i], CURL_CSELECT_IN);
 }
 
 static void on_socket_ready(struct loop_io *io, int events, void *userdata)
@@ -308,6 +343,7 @@ static size_t on_curl_data(char *bytes, size_t one, size_t length, void *userdat
 {
     struct http_call *call = userdata;
     (void)one;
+    call->http->got_shared_data |= call->connection != HTTP_CONNECTION_ANY;
     if (call->cancelled)
         return 0;
     long status = 0;
@@ -322,6 +358,86 @@ static size_t on_curl_data(char *bytes, size_t one, size_t length, void *userdat
     }
     text_add_bytes(&call->answer, bytes, length);
     return call->answer.failed ? 0 : length;
+}
+
+static size_t on_curl_header(char *line, size_t one, size_t length, void *userdata)
+{
+    struct http_call *call = userdata;
+    size_t bytes = one * length;
+    if (!call->on_header || call->cancelled)
+        return bytes;
+    autofree char *name = strndup(line, bytes);
+    if (!name)
+        return 0;
+    char *colon = strchr(name, ':');
+    if (!colon)
+        return bytes;
+    *colon = '\0';
+    call->on_header(call, name, text_trim(colon + 1), call->userdata);
+    return bytes;
+}
+
+/* Whether one of its sockets has, or has not, one of these events. */
+static bool any_socket(const struct http *http, short events, bool has)
+{
+    const struct socket_watch *watch = NULL;
+    DL_FOREACH(http->sockets, watch) {
+        struct pollfd fd = { .fd = watch->fd, .events = events };
+        if ((poll(&fd, 1, 0) > 0) == has)
+            return true;
+    }
+    return false;
+}
+
+/* Just before the request is sent. A second time means that its connection broke and that libcurl
+ * would send it again, which only who asked for it can judge. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
+static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their_port, int our_port)
+{
+    struct http_call *call = userdata;
+    (void)their_ip;
+    (void)our_ip;
+    (void)their_port;
+    (void)our_port;
+    if (call->ready) {
+        call->broken = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    /* If the socket took nothing now, libcurl (7.88) would send the request's head once more, and
+     * as the body. */
+    call->congested =
+        call->connection == HTTP_CONNECTION_KEPT_2 && any_socket(call->http, POLLOUT, false);
+    if (call->congested)
+        return CURL_PREREQFUNC_ABORT;
+    call->ready = true;
+    if (call->on_ready && !call->cancelled)
+        call->on_ready(call, call->userdata);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* With so much room that it practically never takes nothing: see on_curl_ready(). */
+static curl_socket_t shared_socket(const struct curl_sockaddr *address)
+{
+    static const int room = SEND_BUFFER_BYTES;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    return fd;
+}
+
+/* Of HTTP/2: libcurl (7.88) breaks a connection of prior knowledge by a second such request, and
+ * begins one with HTTP/1.1 for a request without it. So the one kind makes connections and never
+ * takes a kept one, and the other never makes one. */
+static curl_socket_t on_curl_open_socket(void *userdata, curlsocktype purpose,
+                                         struct curl_sockaddr *address)
+{
+    struct http_call *call = userdata;
+    (void)purpose;
+    if (!call->ready && call->connection == HTTP_CONNECTION_NEW_2)
+        return shared_socket(address);
+    call->broken = call->ready;
+    call->no_room = !call->ready;
+    return CURL_SOCKET_BAD;
 }
 
 /* libcurl can set neither the count of keep-alive probes (before 8.9) nor TCP_USER_TIMEOUT. */
@@ -355,6 +471,9 @@ int http_new(struct loop *loop, struct http **ret, struct error *err)
     int r = loop_timer_new(loop, "http timeout", on_timeout, http, &http->timer, err);
     if (r < 0)
         return r;
+    r = loop_timer_new(loop, "http rest", on_rest, http, &http->rest, err);
+    if (r < 0)
+        return r;
     r = loop_timer_new(loop, "http reaper", on_reap, http, &http->reaper, err);
     if (r < 0)
         return r;
@@ -386,6 +505,7 @@ void http_free(struct http *http)
     while (http->sockets)
         unwatch(http, http->sockets);
     loop_timer_free(http->timer);
+    loop_timer_free(http->rest);
     loop_timer_free(http->reaper);
     free(http);
 }
@@ -417,6 +537,7 @@ static bool set_body(struct http_call *call, const struct http_request *request)
     call->body = text_copy_bytes(request->body, request->body_length);
     if (!call->body)
         return false;
+    call->body_length = request->body_length;
     (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                            (curl_off_t)request->body_length);
     (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
@@ -430,8 +551,6 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     if (!tls)
         return;
     if (tls->ca_file)
@@ -452,6 +571,7 @@ static CURL *handle_new(void)
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
     return easy;
 }
 
@@ -488,6 +608,39 @@ static void set_url(struct http_call *call, const char *url)
         handle_forget_url(handle);
 }
 
+static long version_of(enum http_connection connection, bool tls)
+{
+    if (connection == HTTP_CONNECTION_ANY)
+        return CURL_HTTP_VERSION_1_1;
+    if (tls)
+        return CURL_HTTP_VERSION_2TLS;
+    return connection == HTTP_CONNECTION_NEW_2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                               : CURL_HTTP_VERSION_2_0;
+}
+
+static void set_connection(struct http_call *call, const struct http_request *request, bool tls)
+{
+    CURL *easy = call->easy;
+    bool any = request->connection == HTTP_CONNECTION_ANY;
+    call->connection = request->connection;
+    call->on_ready = request->on_ready;
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version_of(request->connection, tls));
+    (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
+                           request->connection == HTTP_CONNECTION_NEW_2 ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, any ? NULL : on_curl_open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, any ? NULL : on_curl_ready);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+}
+
+/* A stream may last for ever, so that many are to be cheap. */
+static long receive_bytes(const struct http_request *request, bool is_stream)
+{
+    if (request->connection == HTTP_CONNECTION_ANY)
+        return CURL_MAX_WRITE_SIZE;
+    return is_stream ? STREAM_BUFFER_BYTES : SHARED_BUFFER_BYTES;
+}
+
 static void set_options(struct http_call *call, const struct http_request *request)
 {
     CURL *easy = call->easy;
@@ -504,11 +657,14 @@ static void set_options(struct http_call *call, const struct http_request *reque
                            request->keepalive_probes ? on_curl_socket_made : NULL);
     if (request->unix_socket)
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-    if (tls) {
+    set_connection(call, request, tls);
+    call->on_header = request->on_header;
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_bytes(request, call->on_data));
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                           call->on_data ? (long)STREAM_UPLOAD_BYTES : (long)SHARED_BUFFER_BYTES);
+    if (tls)
         set_tls(easy, request->tls);
-        (void)curl_multi_setopt(call->http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                                (long)TLS_CONNECTIONS_PER_HOST);
-    }
 }
 
 int http_start(struct http *http, const struct http_request *request, http_data_fn on_data,
@@ -528,13 +684,6 @@ int http_start(struct http *http, const struct http_request *request, http_data_
         return error_oom(err);
     }
     set_options(call, request);
-    if (text_starts_with(request->url, "https:") && request->timeout_ms) {
-        int r = arm_deadline(call, request->timeout_ms, err);
-        if (r < 0) {
-            call_free(call);
-            return r;
-        }
-    }
     CURLMcode code = curl_multi_add_handle(http->multi, call->easy);
     if (code != CURLM_OK) {
         call_free(call);
@@ -550,6 +699,11 @@ void http_cancel(struct http_call *call)
         return;
     call->cancelled = true;
     loop_timer_set(call->http->reaper, 0);
+}
+
+bool http_is_cut(const struct http *http)
+{
+    return any_socket(http, POLLRDHUP, true);
 }
 
 char *http_escape(const char *s)

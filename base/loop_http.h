@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP requests inside the loop, over libcurl's multi interface. Connections are kept and shared;
- * over TLS they are HTTP/2 where the server has it, so that hundreds of streams ride one, and there
- * are at most eight to a host: use an http of its own for plain streams in great number.
+ * HTTP requests inside the loop, over libcurl's multi interface. Connections are kept.
+ *
+ * HTTP/2 is for who says by which connection each request shall go (base/loop_grpc does). One http
+ * for each such connection makes that it can be given up: http_free().
  *
  * A server's certificate is always checked, its name too; there is no way to turn that off.
  *
@@ -28,6 +29,19 @@ struct http_tls {
     const char *key_file;
 };
 
+enum http_connection {
+    HTTP_CONNECTION_ANY = 0, /* HTTP/1.1: a kept one, or a new one */
+    HTTP_CONNECTION_NEW_2,   /* a new one, with HTTP/2 from its first byte, or over TLS as agreed */
+    HTTP_CONNECTION_KEPT_2,  /* with others on one that such a request made, or not at all */
+};
+
+/* The connection stands, and the request is about to be sent on it, once: HTTP/2 only. Inside of
+ * libcurl: no request may be begun or cancelled. */
+typedef void (*http_ready_fn)(struct http_call *call, void *userdata);
+/* A line of the answer's head or of its trailers. Inside of libcurl. */
+typedef void (*http_header_fn)(struct http_call *call, const char *name, const char *value,
+                               void *userdata);
+
 struct http_request {
     const char *method;      /* "GET", "PUT", … */
     const char *url;         /* with a unix socket the host part is only a name */
@@ -39,12 +53,18 @@ struct http_request {
     int connect_timeout_ms;     /* 0: curl's default */
     bool keepalive_probes;      /* a dead peer is noticed in about 5 s (TCP_USER_TIMEOUT, KEEP*) */
     const struct http_tls *tls; /* for https; NULL: the system's trust. Copied */
+    enum http_connection connection;
+    http_ready_fn on_ready;   /* NULL, or called for each that gets so far */
+    http_header_fn on_header; /* NULL: nobody wants to know */
 };
 
 struct http_result {
     int code;    /* 0: an answer came, of whatever status; -ECONNREFUSED, -ENOENT, -EACCES: never
-                  * connected; -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file
-                  * of our own for TLS cannot be used. Nothing was done there in any of these;
+                  * connected; -ENOTCONN: no kept connection has room; -EKEYREJECTED: the server's
+                  * certificate is not trusted; -ENOKEY: a file of our own for TLS cannot be used;
+                  * -EMSGSIZE: the server ended it before it had the whole request (HTTP/2);
+                  * -ENOBUFS: the kept connection takes nothing at present.
+                  * Nothing was done there in any of these;
                   * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
     long status; /* HTTP status if code is 0 */
     const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
@@ -72,6 +92,9 @@ int http_start(struct http *http, const struct http_request *request, http_data_
 /* No callback of this call comes after it; may be called from any callback, its own included. NULL
  * is fine. */
 void http_cancel(struct http_call *call);
+
+/* Whether a peer has closed one of its connections, which the loop may not have come to yet. */
+bool http_is_cut(const struct http *http);
 
 /* s with everything but unreserved characters as %XX; NULL if memory ran out. */
 char *http_escape(const char *s);
