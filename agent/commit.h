@@ -8,8 +8,8 @@
  *
  * That an assignment is absent is compared for the first new one of a transaction alone. Nobody but
  * leaders writes assignments, and under this epoch nobody but this one, who knows what he wrote; so
- * it says only that this transaction was not written before: HTTP may send a request again where
- * the connection broke. Who sends these asks for no other second sending (once in kv.h).
+ * it says only that this transaction was not written before. Who sends these asks for no second
+ * sending (once in kv.h).
  */
 #ifndef AGENT_COMMIT_H
 #define AGENT_COMMIT_H
@@ -18,7 +18,7 @@
 #include "scheduler/plan.h"
 
 enum {
-    COMMIT_BYTES_MAX = 512 * 1024, /* etcd takes 1.5 MiB, and base64 makes more of them */
+    COMMIT_BYTES_MAX = 512 * 1024, /* etcd takes 1.5 MiB */
     COMMIT_ACTION_MAX = 6,         /* compares or ops that one action adds at the most: a move */
 };
 

@@ -26,7 +26,7 @@ libagent_a_SOURCES = \
 
 sbin_PROGRAMS += musterd
 musterd_SOURCES = agent/main.c
-AGENT_LIBS = libagent.a libapi.a libscheduler.a libunits.a libkvclient.a $(BASE_LIBS) $(MICROHTTPD_LIBS)
+AGENT_LIBS = libagent.a libapi.a libscheduler.a libunits.a $(KV_LIBS) $(MICROHTTPD_LIBS)
 musterd_LDADD = $(AGENT_LIBS)
 
 systemdsystemunit_DATA += data/musterd.service data/muster.slice

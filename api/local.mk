@@ -30,7 +30,7 @@ libapi_a_SOURCES = \
 	api/waits.c api/waits.h
 
 # Everything that libapi.a itself needs.
-API_LIBS = libapi.a libscheduler.a libunits.a libkvclient.a $(MICROHTTPD_LIBS) $(BASE_LIBS)
+API_LIBS = libapi.a libscheduler.a libunits.a $(KV_LIBS) $(MICROHTTPD_LIBS)
 
 # The API alone over a real etcd, for tests/integration/api.bats.
 noinst_PROGRAMS += api-server

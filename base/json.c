@@ -80,23 +80,6 @@ int json_field_bool_or(const json_t *object, const char *name, bool fallback, bo
     return 0;
 }
 
-int json_field_int64_text_or(const json_t *object, const char *name, int64_t fallback, int64_t *ret,
-                             struct error *err)
-{
-    const json_t *value = find_field(object, name);
-    if (!value || json_is_integer(value))
-        return json_field_int_or(object, name, fallback, ret, err);
-    if (!json_is_string(value))
-        return wrong_type(name, "a number", err);
-    const char *digits = json_string_value(value);
-    bool negative = *digits == '-';
-    uint64_t magnitude = 0;
-    if (text_parse_u64(digits + negative, INT64_MAX, &magnitude, NULL) < 0)
-        return wrong_type(name, "a number", err);
-    *ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
-    return 0;
-}
-
 int json_field_object_or_null(const json_t *object, const char *name, json_t **ret,
                               struct error *err)
 {

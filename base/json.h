@@ -34,11 +34,6 @@ int json_field_int_or(const json_t *object, const char *name, int64_t fallback, 
 int json_field_bool_or(const json_t *object, const char *name, bool fallback, bool *ret,
                        struct error *err);
 
-/* An integer that etcd writes as a string ("123"), as proto3's JSON has int64; a number is taken
- * too. */
-int json_field_int64_text_or(const json_t *object, const char *name, int64_t fallback, int64_t *ret,
-                             struct error *err);
-
 /* NULL where absent or null. */
 int json_field_object_or_null(const json_t *object, const char *name, json_t **ret,
                               struct error *err);

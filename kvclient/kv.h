@@ -2,7 +2,7 @@
 /*
  * A key-value store with revisions, leases and watches, as etcd v3 has them.
  *
- * One interface, two stores: kv_etcd (etcd's JSON gateway, inside the loop) and kv_memory (in
+ * One interface, two stores: kv_etcd (etcd's gRPC, inside the loop) and kv_memory (in
  * memory, with faults on demand, for tests and the simulator). It knows no units and no machines.
  *
  * Promises:

@@ -9,29 +9,21 @@
 #include "base/text.h"
 #include "kvclient/kv_etcd_internal.h"
 
-int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const char *body,
-                 char *header, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
-                 void *userdata, struct http_call **ret, struct error *err)
+int kv_etcd_send(struct kv_etcd *store, const struct kv_etcd_request *request, grpc_data_fn on_data,
+                 grpc_done_fn on_done, void *userdata, struct grpc_call **ret, struct error *err)
 {
-    autofree char *url = text_format("%s%s", store->endpoints[endpoint], path);
-    if (!url)
-        return error_oom(err);
-    struct http_tls tls = { .ca_file = store->ca_file,
-                            .cert_file = store->cert_file,
-                            .key_file = store->key_file };
-    char *const headers[] = { header, kv_etcd_auth_header(store), NULL };
-    struct http_request request = {
-        .method = "POST",
-        .url = url,
-        .headers = headers,
-        .body = body,
-        .body_length = strlen(body),
-        .timeout_ms = timeout_ms,
+    char *const metadata[] = { request->metadata, kv_etcd_auth_metadata(store), NULL };
+    const struct grpc_request call = {
+        .origin = store->endpoints[request->endpoint],
+        .method = request->method,
+        .message = request->message->data,
+        .length = request->message->length,
+        .metadata = metadata,
+        .timeout_ms = request->timeout_ms,
         .connect_timeout_ms = store->request_timeout_ms,
-        .keepalive_probes = true,
-        .tls = &tls,
+        .tls = &store->tls,
     };
-    return http_start(store->http, &request, on_data, on_done, userdata, ret, err);
+    return grpc_start(store->grpc, &call, on_data, on_done, userdata, ret, err);
 }
 
 int kv_etcd_note_header(struct kv_etcd *store, const struct kv_wire_header *header,
@@ -68,14 +60,14 @@ static const char *name_or(const char *name, const char *otherwise)
 
 /* TLS came to no agreement: which of our files had a part in it. Another try may reach a member
  * whose certificate is right, or come after the operator has mended the file: never final. */
-static int tls_failure(const struct kv_etcd *store, const struct http_result *result,
+static int tls_failure(const struct kv_etcd *store, const struct grpc_result *result,
                        struct error *err)
 {
-    const char *ca = name_or(store->ca_file, "the system's");
+    const char *ca = name_or(store->tls.ca_file, "the system's");
     if (result->code == -ENOKEY)
         return error_set(err, -EAGAIN, "%s (CA file: %s; client certificate: %s; its key: %s)",
-                         result->reason, ca, name_or(store->cert_file, "none"),
-                         name_or(store->key_file, "none"));
+                         result->reason, ca, name_or(store->tls.cert_file, "none"),
+                         name_or(store->tls.key_file, "none"));
     return error_set(err, -EAGAIN, "its certificate is not trusted (CA file: %s): %s", ca,
                      result->reason);
 }
@@ -83,28 +75,32 @@ static int tls_failure(const struct kv_etcd *store, const struct http_result *re
 /* Where our client certificate does not do, the connection may be reset before the alert that says
  * so is read. */
 static int lost_answer(const struct kv_etcd *store, size_t endpoint,
-                       const struct http_result *result, struct error *err)
+                       const struct grpc_result *result, struct error *err)
 {
     if (text_starts_with(store->endpoints[endpoint], "https:") && result->code == -EIO &&
-        result->status == 0)
+        result->http_status == 0)
         return error_set(err, -ETIMEDOUT,
                          "no answer: %s (a server that does not accept our client certificate, "
                          "which is %s, may do so)",
-                         result->reason, name_or(store->cert_file, "none"));
+                         result->reason, name_or(store->tls.cert_file, "none"));
     return error_set(err, -ETIMEDOUT, "no answer: %s", result->reason);
 }
 
 static int read_result(const struct kv_etcd *store, size_t endpoint,
-                       const struct http_result *result, struct error *err)
+                       const struct grpc_result *result, struct error *err)
 {
     switch (result->code) {
     case 0:
-        return kv_wire_read_failure(result->status, result->body, result->body_length, err);
+        if (result->status == GRPC_NO_STATUS)
+            return kv_wire_read_foreign(result->http_status, (const char *)result->data,
+                                        result->length, err);
+        return kv_wire_read_failure(result->status, result->words, err);
     case -ETIMEDOUT:
     case -EIO:
         return lost_answer(store, endpoint, result, err);
     case -E2BIG:
-        return error_set(err, -E2BIG, "%s", result->reason);
+    case -EPROTO:
+        return error_set(err, result->code, "%s", result->reason);
     case -ENOKEY:
     case -EKEYREJECTED:
         return tls_failure(store, result, err);
@@ -114,9 +110,9 @@ static int read_result(const struct kv_etcd *store, size_t endpoint,
 }
 
 int kv_etcd_read_result(const struct kv_etcd *store, size_t endpoint,
-                        const struct http_result *result, struct error *err)
+                        const struct grpc_result *result, struct error *err)
 {
-    if (result->code == 0 && result->status == 200)
+    if (result->code == 0 && result->status == 0)
         return 0;
     int r = read_result(store, endpoint, result, err);
     return error_prefix(err, r, "%s", store->endpoints[endpoint]);
@@ -128,12 +124,12 @@ static void etcd_free(struct kv *kv)
     kv_etcd_watch_free_all(store);
     kv_etcd_calls_free_all(store);
     kv_etcd_auth_free(store->auth);
-    http_free(store->http);
+    grpc_free(store->grpc);
     strv_free(store->endpoints);
-    free(store->timeout_header);
-    free(store->ca_file);
-    free(store->cert_file);
-    free(store->key_file);
+    free(store->timeout_metadata);
+    free((char *)store->tls.ca_file);
+    free((char *)store->tls.cert_file);
+    free((char *)store->tls.key_file);
     free(store);
 }
 
@@ -181,7 +177,7 @@ static int copy_endpoints(struct kv_etcd *store, char *const *endpoints, struct 
     return 0;
 }
 
-static int copy_name(const char *from, char **ret, struct error *err)
+static int copy_name(const char *from, const char **ret, struct error *err)
 {
     if (!from)
         return 0;
@@ -197,18 +193,18 @@ static int copy_config(struct kv_etcd *store, const struct kv_etcd_config *confi
     store->max_backoff_ms = config->max_backoff_ms ? config->max_backoff_ms : 2000;
     int r = copy_endpoints(store, config->endpoints, err);
     if (r == 0)
-        r = copy_name(config->tls.ca_file, &store->ca_file, err);
+        r = copy_name(config->tls.ca_file, &store->tls.ca_file, err);
     if (r == 0)
-        r = copy_name(config->tls.cert_file, &store->cert_file, err);
+        r = copy_name(config->tls.cert_file, &store->tls.cert_file, err);
     if (r == 0)
-        r = copy_name(config->tls.key_file, &store->key_file, err);
+        r = copy_name(config->tls.key_file, &store->tls.key_file, err);
     if (r < 0)
         return r;
-    if (!store->cert_file != !store->key_file)
+    if (!store->tls.cert_file != !store->tls.key_file)
         return error_set(err, -EINVAL,
                          "a client certificate for etcd needs its key and the reverse");
-    store->timeout_header = text_format("Grpc-Timeout: %dm", store->request_timeout_ms);
-    return store->timeout_header ? 0 : error_oom(err);
+    store->timeout_metadata = text_format("grpc-timeout: %dm", store->request_timeout_ms);
+    return store->timeout_metadata ? 0 : error_oom(err);
 }
 
 int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct kv **ret,
@@ -221,7 +217,7 @@ int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct k
     store->loop = loop;
     int r = copy_config(store, config, err);
     if (r == 0)
-        r = http_new(loop, &store->http, err);
+        r = grpc_new(loop, &store->grpc, err);
     if (r == 0)
         r = kv_etcd_auth_new(store, config, err);
     if (r < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * etcd v3 through its JSON gateway (/v3/…), with curl inside the loop.
+ * etcd v3 by gRPC, with curl inside the loop.
  *
- * Unary calls carry Grpc-Timeout and are sent again to the next endpoint when the first did not
+ * Unary calls carry grpc-timeout and are sent again to the next endpoint when the first did not
  * answer; a guarded or read-only call is safe to send twice, so callers guard every write. Watches
  * carry hasleader, fragment and dead-peer detection, and resume where they were. Reconnects are
  * jittered, at most max_backoff_ms.
@@ -11,7 +11,7 @@
 #define KVCLIENT_KV_ETCD_H
 
 #include "base/loop.h"
-#include "base/loop_http.h"
+#include "base/loop_http.h" /* struct http_tls */
 #include "kvclient/kv.h"
 
 struct kv_etcd_config {

@@ -29,12 +29,12 @@ struct kv_etcd_auth {
     char *user;
     char *password;      /* or NULL */
     char *password_file; /* read anew for each login; or NULL */
-    char *timeout_header;
-    char *header;           /* "Authorization: …", or NULL */
+    char *timeout_metadata;
+    char *metadata;         /* "token: …", or NULL */
     bool is_open;           /* the store has no authentication on: no token is needed */
     bool under_way;         /* timer or call */
     uint64_t generation;    /* of the token: counts logins that went well */
-    struct http_call *call; /* borrowed */
+    struct grpc_call *call; /* borrowed */
     size_t endpoint;
     struct loop_timer *timer;
     struct backoff backoff;
@@ -59,24 +59,24 @@ void kv_etcd_auth_free(struct kv_etcd_auth *auth)
 {
     if (!auth)
         return;
-    http_cancel(auth->call);
+    grpc_cancel(auth->call);
     loop_timer_free(auth->timer);
     free(auth->user);
     free_secret(auth->password);
     free(auth->password_file);
-    free(auth->timeout_header);
-    free_secret(auth->header);
+    free(auth->timeout_metadata);
+    free_secret(auth->metadata);
     free(auth);
 }
 
 bool kv_etcd_auth_is_ready(const struct kv_etcd *store)
 {
-    return !store->auth || store->auth->header || store->auth->is_open;
+    return !store->auth || store->auth->metadata || store->auth->is_open;
 }
 
-char *kv_etcd_auth_header(const struct kv_etcd *store)
+char *kv_etcd_auth_metadata(const struct kv_etcd *store)
 {
-    return store->auth ? store->auth->header : NULL;
+    return store->auth ? store->auth->metadata : NULL;
 }
 
 uint64_t kv_etcd_auth_generation(const struct kv_etcd *store)
@@ -100,7 +100,7 @@ bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation)
     if (!auth)
         return false;
     if (generation == auth->generation && !auth->under_way) {
-        free_secret(take_ptr(auth->header));
+        free_secret(take_ptr(auth->metadata));
         auth->is_open = false;
     }
     return true;
@@ -108,7 +108,7 @@ bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation)
 
 void kv_etcd_auth_proved(struct kv_etcd *store)
 {
-    if (store->auth && store->auth->header)
+    if (store->auth && store->auth->metadata)
         backoff_reset(&store->auth->backoff);
 }
 
@@ -128,18 +128,18 @@ static void tell(struct kv_etcd *store, int code, const char *reason)
     kv_etcd_watches_authenticated(store, code, reason);
 }
 
-static int take_token(struct kv_etcd_auth *auth, const struct http_result *result,
+static int take_token(struct kv_etcd_auth *auth, const struct grpc_result *result,
                       struct error *err)
 {
     autosecret char *token = NULL;
-    int r = kv_wire_read_token(result->body, result->body_length, &token, err);
+    int r = kv_wire_read_token(result->data, result->length, &token, err);
     if (r < 0)
         return r;
-    auth->header = text_format("Authorization: %s", token);
-    return auth->header ? 0 : error_oom(err);
+    auth->metadata = text_format("token: %s", token);
+    return auth->metadata ? 0 : error_oom(err);
 }
 
-static int read_login(struct kv_etcd_auth *auth, const struct http_result *result,
+static int read_login(struct kv_etcd_auth *auth, const struct grpc_result *result,
                       struct error *err)
 {
     int r = kv_etcd_read_result(auth->store, auth->endpoint, result, err);
@@ -152,7 +152,7 @@ static int read_login(struct kv_etcd_auth *auth, const struct http_result *resul
     return r < 0 ? error_prefix(err, r, "login as etcd user \"%s\"", auth->user) : 0;
 }
 
-static void on_login(struct http_call *call, const struct http_result *result, void *userdata)
+static void on_login(struct grpc_call *call, const struct grpc_result *result, void *userdata)
 {
     struct kv_etcd_auth *auth = userdata;
     struct error err = { 0 };
@@ -185,16 +185,23 @@ static int log_in(struct kv_etcd_auth *auth, struct error *err)
 {
     struct kv_etcd *store = auth->store;
     autosecret char *password = NULL;
-    autosecret char *body = NULL;
+    struct kv_wire_bytes message = { 0 };
     int r = read_password(auth, &password, err);
     if (r == 0)
-        r = kv_wire_write_login(auth->user, password, &body, err);
+        r = kv_wire_write_login(auth->user, password, &message, err);
     if (r < 0)
         return r;
     auth->endpoint = store->endpoint;
-    return kv_etcd_post(store, auth->endpoint, "/v3/auth/authenticate", body, auth->timeout_header,
-                        LOGIN_TRY_TIMES * store->request_timeout_ms, NULL, on_login, auth,
-                        &auth->call, err);
+    const struct kv_etcd_request request = {
+        .endpoint = auth->endpoint,
+        .method = "/etcdserverpb.Auth/Authenticate",
+        .message = &message,
+        .metadata = auth->timeout_metadata,
+        .timeout_ms = LOGIN_TRY_TIMES * store->request_timeout_ms,
+    };
+    r = kv_etcd_send(store, &request, NULL, on_login, auth, &auth->call, err);
+    kv_wire_bytes_done(&message);
+    return r;
 }
 
 static void on_timer(struct loop_timer *timer, void *userdata)
@@ -237,9 +244,9 @@ int kv_etcd_auth_new(struct kv_etcd *store, const struct kv_etcd_config *config,
     store->auth = auth; /* which frees it, half-made or whole */
     auth->store = store;
     auth->backoff = (struct backoff){ .first_ms = AGAIN_FIRST_MS, .max_ms = store->max_backoff_ms };
-    auth->timeout_header =
-        text_format("Grpc-Timeout: %dm", LOGIN_TRY_TIMES * store->request_timeout_ms);
-    if (!auth->timeout_header || copy(config->user, &auth->user) < 0 ||
+    auth->timeout_metadata =
+        text_format("grpc-timeout: %dm", LOGIN_TRY_TIMES * store->request_timeout_ms);
+    if (!auth->timeout_metadata || copy(config->user, &auth->user) < 0 ||
         copy(config->password, &auth->password) < 0 ||
         copy(config->password_file, &auth->password_file) < 0)
         return error_oom(err);

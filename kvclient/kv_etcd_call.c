@@ -17,10 +17,11 @@
 #include "kvclient/kv_pairs.h"
 
 enum {
-    IN_FLIGHT_MAX = 32,     /* more gains nothing, and each is a connection */
+    IN_FLIGHT_MAX = 32,     /* more gains nothing */
     ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
     RETRY_FIRST_MS = 40,
-    TOKENS_MAX = 2, /* that a request may find refused before the refusal is its end */
+    REQUEST_BYTES = 1536 * 1024, /* etcd's default --max-request-bytes */
+    TOKENS_MAX = 2,              /* that a request may find refused before the refusal is its end */
 };
 
 enum call_kind {
@@ -55,11 +56,12 @@ struct etcd_call {
     int tries;
     int refused_tokens;
     uint64_t token; /* its generation, when the request was sent */
+    bool has_token;
     size_t endpoint;
-    char *body;
+    struct kv_wire_bytes message;
     int64_t sent_boot_ms;
     struct backoff backoff;
-    struct http_call *http;   /* borrowed */
+    struct grpc_call *grpc;   /* borrowed */
     struct loop_timer *timer; /* before the next try */
     union {
         kv_txn_fn txn;
@@ -84,39 +86,40 @@ static void call_free(struct etcd_call *call)
 {
     if (!call)
         return;
-    if (call->http) {
-        http_cancel(call->http);
+    if (call->grpc) {
+        grpc_cancel(call->grpc);
         call->store->in_flight--;
     }
     loop_timer_free(call->timer);
     DL_DELETE(call->store->calls, call);
     kv_etcd_listing_done(&call->listing);
-    free(call->body);
+    kv_wire_bytes_done(&call->message);
     free(call);
 }
 
-static const char *path_of(const struct etcd_call *call)
+static const char *method_of(const struct etcd_call *call)
 {
     switch (call->kind) {
     case CALL_TXN:
-        return "/v3/kv/txn";
+        return "/etcdserverpb.KV/Txn";
     case CALL_RANGE:
-        return "/v3/kv/range";
+        return "/etcdserverpb.KV/Range";
     case CALL_GRANT:
         /* A lease that existed is asked for its TTL, which the refusal does not tell. */
-        return call->existed ? "/v3/lease/keepalive" : "/v3/lease/grant";
+        return call->existed ? "/etcdserverpb.Lease/LeaseKeepAlive"
+                             : "/etcdserverpb.Lease/LeaseGrant";
     case CALL_KEEP_ALIVE:
-        return "/v3/lease/keepalive";
+        return "/etcdserverpb.Lease/LeaseKeepAlive";
     case CALL_REVOKE:
-        return "/v3/lease/revoke";
+        return "/etcdserverpb.Lease/LeaseRevoke";
     case CALL_TIME_TO_LIVE:
-        return "/v3/lease/timetolive";
+        return "/etcdserverpb.Lease/LeaseTimeToLive";
     case CALL_COMPACT:
-        return "/v3/kv/compaction";
+        return "/etcdserverpb.KV/Compact";
     case CALL_MEMBERS:
-        return "/v3/cluster/member/list";
+        return "/etcdserverpb.Cluster/MemberList";
     case CALL_STATUS:
-        return "/v3/maintenance/status";
+        return "/etcdserverpb.Maintenance/Status";
     case CALL_INVALID:
         break;
     }
@@ -258,7 +261,7 @@ static int retry_later(struct etcd_call *call, int delay_ms, struct error *err)
     return 0;
 }
 
-static void on_answer(struct http_call *http, const struct http_result *result, void *userdata);
+static void on_answer(struct grpc_call *grpc, const struct grpc_result *result, void *userdata);
 
 /* The store wants no token for these, so a lease does not die of a login that takes its time. */
 static bool needs_token(const struct etcd_call *call)
@@ -271,10 +274,16 @@ static int send(struct etcd_call *call, struct error *err)
     struct kv_etcd *store = call->store;
     call->endpoint = store->endpoint;
     call->token = kv_etcd_auth_generation(store);
+    call->has_token = kv_etcd_auth_metadata(store);
     call->sent_boot_ms = clock_boot_ms();
-    int r = kv_etcd_post(store, call->endpoint, path_of(call), call->body, store->timeout_header,
-                         store->request_timeout_ms + ANSWER_MARGIN_MS, NULL, on_answer, call,
-                         &call->http, err);
+    const struct kv_etcd_request request = {
+        .endpoint = call->endpoint,
+        .method = method_of(call),
+        .message = &call->message,
+        .metadata = store->timeout_metadata,
+        .timeout_ms = store->request_timeout_ms + ANSWER_MARGIN_MS,
+    };
+    int r = kv_etcd_send(store, &request, NULL, on_answer, call, &call->grpc, err);
     if (r == 0)
         store->in_flight++;
     return r;
@@ -363,28 +372,28 @@ void kv_etcd_calls_authenticated(struct kv_etcd *store, int code, const char *re
     start_waiting(store);
 }
 
-/* Replaces the request's body and begins its tries anew. */
-static int go_on(struct etcd_call *call, char *body, struct error *err)
+/* Replaces the request's message and begins its tries anew. */
+static int go_on(struct etcd_call *call, struct kv_wire_bytes message, struct error *err)
 {
-    free(call->body);
-    call->body = body;
+    kv_wire_bytes_done(&call->message);
+    call->message = message;
     call->tries = 0;
     return try_now(call, err);
 }
 
 static int next_page(struct etcd_call *call, struct error *err)
 {
-    char *body = NULL;
-    int r = kv_etcd_listing_request(&call->listing, &body, err);
-    return r < 0 ? r : go_on(call, body, err);
+    struct kv_wire_bytes message = { 0 };
+    int r = kv_etcd_listing_request(&call->listing, &message, err);
+    return r < 0 ? r : go_on(call, message, err);
 }
 
 /* Each take_… returns 0 if the call has ended or goes on, else why it cannot. */
 
-static int take_page(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int take_page(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_range page = { 0 };
-    int r = kv_wire_read_range(result->body, result->body_length, &page, err);
+    int r = kv_wire_read_range(result->data, result->length, &page, err);
     if (r < 0)
         return r;
     bool more = page.more;
@@ -399,10 +408,10 @@ static int take_page(struct etcd_call *call, const struct http_result *result, s
     return r;
 }
 
-static int take_txn(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int take_txn(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_txn answer = { 0 };
-    int r = kv_wire_read_txn(result->body, result->body_length, &answer, err);
+    int r = kv_wire_read_txn(&call->message, result->data, result->length, &answer, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r == 0)
@@ -411,16 +420,26 @@ static int take_txn(struct etcd_call *call, const struct http_result *result, st
     return r;
 }
 
-static int take_lease(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int read_lease(const struct etcd_call *call, const struct grpc_result *result,
+                      struct kv_wire_lease *ret, struct error *err)
+{
+    if (call->kind == CALL_TIME_TO_LIVE)
+        return kv_wire_read_lease_time_to_live(result->data, result->length, ret, err);
+    if (call->kind == CALL_GRANT && !call->existed)
+        return kv_wire_read_lease_grant(result->data, result->length, ret, err);
+    return kv_wire_read_lease_keep_alive(result->data, result->length, ret, err);
+}
+
+static int take_lease(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_lease answer = { 0 };
-    int r = kv_wire_read_lease(result->body, result->body_length, &answer, err);
+    int r = read_lease(call, result, &answer, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r < 0)
         return r;
     bool is_gone = call->kind == CALL_TIME_TO_LIVE ? answer.ttl_s < 0 : answer.ttl_s == 0;
-    if (is_gone && call->kind != CALL_REVOKE)
+    if (is_gone)
         return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
     if (call->kind == CALL_TIME_TO_LIVE)
         end_lease(call, 0, "", answer.granted_ttl_s, answer.ttl_s);
@@ -429,21 +448,26 @@ static int take_lease(struct etcd_call *call, const struct http_result *result, 
     return 0;
 }
 
-static int take_compact(struct etcd_call *call, const struct http_result *result, struct error *err)
+/* Of a revocation or a compaction: that it is done is all that it says. */
+static int take_header(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_header header = { 0 };
-    int r = kv_wire_read_header(result->body, result->body_length, &header, err);
+    int r = kv_wire_read_header(result->data, result->length, &header, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &header, err);
-    if (r == 0)
+    if (r < 0)
+        return r;
+    if (call->kind == CALL_COMPACT)
         end_compact(call, 0, "");
-    return r;
+    else
+        end_lease(call, 0, "", 0, 0);
+    return 0;
 }
 
-static int take_members(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int take_members(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_members answer = { 0 };
-    int r = kv_wire_read_members(result->body, result->body_length, &answer, err);
+    int r = kv_wire_read_members(result->data, result->length, &answer, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r == 0)
@@ -454,10 +478,10 @@ static int take_members(struct etcd_call *call, const struct http_result *result
     return r;
 }
 
-static int take_status(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int take_status(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_wire_status answer = { 0 };
-    int r = kv_wire_read_status(result->body, result->body_length, &answer, err);
+    int r = kv_wire_read_status(result->data, result->length, &answer, err);
     if (r == 0)
         r = kv_etcd_note_header(call->store, &answer.header, err);
     answer.status.reason = "";
@@ -467,7 +491,7 @@ static int take_status(struct etcd_call *call, const struct http_result *result,
     return r;
 }
 
-static int take_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int take_answer(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     switch (call->kind) {
     case CALL_TXN:
@@ -475,14 +499,14 @@ static int take_answer(struct etcd_call *call, const struct http_result *result,
     case CALL_RANGE:
         return take_page(call, result, err);
     case CALL_COMPACT:
-        return take_compact(call, result, err);
+    case CALL_REVOKE:
+        return take_header(call, result, err);
     case CALL_MEMBERS:
         return take_members(call, result, err);
     case CALL_STATUS:
         return take_status(call, result, err);
     case CALL_GRANT:
     case CALL_KEEP_ALIVE:
-    case CALL_REVOKE:
     case CALL_TIME_TO_LIVE:
     case CALL_INVALID:
         break;
@@ -509,13 +533,13 @@ static int renew_token(struct etcd_call *call, struct error *err)
  * compaction overtook. Returns 0 if the call goes on. */
 static int mend(struct etcd_call *call, int code, struct error *err)
 {
-    char *body = NULL;
+    struct kv_wire_bytes message = { 0 };
     if (code == -EKEYEXPIRED)
         return renew_token(call, err);
     if (code == -EEXIST && call->kind == CALL_GRANT) {
-        int r = kv_wire_write_lease_id(call->lease_id, &body, err);
+        int r = kv_wire_write_lease_id(call->lease_id, &message, err);
         call->existed = true;
-        return r < 0 ? r : go_on(call, body, err);
+        return r < 0 ? r : go_on(call, message, err);
     }
     if (code == -ERANGE && call->kind == CALL_COMPACT) { /* as was wanted, by whomever */
         end_compact(call, 0, "");
@@ -527,17 +551,19 @@ static int mend(struct etcd_call *call, int code, struct error *err)
 }
 
 /* A member that answers "in doubt" is stuck; one that does not answer may be frozen. With nowhere
- * else to go the former's streams are as good as any. */
+ * else to go the former's streams are as good as any. One that takes no connection any more is
+ * gone, or is waiting for its streams to end, that it may go. */
 static void suspect_endpoint(const struct etcd_call *call, int code,
-                             const struct http_result *result)
+                             const struct grpc_result *result)
 {
     struct kv_etcd *store = call->store;
     kv_etcd_avoid(store, call->endpoint);
-    if (code == -ETIMEDOUT && (result->code == -ETIMEDOUT || store->endpoint_count > 1))
+    if (result->code == -ECONNREFUSED ||
+        (code == -ETIMEDOUT && (result->code == -ETIMEDOUT || store->endpoint_count > 1)))
         kv_etcd_watch_drop_streams(store, call->endpoint);
 }
 
-static int try_again(struct etcd_call *call, int code, const struct http_result *result,
+static int try_again(struct etcd_call *call, int code, const struct grpc_result *result,
                      struct error *err)
 {
     if (code != -EAGAIN && code != -ETIMEDOUT)
@@ -557,12 +583,20 @@ static bool is_plain_answer(int code)
     return code == -ENOENT || code == -EEXIST || code == -ERANGE;
 }
 
-static int read_answer(struct etcd_call *call, const struct http_result *result, struct error *err)
+static int read_answer(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_etcd *store = call->store;
     int r = kv_etcd_read_result(store, call->endpoint, result, err);
+    if (r == -EACCES && !call->has_token)
+        r = -EKEYEXPIRED;
+    if (result->code == -EMSGSIZE && call->message.length > REQUEST_BYTES)
+        r = error_set(err, -E2BIG,
+                      "%s: it does not take a request of %zu bytes (etcd's --max-request-bytes, "
+                      "1.5 MiB by default, bounds it)",
+                      store->endpoints[call->endpoint], call->message.length);
     /* Done, whether we can read the answer or not. */
-    call->maybe_applied |= !call->is_read && (r == 0 || r == -E2BIG) && result->status == 200;
+    bool done = r == 0 || result->code == -E2BIG || result->code == -EPROTO;
+    call->maybe_applied |= !call->is_read && done && result->http_status == 200;
     if (r == 0) {
         kv_etcd_auth_proved(store);
         r = take_answer(call, result, err);
@@ -572,13 +606,13 @@ static int read_answer(struct etcd_call *call, const struct http_result *result,
     return r;
 }
 
-static void on_answer(struct http_call *http, const struct http_result *result, void *userdata)
+static void on_answer(struct grpc_call *grpc, const struct grpc_result *result, void *userdata)
 {
     struct etcd_call *call = userdata;
     struct kv_etcd *store = call->store;
     struct error err = { 0 };
-    (void)http;
-    call->http = NULL;
+    (void)grpc;
+    call->grpc = NULL;
     store->in_flight--;
     int r = read_answer(call, result, &err);
     if (r < 0)
@@ -667,7 +701,7 @@ int kv_etcd_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *use
     call->fn.txn = fn;
     call->is_read = kv_wire_txn_is_read(txn);
     call->once = txn->once;
-    return call_begin(call, kv_wire_write_txn(txn, &call->body, err), err);
+    return call_begin(call, kv_wire_write_txn(txn, &call->message, err), err);
 }
 
 int kv_etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
@@ -679,7 +713,7 @@ int kv_etcd_range(struct kv *kv, const char *key, bool prefix, int64_t revision,
     call->fn.range = fn;
     int r = kv_etcd_listing_init(&call->listing, key, prefix, revision, err);
     if (r == 0)
-        r = kv_etcd_listing_request(&call->listing, &call->body, err);
+        r = kv_etcd_listing_request(&call->listing, &call->message, err);
     return call_begin(call, r, err);
 }
 
@@ -691,7 +725,7 @@ int kv_etcd_lease_grant(struct kv *kv, int64_t id, int64_t ttl_s, kv_lease_fn fn
         return -ENOMEM;
     call->fn.lease = fn;
     call->lease_id = id;
-    return call_begin(call, kv_wire_write_lease_grant(id, ttl_s, &call->body, err), err);
+    return call_begin(call, kv_wire_write_lease_grant(id, ttl_s, &call->message, err), err);
 }
 
 static int lease_call(struct kv *kv, enum call_kind kind, int64_t id, kv_lease_fn fn,
@@ -702,7 +736,7 @@ static int lease_call(struct kv *kv, enum call_kind kind, int64_t id, kv_lease_f
         return -ENOMEM;
     call->fn.lease = fn;
     call->lease_id = id;
-    return call_begin(call, kv_wire_write_lease_id(id, &call->body, err), err);
+    return call_begin(call, kv_wire_write_lease_id(id, &call->message, err), err);
 }
 
 int kv_etcd_lease_keep_alive(struct kv *kv, int64_t id, kv_lease_fn fn, void *userdata,
@@ -731,7 +765,7 @@ int kv_etcd_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *use
         return -ENOMEM;
     call->fn.compact = fn;
     call->compact_revision = revision;
-    return call_begin(call, kv_wire_write_compact(revision, &call->body, err), err);
+    return call_begin(call, kv_wire_write_compact(revision, &call->message, err), err);
 }
 
 int kv_etcd_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err)
@@ -740,7 +774,7 @@ int kv_etcd_members(struct kv *kv, kv_members_fn fn, void *userdata, struct erro
     if (!call)
         return -ENOMEM;
     call->fn.members = fn;
-    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+    return call_begin(call, kv_wire_write_nothing(&call->message, err), err);
 }
 
 int kv_etcd_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
@@ -749,7 +783,7 @@ int kv_etcd_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error 
     if (!call)
         return -ENOMEM;
     call->fn.status = fn;
-    return call_begin(call, kv_wire_write_nothing(&call->body, err), err);
+    return call_begin(call, kv_wire_write_nothing(&call->message, err), err);
 }
 
 void kv_etcd_forget(struct kv *kv, const void *userdata)

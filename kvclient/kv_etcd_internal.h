@@ -5,24 +5,22 @@
 #define KVCLIENT_KV_ETCD_INTERNAL_H
 
 #include "base/loop.h"
-#include "base/loop_http.h"
+#include "base/loop_grpc.h"
 #include "kvclient/kv_etcd.h"
 #include "kvclient/kv_wire.h"
 
 struct kv_etcd {
     struct kv kv;
     struct loop *loop; /* borrowed */
-    struct http *http;
+    struct grpc *grpc;
+    struct http_tls tls; /* its strings are owned */
     char **endpoints;
     size_t endpoint_count;
     size_t endpoint; /* the one that new requests and streams go to */
     int request_timeout_ms;
     int attempts;
     int max_backoff_ms;
-    char *ca_file;
-    char *cert_file;
-    char *key_file;
-    char *timeout_header;      /* of a unary request */
+    char *timeout_metadata;    /* of a unary request */
     struct kv_etcd_auth *auth; /* NULL: no user is configured */
     struct etcd_call *calls;
     size_t in_flight;
@@ -35,11 +33,16 @@ struct kv_etcd {
     int64_t last_error_boot_ms;
 };
 
-/* Begins a POST to the path below an endpoint, with the token if there is one. Every connection has
- * dead-peer detection, because curl may give the one that a unary request left to a watch. */
-int kv_etcd_post(struct kv_etcd *store, size_t endpoint, const char *path, const char *body,
-                 char *header, int timeout_ms, http_data_fn on_data, http_done_fn on_done,
-                 void *userdata, struct http_call **ret, struct error *err);
+/* What goes to an endpoint, the token beside it if there is one. */
+struct kv_etcd_request {
+    size_t endpoint;
+    const char *method; /* "/etcdserverpb.KV/Range" */
+    const struct kv_wire_bytes *message;
+    char *metadata; /* "name: value" */
+    int timeout_ms; /* 0: none */
+};
+int kv_etcd_send(struct kv_etcd *store, const struct kv_etcd_request *request, grpc_data_fn on_data,
+                 grpc_done_fn on_done, void *userdata, struct grpc_call **ret, struct error *err);
 
 /* Remembers what an answer's header says. -ESTALE if it is another cluster's. */
 int kv_etcd_note_header(struct kv_etcd *store, const struct kv_wire_header *header,
@@ -51,7 +54,7 @@ void kv_etcd_avoid(struct kv_etcd *store, size_t endpoint);
 /* What an answer, or a transport's failure, means for the request that met it; err names the
  * endpoint, and the file where one is at fault. */
 int kv_etcd_read_result(const struct kv_etcd *store, size_t endpoint,
-                        const struct http_result *result, struct error *err);
+                        const struct grpc_result *result, struct error *err);
 
 /* For the view: the newest trouble in words. */
 void kv_etcd_note_error(struct kv_etcd *store, const char *reason);
@@ -62,10 +65,13 @@ void kv_etcd_note_error(struct kv_etcd *store, const char *reason);
 int kv_etcd_auth_new(struct kv_etcd *store, const struct kv_etcd_config *config, struct error *err);
 void kv_etcd_auth_free(struct kv_etcd_auth *auth);
 bool kv_etcd_auth_is_ready(const struct kv_etcd *store);
-char *kv_etcd_auth_header(const struct kv_etcd *store); /* NULL: none */
+char *kv_etcd_auth_metadata(const struct kv_etcd *store); /* NULL: none */
 void kv_etcd_auth_want(struct kv_etcd *store);
 
-/* The store refused the token of that generation (0: none was sent). False if we have no user, so
+/* Without a token a client certificate makes a user of its CN, whom the store may know or not: that
+ * he is denied something may then mean that a token is wanted.
+ *
+ * The store refused the token of that generation (0: none was sent). False if we have no user, so
  * that another one cannot be had. */
 uint64_t kv_etcd_auth_generation(const struct kv_etcd *store);
 bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation);
@@ -101,7 +107,8 @@ void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base);
 void kv_etcd_watch_free_all(struct kv_etcd *store);
 size_t kv_etcd_watch_count(const struct kv_etcd *store);
 
-/* Requests to this endpoint get no answer; a stream from it may be silent for ever, so break it. */
+/* Requests to this endpoint get no answer, or it takes no connection any more; a stream from it may
+ * be silent for ever, so break it. */
 void kv_etcd_watch_drop_streams(struct kv_etcd *store, size_t endpoint);
 
 #endif

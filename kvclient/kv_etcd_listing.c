@@ -32,7 +32,8 @@ void kv_etcd_listing_done(struct kv_etcd_listing *listing)
     *listing = (struct kv_etcd_listing){ 0 };
 }
 
-int kv_etcd_listing_request(const struct kv_etcd_listing *listing, char **ret, struct error *err)
+int kv_etcd_listing_request(const struct kv_etcd_listing *listing, struct kv_wire_bytes *ret,
+                            struct error *err)
 {
     struct kv_wire_page page = { .key = listing->key,
                                  .prefix = listing->prefix,

@@ -27,8 +27,9 @@ int kv_etcd_listing_init(struct kv_etcd_listing *listing, const char *key, bool 
                          struct error *err);
 void kv_etcd_listing_done(struct kv_etcd_listing *listing); /* of a zeroed one as well */
 
-/* The body of the request for the page behind what it has; the caller's to free. -ENOMEM. */
-int kv_etcd_listing_request(const struct kv_etcd_listing *listing, char **ret, struct error *err);
+/* The message of the request for the page behind what it has; the caller's. -ENOMEM. */
+int kv_etcd_listing_request(const struct kv_etcd_listing *listing, struct kv_wire_bytes *ret,
+                            struct error *err);
 
 /* Moves the page's pairs behind those that it has. -ENOMEM leaves them the page's. */
 int kv_etcd_listing_add(struct kv_etcd_listing *listing, struct kv_wire_range *page,

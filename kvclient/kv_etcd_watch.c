@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A watch: one streaming POST at a time, begun again from next_revision whenever it breaks.
+ * A watch: one stream at a time, begun again from next_revision whenever it breaks.
  *
  *   wait (timer) --> connecting --"created"--> standing --> end, error, silence --> wait
  *
@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/grpc.h"
 #include "kvclient/backoff.h"
 #include "kvclient/kv_etcd_internal.h"
 
@@ -33,15 +34,15 @@ struct etcd_watch {
     int64_t checked_revision; /* what we knew when a linearizable read was asked whether the store
                                  is older */
     size_t endpoint;
-    struct http_call *call;    /* borrowed */
+    struct grpc_call *call;    /* borrowed */
     struct loop_timer *timer;  /* until the next connection, or for "created" to come */
-    struct loop_timer *reader; /* set: lines may wait */
-    struct kv_wire_stream lines;
-    struct kv_event *pending; /* of a revision whose last fragment has not come */
-    size_t pending_count;
+    struct loop_timer *reader; /* set: messages may wait */
+    struct grpc_stream stream;
+    struct kv_wire_watch pending; /* of a revision whose last fragment has not come */
     struct backoff backoff;
     int64_t created_mono_ms;
     uint64_t token; /* its generation, when the stream was begun */
+    bool has_token;
     bool waits_for_token;
     bool standing;
     bool ended;   /* on_lost was called */
@@ -51,23 +52,14 @@ struct etcd_watch {
     struct etcd_watch *next;
 };
 
-static void clear_pending(struct etcd_watch *watch)
-{
-    for (size_t i = 0; i < watch->pending_count; i++)
-        kv_pair_done(&watch->pending[i].pair);
-    free(watch->pending);
-    watch->pending = NULL;
-    watch->pending_count = 0;
-}
-
 static void hang_up(struct etcd_watch *watch)
 {
     watch->waits_for_token = false;
-    http_cancel(take_ptr(watch->call));
+    grpc_cancel(take_ptr(watch->call));
     loop_timer_cancel(watch->timer);
     loop_timer_cancel(watch->reader);
-    kv_wire_stream_done(&watch->lines);
-    clear_pending(watch);
+    grpc_stream_done(&watch->stream);
+    kv_wire_watch_done(&watch->pending);
 }
 
 static void watch_free(struct etcd_watch *watch)
@@ -133,6 +125,8 @@ static void on_failure(struct etcd_watch *watch, int code, const char *reason)
 {
     if (code != -ERANGE)
         kv_etcd_note_error(watch->store, reason);
+    if (code == -EACCES && !watch->has_token)
+        code = -EKEYEXPIRED;
     if (code == -EKEYEXPIRED && !kv_etcd_auth_refused(watch->store, watch->token))
         code = -EACCES;
     if (code == -ERANGE || code == -ESTALE || code == -EACCES || code == -EINVAL)
@@ -188,44 +182,24 @@ static void on_created(struct etcd_watch *watch, const struct kv_wire_header *he
         tell_state(watch, true);
 }
 
-/* Moves the message's events behind the pending ones, but none that was told before. */
-static int keep_events(struct etcd_watch *watch, struct kv_wire_watch *message)
-{
-    size_t room = watch->pending_count + message->event_count;
-    struct kv_event *pending = realloc(watch->pending, room * sizeof(*pending));
-    if (!pending)
-        return -ENOMEM;
-    watch->pending = pending;
-    for (size_t i = 0; i < message->event_count; i++) {
-        if (message->events[i].pair.mod_revision < watch->next_revision)
-            continue;
-        pending[watch->pending_count++] = message->events[i];
-        message->events[i].pair = (struct kv_pair){ 0 };
-    }
-    return 0;
-}
-
 static void tell_pending(struct etcd_watch *watch)
 {
-    if (watch->pending_count == 0)
+    if (watch->pending.event_count == 0)
         return;
-    struct kv_event *events = take_ptr(watch->pending);
-    size_t count = watch->pending_count;
-    watch->pending_count = 0;
-    int64_t last = events[count - 1].pair.mod_revision;
+    struct kv_wire_watch whole = watch->pending; /* the callback may hang up */
+    watch->pending = (struct kv_wire_watch){ 0 };
+    int64_t last = whole.events[whole.event_count - 1].pair.mod_revision;
     watch->next_revision = last + 1;
     note_delivered(watch);
     if (last > watch->store->revision)
         watch->store->revision = last;
-    watch->callbacks.on_events(events, count, last, watch->userdata);
-    for (size_t i = 0; i < count; i++)
-        kv_pair_done(&events[i].pair);
-    free(events);
+    watch->callbacks.on_events(whole.events, whole.event_count, last, watch->userdata);
+    kv_wire_watch_done(&whole);
 }
 
 static void on_events(struct etcd_watch *watch, struct kv_wire_watch *message)
 {
-    if (keep_events(watch, message) < 0)
+    if (kv_wire_watch_append(&watch->pending, message, watch->next_revision, NULL) < 0)
         reconnect(watch); /* what did not fit is sent again */
     else if (!message->fragment)
         tell_pending(watch);
@@ -252,24 +226,27 @@ static void on_message(struct etcd_watch *watch, struct kv_wire_watch *message)
         on_created(watch, &message->header);
     else if (message->event_count)
         on_events(watch, message);
-    else if (watch->pending_count == 0 && message->header.revision >= watch->next_revision)
+    else if (watch->pending.event_count == 0 && message->header.revision >= watch->next_revision)
         on_progress(watch, message->header.revision);
 }
 
-static void read_lines(struct etcd_watch *watch)
+static void read_messages(struct etcd_watch *watch)
 {
-    const char *line = NULL;
+    const uint8_t *data = NULL;
     size_t length = 0;
-    while (!is_over(watch) && kv_wire_stream_next(&watch->lines, &line, &length)) {
+    int r = 0;
+    struct error err = { 0 };
+    while (!is_over(watch) && (r = grpc_stream_next(&watch->stream, &data, &length, &err)) == 1) {
         struct kv_wire_watch message = { 0 };
-        struct error err = { 0 };
-        int r = kv_wire_read_watch(line, length, &message, &err);
+        r = kv_wire_read_watch(data, length, &message, &err);
         if (r < 0)
             on_failure(watch, r, err.text);
         else
             on_message(watch, &message);
         kv_wire_watch_done(&message);
     }
+    if (r < 0 && !is_over(watch))
+        on_failure(watch, r, err.text);
 }
 
 static void on_reader(struct loop_timer *timer, void *userdata)
@@ -277,16 +254,16 @@ static void on_reader(struct loop_timer *timer, void *userdata)
     struct etcd_watch *watch = userdata;
     (void)timer;
     watch->busy++;
-    read_lines(watch);
+    read_messages(watch);
     leave(watch);
 }
 
 /* Inside of curl: keep only. */
-static void on_data(struct http_call *call, const char *bytes, size_t length, void *userdata)
+static void on_data(struct grpc_call *call, const char *bytes, size_t length, void *userdata)
 {
     struct etcd_watch *watch = userdata;
     (void)call;
-    if (kv_wire_stream_add(&watch->lines, bytes, length, NULL) < 0)
+    if (grpc_stream_add(&watch->stream, bytes, length, NULL) < 0)
         loop_timer_set(watch->timer, 0); /* as if "created" had not come: connects anew */
     else
         loop_timer_set(watch->reader, 0);
@@ -294,12 +271,12 @@ static void on_data(struct http_call *call, const char *bytes, size_t length, vo
 
 /* Also a normal end is a reason to connect again: a member that is told to stop ends its streams
  * so. */
-static void on_done(struct http_call *call, const struct http_result *result, void *userdata)
+static void on_done(struct grpc_call *call, const struct grpc_result *result, void *userdata)
 {
     struct etcd_watch *watch = userdata;
     struct error err = { 0 };
     watch->busy++;
-    read_lines(watch);
+    read_messages(watch);
     if (watch->call == call) { /* else what was read has hung up already */
         watch->call = NULL;
         int r = kv_etcd_read_result(watch->store, watch->endpoint, result, &err);
@@ -310,22 +287,30 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
 
 static int connect_now(struct etcd_watch *watch, struct error *err)
 {
-    static char hasleader[] = "Grpc-Metadata-hasleader: true";
+    static char hasleader[] = "hasleader: true";
     struct kv_etcd *store = watch->store;
-    autofree char *body = NULL;
+    struct kv_wire_bytes message = { 0 };
     if (!kv_etcd_auth_is_ready(store)) {
         watch->waits_for_token = true;
         kv_etcd_auth_want(store);
         return 0;
     }
-    int r = kv_wire_write_watch(watch->key, watch->prefix, watch->next_revision, &body, err);
+    int r = kv_wire_write_watch(watch->key, watch->prefix, watch->next_revision, &message, err);
     if (r < 0)
         return r;
     watch->endpoint = store->endpoint;
     watch->token = kv_etcd_auth_generation(store);
+    watch->has_token = kv_etcd_auth_metadata(store);
     store->counts[KV_ETCD_COUNT_WATCH]++;
-    return kv_etcd_post(store, watch->endpoint, "/v3/watch", body, hasleader, 0, on_data, on_done,
-                        watch, &watch->call, err);
+    const struct kv_etcd_request request = {
+        .endpoint = watch->endpoint,
+        .method = "/etcdserverpb.Watch/Watch",
+        .message = &message,
+        .metadata = hasleader,
+    };
+    r = kv_etcd_send(store, &request, on_data, on_done, watch, &watch->call, err);
+    kv_wire_bytes_done(&message);
+    return r;
 }
 
 /* Either it is time to connect, or the connection that is there did not bring "created". */

@@ -1,142 +1,152 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kvclient/kv_wire_internal.h"
-
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
-#include "base/base64.h"
+#include "base/text.h"
 #include "kvclient/kv_pairs.h"
-#include "kvclient/kv_wire_exact.h"
+#include "kvclient/kv_wire_internal.h"
 
-/* Ids use all 64 bits, which json_field_int64_text_or() would refuse. */
-static int read_id(const json_t *object, const char *name, uint64_t *ret, struct error *err)
+int kv_wire_take_header(const Etcd__ResponseHeader *header, int64_t smallest,
+                        struct kv_wire_header *ret, struct error *err)
 {
-    const char *digits = NULL;
-    int r = json_field_string_or(object, name, "0", &digits, err);
-    if (r < 0)
-        return r;
-    if (text_parse_u64(digits, UINT64_MAX, ret, NULL) < 0)
-        return error_set(err, -EPROTO, "field \"%s\" is not a number", name);
+    if (!header || header->cluster_id == 0)
+        return error_set(err, -EPROTO, "an answer that names no cluster");
+    if (header->revision < smallest)
+        return error_set(err, -EPROTO, "an answer of revision %" PRId64, header->revision);
+    *ret =
+        (struct kv_wire_header){ .cluster_id = header->cluster_id, .revision = header->revision };
     return 0;
 }
 
-int kv_wire_fill_header(const json_t *answer, struct kv_wire_header *ret, struct error *err)
-{
-    json_t *header = NULL;
-    int r = json_field_object_or_null(answer, "header", &header, err);
-    if (r < 0 || !header)
-        return r;
-    r = read_id(header, "cluster_id", &ret->cluster_id, err);
-    if (r < 0)
-        return r;
-    return json_field_int64_text_or(header, "revision", 0, &ret->revision, err);
-}
-
-static int read_bytes(const json_t *object, const char *name, char **ret, size_t *ret_length,
+int kv_wire_take_text(const ProtobufCBinaryData *bytes, const char *what, char **ret,
                       struct error *err)
 {
-    const char *coded = NULL;
-    int r = json_field_string_or(object, name, "", &coded, err);
-    if (r < 0)
-        return r;
-    r = base64_read(coded, strlen(coded), ret, ret_length, err);
-    return r < 0 ? error_prefix(err, r, "field \"%s\"", name) : 0;
-}
-
-static int read_numbers(const json_t *kv, struct kv_pair *ret, struct error *err)
-{
-    int r = json_field_int64_text_or(kv, "create_revision", 0, &ret->create_revision, err);
-    if (r == 0)
-        r = json_field_int64_text_or(kv, "mod_revision", 0, &ret->mod_revision, err);
-    if (r == 0)
-        r = json_field_int64_text_or(kv, "version", 0, &ret->version, err);
-    if (r == 0)
-        r = json_field_int64_text_or(kv, "lease", 0, &ret->lease, err);
-    return r;
-}
-
-int kv_wire_fill_pair(const json_t *kv, struct kv_pair *ret, struct error *err)
-{
-    size_t key_length = 0;
-    if (!json_is_object(kv))
-        return error_set(err, -EPROTO, "a key-value pair is not an object");
-    int r = read_bytes(kv, "key", &ret->key, &key_length, err);
-    if (r < 0)
-        return r;
-    if (strlen(ret->key) != key_length)
-        return error_set(err, -EPROTO, "a key has a NUL in it after \"%s\"", ret->key);
-    r = read_bytes(kv, "value", &ret->value, &ret->value_length, err);
-    return r < 0 ? r : read_numbers(kv, ret, err);
-}
-
-static int read_pairs(const json_t *range, struct kv_pair **ret, size_t *ret_count,
-                      struct error *err)
-{
-    json_t *array = NULL;
-    int r = json_field_array_or_null(range, "kvs", &array, err);
-    if (r < 0 || json_array_size(array) == 0)
-        return r;
-    size_t count = json_array_size(array);
-    struct kv_pair *pairs = calloc(count, sizeof(*pairs));
-    if (!pairs)
-        return error_oom(err);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = kv_wire_fill_pair(json_array_get(array, i), &pairs[i], err);
-    if (r < 0) {
-        kv_pair_array_free(pairs, count);
-        return r;
-    }
-    *ret = pairs;
-    *ret_count = count;
+    static char empty[] = "";
+    if (bytes->len && memchr(bytes->data, '\0', bytes->len))
+        return error_set(err, -EPROTO, "%s has a NUL in it after \"%s\"", what,
+                         (const char *)bytes->data);
+    *ret = bytes->len ? (char *)bytes->data : empty;
     return 0;
 }
 
-int kv_wire_parse_object(const char *body, size_t length, json_t **ret, struct error *err)
+static int check_numbers(const Etcd__KeyValue *kv, struct error *err)
 {
-    autojson value = NULL;
-    int r = json_read(body, length, &value, err);
+    if (kv->mod_revision > 0 && kv->create_revision >= 0 && kv->version >= 0)
+        return 0;
+    return error_set(
+        err, -EPROTO,
+        "key \"%s\" of version %" PRId64 ", created at %" PRId64 ", changed at %" PRId64,
+        (const char *)kv->key.data, kv->version, kv->create_revision, kv->mod_revision);
+}
+
+int kv_wire_take_pair(const Etcd__KeyValue *kv, struct kv_pair *ret, struct error *err)
+{
+    if (!kv || kv->key.len == 0)
+        return error_set(err, -EPROTO, "a pair without a key");
+    char *key = NULL;
+    int r = kv_wire_take_text(&kv->key, "a key", &key, err);
+    if (r == 0)
+        r = check_numbers(kv, err);
     if (r < 0)
         return r;
-    if (!json_is_object(value))
-        return error_set(err, -EPROTO, "the answer is not an object");
-    *ret = take_ptr(value);
+    *ret = (struct kv_pair){
+        .key = key,
+        .value = kv->value.len ? (char *)kv->value.data : key + kv->key.len, /* empty */
+        .value_length = kv->value.len,
+        .create_revision = kv->create_revision,
+        .mod_revision = kv->mod_revision,
+        .version = kv->version,
+        .lease = kv->lease,
+    };
     return 0;
 }
 
-static int fill_range(const json_t *answer, struct kv_wire_range *ret, struct error *err)
-{
-    int r = kv_wire_fill_header(answer, &ret->header, err);
-    if (r == 0)
-        r = json_field_int64_text_or(answer, "count", 0, &ret->count, err);
-    if (r == 0)
-        r = json_field_bool_or(answer, "more", false, &ret->more, err);
-    if (r == 0)
-        r = read_pairs(answer, &ret->pairs, &ret->pair_count, err);
-    if (r == 0 && ret->more && ret->pair_count == 0)
-        r = error_set(err, -EPROTO, "an empty page says that more follow");
-    return r;
-}
-
-int kv_wire_tree_range(const char *body, size_t length, struct kv_wire_range *ret,
+/* A pair that the store has, behind the one before it, or NULL. */
+static int take_stored(const Etcd__KeyValue *kv, const struct kv_pair *before, struct kv_pair *ret,
                        struct error *err)
 {
-    autojson answer = NULL;
+    int r = kv_wire_take_pair(kv, ret, err);
+    if (r < 0)
+        return r;
+    if (ret->create_revision == 0 || ret->version == 0)
+        return error_set(err, -EPROTO, "key \"%s\" was never created", ret->key);
+    if (before && strcmp(before->key, ret->key) >= 0)
+        return error_set(err, -EPROTO, "key \"%s\" comes after \"%s\"", ret->key, before->key);
+    return 0;
+}
+
+static int check_count(const Etcd__RangeResponse *range, struct error *err)
+{
+    if (range->count >= 0 && (uint64_t)range->count >= range->n_kvs)
+        return 0;
+    return error_set(err, -EPROTO, "%zu pairs of %" PRId64, range->n_kvs, range->count);
+}
+
+/* --- pages --- */
+
+static int own(struct kv_pair *pair, struct error *err)
+{
+    pair->key = strdup(pair->key);
+    pair->value = text_copy_bytes(pair->value, pair->value_length);
+    return pair->key && pair->value ? 0 : error_oom(err);
+}
+
+static int fill_page(const Etcd__RangeResponse *page, struct kv_wire_range *ret, struct error *err)
+{
+    if (page->n_kvs == 0)
+        return 0;
+    ret->pairs = calloc(page->n_kvs, sizeof(*ret->pairs));
+    if (!ret->pairs)
+        return error_oom(err);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < page->n_kvs; i++) {
+        struct kv_pair pair = { 0 };
+        r = take_stored(page->kvs[i], i > 0 ? &ret->pairs[i - 1] : NULL, &pair, err);
+        if (r == 0)
+            r = own(&pair, err);
+        else
+            pair = (struct kv_pair){ 0 };
+        ret->pairs[ret->pair_count++] = pair;
+    }
+    return r;
+}
+
+static int check_page(const Etcd__RangeResponse *page, struct error *err)
+{
+    int r = check_count(page, err);
+    if (r < 0)
+        return r;
+    if (page->more && page->n_kvs == 0)
+        return error_set(err, -EPROTO, "an empty page says that more follow");
+    if (!page->more && (uint64_t)page->count != page->n_kvs)
+        return error_set(err, -EPROTO, "the last page has %zu pairs of %" PRId64, page->n_kvs,
+                         page->count);
+    return 0;
+}
+
+int kv_wire_read_range(const uint8_t *data, size_t length, struct kv_wire_range *ret,
+                       struct error *err)
+{
+    autoptr(kv_wire_arena) arena = NULL;
     struct kv_wire_range range = { 0 };
-    int r = kv_wire_parse_object(body, length, &answer, err);
+    int r = kv_wire_unpack(&etcd__range_response__descriptor, data, length, &arena, err);
+    if (r < 0)
+        return r;
+    const Etcd__RangeResponse *page = kv_wire_arena_message(arena);
+    r = kv_wire_take_header(page->header, 1, &range.header, err);
     if (r == 0)
-        r = fill_range(answer, &range, err);
+        r = check_page(page, err);
+    if (r == 0)
+        r = fill_page(page, &range, err);
     if (r < 0) {
         kv_wire_range_done(&range);
         return r;
     }
+    range.count = page->count;
+    range.more = page->more;
     *ret = range;
     return 0;
-}
-
-int kv_wire_read_range(const char *body, size_t length, struct kv_wire_range *ret,
-                       struct error *err)
-{
-    return kv_wire_exact_range(body, length, ret) ? 0 : kv_wire_tree_range(body, length, ret, err);
 }
 
 void kv_wire_range_done(struct kv_wire_range *range)
@@ -145,243 +155,203 @@ void kv_wire_range_done(struct kv_wire_range *range)
     *range = (struct kv_wire_range){ 0 };
 }
 
-static int read_op_result(const json_t *response, struct kv_op_result *ret, struct error *err)
+/* --- transactions --- */
+
+/* What is still to be read of a request that we packed ourselves. */
+struct rest {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+/* False at the end. */
+static bool take_varint(struct rest *rest, size_t *ret)
 {
-    json_t *range = NULL;
-    json_t *deleted = NULL;
-    if (!json_is_object(response))
-        return error_set(err, -EPROTO, "an operation's answer is not an object");
-    int r = json_field_object_or_null(response, "response_range", &range, err);
-    if (r == 0)
-        r = json_field_object_or_null(response, "response_delete_range", &deleted, err);
-    if (r == 0 && deleted)
-        r = json_field_int64_text_or(deleted, "deleted", 0, &ret->count, err);
-    if (r == 0 && range)
-        r = json_field_int64_text_or(range, "count", 0, &ret->count, err);
-    if (r == 0 && range)
-        r = read_pairs(range, &ret->pairs, &ret->pair_count, err);
+    size_t number = 0;
+    for (unsigned int shift = 0; rest->at < rest->end && shift < 63; shift += 7) {
+        uint8_t byte = *rest->at++;
+        number |= (size_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *ret = number;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every field of a transaction, and of an operation in it, is tag, length, bytes. */
+static bool take_field(struct rest *rest, size_t *ret_number, struct rest *ret)
+{
+    size_t tag = 0;
+    size_t length = 0;
+    if (!take_varint(rest, &tag) || !take_varint(rest, &length) ||
+        length > (size_t)(rest->end - rest->at))
+        return false;
+    *ret_number = tag >> 3;
+    *ret = (struct rest){ .at = rest->at, .end = rest->at + length };
+    rest->at += length;
+    return true;
+}
+
+/* The kind of the branch's next operation, a field's number in RequestOp and in ResponseOp alike; 0
+ * behind the last. */
+static size_t next_kind(struct rest *request, size_t branch)
+{
+    size_t number = 0;
+    size_t kind = 0;
+    struct rest operation = { 0 };
+    struct rest body = { 0 };
+    while (take_field(request, &number, &operation))
+        if (number == branch)
+            return take_field(&operation, &kind, &body) ? kind : 0;
+    return 0;
+}
+
+static int take_pairs(struct kv_wire_arena *arena, const Etcd__RangeResponse *range,
+                      struct kv_op_result *ret, struct error *err)
+{
+    int r = check_count(range, err);
+    if (r == 0 && range->more)
+        r = error_set(err, -EPROTO, "not all pairs, though none were to be left out");
+    ret->count = range->count;
+    if (r < 0 || range->n_kvs == 0)
+        return r;
+    ret->pairs = kv_wire_arena_take(arena, range->n_kvs * sizeof(*ret->pairs));
+    if (!ret->pairs)
+        return error_oom(err);
+    for (size_t i = 0; r == 0 && i < range->n_kvs; i++)
+        r = take_stored(range->kvs[i], i > 0 ? &ret->pairs[i - 1] : NULL, &ret->pairs[i], err);
+    ret->pair_count = range->n_kvs;
     return r;
 }
 
-static int fill_txn(const json_t *answer, struct kv_wire_txn *ret, struct error *err)
+static int take_result(struct kv_wire_arena *arena, const Etcd__ResponseOp *response,
+                       struct kv_op_result *ret, struct error *err)
 {
-    json_t *responses = NULL;
-    int r = kv_wire_fill_header(answer, &ret->header, err);
-    if (r == 0)
-        r = json_field_bool_or(answer, "succeeded", false, &ret->succeeded, err);
-    if (r == 0)
-        r = json_field_array_or_null(answer, "responses", &responses, err);
-    size_t count = r == 0 ? json_array_size(responses) : 0;
-    if (count == 0)
-        return r;
-    ret->results = calloc(count, sizeof(*ret->results));
+    *ret = (struct kv_op_result){ 0 };
+    if (response->response_case == ETCD__RESPONSE_OP__RESPONSE_RESPONSE_RANGE)
+        return take_pairs(arena, response->response_range, ret, err);
+    if (response->response_case != ETCD__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE)
+        return 0;
+    ret->count = response->response_delete_range->deleted;
+    if (ret->count < 0)
+        return error_set(err, -EPROTO, "%" PRId64 " keys are said to be deleted", ret->count);
+    return 0;
+}
+
+static int take_results(struct kv_wire_arena *arena, const struct kv_wire_bytes *request,
+                        const Etcd__TxnResponse *answer, struct kv_wire_txn *ret, struct error *err)
+{
+    enum { SUCCESS = 2, FAILURE = 3 }; /* fields of TxnRequest */
+    const size_t branch = answer->succeeded ? SUCCESS : FAILURE;
+    size_t count = answer->n_responses;
+    struct rest rest = { .at = request->data, .end = request->data + request->length };
+    ret->results = kv_wire_arena_take(arena, count * sizeof(*ret->results));
     if (!ret->results)
         return error_oom(err);
+    for (size_t i = 0; i < count; i++) {
+        const Etcd__ResponseOp *response = answer->responses[i];
+        size_t kind = next_kind(&rest, branch);
+        if (kind == 0 || kind != (size_t)response->response_case)
+            return error_set(err, -EPROTO, "result %zu is of no operation that was asked for", i);
+        int r = take_result(arena, response, &ret->results[i], err);
+        if (r < 0)
+            return r;
+    }
+    if (next_kind(&rest, branch))
+        return error_set(err, -EPROTO, "%zu results, but more operations than that", count);
     ret->result_count = count;
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = read_op_result(json_array_get(responses, i), &ret->results[i], err);
-    return r;
+    return 0;
 }
 
-int kv_wire_tree_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err)
+int kv_wire_read_txn(const struct kv_wire_bytes *request, const uint8_t *data, size_t length,
+                     struct kv_wire_txn *ret, struct error *err)
 {
-    autojson answer = NULL;
+    autoptr(kv_wire_arena) arena = NULL;
     struct kv_wire_txn txn = { 0 };
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    if (r == 0)
-        r = fill_txn(answer, &txn, err);
-    if (r < 0) {
-        kv_wire_txn_done(&txn);
+    int r = kv_wire_unpack(&etcd__txn_response__descriptor, data, length, &arena, err);
+    if (r < 0)
         return r;
-    }
+    const Etcd__TxnResponse *answer = kv_wire_arena_message(arena);
+    r = kv_wire_take_header(answer->header, 1, &txn.header, err);
+    if (r == 0)
+        r = take_results(arena, request, answer, &txn, err);
+    if (r < 0)
+        return r;
+    txn.succeeded = answer->succeeded;
+    txn.arena = take_ptr(arena);
     *ret = txn;
     return 0;
 }
 
-int kv_wire_read_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err)
-{
-    return kv_wire_exact_puts(body, length, ret) ? 0 : kv_wire_tree_txn(body, length, ret, err);
-}
-
 void kv_wire_txn_done(struct kv_wire_txn *txn)
 {
-    for (size_t i = 0; i < txn->result_count; i++)
-        kv_pair_array_free(txn->results[i].pairs, txn->results[i].pair_count);
-    free(txn->results);
+    kv_wire_arena_free(txn->arena);
     *txn = (struct kv_wire_txn){ 0 };
 }
 
-int kv_wire_read_lease(const char *body, size_t length, struct kv_wire_lease *ret,
-                       struct error *err)
+/* --- leases --- */
+
+static int read_lease(const uint8_t *data, size_t length, int64_t smallest_ttl_s,
+                      struct kv_wire_lease *ret, struct error *err)
 {
-    autojson answer = NULL;
-    json_t *result = NULL;
-    struct kv_wire_lease lease = { 0 };
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    if (r == 0 && json_object_get(answer, "error"))
-        return kv_wire_read_failure(200, body, length, err);
-    if (r == 0)
-        r = json_field_object_or_null(answer, "result", &result, err);
-    const json_t *message = result ? result : answer;
-    if (r == 0)
-        r = kv_wire_fill_header(message, &lease.header, err);
-    if (r == 0)
-        r = json_field_int64_text_or(message, "ID", 0, &lease.id, err);
-    if (r == 0)
-        r = json_field_int64_text_or(message, "TTL", 0, &lease.ttl_s, err);
-    if (r == 0)
-        r = json_field_int64_text_or(message, "grantedTTL", 0, &lease.granted_ttl_s, err);
-    if (r == 0)
-        *ret = lease;
-    return r;
+    autoptr(kv_wire_arena) arena = NULL;
+    struct kv_wire_header header = { 0 };
+    int r = kv_wire_unpack(&etcd__lease_response__descriptor, data, length, &arena, err);
+    if (r < 0)
+        return r;
+    const Etcd__LeaseResponse *answer = kv_wire_arena_message(arena);
+    r = kv_wire_take_header(answer->header, 0, &header, err);
+    if (r < 0)
+        return r;
+    if (answer->id <= 0 || answer->ttl < smallest_ttl_s)
+        return error_set(err, -EPROTO, "lease %jx for %" PRId64 " s", (uintmax_t)answer->id,
+                         answer->ttl);
+    *ret = (struct kv_wire_lease){ .header = header, .id = answer->id, .ttl_s = answer->ttl };
+    return 0;
 }
 
-/* Members and status. */
+int kv_wire_read_lease_grant(const uint8_t *data, size_t length, struct kv_wire_lease *ret,
+                             struct error *err)
+{
+    return read_lease(data, length, 1, ret, err);
+}
 
-int kv_wire_read_header(const char *body, size_t length, struct kv_wire_header *ret,
+int kv_wire_read_lease_keep_alive(const uint8_t *data, size_t length, struct kv_wire_lease *ret,
+                                  struct error *err)
+{
+    return read_lease(data, length, 0, ret, err);
+}
+
+int kv_wire_read_lease_time_to_live(const uint8_t *data, size_t length, struct kv_wire_lease *ret,
+                                    struct error *err)
+{
+    autoptr(kv_wire_arena) arena = NULL;
+    struct kv_wire_header header = { 0 };
+    int r =
+        kv_wire_unpack(&etcd__lease_time_to_live_response__descriptor, data, length, &arena, err);
+    if (r < 0)
+        return r;
+    const Etcd__LeaseTimeToLiveResponse *answer = kv_wire_arena_message(arena);
+    r = kv_wire_take_header(answer->header, 0, &header, err);
+    if (r < 0)
+        return r;
+    if (answer->id <= 0 || answer->ttl < -1 || answer->granted_ttl < 0)
+        return error_set(err, -EPROTO, "lease %jx with %" PRId64 " s left of %" PRId64,
+                         (uintmax_t)answer->id, answer->ttl, answer->granted_ttl);
+    *ret = (struct kv_wire_lease){ .header = header,
+                                   .id = answer->id,
+                                   .ttl_s = answer->ttl,
+                                   .granted_ttl_s = answer->granted_ttl };
+    return 0;
+}
+
+int kv_wire_read_header(const uint8_t *data, size_t length, struct kv_wire_header *ret,
                         struct error *err)
 {
-    autojson answer = NULL;
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    return r < 0 ? r : kv_wire_fill_header(answer, ret, err);
-}
-
-static int read_member(const json_t *object, struct kv_member *ret, struct error *err)
-{
-    const char *name = NULL;
-    if (!json_is_object(object))
-        return error_set(err, -EPROTO, "a member is not an object");
-    int r = read_id(object, "ID", &ret->id, err);
-    if (r == 0)
-        r = json_field_string_or(object, "name", "", &name, err);
-    if (r == 0)
-        r = json_field_strv(object, "clientURLs", &ret->client_urls, err);
-    if (r == 0)
-        r = json_field_strv(object, "peerURLs", &ret->peer_urls, err);
-    if (r == 0)
-        r = json_field_bool_or(object, "isLearner", false, &ret->learner, err);
+    autoptr(kv_wire_arena) arena = NULL;
+    int r = kv_wire_unpack(&etcd__header_response__descriptor, data, length, &arena, err);
     if (r < 0)
         return r;
-    ret->name = strdup(name);
-    return ret->name ? 0 : error_oom(err);
-}
-
-static int fill_members(const json_t *answer, struct kv_wire_members *ret, struct error *err)
-{
-    json_t *array = NULL;
-    int r = kv_wire_fill_header(answer, &ret->header, err);
-    if (r == 0)
-        r = json_field_array_or_null(answer, "members", &array, err);
-    size_t count = r == 0 ? json_array_size(array) : 0;
-    if (count == 0)
-        return r;
-    ret->members = calloc(count, sizeof(*ret->members));
-    if (!ret->members)
-        return error_oom(err);
-    ret->member_count = count;
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = read_member(json_array_get(array, i), &ret->members[i], err);
-    return r;
-}
-
-int kv_wire_read_members(const char *body, size_t length, struct kv_wire_members *ret,
-                         struct error *err)
-{
-    autojson answer = NULL;
-    struct kv_wire_members members = { 0 };
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    if (r == 0)
-        r = fill_members(answer, &members, err);
-    if (r < 0) {
-        kv_wire_members_done(&members);
-        return r;
-    }
-    *ret = members;
-    return 0;
-}
-
-void kv_wire_members_done(struct kv_wire_members *members)
-{
-    kv_members_free(members->members, members->member_count);
-    *members = (struct kv_wire_members){ 0 };
-}
-
-/* Alarms come as lines: "memberID:1234 alarm:NOSPACE ". */
-static int read_alarms(const json_t *answer, struct kv_status_result *ret, struct error *err)
-{
-    autostrv lines = NULL;
-    int r = json_field_strv(answer, "errors", &lines, err);
-    if (r < 0)
-        return r;
-    for (char **line = lines; line && *line; line++) {
-        ret->no_space |= strstr(*line, "alarm:NOSPACE") != NULL;
-        ret->corrupt |= strstr(*line, "alarm:CORRUPT") != NULL;
-    }
-    return 0;
-}
-
-static int fill_status(const json_t *answer, struct kv_wire_status *ret, struct error *err)
-{
-    json_t *header = NULL;
-    const char *version = NULL;
-    struct kv_status_result *status = &ret->status;
-    int r = kv_wire_fill_header(answer, &ret->header, err);
-    if (r == 0)
-        r = json_field_object_or_null(answer, "header", &header, err);
-    if (r == 0 && header)
-        r = read_id(header, "member_id", &status->member, err);
-    if (r == 0)
-        r = read_id(answer, "leader", &status->leader, err);
-    if (r == 0)
-        r = json_field_int64_text_or(answer, "dbSize", 0, &status->size_bytes, err);
-    if (r == 0)
-        r = json_field_int64_text_or(answer, "dbSizeInUse", 0, &status->in_use_bytes, err);
-    if (r == 0)
-        r = json_field_string_or(answer, "version", "", &version, err);
-    if (r == 0)
-        r = read_alarms(answer, status, err);
-    if (r < 0)
-        return r;
-    status->revision = ret->header.revision;
-    ret->version = strdup(version);
-    status->version = ret->version;
-    return ret->version ? 0 : error_oom(err);
-}
-
-int kv_wire_read_status(const char *body, size_t length, struct kv_wire_status *ret,
-                        struct error *err)
-{
-    autojson answer = NULL;
-    struct kv_wire_status status = { 0 };
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    if (r == 0)
-        r = fill_status(answer, &status, err);
-    if (r < 0)
-        return r;
-    *ret = status;
-    return 0;
-}
-
-void kv_wire_status_done(struct kv_wire_status *status)
-{
-    free(status->version);
-    *status = (struct kv_wire_status){ 0 };
-}
-
-int kv_wire_read_token(const char *body, size_t length, char **ret, struct error *err)
-{
-    autojson answer = NULL;
-    const char *token = NULL;
-    int r = kv_wire_parse_object(body, length, &answer, err);
-    if (r == 0)
-        r = json_field_string(answer, "token", &token, err);
-    if (r < 0)
-        return r;
-    for (const char *c = token; *c; c++)
-        if (*c <= ' ' || *c > '~')
-            return error_set(err, -EPROTO, "the token is no word of printable characters");
-    if (!*token)
-        return error_set(err, -EPROTO, "the token is empty");
-    *ret = strdup(token);
-    return *ret ? 0 : error_oom(err);
+    const Etcd__HeaderResponse *answer = kv_wire_arena_message(arena);
+    return kv_wire_take_header(answer->header, 0, ret, err);
 }

@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/text.h"
 
 /* The codes of gRPC that etcd answers with. */
 enum grpc_code {
-    GRPC_NONE = -1,
     GRPC_INVALID_ARGUMENT = 3,
     GRPC_NOT_FOUND = 5,
     GRPC_PERMISSION_DENIED = 7,
@@ -35,77 +34,53 @@ static const char no_space_cure[] =
 /* First match wins. What is not here has an unknown outcome: to call a lost answer "did not happen"
  * would be the only dangerous mistake. */
 static const struct meaning meanings[] = {
-    {GRPC_UNAVAILABLE,          "no leader",             -EAGAIN,      NULL                                   },
-    { GRPC_INVALID_ARGUMENT,    "too many operations",   -E2BIG,       "etcd's --max-txn-ops"                 },
-    { GRPC_INVALID_ARGUMENT,    "too large",             -E2BIG,       too_large_cure                         },
-    { GRPC_INVALID_ARGUMENT,    "user name is empty",    -EKEYEXPIRED, NULL                                   },
-    { GRPC_INVALID_ARGUMENT,    "auth store is old",     -EKEYEXPIRED, NULL                                   },
-    { GRPC_INVALID_ARGUMENT,    "authentication failed", -EACCES,      NULL                                   },
-    { GRPC_INVALID_ARGUMENT,    NULL,                    -EINVAL,      NULL                                   },
-    { GRPC_NOT_FOUND,           NULL,                    -ENOENT,      NULL                                   },
-    { GRPC_PERMISSION_DENIED,   NULL,                    -EACCES,      "grant the user's role these keys"     },
-    { GRPC_UNAUTHENTICATED,     NULL,                    -EKEYEXPIRED, NULL                                   },
-    { GRPC_RESOURCE_EXHAUSTED,  "space exceeded",        -ENOSPC,      no_space_cure                          },
-    { GRPC_RESOURCE_EXHAUSTED,  "too many requests",     -EAGAIN,      NULL                                   },
-    { GRPC_RESOURCE_EXHAUSTED,  "larger than max",       -E2BIG,       too_large_cure                         },
-    { GRPC_FAILED_PRECONDITION, "lease already exists",  -EEXIST,      NULL                                   },
-    { GRPC_FAILED_PRECONDITION, "is not enabled",        -EOPNOTSUPP,  NULL                                   },
-    { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL,      NULL                                   },
-    { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE,      NULL                                   },
-    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE,      NULL                                   },
-    { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL,      NULL                                   },
-    { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO,      NULL                                   },
-    { GRPC_NONE,                "CommonName",            -EACCES,      "use a client certificate without a CN"},
+    {GRPC_UNAVAILABLE,          "no leader",             -EAGAIN,      NULL                              },
+    { GRPC_INVALID_ARGUMENT,    "too many operations",   -E2BIG,       "etcd's --max-txn-ops"            },
+    { GRPC_INVALID_ARGUMENT,    "too large",             -E2BIG,       too_large_cure                    },
+    { GRPC_INVALID_ARGUMENT,    "user name is empty",    -EKEYEXPIRED, NULL                              },
+    { GRPC_INVALID_ARGUMENT,    "auth store is old",     -EKEYEXPIRED, NULL                              },
+    { GRPC_INVALID_ARGUMENT,    "authentication failed", -EACCES,      NULL                              },
+    { GRPC_INVALID_ARGUMENT,    NULL,                    -EINVAL,      NULL                              },
+    { GRPC_NOT_FOUND,           NULL,                    -ENOENT,      NULL                              },
+    { GRPC_PERMISSION_DENIED,   NULL,                    -EACCES,      "grant the user's role these keys"},
+    { GRPC_UNAUTHENTICATED,     NULL,                    -EKEYEXPIRED, NULL                              },
+    { GRPC_RESOURCE_EXHAUSTED,  "space exceeded",        -ENOSPC,      no_space_cure                     },
+    { GRPC_RESOURCE_EXHAUSTED,  "too many requests",     -EAGAIN,      NULL                              },
+    { GRPC_RESOURCE_EXHAUSTED,  "larger than max",       -E2BIG,       too_large_cure                    },
+    { GRPC_FAILED_PRECONDITION, "lease already exists",  -EEXIST,      NULL                              },
+    { GRPC_FAILED_PRECONDITION, "is not enabled",        -EOPNOTSUPP,  NULL                              },
+    { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL,      NULL                              },
+    { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE,      NULL                              },
+    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE,      NULL                              },
+    { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL,      NULL                              },
+    { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO,      NULL                              },
 };
 
-static struct meaning find_meaning(int64_t grpc, long status, const char *message)
+static struct meaning find_meaning(int grpc, const char *message)
 {
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         const struct meaning *m = &meanings[i];
-        if (m->grpc == grpc && (!m->words || strstr(message, m->words)))
+        if ((int)m->grpc == grpc && (!m->words || strstr(message, m->words)))
             return *m;
     }
-    bool nonsense = grpc == GRPC_NONE && status < 500;
-    return (struct meaning){ .code = nonsense ? -EPROTO : -ETIMEDOUT };
+    return (struct meaning){ .code = -ETIMEDOUT };
 }
 
-struct failure {
-    int64_t grpc;
-    const char *message; /* borrowed from the answer */
-};
-
-/* {"error":"M","message":"M","code":N}, without "error" since 3.6, or as a stream has it:
- * {"error":{"grpc_code":N,"message":"M"}}. Fields of other types are as good as absent. */
-static struct failure find_failure(const json_t *answer)
+int kv_wire_read_failure(int grpc_status, const char *message, struct error *err)
 {
-    const json_t *error = json_object_get(answer, "error");
-    const json_t *from = json_is_object(error) ? error : answer;
-    struct failure failure = { .grpc = GRPC_NONE };
-    const json_t *code = json_object_get(from, "grpc_code");
-    if (!code)
-        code = json_object_get(from, "code");
-    if (json_is_integer(code))
-        failure.grpc = json_integer_value(code);
-    failure.message = json_string_value(json_object_get(from, "message"));
-    if (!failure.message)
-        failure.message = json_string_value(error);
-    return failure;
-}
-
-int kv_wire_read_failure(long status, const char *body, size_t length, struct error *err)
-{
-    enum { WORDS_MAX = 200 };
-    autojson answer = NULL;
-    struct failure failure = { .grpc = GRPC_NONE };
-    if (json_read(body, length, &answer, NULL) == 0)
-        failure = find_failure(answer);
-    autofree char *plain = strndup(body, length < WORDS_MAX ? length : WORDS_MAX);
-    if (!plain)
-        return error_oom(err);
-    if (!failure.message)
-        failure.message = text_trim(plain);
-    struct meaning meaning = find_meaning(failure.grpc, status, failure.message);
-    return error_set(err, meaning.code, "the store says (HTTP %ld): %s%s%s%s", status,
-                     failure.message, meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
+    struct meaning meaning = find_meaning(grpc_status, message);
+    return error_set(err, meaning.code, "the store says (gRPC %d): %s%s%s%s", grpc_status, message,
+                     meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
                      meaning.cure ? ")" : "");
+}
+
+int kv_wire_read_foreign(long http_status, const char *body, size_t length, struct error *err)
+{
+    enum { WORDS_MAX = 200, SERVERS_TROUBLE = 500 };
+    autofree char *words = strndup(body ? body : "", length < WORDS_MAX ? length : WORDS_MAX);
+    if (!words)
+        return error_oom(err);
+    return error_set(err, http_status < SERVERS_TROUBLE ? -EPROTO : -ETIMEDOUT,
+                     "an answer that is not etcd's gRPC (HTTP %ld): %s", http_status,
+                     text_trim(words));
 }

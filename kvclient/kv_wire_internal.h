@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kv_wire_answer.c, kv_wire_stream.c and kv_wire_exact.c share. For no one else, but for those
- * who compare both readers of what is read in two ways. */
+/*
+ * What the parts of kv_wire.h share: the memory that a message is made of, and the readers of what
+ * several answers have. For no one else.
+ */
 #ifndef KVCLIENT_KV_WIRE_INTERNAL_H
 #define KVCLIENT_KV_WIRE_INTERNAL_H
 
-#include "base/json.h"
+#include <kvclient/etcd.pb-c.h>
+
+#include "base/cleanup.h"
 #include "kvclient/kv_wire.h"
 
-/* What kv_wire_read_…() make of whatever the exact readers leave, by way of a tree of JSON. They
- * take all that those do. */
-int kv_wire_tree_range(const char *body, size_t length, struct kv_wire_range *ret,
-                       struct error *err);
-int kv_wire_tree_txn(const char *body, size_t length, struct kv_wire_txn *ret, struct error *err);
-int kv_wire_tree_watch(const char *line, size_t length, struct kv_wire_watch *ret,
-                       struct error *err);
+/* Memory that is given in pieces and freed at once. Behind each piece is a zero byte, so that what
+ * protobuf-c takes for bytes is a string as well. */
+struct kv_wire_arena;
+struct kv_wire_arena *kv_wire_arena_new(size_t room); /* NULL: no memory */
+void kv_wire_arena_free(struct kv_wire_arena *arena);
+DEFINE_AUTOPTR(kv_wire_arena);
+void *kv_wire_arena_take(struct kv_wire_arena *arena,
+                         size_t size); /* not zeroed; NULL: no memory */
+/* The memory of other is arena's from now on; other is freed. */
+void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other);
 
-/* The text as an object, or -EPROTO. */
-int kv_wire_parse_object(const char *body, size_t length, json_t **ret, struct error *err);
+/* The message in an arena of its own, the caller's. -EPROTO: it is none, or would take memory out
+ * of all proportion to what was sent. */
+int kv_wire_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t length,
+                   struct kv_wire_arena **ret, struct error *err);
+const void *kv_wire_arena_message(const struct kv_wire_arena *arena);
 
-/* An answer without a header leaves *ret as it is. */
-int kv_wire_fill_header(const json_t *answer, struct kv_wire_header *ret, struct error *err);
+/* -EPROTO if there is none, if it names no cluster, or tells a revision below the smallest. */
+int kv_wire_take_header(const Etcd__ResponseHeader *header, int64_t smallest,
+                        struct kv_wire_header *ret, struct error *err);
 
-/* What it filled is the caller's to free, also on failure. */
-int kv_wire_fill_pair(const json_t *kv, struct kv_pair *ret, struct error *err);
+/* A string of the message, where it lies. -EPROTO: it has a NUL in it. */
+int kv_wire_take_text(const ProtobufCBinaryData *bytes, const char *what, char **ret,
+                      struct error *err);
+
+/* Key and value where they lie, with what every pair must have. */
+int kv_wire_take_pair(const Etcd__KeyValue *kv, struct kv_pair *ret, struct error *err);
 
 #endif

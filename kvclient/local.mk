@@ -15,14 +15,27 @@ libkvclient_a_SOURCES = \
 	kvclient/kv_mirror.c kvclient/kv_mirror.h \
 	kvclient/kv_pairs.c kvclient/kv_pairs.h \
 	kvclient/kv_wire.h kvclient/kv_wire_internal.h \
-	kvclient/kv_wire_answer.c kvclient/kv_wire_failure.c \
-	kvclient/kv_wire_exact.c kvclient/kv_wire_exact.h \
-	kvclient/kv_wire_request.c kvclient/kv_wire_stream.c
+	kvclient/kv_wire_answer.c kvclient/kv_wire_arena.c kvclient/kv_wire_failure.c \
+	kvclient/kv_wire_member.c kvclient/kv_wire_request.c kvclient/kv_wire_watch.c
+nodist_libkvclient_a_SOURCES = kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
 
-KV_LIBS = libkvclient.a $(BASE_LIBS)
+# protoc-c writes both files at once. They are no BUILT_SOURCES, which are made for a few goals only: whoever
+# includes the header says so here, for any goal and without what an earlier build has noted.
+kvclient/etcd.pb-c.c: $(srcdir)/kvclient/etcd.proto
+	$(AM_V_GEN)$(MKDIR_P) kvclient && \
+		$(PROTOC_C) --proto_path=$(srcdir)/kvclient --c_out=kvclient $(srcdir)/kvclient/etcd.proto
+kvclient/etcd.pb-c.h: kvclient/etcd.pb-c.c
+	@test -e $@ || { rm -f $< && $(MAKE) $(AM_MAKEFLAGS) $<; }
+kvclient/etcd.pb-c.$(OBJEXT) \
+kvclient/kv_wire_answer.$(OBJEXT) kvclient/kv_wire_arena.$(OBJEXT) kvclient/kv_wire_member.$(OBJEXT) \
+kvclient/kv_wire_request.$(OBJEXT) kvclient/kv_wire_watch.$(OBJEXT): kvclient/etcd.pb-c.h
+EXTRA_DIST += kvclient/etcd.proto
+CLEANFILES += kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
+
+KV_LIBS = libkvclient.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
 
 check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
-	test-kv-wire test-kv-wire-exact test-kv-etcd test-kv-etcd-access
+	test-kv-wire test-kv-etcd test-kv-etcd-access
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
@@ -37,8 +50,6 @@ test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
 test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_exact_SOURCES = tests/unit/test-kv-wire-exact.c tests/unit/harness.h
-test_kv_wire_exact_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
 test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \
@@ -65,7 +76,7 @@ EXTRA_DIST += \
 noinst_PROGRAMS += kv-bench
 kv_bench_SOURCES = tests/bench/kv-bench.c
 kv_bench_LDADD = $(KV_LIBS)
-EXTRA_DIST += tests/bench/kv.sh tests/bench/kv-wrk.lua
+EXTRA_DIST += tests/bench/kv.sh
 
 if FUZZING
 noinst_PROGRAMS += fuzz-kv-wire
@@ -76,13 +87,17 @@ endif
 EXTRA_DIST += \
 	kvclient/README.md \
 	tests/integration/kv-certificates.sh \
+	tests/fuzz/corpus/fuzz-kv-wire/events \
 	tests/fuzz/corpus/fuzz-kv-wire/failure \
+	tests/fuzz/corpus/fuzz-kv-wire/fragment \
 	tests/fuzz/corpus/fuzz-kv-wire/lease \
 	tests/fuzz/corpus/fuzz-kv-wire/members \
+	tests/fuzz/corpus/fuzz-kv-wire/page \
 	tests/fuzz/corpus/fuzz-kv-wire/puts \
 	tests/fuzz/corpus/fuzz-kv-wire/range \
 	tests/fuzz/corpus/fuzz-kv-wire/status \
 	tests/fuzz/corpus/fuzz-kv-wire/token \
 	tests/fuzz/corpus/fuzz-kv-wire/txn \
 	tests/fuzz/corpus/fuzz-kv-wire/watch \
-	tests/fuzz/corpus/fuzz-kv-wire/watch-end
+	tests/fuzz/corpus/fuzz-kv-wire/watch-end \
+	tests/fuzz/corpus/fuzz-kv-wire/watch-refused

@@ -75,4 +75,4 @@ lint:
 	$(srcdir)/tests/lint/all.sh .
 
 fmt:
-	find $(srcdir) -name '*.[ch]' -not -path '*/build*' -exec clang-format -i {} +
+	find $(srcdir) -name '*.[ch]' -not -name '*.pb-c.[ch]' -not -path '*/build*' -exec clang-format -i {} +

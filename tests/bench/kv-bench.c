@@ -2,7 +2,7 @@
 /*
  * kvclient's figures, for tests/bench/kv.sh.
  *
- *   kv-bench bodies put|txn                    what "rate" sends, a body a line
+ *   kv-bench body put|txn                      a request of those that "rate" sends
  *   kv-bench rate put|txn URL SECONDS COUNT    COUNT in flight: RATE P50_MS P99_MS CPU_MS
  *   kv-bench latency URL SECONDS               P50_MS P99_MS of a watch, then of curl's
  *   kv-bench hold URL SECONDS WATCHES KEYS     KB_PER_WATCH CPU_PERCENT
@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/grpc.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "kvclient/kv_etcd.h"
@@ -167,18 +168,24 @@ static struct kv_txn txn_of(const struct batch *batch)
     return (struct kv_txn){ .success = batch->ops, .success_count = batch->count };
 }
 
-static void print_bodies(const char *kind)
+static void write_frame(struct kv_wire_bytes *message, FILE *to)
+{
+    autofree uint8_t *frame = grpc_frame(message->data, message->length);
+    if (!frame || fwrite(frame, GRPC_PREFIX_BYTES + message->length, 1, to) != 1)
+        fail("body", "cannot be written");
+    kv_wire_bytes_done(message);
+}
+
+static void print_body(const char *kind)
 {
     static struct batch batch;
-    for (int i = 0; i < BODIES; i++) {
-        autofree char *body = NULL;
-        struct error err = { 0 };
-        fill_batch(&batch, kind, i);
-        struct kv_txn txn = txn_of(&batch);
-        if (kv_wire_write_txn(&txn, &body, &err) < 0)
-            fail("body", err.text);
-        (void)puts(body);
-    }
+    struct kv_wire_bytes message = { 0 };
+    struct error err = { 0 };
+    fill_batch(&batch, kind, 0);
+    struct kv_txn txn = txn_of(&batch);
+    if (kv_wire_write_txn(&txn, &message, &err) < 0)
+        fail("body", err.text);
+    write_frame(&message, stdout);
 }
 
 struct sender {
@@ -247,7 +254,7 @@ struct latency {
     struct samples sent; /* when, by number: the value that was put */
     struct samples ours;
     struct samples curls;
-    struct kv_wire_stream lines; /* from curl */
+    struct grpc_stream stream; /* from curl */
     int curl_fd;
     bool curl_stands;
     bool we_stand;
@@ -282,11 +289,11 @@ static void on_watch_state(bool connected, void *userdata)
     ((struct latency *)userdata)->we_stand = connected;
 }
 
-static void on_curl_line(struct latency *latency, const char *line, size_t length)
+static void on_curl_message(struct latency *latency, const uint8_t *data, size_t length)
 {
     struct kv_wire_watch message = { 0 };
     struct error err = { 0 };
-    if (kv_wire_read_watch(line, length, &message, &err) < 0)
+    if (kv_wire_read_watch(data, length, &message, &err) < 0)
         fail("curl", err.text);
     latency->curl_stands |= message.created;
     note_events(latency, &latency->curls, message.events, message.event_count);
@@ -298,14 +305,14 @@ static void on_curl(struct loop_io *io, int events, void *userdata)
     struct latency *latency = userdata;
     char bytes[65536];
     ssize_t n = read(latency->curl_fd, bytes, sizeof(bytes));
-    const char *line = NULL;
+    const uint8_t *data = NULL;
     size_t length = 0;
     (void)io;
     (void)events;
-    if (n <= 0 || kv_wire_stream_add(&latency->lines, bytes, (size_t)n, NULL) < 0)
+    if (n <= 0 || grpc_stream_add(&latency->stream, bytes, (size_t)n, NULL) < 0)
         fail("curl", "its stream ended");
-    while (kv_wire_stream_next(&latency->lines, &line, &length))
-        on_curl_line(latency, line, length);
+    while (grpc_stream_next(&latency->stream, &data, &length, NULL) == 1)
+        on_curl_message(latency, data, length);
 }
 
 static void on_put(const struct kv_txn_result *result, void *userdata)
@@ -349,21 +356,36 @@ static void learn_revision(struct latency *latency)
         loop_run_once(latency->bench.loop, true);
 }
 
+/* What curl is to read as its request. */
+static int watch_request(int64_t from_revision)
+{
+    struct kv_wire_bytes message = { 0 };
+    FILE *file = tmpfile();
+    if (!file || kv_wire_write_watch("/latency/", true, from_revision, &message, NULL) < 0)
+        fail("curl", "its request cannot be prepared");
+    write_frame(&message, file);
+    rewind(file);
+    int fd = dup(fileno(file));
+    (void)fclose(file);
+    return fd;
+}
+
 static pid_t spawn_curl(const char *url, int64_t from_revision, int *ret_fd)
 {
-    autofree char *body = NULL;
-    autofree char *path = text_format("%s/v3/watch", url);
+    autofree char *path = text_format("%s/etcdserverpb.Watch/Watch", url);
+    autoclose int request = watch_request(from_revision);
     int fds[2] = { -1, -1 };
-    struct error err = { 0 };
-    if (!path || kv_wire_write_watch("/latency/", true, from_revision, &body, &err) < 0 ||
-        pipe2(fds, O_CLOEXEC) < 0)
+    if (!path || request < 0 || pipe2(fds, O_CLOEXEC) < 0)
         fail("curl", "cannot be prepared");
     pid_t child = fork();
     if (child < 0)
         fail("fork", strerror(errno));
     if (child == 0) {
+        (void)dup2(request, STDIN_FILENO);
         (void)dup2(fds[1], STDOUT_FILENO);
-        (void)execlp("curl", "curl", "--silent", "--no-buffer", "--data", body, path, NULL);
+        (void)execlp("curl", "curl", "--silent", "--no-buffer", "--http2-prior-knowledge",
+                     "--header", "content-type: application/grpc", "--header", "te: trailers",
+                     "--data-binary", "@-", path, NULL);
         _exit(127);
     }
     (void)close(fds[1]);
@@ -400,7 +422,7 @@ static void measure_latency(char *url, int64_t seconds)
     loop_io_free(io);
     (void)close(latency.curl_fd);
     loop_timer_free(latency.timer);
-    kv_wire_stream_done(&latency.lines);
+    grpc_stream_done(&latency.stream);
     bench_close(&latency.bench);
     free(latency.sent.values);
     free(latency.ours.values);
@@ -550,8 +572,8 @@ static void measure_hold(char *url, int64_t seconds, size_t watches, size_t keys
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (text_equal(what, "bodies") && argc == 3)
-        print_bodies(argv[2]);
+    if (text_equal(what, "body") && argc == 3)
+        print_body(argv[2]);
     else if (text_equal(what, "rate") && argc == 6)
         measure_rate(argv[2], argv[3], number_of(argv[4]), number_of(argv[5]));
     else if (text_equal(what, "latency") && argc == 4)
@@ -560,7 +582,7 @@ int main(int argc, char **argv)
         measure_hold(argv[2], number_of(argv[3]), (size_t)number_of(argv[4]),
                      (size_t)number_of(argv[5]));
     else
-        fail("usage", "bodies KIND | rate KIND URL SECONDS COUNT | latency URL SECONDS | "
+        fail("usage", "body KIND | rate KIND URL SECONDS COUNT | latency URL SECONDS | "
                       "hold URL SECONDS WATCHES KEYS");
     return 0;
 }

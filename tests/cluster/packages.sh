@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034  # read by those who source this
 PACKAGES_BUILD='gcc libc6-dev make autoconf automake pkg-config libcurl4-openssl-dev libjansson-dev
     libsystemd-dev libssl-dev libarchive-dev libev-dev libyaml-dev libmicrohttpd-dev libsmartcols-dev uthash-dev
-    libcmocka-dev'
+    libcmocka-dev libprotobuf-c-dev protobuf-c-compiler'
 # shellcheck disable=SC2034
 PACKAGES_CLUSTER='systemd systemd-sysv systemd-container dbus iproute2 util-linux procps mount curl etcd-server
     etcd-client crun golang-github-containers-common skopeo umoci busybox-static nftables e2fsprogs
@@ -17,7 +17,7 @@ PACKAGES_CHECK='jq curl clang clang-format clang-tidy llvm libclang-rt-dev cppch
 # shellcheck disable=SC2034
 PACKAGES_VM='qemu-system-x86 seabios kmod'
 # shellcheck disable=SC2034
-PACKAGES_BENCH='wrk podman umoci'
+PACKAGES_BENCH='nghttp2-client podman umoci'
 
 package_is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

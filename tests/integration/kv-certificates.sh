@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # kv-certificates.sh DIRECTORY: the certificates (NAME.pem) and keys (NAME.key) that the tests of the store's
-# TLS use. etcd wants clientAuth in its own certificate, since its gateway calls it as a client, and no CN in its
-# clients', since the gateway would not take them for users.
+# TLS use. etcd wants clientAuth in its own certificate, since its JSON gateway, which tests administer users by,
+# calls it as a client, and the gateway wants no CN in its clients'. Elsewhere a CN is a user.
 set -eu
 cd "$1"
 

@@ -591,14 +591,23 @@ static void a_revoked_user_is_as_one_cut_off_until_he_is_back(void **state)
     kv_mirror_free(follower.mirror);
 }
 
-static void a_client_certificate_with_a_name_is_told_what_is_wrong(void **state)
+static void a_client_certificates_name_is_a_user_unless_there_is_a_token(void **state)
 {
+    char *endpoints[] = { fixture.server.client_url, NULL };
+    struct kv_etcd_config config = good_config(endpoints);
+    struct contract named = fixture.contract;
     (void)state;
     kv_free(agent.kv);
-    begin_as_agent("named");
-    struct contract_answer answer = contract_range(&agent, "agents/a", false);
+    config.tls = tls_of("ca.pem", "named");
+    named.kv = connect_with(&config);
+    assert_int_equal(contract_range(&named, "agents/a", false).code, 0);
+    struct contract_answer answer = contract_range(&named, "other", false);
     assert_int_equal(answer.code, -EACCES);
-    expect_words(answer.reason, "without a CN");
+    expect_words(answer.reason, "permission denied");
+    kv_free(named.kv);
+    begin_as_agent("named");
+    assert_int_equal(contract_range(&agent, "agents/a", false).code, 0);
+    assert_int_equal(logins(), 1);
     kv_free(agent.kv);
 }
 
@@ -623,7 +632,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_is_told_and_never_shown),
         cmocka_unit_test(a_lease_needs_no_token),
         cmocka_unit_test(a_revoked_user_is_as_one_cut_off_until_he_is_back),
-        cmocka_unit_test(a_client_certificate_with_a_name_is_told_what_is_wrong),
+        cmocka_unit_test(a_client_certificates_name_is_a_user_unless_there_is_a_token),
     };
     return cmocka_run_group_tests_name("kv-etcd-access", tests, setup, teardown);
 }

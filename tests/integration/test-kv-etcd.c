@@ -389,6 +389,34 @@ static void a_value_over_the_limit_is_refused_with_the_limits_name(void **state)
     (void)contract_op(&fixture.contract, kv_op_delete("big"));
 }
 
+/* More than libcurl reads of a connection at once. */
+static void a_large_answer_and_its_events_come_without_waiting_for_more(void **state)
+{
+    enum { VALUES = 8 };
+    struct follower follower = { 0 };
+    (void)state;
+    follow(&follower);
+    autofree char *value = malloc(100 * 1024);
+    assert_non_null(value);
+    memset(value, 'x', 100 * 1024);
+    struct kv_op puts[VALUES];
+    char keys[VALUES][16];
+    for (int i = 0; i < VALUES; i++) {
+        (void)snprintf(keys[i], sizeof(keys[i]), "large/%d", i);
+        puts[i] = kv_op_put_bytes(keys[i], value, 100 * 1024);
+    }
+    struct kv_txn txn = { .success = puts, .success_count = VALUES };
+    assert_int_equal(contract_txn(&fixture.contract, &txn).code, 0);
+    struct contract_answer answer = contract_range(&fixture.contract, "large/", true);
+    assert_int_equal(answer.code, 0);
+    assert_int_equal(answer.pair_count, VALUES);
+    count_to(1);
+    expect(&follower, 1);
+    kv_mirror_free(follower.mirror);
+    (void)contract_op(&fixture.contract, kv_op_delete("count"));
+    (void)contract_op(&fixture.contract, kv_op_delete_prefix("large/"));
+}
+
 static void on_full(const struct kv_status_result *result, void *userdata)
 {
     assert_int_equal(result->code, 0);
@@ -431,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
         cmocka_unit_test(a_value_over_the_limit_is_refused_with_the_limits_name),
+        cmocka_unit_test(a_large_answer_and_its_events_come_without_waiting_for_more),
         cmocka_unit_test(a_full_store_says_how_to_mend_it_and_takes_deletes),
         cmocka_unit_test(the_view_tells_what_was_done_and_how_far_behind_it_is),
         cmocka_unit_test(an_idle_mirror_asks_for_nothing),

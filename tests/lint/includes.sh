@@ -37,6 +37,8 @@ declare -A HOME_OF=(
     [archive.h]='container/unpack.c tests/unit/test-container-unpack.c'
     [archive_entry.h]='container/unpack.c tests/unit/test-container-unpack.c'
     [cmocka.h]='tests/*'
+    [protobuf-c/protobuf-c.h]='kvclient/kv_wire*'
+    [kvclient/etcd.pb-c.h]='kvclient/kv_wire*'
 )
 
 offences=0
@@ -80,7 +82,7 @@ main() {
         elif [[ $text =~ \#[[:space:]]*include[[:space:]]*\<([^\>]+)\> ]]; then
             check_foreign "$file" "$line" "${BASH_REMATCH[1]}"
         fi
-    done < <(find "${!MAY_INCLUDE[@]}" tests -name '*.[ch]' -exec \
+    done < <(find "${!MAY_INCLUDE[@]}" tests -name '*.[ch]' -not -name '*.pb-c.[ch]' -exec \
         grep -HnE '^[[:space:]]*#[[:space:]]*include' {} + 2>/dev/null)
     [ "$offences" -eq 0 ] || { echo "$offences includes point where they may not"; exit 1; }
 }

@@ -30,24 +30,6 @@ static void wrong_types_are_refused_by_name(void **state)
     assert_string_equal(s, "default");
 }
 
-static void etcd_integers_come_as_text_or_number(void **state)
-{
-    (void)state;
-    int64_t n = 0;
-    autojson o = parsed("{\"a\":\"9223372036854775807\",\"b\":5,\"c\":\"-1\",\"d\":\"x\",\"e\":"
-                        "\"9223372036854775808\"}");
-    assert_int_equal(json_field_int64_text_or(o, "a", 0, &n, NULL), 0);
-    assert_true(n == INT64_MAX);
-    assert_int_equal(json_field_int64_text_or(o, "b", 0, &n, NULL), 0);
-    assert_int_equal(n, 5);
-    assert_int_equal(json_field_int64_text_or(o, "c", 0, &n, NULL), 0);
-    assert_int_equal(n, -1);
-    assert_int_equal(json_field_int64_text_or(o, "d", 0, &n, NULL), -EPROTO);
-    assert_int_equal(json_field_int64_text_or(o, "e", 0, &n, NULL), -EPROTO);
-    assert_int_equal(json_field_int64_text_or(o, "absent", 3, &n, NULL), 0);
-    assert_int_equal(n, 3);
-}
-
 static void same_value_gives_same_bytes(void **state)
 {
     (void)state;
@@ -86,7 +68,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_types_are_refused_by_name),
-        cmocka_unit_test(etcd_integers_come_as_text_or_number),
         cmocka_unit_test(same_value_gives_same_bytes),
         cmocka_unit_test(string_lists_are_read_whole),
         cmocka_unit_test(broken_text_says_where),
