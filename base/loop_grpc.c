@@ -106,15 +106,21 @@ static int link_new(struct grpc *grpc, const char *origin, bool is_shared, struc
     return r;
 }
 
-/* One that may have room, or NULL. A request that goes to a peer who has hung up would be one whose
- * outcome nobody knows. */
+/* A request that goes to a peer who has hung up would be one whose outcome nobody knows. */
+static bool is_sound(const struct grpc_link *link)
+{
+    return !link->given_up && !http_is_cut(link->http) &&
+           !(link->open && http_is_congested(link->http));
+}
+
+/* One that may have room, or NULL. */
 static struct grpc_link *link_find(const struct grpc *grpc, const char *origin, bool is_shared)
 {
     struct grpc_link *link = NULL;
     DL_FOREACH(grpc->links, link) {
         bool is_free = is_shared ? !link->full : link->calls == 0;
-        if (link->is_shared == is_shared && is_free && !link->given_up &&
-            text_equal(link->origin, origin) && !http_is_cut(link->http))
+        if (link->is_shared == is_shared && is_free && text_equal(link->origin, origin) &&
+            is_sound(link))
             return link;
     }
     return NULL;
@@ -133,6 +139,13 @@ static int call_join_link(struct grpc *grpc, struct grpc_call *call, const char 
     return 0;
 }
 
+/* Of a connection that a call has alone, half of a request may be in it. Where it had one with
+ * others, it may be that nothing comes by it any more; they will find out by themselves. */
+static bool is_spoiled_by(const struct grpc_link *link, const struct grpc_call *call)
+{
+    return !link->is_shared || (link->open && link->heard_mono_ms < call->sent_mono_ms);
+}
+
 static void call_leave_link(struct grpc_call *call)
 {
     struct grpc_link *link = call->link;
@@ -141,12 +154,21 @@ static void call_leave_link(struct grpc_call *call)
     if (call->http) {
         http_cancel(take_ptr(call->http));
         link->sent--;
+        link->given_up |= is_spoiled_by(link, call);
     }
     if (link->opener == call)
         link->opener = NULL;
     link->calls--;
     call->link = NULL;
     loop_timer_set(link->grpc->turn, 0);
+}
+
+/* There may be a token among them. */
+static void headers_free(char **headers)
+{
+    for (char **line = headers; line && *line; line++)
+        explicit_bzero(*line, strlen(*line));
+    strv_free(headers);
 }
 
 static void call_free(struct grpc *grpc, struct grpc_call *call)
@@ -158,7 +180,7 @@ static void call_free(struct grpc *grpc, struct grpc_call *call)
     if (call->frame)
         explicit_bzero(call->frame, call->frame_length); /* there may be a password */
     free(call->frame);
-    strv_free(call->headers);
+    headers_free(call->headers);
     free(call->words);
     text_done(&call->foreign);
     free(call);
@@ -253,7 +275,7 @@ static int read_message(const struct http_result *from, struct grpc_result *resu
 static void read_answer(const struct grpc_call *call, const struct http_result *from,
                         struct grpc_result *result)
 {
-    if (call->status == GRPC_NO_STATUS && call->is_grpc) {
+    if (call->status == GRPC_NO_STATUS && (call->is_grpc || from->status == 0)) {
         result->code = -EIO;
         result->reason = "the answer was cut off";
     } else if (call->status == GRPC_NO_STATUS) {
@@ -280,8 +302,6 @@ static void fail_doomed(struct grpc *grpc, int code, const char *words)
     struct grpc_call *call = NULL;
     char reason[REASON_MAX];
     (void)snprintf(reason, sizeof(reason), "%s", words);
-    if (code == -ETIMEDOUT || code == -EIO)
-        code = -ECONNREFUSED;
     for (;;) { /* anew after each, since its owner may take others with it */
         DL_SEARCH_SCALAR(grpc->calls, call, doomed, true);
         if (!call)
@@ -293,16 +313,18 @@ static void fail_doomed(struct grpc *grpc, int code, const char *words)
 
 static int call_go(struct grpc_call *call, struct error *err);
 
-/* The link takes no more: it is gone, or it is full. */
-static void go_elsewhere(struct grpc_call *call)
+/* The link takes no more: it is gone, or it is full, or it is congested, which those that are still
+ * on it may come through. */
+static void go_elsewhere(struct grpc_call *call, int code)
 {
     struct grpc_link *link = call->link;
     struct error err = { 0 };
     int r = 0;
-    if (link->sent == 0) {
+    if (link->sent == 0 && code == -ENOTCONN) {
         link->open = false;
     } else {
         link->full = true;
+        link->given_up |= link->sent == 0;
         call_leave_link(call);
         r = call_join_link(link->grpc, call, link->origin, &err);
         if (r < 0) { /* so that it has one to end from */
@@ -330,14 +352,17 @@ static void on_http_done(struct http_call *http, const struct http_result *from,
     (void)http;
     call->http = NULL;
     link->sent--;
-    if (from->code == -ENOTCONN) {
-        go_elsewhere(call);
+    if (from->code == -ENOTCONN || from->code == -ENOBUFS) {
+        go_elsewhere(call, from->code);
         return;
     }
     if (never_ready) {
         link->opener = NULL;
         doom_waiting(link);
     }
+    /* Where it was the only one, the rest of what it sent may still be in the way. */
+    if (from->code < 0 && !link->is_shared)
+        link->given_up = true;
     if (from->code == -ETIMEDOUT && link->heard_mono_ms < call->sent_mono_ms)
         link->given_up = true;
     link->full = false;
@@ -353,15 +378,15 @@ static int call_send(struct grpc_call *call, enum http_connection connection, st
     struct grpc_link *link = call->link;
     int64_t now = clock_mono_ms();
     int64_t left_ms = call->end_mono_ms - now;
+    if (call->end_mono_ms && left_ms <= 0)
+        return error_set(err, -EAGAIN, "no connection in time");
     struct http_request request = {
         .method = "POST",
         .url = call->url,
         .headers = call->headers,
         .body = call->frame,
         .body_length = call->frame_length,
-        .timeout_ms = call->end_mono_ms == 0 ? 0
-                      : left_ms > 0          ? (int)left_ms
-                                             : 1,
+        .timeout_ms = call->end_mono_ms ? (int)left_ms : 0,
         .connect_timeout_ms = call->connect_timeout_ms,
         .keepalive_probes = true,
         .tls = call->tls,

@@ -7,7 +7,8 @@
  * Other calls have a connection each while they last, which is kept for the next: where calls share
  * one, libcurl (7.88) loses the status of an answer that ends while another's buffer is full. For a
  * stream that is one reason more to be begun anew. A connection on which a call found no answer in
- * time is given up.
+ * time is given up; so is one of a single call that failed or was cancelled. One that has no room,
+ * or takes nothing at present, is passed by.
  *
  * No call is ever sent twice: where its connection breaks, its outcome is unknown.
  *
@@ -65,7 +66,8 @@ int grpc_new(struct loop *loop, struct grpc **ret, struct error *err);
 void grpc_free(struct grpc *grpc); /* cancels what runs; not from a callback of a call */
 DEFINE_AUTOPTR(grpc);
 
-/* on_data NULL: one message is awaited. *ret is borrowed, valid until on_done or grpc_cancel(). */
+/* on_data NULL: one message is awaited. *ret is borrowed, valid until on_done or grpc_cancel().
+ * Where it fails nothing was sent. */
 int grpc_start(struct grpc *grpc, const struct grpc_request *request, grpc_data_fn on_data,
                grpc_done_fn on_done, void *userdata, struct grpc_call **ret, struct error *err);
 

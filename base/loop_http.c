@@ -19,9 +19,10 @@ enum {
     BODY_MAX_BYTES = 64 * 1024 * 1024,
     STREAMS_PER_CONNECTION = 250, /* as many as Go's server takes; libcurl would stop at 100 */
     SEND_BUFFER_BYTES = 4 * 1024 * 1024,
-    SHARED_BUFFER_BYTES = 64 * 1024, /* more than libcurl reads at once */
+    SHARED_BUFFER_BYTES = 64 * 1024, /* more than libcurl reads at once; and a piece of a body */
     STREAM_BUFFER_BYTES = 4 * 1024,
-    STREAM_UPLOAD_BYTES = 16 * 1024, /* the least that libcurl takes */
+    SMALL_UPLOAD_BYTES = 16 * 1024, /* the least that libcurl takes */
+    SMALL_BODY_BYTES = 8 * 1024,    /* fits in there, with a head and a token */
     SPARE_HANDLES = 32,
     RESTS_MAX = 16, /* sockets of one http that may have something left: HTTP/2 has one or two */
     EXPECT_BYTES = 64 * 1024, /* libcurl asks before it sends a body of 1 MiB; well below that */
@@ -119,12 +120,22 @@ static void handle_give_back(struct http_call *call)
     http->spares[http->spare_count++] = call->handle;
 }
 
+/* There may be a token among them. */
+static void headers_free(struct curl_slist *headers)
+{
+    for (struct curl_slist *line = headers; line; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
+    curl_slist_free_all(headers);
+}
+
 static void call_free(struct http_call *call)
 {
     struct http *http = call->http;
     DL_DELETE(http->calls, call);
     handle_give_back(call);
-    curl_slist_free_all(call->headers);
+    headers_free(call->headers);
+    if (call->body)
+        explicit_bzero(call->body, call->body_length); /* or a password */
     free(call->body);
     text_done(&call->answer);
     free(call);
@@ -187,11 +198,14 @@ static int result_code(const struct http_call *call, CURLcode code)
         return -ENOTCONN;
     if (call->congested)
         return -ENOBUFS;
-    if (was_cut_short(call, code))
-        return -EMSGSIZE;
     int r = tls_code(call, code);
     if (r < 0)
         return r;
+    if (call->connection != HTTP_CONNECTION_ANY && !call->ready)
+        return never_connected(code) || code == CURLE_OPERATION_TIMEDOUT ? -ECONNREFUSED
+                                                                         : -ECONNABORTED;
+    if (was_cut_short(call, code))
+        return -EMSGSIZE;
     long errnum = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
     if (never_connected(code) && !was_sent(call))
@@ -404,9 +418,8 @@ static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their
         return CURL_PREREQFUNC_ABORT;
     }
     /* If the socket took nothing now, libcurl (7.88) would send the request's head once more, and
-     * as the body. */
-    call->congested =
-        call->connection == HTTP_CONNECTION_KEPT_2 && any_socket(call->http, POLLOUT, false);
+     * as the body. Who asks before, by http_is_congested(), comes here seldom. */
+    call->congested = call->connection == HTTP_CONNECTION_KEPT_2 && http_is_congested(call->http);
     if (call->congested)
         return CURL_PREREQFUNC_ABORT;
     call->ready = true;
@@ -415,7 +428,10 @@ static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their
     return CURL_PREREQFUNC_OK;
 }
 
-/* With so much room that it practically never takes nothing: see on_curl_ready(). */
+/* With so much room that no request meets a full one: see on_curl_ready(). And where a socket takes
+ * the beginning of a piece of a body, but not its end, libcurl (7.88) may send the piece again. It
+ * waits for the socket before each, which is then free by a third; so even where we are given no
+ * more than Linux gives to everybody (416 KiB), there is twice as much as a piece has. */
 static curl_socket_t shared_socket(const struct curl_sockaddr *address)
 {
     static const int room = SEND_BUFFER_BYTES;
@@ -575,10 +591,11 @@ static CURL *handle_new(void)
     return easy;
 }
 
-/* A spare one that has been there already if possible. */
-static struct handle handle_take(struct http *http, const char *url)
+/* A spare one that has been there already if possible. Of a stream it is a new one: libcurl refuses
+ * to make a smaller buffer of one that is there. */
+static struct handle handle_take(struct http *http, const char *url, bool is_stream)
 {
-    if (http->spare_count == 0)
+    if (http->spare_count == 0 || is_stream)
         return (struct handle){ .easy = handle_new() };
     size_t at = http->spare_count - 1;
     for (size_t i = 0; i < http->spare_count; i++)
@@ -641,11 +658,17 @@ static long receive_bytes(const struct http_request *request, bool is_stream)
     return is_stream ? STREAM_BUFFER_BYTES : SHARED_BUFFER_BYTES;
 }
 
+/* For many calls at once it adds up. */
+static long send_bytes(const struct http_request *request)
+{
+    return request->body_length <= SMALL_BODY_BYTES ? SMALL_UPLOAD_BYTES : SHARED_BUFFER_BYTES;
+}
+
 static void set_options(struct http_call *call, const struct http_request *request)
 {
     CURL *easy = call->easy;
     bool tls = text_starts_with(request->url, "https:");
-    call->may_spare = !tls && !request->unix_socket;
+    call->may_spare = !tls && !request->unix_socket && !call->on_data;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason);
     set_url(call, request->url);
@@ -661,8 +684,7 @@ static void set_options(struct http_call *call, const struct http_request *reque
     call->on_header = request->on_header;
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_bytes(request, call->on_data));
-    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
-                           call->on_data ? (long)STREAM_UPLOAD_BYTES : (long)SHARED_BUFFER_BYTES);
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, send_bytes(request));
     if (tls)
         set_tls(easy, request->tls);
 }
@@ -677,7 +699,7 @@ int http_start(struct http *http, const struct http_request *request, http_data_
         .http = http, .on_data = on_data, .on_done = on_done, .userdata = userdata
     };
     DL_APPEND(http->calls, call);
-    call->handle = handle_take(http, request->url);
+    call->handle = handle_take(http, request->url, on_data);
     call->easy = call->handle.easy;
     if (!call->easy || !set_headers(call, request) || !set_body(call, request)) {
         call_free(call);
@@ -698,12 +720,18 @@ void http_cancel(struct http_call *call)
     if (!call)
         return;
     call->cancelled = true;
+    call->may_spare = false;
     loop_timer_set(call->http->reaper, 0);
 }
 
 bool http_is_cut(const struct http *http)
 {
     return any_socket(http, POLLRDHUP, true);
+}
+
+bool http_is_congested(const struct http *http)
+{
+    return any_socket(http, POLLOUT, false);
 }
 
 char *http_escape(const char *s)

@@ -60,10 +60,11 @@ struct http_request {
 
 struct http_result {
     int code;    /* 0: an answer came, of whatever status; -ECONNREFUSED, -ENOENT, -EACCES: never
-                  * connected; -ENOTCONN: no kept connection has room; -EKEYREJECTED: the server's
-                  * certificate is not trusted; -ENOKEY: a file of our own for TLS cannot be used;
-                  * -EMSGSIZE: the server ended it before it had the whole request (HTTP/2);
-                  * -ENOBUFS: the kept connection takes nothing at present.
+                  * connected (HTTP/2: TLS is part of it); -ECONNABORTED: it broke before the
+                  * request was sent (HTTP/2); -ENOTCONN: no kept connection has room;
+                  * -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file of our
+                  * own for TLS cannot be used; -EMSGSIZE: the server ended it before it had the
+                  * whole request (HTTP/2); -ENOBUFS: the kept connection takes nothing at present.
                   * Nothing was done there in any of these;
                   * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
     long status; /* HTTP status if code is 0 */
@@ -89,12 +90,14 @@ DEFINE_AUTOPTR(http);
 int http_start(struct http *http, const struct http_request *request, http_data_fn on_data,
                http_done_fn on_done, void *userdata, struct http_call **ret, struct error *err);
 
-/* No callback of this call comes after it; may be called from any callback, its own included. NULL
- * is fine. */
+/* No callback of this call comes after it; may be called from any callback, its own included. It
+ * takes effect in the next turn of the loop, so a request may yet be sent. NULL is fine. */
 void http_cancel(struct http_call *call);
 
 /* Whether a peer has closed one of its connections, which the loop may not have come to yet. */
 bool http_is_cut(const struct http *http);
+/* Whether one of them takes nothing at present: a request would end with -ENOBUFS. */
+bool http_is_congested(const struct http *http);
 
 /* s with everything but unreserved characters as %XX; NULL if memory ran out. */
 char *http_escape(const char *s);

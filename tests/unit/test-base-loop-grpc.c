@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/loop_grpc.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,11 +22,14 @@ enum {
     RST_STREAM = 3,
     SETTINGS = 4,
     GOAWAY = 7,
+    WINDOW_UPDATE = 8,
     END_STREAM = 1,
     ACK = 1,
     END_HEADERS = 4,
     REFUSED_STREAM = 7,
+    NO_ERROR = 0,
     MAX_CONCURRENT_STREAMS = 3,
+    INITIAL_WINDOW_SIZE = 4,
     WAIT_MS = 20000,
 };
 
@@ -37,6 +42,7 @@ struct peer {
     uint8_t bytes[65536];
     size_t length;
     bool greeted;
+    uint32_t last_stream; /* that has begun */
 };
 
 /* An HTTP/2 server in the same loop. It reads no header of a request, only which stream it is. */
@@ -50,6 +56,7 @@ struct server {
     int connections;
     int requests;
     uint8_t max_streams; /* 0: not told */
+    bool wide;           /* it takes any length of a request without acknowledging it */
     void (*on_request)(struct peer *peer, uint8_t stream);
 };
 
@@ -97,7 +104,14 @@ static void put_trailers(struct peer *peer, uint8_t stream, const char *status)
 
 static void put_settings(struct peer *peer)
 {
+    static const uint8_t wide[6] = { 0, INITIAL_WINDOW_SIZE, 0x7f, 0xff, 0xff, 0xff };
+    static const uint8_t wider[4] = { 0x70, 0, 0, 0 };
     uint8_t setting[6] = { 0, MAX_CONCURRENT_STREAMS, 0, 0, 0, peer->server->max_streams };
+    if (peer->server->wide) {
+        put_frame(peer, SETTINGS, 0, 0, wide, sizeof(wide));
+        put_frame(peer, WINDOW_UPDATE, 0, 0, wider, sizeof(wider));
+        return;
+    }
     put_frame(peer, SETTINGS, 0, 0, setting, peer->server->max_streams ? sizeof(setting) : 0);
 }
 
@@ -110,10 +124,20 @@ static void hang_up(struct peer *peer)
     peer->fd = -1;
 }
 
+static uint32_t stream_of(const uint8_t *frame)
+{
+    return (uint32_t)frame[5] << 24 | (uint32_t)frame[6] << 16 | (uint32_t)frame[7] << 8 | frame[8];
+}
+
+/* Some servers end the connection for a reset of a stream that never was. */
 static void take_frame(struct peer *peer, const uint8_t *frame)
 {
     uint8_t type = frame[3];
     uint8_t flags = frame[4];
+    if (type == HEADERS)
+        peer->last_stream = stream_of(frame);
+    if (type == RST_STREAM)
+        assert_true(stream_of(frame) <= peer->last_stream);
     if (type == SETTINGS && !(flags & ACK))
         put_frame(peer, SETTINGS, ACK, 0, NULL, 0);
     if ((type != DATA && type != HEADERS) || !(flags & END_STREAM))
@@ -179,27 +203,55 @@ static void stop_listening(struct server *server)
     server->listener = -1;
 }
 
-static void server_start(struct server *server,
-                         void (*on_request)(struct peer *peer, uint8_t stream))
+/* False if the machine has no such address. */
+static bool listen_at(struct server *server, const char *host)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+    struct addrinfo *info = NULL;
+    assert_int_equal(getaddrinfo(host, "0", &hints, &info), 0);
+    server->listener = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = server->listener >= 0 &&
+                 bind(server->listener, info->ai_addr, info->ai_addrlen) == 0 &&
+                 listen(server->listener, 8) == 0;
+    freeaddrinfo(info);
+    return bound;
+}
+
+static int port_of(const struct server *server)
+{
+    struct sockaddr_storage address;
     socklen_t length = sizeof(address);
+    char port[8];
+    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(getnameinfo((struct sockaddr *)&address, length, NULL, 0, port, sizeof(port),
+                                 NI_NUMERICSERV),
+                     0);
+    return atoi(port);
+}
+
+/* name: the origin without its port. */
+static void server_start_at(struct server *server, const char *host, const char *name,
+                            void (*on_request)(struct peer *peer, uint8_t stream))
+{
     *server = (struct server){ .on_request = on_request };
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         server->peers[i].fd = -1;
+    if (!listen_at(server, host)) {
+        (void)close(server->listener);
+        skip();
+    }
     assert_int_equal(loop_new(&server->loop, NULL), 0);
     assert_int_equal(grpc_new(server->loop, &server->grpc, NULL), 0);
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(server->listener >= 0);
-    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(server->listener, 8), 0);
-    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
-    (void)snprintf(server->origin, sizeof(server->origin), "http://127.0.0.1:%d",
-                   ntohs(address.sin_port));
+    (void)snprintf(server->origin, sizeof(server->origin), "%s:%d", name, port_of(server));
     assert_int_equal(loop_io_new(server->loop, "listener", server->listener, LOOP_READ,
                                  on_connection, server, &server->listening, NULL),
                      0);
+}
+
+static void server_start(struct server *server,
+                         void (*on_request)(struct peer *peer, uint8_t stream))
+{
+    server_start_at(server, "127.0.0.1", "http://127.0.0.1", on_request);
 }
 
 static void server_stop(struct server *server)
@@ -244,20 +296,26 @@ static void on_data(struct grpc_call *call, const char *bytes, size_t length, vo
     assert_int_equal(grpc_stream_add(&outcome->stream, bytes, length, NULL), 0);
 }
 
-static void start_for(struct server *server, grpc_data_fn data, int timeout_ms,
-                      struct outcome *outcome)
+static void start_request(struct server *server, struct grpc_request request, grpc_data_fn data,
+                          struct outcome *outcome)
 {
     char line[] = "of-the-caller: yes";
     char *const metadata[] = { line, NULL };
-    const struct grpc_request request = { .origin = server->origin,
-                                          .method = "/test.Service/Method",
-                                          .message = "question",
-                                          .length = 8,
-                                          .metadata = metadata,
-                                          .timeout_ms = timeout_ms };
+    request.origin = server->origin;
+    request.method = "/test.Service/Method";
+    request.metadata = metadata;
     *outcome = (struct outcome){ 0 };
     assert_int_equal(
         grpc_start(server->grpc, &request, data, on_done, outcome, &outcome->call, NULL), 0);
+}
+
+static void start_for(struct server *server, grpc_data_fn data, int timeout_ms,
+                      struct outcome *outcome)
+{
+    const struct grpc_request request = { .message = "question",
+                                          .length = 8,
+                                          .timeout_ms = timeout_ms };
+    start_request(server, request, data, outcome);
 }
 
 static void start(struct server *server, struct outcome *outcome)
@@ -346,6 +404,12 @@ static void answer_nothing(struct peer *peer, uint8_t stream)
     put_trailers(peer, stream, "0");
 }
 
+static void end_without_a_word(struct peer *peer, uint8_t stream)
+{
+    static const uint8_t code[4] = { 0, 0, 0, NO_ERROR };
+    put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
+}
+
 static void refuse(struct peer *peer, uint8_t stream)
 {
     static const uint8_t code[4] = { 0, 0, 0, REFUSED_STREAM };
@@ -379,6 +443,16 @@ static void begin_a_stream(struct peer *peer, uint8_t stream)
     put_frame(peer, DATA, 0, stream, "wo", 2);
 }
 
+/* As begin_a_stream() answers. */
+static void wait_answer(struct server *server, struct outcome *stream)
+{
+    while (stream->stream.buffer.length < 16) {
+        assert_int_equal(stream->done, 0);
+        loop_run_once(server->loop, true);
+    }
+    grpc_stream_done(&stream->stream);
+}
+
 static void an_answer_is_its_message_in_one_piece_or_many(void **state)
 {
     struct server server;
@@ -401,11 +475,8 @@ static void streams_share_a_connection_from_the_first_on(void **state)
     server_start(&server, begin_a_stream);
     for (int i = 0; i < STREAMS; i++)
         start_for(&server, on_data, 0, &streams[i]);
-    for (int i = 0; i < STREAMS; i++) {
-        while (streams[i].stream.buffer.length < 16)
-            loop_run_once(server.loop, true);
-        grpc_stream_done(&streams[i].stream);
-    }
+    for (int i = 0; i < STREAMS; i++)
+        wait_answer(&server, &streams[i]);
     assert_int_equal(server.connections, 1);
     server_stop(&server);
 }
@@ -472,6 +543,7 @@ static void an_answer_without_status_is_cut_off(void **state)
 {
     (void)state;
     expect_code(answer_without_status, -EIO);
+    expect_code(end_without_a_word, -EIO);
 }
 
 static void a_success_is_one_whole_message(void **state)
@@ -602,6 +674,23 @@ static void a_connection_that_gives_no_answer_is_given_up(void **state)
     server_stop(&server);
 }
 
+static void so_is_one_whose_stream_was_cancelled_for_silence(void **state)
+{
+    struct server server;
+    struct outcome stream;
+    (void)state;
+    server_start(&server, be_silent);
+    start_for(&server, on_data, 0, &stream);
+    while (server.requests == 0)
+        loop_run_once(server.loop, true);
+    grpc_cancel(stream.call);
+    server.on_request = begin_a_stream;
+    start_for(&server, on_data, 0, &stream);
+    wait_answer(&server, &stream);
+    assert_int_equal(server.connections, 2);
+    server_stop(&server);
+}
+
 static void more_than_one_connection_takes_go_by_another(void **state)
 {
     enum { CALLS = 5 };
@@ -647,6 +736,92 @@ static void a_stream_gives_what_arrives_and_ends_by_its_status(void **state)
     server_stop(&server);
 }
 
+/* TLS is never agreed on, whatever ends the waiting. */
+static void what_never_became_ready_did_not_happen(void **state)
+{
+    const struct grpc_request requests[] = {
+        {.message = "question", .length = 8,           .timeout_ms = 50        },
+        { .message = "question",          .length = 8, .timeout_ms = WAIT_MS, .connect_timeout_ms = 50 },
+    };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct server server;
+        struct outcome outcome;
+        server_start_at(&server, "127.0.0.1", "https://127.0.0.1", be_silent);
+        loop_io_set(server.listening, 0);
+        start_request(&server, requests[i], NULL, &outcome);
+        wait_done(&server, &outcome, 1);
+        assert_int_equal(outcome.code, -ECONNREFUSED);
+        server_stop(&server);
+    }
+}
+
+static in_port_t local_port(int fd)
+{
+    struct sockaddr_in address = { 0 };
+    socklen_t length = sizeof(address);
+    int r = getsockname(fd, (struct sockaddr *)&address, &length);
+    return r == 0 && address.sin_family == AF_INET ? address.sin_port : 0;
+}
+
+/* The client's end of that connection, which is in this process too. */
+static int other_end(const struct peer *peer)
+{
+    enum { FDS = 256 };
+    struct sockaddr_in address = { 0 };
+    socklen_t length = sizeof(address);
+    assert_int_equal(getpeername(peer->fd, (struct sockaddr *)&address, &length), 0);
+    for (int fd = 0; fd < FDS; fd++)
+        if (local_port(fd) == address.sin_port)
+            return fd;
+    return -1;
+}
+
+static bool takes_nothing(int fd)
+{
+    struct pollfd poller = { .fd = fd, .events = POLLOUT };
+    return poll(&poller, 1, 0) == 0;
+}
+
+/* Nor does it cost those their connection who have it. */
+static void a_connection_that_takes_nothing_is_passed_by(void **state)
+{
+    enum { LARGE = 24 * 1024 * 1024 }; /* more than the kernel keeps of it */
+    struct server server;
+    struct outcome first;
+    struct outcome large;
+    struct outcome small;
+    (void)state;
+    server_start(&server, begin_a_stream);
+    server.wide = true;
+    start_for(&server, on_data, 0, &first);
+    wait_answer(&server, &first);
+    autofree char *message = calloc(1, LARGE);
+    assert_non_null(message);
+    const struct grpc_request request = { .message = message, .length = LARGE };
+    loop_io_set(server.peers[0].io, 0); /* reads no more */
+    start_request(&server, request, on_data, &large);
+    while (!takes_nothing(other_end(&server.peers[0])))
+        loop_run_once(server.loop, true);
+    start_for(&server, on_data, 0, &small);
+    wait_answer(&server, &small);
+    assert_int_equal(server.connections, 2);
+    loop_io_set(server.peers[0].io, LOOP_READ);
+    wait_answer(&server, &large);
+    assert_int_equal(first.done, 0);
+    server_stop(&server);
+}
+
+static void an_address_may_be_of_ipv6(void **state)
+{
+    struct server server;
+    (void)state;
+    server_start_at(&server, "::1", "http://[::1]", answer_well);
+    struct outcome outcome = ask(&server);
+    expect_answer(&outcome, "well");
+    server_stop(&server);
+}
+
 static void nobody_waits_longer_than_he_said(void **state)
 {
     struct server server;
@@ -680,8 +855,12 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_connection_fails_with_it),
         cmocka_unit_test(another_makes_the_connection_if_the_first_is_cancelled),
         cmocka_unit_test(a_connection_that_gives_no_answer_is_given_up),
+        cmocka_unit_test(so_is_one_whose_stream_was_cancelled_for_silence),
         cmocka_unit_test(more_than_one_connection_takes_go_by_another),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
+        cmocka_unit_test(what_never_became_ready_did_not_happen),
+        cmocka_unit_test(a_connection_that_takes_nothing_is_passed_by),
+        cmocka_unit_test(an_address_may_be_of_ipv6),
         cmocka_unit_test(nobody_waits_longer_than_he_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
