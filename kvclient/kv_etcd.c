@@ -73,17 +73,27 @@ static int tls_failure(const struct kv_etcd *store, const struct grpc_result *re
 }
 
 /* Where our client certificate does not do, the connection may be reset before the alert that says
- * so is read. */
-static int lost_answer(const struct kv_etcd *store, size_t endpoint,
-                       const struct grpc_result *result, struct error *err)
+ * so is read; with TLS 1.3 all is well for us until then. */
+static bool may_be_our_certificate(const struct kv_etcd *store, size_t endpoint,
+                                   const struct grpc_result *result)
 {
-    if (text_starts_with(store->endpoints[endpoint], "https:") && result->code == -EIO &&
-        result->http_status == 0)
-        return error_set(err, -ETIMEDOUT,
-                         "no answer: %s (a server that does not accept our client certificate, "
-                         "which is %s, may do so)",
-                         result->reason, name_or(store->tls.cert_file, "none"));
-    return error_set(err, -ETIMEDOUT, "no answer: %s", result->reason);
+    bool was_reset =
+        result->code == -ECONNABORTED || (result->code == -EIO && result->http_status == 0);
+    return was_reset && text_starts_with(store->endpoints[endpoint], "https:");
+}
+
+static int no_answer(const struct kv_etcd *store, size_t endpoint, const struct grpc_result *result,
+                     struct error *err)
+{
+    bool is_unknown = result->code == -ETIMEDOUT || result->code == -EIO;
+    int code = is_unknown ? -ETIMEDOUT : -EAGAIN;
+    const char *what = is_unknown ? "no answer" : "not reached";
+    if (!may_be_our_certificate(store, endpoint, result))
+        return error_set(err, code, "%s: %s", what, result->reason);
+    return error_set(err, code,
+                     "%s: %s (a server that does not accept our client certificate, which is %s, "
+                     "may do so)",
+                     what, result->reason, name_or(store->tls.cert_file, "none"));
 }
 
 static int read_result(const struct kv_etcd *store, size_t endpoint,
@@ -95,9 +105,6 @@ static int read_result(const struct kv_etcd *store, size_t endpoint,
             return kv_wire_read_foreign(result->http_status, (const char *)result->data,
                                         result->length, err);
         return kv_wire_read_failure(result->status, result->words, err);
-    case -ETIMEDOUT:
-    case -EIO:
-        return lost_answer(store, endpoint, result, err);
     case -E2BIG:
     case -EPROTO:
         return error_set(err, result->code, "%s", result->reason);
@@ -105,7 +112,7 @@ static int read_result(const struct kv_etcd *store, size_t endpoint,
     case -EKEYREJECTED:
         return tls_failure(store, result, err);
     default:
-        return error_set(err, -EAGAIN, "not reached: %s", result->reason);
+        return no_answer(store, endpoint, result, err);
     }
 }
 

@@ -62,7 +62,7 @@ struct kv_etcd_view {
 
 /* kv_free() of this store must not be called from one of its own callbacks (curl is at work).
  *
- * Copies the configuration. Connects on first use. The http client is made and owned inside. */
+ * Copies the configuration. Connects on first use. The gRPC client is made and owned inside. */
 int kv_etcd_new(struct loop *loop, const struct kv_etcd_config *config, struct kv **ret,
                 struct error *err);
 void kv_etcd_get_view(const struct kv *kv, struct kv_etcd_view *ret);

@@ -438,6 +438,9 @@ static int take_lease(struct etcd_call *call, const struct grpc_result *result, 
         r = kv_etcd_note_header(call->store, &answer.header, err);
     if (r < 0)
         return r;
+    if (answer.id != call->lease_id)
+        return error_set(err, -EPROTO, "asked for lease %jx, the store speaks of lease %jx",
+                         (uintmax_t)call->lease_id, (uintmax_t)answer.id);
     bool is_gone = call->kind == CALL_TIME_TO_LIVE ? answer.ttl_s < 0 : answer.ttl_s == 0;
     if (is_gone)
         return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
@@ -558,7 +561,8 @@ static void suspect_endpoint(const struct etcd_call *call, int code,
 {
     struct kv_etcd *store = call->store;
     kv_etcd_avoid(store, call->endpoint);
-    if (result->code == -ECONNREFUSED ||
+    bool takes_none = result->code == -ECONNREFUSED || result->code == -ECONNABORTED;
+    if (takes_none ||
         (code == -ETIMEDOUT && (result->code == -ETIMEDOUT || store->endpoint_count > 1)))
         kv_etcd_watch_drop_streams(store, call->endpoint);
 }

@@ -97,7 +97,7 @@ struct kv_wire_lease {
     struct kv_wire_header header;
     int64_t id;
     int64_t ttl_s;         /* of a grant: above 0; of a keep-alive: 0, there is no such lease;
-                            * of a time-to-live: what is left, or -1, no such lease */
+                            * of a time-to-live: what is left; below 0, no such lease */
     int64_t granted_ttl_s; /* of a time-to-live only */
 };
 int kv_wire_read_lease_grant(const uint8_t *data, size_t length, struct kv_wire_lease *ret,
@@ -139,8 +139,8 @@ int kv_wire_read_token(const uint8_t *data, size_t length, char **ret, struct er
  * -EOPNOTSUPP (the store has no authentication switched on). */
 int kv_wire_read_failure(int grpc_status, const char *message, struct error *err);
 
-/* The same for an answer that has no grpc-status, so that not etcd gave it: -EPROTO, or
- * -ETIMEDOUT where it is of a server's trouble (HTTP 500 and above), whose outcome is unknown. */
+/* The same for an answer that has no grpc-status, so that not etcd gave it: -EPROTO if it redirects
+ * or refuses, else -ETIMEDOUT, since the request may have been handed on. */
 int kv_wire_read_foreign(long http_status, const char *body, size_t length, struct error *err);
 
 /* One message of a watch's stream. */

@@ -335,7 +335,7 @@ int kv_wire_read_lease_time_to_live(const uint8_t *data, size_t length, struct k
     r = kv_wire_take_header(answer->header, 0, &header, err);
     if (r < 0)
         return r;
-    if (answer->id <= 0 || answer->ttl < -1 || answer->granted_ttl < 0)
+    if (answer->id <= 0 || answer->granted_ttl < 0)
         return error_set(err, -EPROTO, "lease %jx with %" PRId64 " s left of %" PRId64,
                          (uintmax_t)answer->id, answer->ttl, answer->granted_ttl);
     *ret = (struct kv_wire_lease){ .header = header,

@@ -74,13 +74,22 @@ int kv_wire_read_failure(int grpc_status, const char *message, struct error *err
                      meaning.cure ? ")" : "");
 }
 
+/* Who redirects or refuses has not handed the request on. Not so a proxy that gave up waiting (408,
+ * 499), one in trouble (5xx), or one that lost what makes an answer gRPC's on its way (2xx). */
+static bool is_refusal(long http_status)
+{
+    enum { FIRST = 300, REQUEST_TIMEOUT = 408, CLIENT_CLOSED_REQUEST = 499, END = 500 };
+    return http_status >= FIRST && http_status < END && http_status != REQUEST_TIMEOUT &&
+           http_status != CLIENT_CLOSED_REQUEST;
+}
+
 int kv_wire_read_foreign(long http_status, const char *body, size_t length, struct error *err)
 {
-    enum { WORDS_MAX = 200, SERVERS_TROUBLE = 500 };
+    enum { WORDS_MAX = 200 };
     autofree char *words = strndup(body ? body : "", length < WORDS_MAX ? length : WORDS_MAX);
     if (!words)
         return error_oom(err);
-    return error_set(err, http_status < SERVERS_TROUBLE ? -EPROTO : -ETIMEDOUT,
+    return error_set(err, is_refusal(http_status) ? -EPROTO : -ETIMEDOUT,
                      "an answer that is not etcd's gRPC (HTTP %ld): %s", http_status,
                      text_trim(words));
 }

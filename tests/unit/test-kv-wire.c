@@ -311,6 +311,9 @@ static void leases_that_are_gone_have_no_time(void **state)
     assert_int_equal(kv_wire_read_lease_time_to_live(BYTES(gone), &lease, NULL), 0);
     assert_int_equal(lease.ttl_s, -1);
     assert_int_equal(kv_wire_read_lease_keep_alive(BYTES(gone), &lease, NULL), -EPROTO);
+    static const char long_gone[] = HEADER "\x10\x07\x18\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+    assert_int_equal(kv_wire_read_lease_time_to_live(BYTES(long_gone), &lease, NULL), 0);
+    assert_true(lease.ttl_s < 0);
     static const char left[] = HEADER "\x10\x07\x18\x03\x20\x0a";
     assert_int_equal(kv_wire_read_lease_time_to_live(BYTES(left), &lease, NULL), 0);
     assert_int_equal(lease.ttl_s, 3);
@@ -672,7 +675,17 @@ static void an_answer_of_somebody_else_is_quoted(void **state)
     assert_int_equal(kv_wire_read_foreign(502, "<html>proxy</html>", 6, &err), -ETIMEDOUT);
     assert_non_null(strstr(err.text, "<html>"));
     assert_null(strstr(err.text, "proxy"));
-    assert_int_equal(kv_wire_read_foreign(200, NULL, 0, &err), -EPROTO);
+}
+
+static void who_did_not_refuse_may_have_handed_a_request_on(void **state)
+{
+    static const long unknown[] = { 0, 200, 204, 408, 499, 500, 504 };
+    static const long refused[] = { 301, 400, 403, 404, 415 };
+    (void)state;
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+        assert_int_equal(kv_wire_read_foreign(unknown[i], NULL, 0, NULL), -ETIMEDOUT);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(kv_wire_read_foreign(refused[i], NULL, 0, NULL), -EPROTO);
 }
 
 /* --- watches --- */
@@ -807,6 +820,7 @@ int main(void)
         cmocka_unit_test(many_small_events_are_within_bounds),
         cmocka_unit_test(failures_mean_what_was_measured),
         cmocka_unit_test(an_answer_of_somebody_else_is_quoted),
+        cmocka_unit_test(who_did_not_refuse_may_have_handed_a_request_on),
         cmocka_unit_test(messages_of_a_watch_are_told_apart),
         cmocka_unit_test(events_say_what_became_of_a_key),
         cmocka_unit_test(fragments_are_joined_in_order),
