@@ -24,7 +24,8 @@ enum {
     /* So many go by a link before anything has come back on it: until the server has said how many
      * it takes libcurl holds it for 100, and the rest would go by links of their own. */
     UNPROVEN_CALLS = 90,
-    IDLE_LINKS_MAX = 8,      /* to an origin, kept for calls to come */
+    IDLE_LINKS_MAX = 32,     /* to an origin, kept for calls to come */
+    IDLE_MS = 60 * 1000,     /* and no longer, but for one */
     FOREIGN_BODY_MAX = 4096, /* of an answer that is none of gRPC; to show what it is */
     REASON_MAX = 256,
 };
@@ -43,6 +44,7 @@ struct grpc_link {
     size_t calls; /* that are its own, waiting ones too */
     size_t sent;  /* of those, that libcurl has */
     int64_t heard_mono_ms;
+    int64_t idle_mono_ms; /* when its last call left */
     struct grpc_link *prev;
     struct grpc_link *next;
 };
@@ -52,6 +54,7 @@ struct grpc {
     struct grpc_link *links;
     struct grpc_call *calls;
     struct loop_timer *turn; /* starts what may go on, and clears away */
+    struct loop_timer *idle; /* clears away what nobody has come for */
 };
 
 struct grpc_call {
@@ -159,6 +162,7 @@ static void call_leave_link(struct grpc_call *call)
     if (link->opener == call)
         link->opener = NULL;
     link->calls--;
+    link->idle_mono_ms = clock_mono_ms();
     call->link = NULL;
     loop_timer_set(link->grpc->turn, 0);
 }
@@ -461,17 +465,36 @@ static size_t count_idle_before(const struct grpc_link *link)
     return count;
 }
 
-/* Links without calls stay for those that come, if they can be of use and are not too many. */
+static bool is_of_use(const struct grpc_link *link, size_t idle_before)
+{
+    if (link->given_up || idle_before >= (link->is_shared ? 1 : IDLE_LINKS_MAX))
+        return false;
+    return idle_before == 0 || clock_mono_ms() - link->idle_mono_ms < IDLE_MS;
+}
+
+/* Links without calls stay for those that come: one for good, which is the one that the next call
+ * takes; as many more as were in use at once in the last minute, since each costs 100 kB, but to
+ * make it anew costs the server a handshake. */
 static void clear_away(struct grpc *grpc)
 {
     struct grpc_link *link = NULL;
     struct grpc_link *next = NULL;
+    bool look_again_later = false;
     DL_FOREACH_SAFE(grpc->links, link, next) {
         size_t before = link->calls == 0 ? count_idle_before(link) : 0;
-        if (link->calls == 0 &&
-            (link->given_up || before >= (link->is_shared ? 1 : IDLE_LINKS_MAX)))
+        if (link->calls == 0 && !is_of_use(link, before))
             link_free(link);
+        else
+            look_again_later |= before > 0;
     }
+    if (look_again_later)
+        loop_timer_set(grpc->idle, IDLE_MS);
+}
+
+static void on_idle(struct loop_timer *timer, void *userdata)
+{
+    (void)timer;
+    clear_away(userdata);
 }
 
 static void on_turn(struct loop_timer *timer, void *userdata)
@@ -494,6 +517,8 @@ int grpc_new(struct loop *loop, struct grpc **ret, struct error *err)
         return error_oom(err);
     grpc->loop = loop;
     int r = loop_timer_new(loop, "grpc turn", on_turn, grpc, &grpc->turn, err);
+    if (r == 0)
+        r = loop_timer_new(loop, "grpc idle", on_idle, grpc, &grpc->idle, err);
     if (r < 0)
         grpc_free(grpc);
     else
@@ -510,6 +535,7 @@ void grpc_free(struct grpc *grpc)
     while (grpc->links)
         link_free(grpc->links);
     loop_timer_free(grpc->turn);
+    loop_timer_free(grpc->idle);
     free(grpc);
 }
 

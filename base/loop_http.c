@@ -66,6 +66,7 @@ struct http_call {
     bool too_large;
     bool cancelled;
     bool may_spare; /* its handle */
+    bool dropped;   /* its buffer for sending */
     http_ready_fn on_ready;
     http_header_fn on_header;
     http_data_fn on_data;
@@ -374,10 +375,24 @@ static size_t on_curl_data(char *bytes, size_t one, size_t length, void *userdat
     return call->answer.failed ? 0 : length;
 }
 
+/* What a stream has sent needs no buffer any more, but libcurl (7.88) would keep it as long as the
+ * stream lasts. To name its size frees it. */
+static void drop_send_buffer(struct http_call *call)
+{
+    curl_off_t uploaded = 0;
+    if (!call->on_data || call->connection == HTTP_CONNECTION_ANY || call->dropped)
+        return;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    call->dropped = (size_t)uploaded >= call->body_length;
+    if (call->dropped)
+        (void)curl_easy_setopt(call->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SMALL_UPLOAD_BYTES);
+}
+
 static size_t on_curl_header(char *line, size_t one, size_t length, void *userdata)
 {
     struct http_call *call = userdata;
     size_t bytes = one * length;
+    drop_send_buffer(call);
     if (!call->on_header || call->cancelled)
         return bytes;
     autofree char *name = strndup(line, bytes);

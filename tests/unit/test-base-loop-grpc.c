@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/grpc.h"
 #include "tests/unit/harness.h"
 
@@ -499,6 +500,37 @@ static void other_calls_have_one_each_and_leave_it_to_the_next(void **state)
     server_stop(&server);
 }
 
+static int open_connections(const struct server *server)
+{
+    int count = 0;
+    for (int i = 0; i < server->connections; i++)
+        count += server->peers[i].fd >= 0;
+    return count;
+}
+
+static void those_that_a_minute_had_no_use_for_are_closed(void **state)
+{
+    enum { CALLS = 3 };
+    struct server server;
+    struct outcome outcomes[CALLS];
+    (void)state;
+    server_start(&server, answer_well);
+    for (int i = 0; i < CALLS; i++)
+        start(&server, &outcomes[i]);
+    wait_done(&server, outcomes, CALLS);
+    outcomes[0] = ask(&server);
+    assert_int_equal(open_connections(&server), CALLS);
+    clock_fake_set(clock_mono_ms() + 61 * 1000);
+    outcomes[0] = ask(&server);
+    while (open_connections(&server) > 1)
+        loop_run_once(server.loop, true);
+    outcomes[0] = ask(&server);
+    clock_fake_set(-1);
+    expect_answer(&outcomes[0], "well");
+    assert_int_equal(server.connections, CALLS);
+    server_stop(&server);
+}
+
 static void a_refusal_has_its_status_and_words(void **state)
 {
     struct server server;
@@ -843,6 +875,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_its_message_in_one_piece_or_many),
         cmocka_unit_test(streams_share_a_connection_from_the_first_on),
         cmocka_unit_test(other_calls_have_one_each_and_leave_it_to_the_next),
+        cmocka_unit_test(those_that_a_minute_had_no_use_for_are_closed),
         cmocka_unit_test(a_refusal_has_its_status_and_words),
         cmocka_unit_test(who_speaks_no_grpc_is_shown_as_he_is),
         cmocka_unit_test(an_answer_without_status_is_cut_off),
