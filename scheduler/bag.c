@@ -5,10 +5,11 @@
 
 #include "scheduler/bits.h"
 
-/* A bitmap is made when the list has a number for each of its words. Counts are made when the list
+/* A bitmap is made when the list has a number for each fourth of its words: with it a bag is a set
+ * that is ready to be intersected. Counts are made when the list
  * has a number for each fourth machine: it takes as much memory then, within a factor of four, and
  * is slow to search. */
-enum { COUNTS_WORTH = BITS_PER_WORD / 4, ROOM_MIN = 2 };
+enum { BITS_WORTH = 4, COUNTS_WORTH = BITS_PER_WORD / 4, ROOM_MIN = 2 };
 
 void bag_done(struct bag *bag)
 {
@@ -63,7 +64,7 @@ static void make_counts(struct bag *bag, size_t words)
 
 static void reshape(struct bag *bag, size_t words)
 {
-    if (!bag->bits && bag->size >= words)
+    if (!bag->bits && bag->size >= words / BITS_WORTH)
         make_bits(bag, words);
     if (bag->bits && !bag->counts && bag->size >= words * COUNTS_WORTH)
         make_counts(bag, words);
@@ -199,4 +200,42 @@ bool bag_next(const struct bag *bag, struct bag_walk *walk)
     walk->passed_of++;
     walk->passed++;
     return true;
+}
+
+/* --- sums --- */
+
+static bool add_all(struct bag *bag, const struct bag *more, size_t words)
+{
+    struct bag_walk walk = { 0 };
+    bool is_added = true;
+    while (is_added && bag_next(more, &walk))
+        is_added = bag_add(bag, walk.machine, words);
+    return is_added;
+}
+
+bool bag_sum_join(struct bag_sum *sum, const struct bag *part, size_t words)
+{
+    const struct bag *first = sum->only;
+    sum->only = sum->parts++ == 0 ? part : NULL;
+    return sum->only ||
+           ((!first || add_all(&sum->all, first, words)) && add_all(&sum->all, part, words));
+}
+
+void bag_sum_quit(struct bag_sum *sum, const struct bag *part)
+{
+    if (sum->only == part)
+        sum->only = NULL;
+    if (--sum->parts == 0)
+        bag_done(&sum->all);
+}
+
+bool bag_sum_add(struct bag_sum *sum, uint32_t machine, size_t words)
+{
+    return sum->only || bag_add(&sum->all, machine, words);
+}
+
+void bag_sum_remove(struct bag_sum *sum, uint32_t machine)
+{
+    if (!sum->only)
+        bag_remove(&sum->all, machine);
 }

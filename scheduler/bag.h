@@ -2,7 +2,7 @@
 /*
  * A bag of machine numbers: which machines have how many of something (units of a template, units
  * that match a pattern, holders of a port). It is made of what it costs least to be: a list with a
- * number for each unit, the youngest last; with a bitmap beside it when the list is as long as one;
+ * number for each unit, the youngest last; with a bitmap beside it when there are a few;
  * or a count for each machine when a good part of them are in it.
  *
  * Adding, and taking back what was added last, takes no search: a step that decides a million
@@ -53,5 +53,27 @@ struct bag_walk {
     uint32_t passed_of; /* the machine, if there are counts */
 };
 bool bag_next(const struct bag *bag, struct bag_walk *walk);
+
+/* What is in several bags. As a rule there is one, and then it is that one, which nobody has to
+ * tell what comes and goes. Zero-initialise. */
+struct bag_sum {
+    size_t parts;
+    const struct bag *only; /* of one part; NULL: there is none, or there have been more */
+    struct bag all;         /* of these */
+};
+
+static inline const struct bag *bag_sum(const struct bag_sum *sum)
+{
+    return sum->only ? sum->only : &sum->all;
+}
+
+/* One more; borrowed until it quits. False if memory ran out: it is part of it, and what is in the
+ * sum is not to be relied on. */
+bool bag_sum_join(struct bag_sum *sum, const struct bag *part, size_t words);
+/* An empty one. */
+void bag_sum_quit(struct bag_sum *sum, const struct bag *part);
+/* What a part has got, or no longer has. */
+bool bag_sum_add(struct bag_sum *sum, uint32_t machine, size_t words);
+void bag_sum_remove(struct bag_sum *sum, uint32_t machine);
 
 #endif

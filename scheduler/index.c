@@ -190,25 +190,45 @@ static void note(struct index *index, struct bag *bag, const struct machine *mac
         index->stale = true;
 }
 
-static void note_patterns(struct index *index, const struct group *group,
-                          const struct machine *machine)
+static void note_in_sum(struct index *index, struct bag_sum *sum, const struct machine *machine)
 {
-    for (size_t i = 0; i < group->conflict_count; i++)
-        note(index, &group->conflicts[i]->conflicting, machine);
-    for (size_t i = 0; i < group->replace_count; i++)
-        note(index, &group->replaces[i]->replacing, machine);
-    for (size_t i = 0; i < group->port_count; i++)
-        note(index, &group->ports[i]->taken, machine);
+    if (!bag_sum_add(sum, machine->number, index->words))
+        index->stale = true;
 }
 
-static void unnote_patterns(const struct group *group, uint32_t number)
+static void note_group(struct index *index, struct group *group, const struct machine *machine)
 {
+    note(index, &group->here, machine);
+    note_in_sum(index, &group->family->here, machine);
     for (size_t i = 0; i < group->conflict_count; i++)
-        bag_remove(&group->conflicts[i]->conflicting, number);
+        note_in_sum(index, &group->conflicts[i]->conflicting, machine);
     for (size_t i = 0; i < group->replace_count; i++)
-        bag_remove(&group->replaces[i]->replacing, number);
+        note_in_sum(index, &group->replaces[i]->replacing, machine);
     for (size_t i = 0; i < group->port_count; i++)
-        bag_remove(&group->ports[i]->taken, number);
+        note_in_sum(index, &group->ports[i]->taken, machine);
+}
+
+static void unnote_group(struct group *group, uint32_t number)
+{
+    bag_remove(&group->here, number);
+    bag_sum_remove(&group->family->here, number);
+    for (size_t i = 0; i < group->conflict_count; i++)
+        bag_sum_remove(&group->conflicts[i]->conflicting, number);
+    for (size_t i = 0; i < group->replace_count; i++)
+        bag_sum_remove(&group->replaces[i]->replacing, number);
+    for (size_t i = 0; i < group->port_count; i++)
+        bag_sum_remove(&group->ports[i]->taken, number);
+}
+
+/* The patterns that match this unit and not, of necessity, its whole family. */
+static size_t matched_by_name(struct model *model, const struct unit *unit, struct pattern ***ret)
+{
+    struct index *index = &model->index;
+    if (index->name_count == 0 && index->glob_count == 0) /* the group need not be looked at */
+        return 0;
+    size_t count = index_matched(model, unit, ret);
+    *ret += unit->group->family->pattern_count;
+    return count - unit->group->family->pattern_count;
 }
 
 /* sign: 1 or -1. */
@@ -230,24 +250,14 @@ void index_occupy(struct model *model, const struct placement *placement)
     struct pattern **matched = NULL;
     if (!is_live(model))
         return;
-    note(index, &unit->group->family->here, machine);
-    size_t count = index_matched(model, unit, &matched);
+    size_t count = matched_by_name(model, unit, &matched);
     for (size_t i = 0; i < count; i++)
         note(index, &matched[i]->matching, machine);
-    note_patterns(index, unit->group, machine);
+    note_group(index, unit->group, machine);
     if (unit_is_strange(unit))
         note(index, &index->strange, machine);
     count_load(machine, unit->group, 1);
     change_level(model, machine);
-}
-
-/* The patterns that match this unit and not, of necessity, its whole family. */
-static void unnote_name(struct model *model, const struct unit *unit, uint32_t number)
-{
-    struct pattern **matched = NULL;
-    size_t count = index_matched(model, unit, &matched);
-    for (size_t i = unit->group->family->pattern_count; i < count; i++)
-        bag_remove(&matched[i]->matching, number);
 }
 
 void index_vacate_unit(struct model *model, const struct placement *placement)
@@ -255,23 +265,21 @@ void index_vacate_unit(struct model *model, const struct placement *placement)
     struct index *index = &model->index;
     uint32_t number = placement->key.machine->number;
     const struct unit *unit = placement->key.unit;
+    struct pattern **matched = NULL;
     if (!is_live(model))
         return;
-    if (index->name_count > 0 || index->glob_count > 0) /* else the group need not be looked at */
-        unnote_name(model, unit, number);
+    size_t count = matched_by_name(model, unit, &matched);
+    for (size_t i = 0; i < count; i++)
+        bag_remove(&matched[i]->matching, number);
     if (unit_is_strange(unit))
         bag_remove(&index->strange, number);
 }
 
-void index_vacate_group(struct model *model, const struct group *group, struct machine *machine)
+void index_vacate_group(struct model *model, struct group *group, struct machine *machine)
 {
-    struct family *family = group->family;
     if (!is_live(model))
         return;
-    bag_remove(&family->here, machine->number);
-    for (size_t i = 0; i < family->pattern_count; i++)
-        bag_remove(&family->patterns[i]->matching, machine->number);
-    unnote_patterns(group, machine->number);
+    unnote_group(group, machine->number);
     count_load(machine, group, -1);
 }
 
@@ -303,20 +311,23 @@ static void forget_levels(struct index *index)
 static void forget_bags(struct index *index)
 {
     bag_done(&index->strange);
+    for (size_t i = 0; i < index->groups.room; i++)
+        if (index->groups.slots[i])
+            bag_done(&((struct group *)index->groups.slots[i])->here);
     for (size_t i = 0; i < index->families.room; i++)
         if (index->families.slots[i])
-            bag_done(&((struct family *)index->families.slots[i])->here);
+            bag_done(&((struct family *)index->families.slots[i])->here.all);
     for (size_t i = 0; i < index->patterns.room; i++) {
         struct pattern *pattern = index->patterns.slots[i];
         if (!pattern)
             continue;
         bag_done(&pattern->matching);
-        bag_done(&pattern->conflicting);
-        bag_done(&pattern->replacing);
+        bag_done(&pattern->conflicting.all);
+        bag_done(&pattern->replacing.all);
     }
     for (size_t i = 0; i < index->ports.room; i++)
         if (index->ports.slots[i])
-            bag_done(&((struct port_set *)index->ports.slots[i])->taken);
+            bag_done(&((struct port_set *)index->ports.slots[i])->taken.all);
 }
 
 static bool renew_sets(struct index *index, size_t machine_count)
@@ -477,13 +488,19 @@ static bool holds_other(const struct bag *bag, const struct machine *machine, bo
     return own ? bag_count(bag, machine->number) > 1 : bag_has(bag, machine->number);
 }
 
+static bool matches_other(const struct pattern *pattern, const struct machine *machine, bool own)
+{
+    return own ? pattern_count_on(pattern, machine->number) > 1
+               : pattern_matches_on(pattern, machine->number);
+}
+
 static bool are_taken(const struct group *group, const struct machine *machine, bool here)
 {
     for (size_t i = 0; i < group->shut_count; i++) {
         bool own = false;
         for (size_t j = 0; here && j < group->port_count; j++)
             own = own || group->ports[j] == group->shut[i];
-        if (holds_other(&group->shut[i]->taken, machine, own))
+        if (holds_other(bag_sum(&group->shut[i]->taken), machine, own))
             return true;
     }
     return false;
@@ -496,13 +513,13 @@ static bool are_unwelcome(struct model *model, const struct unit *unit,
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
     for (size_t i = 0; i < group->conflict_count; i++)
-        if (holds_other(&group->conflicts[i]->matching, machine,
-                        here && is_among(matched, count, group->conflicts[i])))
+        if (matches_other(group->conflicts[i], machine,
+                          here && is_among(matched, count, group->conflicts[i])))
             return true;
     for (size_t i = 0; i < count; i++)
-        if (holds_other(&matched[i]->conflicting, machine,
+        if (holds_other(bag_sum(&matched[i]->conflicting), machine,
                         here && is_among(group->conflicts, group->conflict_count, matched[i])) ||
-            holds_other(&matched[i]->replacing, machine,
+            holds_other(bag_sum(&matched[i]->replacing), machine,
                         here && is_among(group->replaces, group->replace_count, matched[i])))
             return true;
     return false;

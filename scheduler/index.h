@@ -8,6 +8,7 @@
  *   level      machines with this load; placing moves one machine from one level to the next
  *   class      machines that match what a unit asks of the machine itself; shared by all units that
  *              ask the same
+ *   group      machines that have units of it: units with one family and the same requirements
  *   family     machines that have instances of this template
  *   pattern    machines that have units which a glob of Conflicts= or Replaces= names, and which
  *              declare it
@@ -15,8 +16,8 @@
  *   domain     machines with one value of a metadata key that Spread= names
  *
  * A unit goes to the first machine that is in the lowest level, in its class, and in none of the
- * sets that it must avoid. A group is all units with one family and the same requirements: what can
- * be known for all of them is known once.
+ * sets that it must avoid. What can be known for all of a group is known once; where its units are
+ * is noted in its own bag, and what several groups share is the sum of theirs.
  *
  * Each change of the model changes the sets that it touches. A machine that comes or goes for good
  * renumbers all: then the index is stale, changes leave it alone, and the next step builds it anew.
@@ -53,19 +54,23 @@ enum pattern_kind {
     PATTERN_GLOB,     /* any other: asked for each unit */
 };
 
+enum { PATTERN_FAMILIES = 5 }; /* p@* may match one of each type of unit */
+
 struct pattern {
     enum pattern_kind kind;
-    size_t groups;          /* that declare it */
-    struct bag matching;    /* machines with units that it matches */
-    struct bag conflicting; /* machines with units that declare it in Conflicts= */
-    struct bag replacing;   /* machines with units that declare it in Replaces= */
+    size_t groups;                             /* that declare it */
+    struct family *families[PATTERN_FAMILIES]; /* of kind PATTERN_TEMPLATE: those that it matches */
+    size_t family_count;
+    struct bag matching;        /* of other kinds: machines with units that it matches */
+    struct bag_sum conflicting; /* machines with units that declare it in Conflicts= */
+    struct bag_sum replacing;   /* machines with units that declare it in Replaces= */
     uint64_t hash;
     char glob[];
 };
 
 struct port_set {
     size_t groups;
-    struct bag taken;
+    struct bag_sum taken;
     uint64_t hash;
     char key[]; /* tcp/80, tcp/80/10.0.0.1, tcp/80/ for those that want it on all addresses */
 };
@@ -95,7 +100,7 @@ struct tally {
 
 struct family {
     /* What each placing reads. */
-    struct bag here;
+    struct bag_sum here;
     struct tally **tallies;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
     uint32_t tally_count, pattern_count;
@@ -113,6 +118,7 @@ struct family {
 
 struct group {
     /* What each placing reads stands together; of the requirements it has a copy. */
+    struct bag here; /* machines with units of it */
     struct family *family;
     struct requirements *requirements; /* NULL: not known */
     struct machine_class *class;       /* NULL: not known */
@@ -211,7 +217,7 @@ void index_vacate(struct model *model, const struct placement *placement);
  * the placement by its unit; by its group, of any of whose units on this machine; and the level of
  * each machine, once the rest is done. */
 void index_vacate_unit(struct model *model, const struct placement *placement);
-void index_vacate_group(struct model *model, const struct group *group, struct machine *machine);
+void index_vacate_group(struct model *model, struct group *group, struct machine *machine);
 void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
  * that is more. */
@@ -223,6 +229,12 @@ void index_ease(struct model *model);
 
 /* The patterns that match the unit's name; borrowed until the next call. */
 size_t index_matched(struct model *model, const struct unit *unit, struct pattern ***ret);
+
+/* Machines with units that the pattern matches: is this one, how many units, all of them. */
+bool pattern_matches_on(const struct pattern *pattern, uint32_t machine);
+uint32_t pattern_count_on(const struct pattern *pattern, uint32_t machine);
+void pattern_unite(const struct pattern *pattern, uint64_t *bits, size_t words);
+
 /* index_spread.c: domains made anew, with those who are in them. False if memory ran out. */
 bool index_spread_build(struct model *model, struct spread *spread);
 /* A value differs from what the domains say. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What units have in common, each kept once: groups, their families, classes and patterns. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -209,23 +210,61 @@ static void family_drop_pattern(struct family *family, const struct pattern *pat
             family->patterns[i--] = family->patterns[--family->pattern_count];
 }
 
-/* The families whose instances it matches: for p@* one per type of unit. */
-static size_t families_of(struct index *index, const struct pattern *pattern, struct family *ret[])
+static bool link_family(struct family *family, struct pattern *pattern)
 {
-    static const char *const types[] = { ".service", ".socket", ".timer", ".path", ".target" };
-    size_t count = 0;
+    if (!family_add_pattern(family, pattern))
+        return false;
+    assert(pattern->family_count < PATTERN_FAMILIES);
+    pattern->families[pattern->family_count++] = family;
+    return true;
+}
+
+/* The families whose instances it matches: for p@* one per type of unit. */
+static bool link_families(struct index *index, struct pattern *pattern)
+{
+    static const char *const types[PATTERN_FAMILIES] = { ".service", ".socket", ".timer", ".path",
+                                                         ".target" };
     const char *at = strchr(pattern->glob, '@');
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+    for (size_t i = 0; i < PATTERN_FAMILIES; i++) {
         autofree char *name =
             text_format("%.*s@%s", (int)(at - pattern->glob), pattern->glob, types[i]);
         struct family *family =
             name ? table_find(&index->families, &family_kind, table_hash_text(name), name) : NULL;
-        if (family && pattern_matches_family(pattern, family))
-            ret[count++] = family;
+        if (!name ||
+            (family && pattern_matches_family(pattern, family) && !link_family(family, pattern)))
+            return false;
     }
+    return true;
+}
+
+static void unlink_families(struct pattern *pattern)
+{
+    while (pattern->family_count > 0)
+        family_drop_pattern(pattern->families[--pattern->family_count], pattern);
+}
+
+bool pattern_matches_on(const struct pattern *pattern, uint32_t machine)
+{
+    for (size_t i = 0; i < pattern->family_count; i++)
+        if (bag_has(bag_sum(&pattern->families[i]->here), machine))
+            return true;
+    return bag_has(&pattern->matching, machine);
+}
+
+uint32_t pattern_count_on(const struct pattern *pattern, uint32_t machine)
+{
+    uint32_t count = bag_count(&pattern->matching, machine);
+    for (size_t i = 0; i < pattern->family_count; i++)
+        count += bag_count(bag_sum(&pattern->families[i]->here), machine);
     return count;
 }
-enum { FAMILIES_OF_PATTERN_MAX = 5 };
+
+void pattern_unite(const struct pattern *pattern, uint64_t *bits, size_t words)
+{
+    bag_unite(&pattern->matching, bits, words);
+    for (size_t i = 0; i < pattern->family_count; i++)
+        bag_unite(bag_sum(&pattern->families[i]->here), bits, words);
+}
 
 /* Units that are there already: as index_occupy() would have done. */
 static void note_unit(struct model *model, struct pattern *pattern, const struct unit *unit)
@@ -248,35 +287,6 @@ static void note_units(struct model *model, struct pattern *pattern)
         if (unit && text_glob_match(pattern->glob, unit->name))
             note_unit(model, pattern, unit);
     }
-}
-
-static void note_family(struct model *model, struct pattern *pattern, const struct family *family)
-{
-    struct bag_walk walk = { 0 };
-    while (bag_next(&family->here, &walk))
-        if (!bag_add(&pattern->matching, walk.machine, model->index.words))
-            model->index.stale = true;
-}
-
-static bool link_families(struct model *model, struct pattern *pattern)
-{
-    struct family *families[FAMILIES_OF_PATTERN_MAX];
-    size_t count = families_of(&model->index, pattern, families);
-    for (size_t i = 0; i < count; i++) {
-        if (!family_add_pattern(families[i], pattern))
-            return false;
-        if (!model->index.stale)
-            note_family(model, pattern, families[i]);
-    }
-    return true;
-}
-
-static void unlink_families(struct index *index, const struct pattern *pattern)
-{
-    struct family *families[FAMILIES_OF_PATTERN_MAX];
-    size_t count = families_of(index, pattern, families);
-    for (size_t i = 0; i < count; i++)
-        family_drop_pattern(families[i], pattern);
 }
 
 /* Room for every pattern in the lists, so that nothing fails later. */
@@ -318,8 +328,6 @@ static void uncount_pattern(struct index *index, const struct pattern *pattern)
 static void pattern_free(struct pattern *pattern)
 {
     bag_done(&pattern->matching);
-    bag_done(&pattern->conflicting);
-    bag_done(&pattern->replacing);
     free(pattern);
 }
 
@@ -337,8 +345,8 @@ static struct pattern *pattern_new(struct model *model, const char *glob)
         return NULL;
     }
     count_pattern(index, pattern);
-    if (pattern->kind == PATTERN_TEMPLATE && !link_families(model, pattern)) {
-        unlink_families(index, pattern);
+    if (pattern->kind == PATTERN_TEMPLATE && !link_families(index, pattern)) {
+        unlink_families(pattern);
         table_remove(&index->patterns, &pattern_kind, pattern);
         pattern_free(pattern);
         return NULL;
@@ -363,8 +371,7 @@ static void pattern_put(struct index *index, struct pattern *pattern)
 {
     if (--pattern->groups > 0)
         return;
-    if (pattern->kind == PATTERN_TEMPLATE)
-        unlink_families(index, pattern);
+    unlink_families(pattern);
     uncount_pattern(index, pattern);
     table_remove(&index->patterns, &pattern_kind, pattern);
     pattern_free(pattern);
@@ -399,9 +406,17 @@ size_t index_matched(struct model *model, const struct unit *unit, struct patter
 
 /* --- families --- */
 
+static void pattern_drop_family(struct pattern *pattern, const struct family *family)
+{
+    for (size_t i = 0; i < pattern->family_count; i++)
+        if (pattern->families[i] == family)
+            pattern->families[i--] = pattern->families[--pattern->family_count];
+}
+
 static void family_free(struct family *family)
 {
-    bag_done(&family->here);
+    for (size_t i = 0; i < family->pattern_count; i++)
+        pattern_drop_family(family->patterns[i], family);
     free(family->tallies);
     free(family->patterns);
     free(family);
@@ -416,7 +431,7 @@ static bool family_find_patterns(const struct index *index, struct family *famil
         autofree char *glob =
             text_format("%.*s@*%s", (int)(at - family->name), family->name, types[i]);
         struct pattern *pattern = glob ? pattern_named(index, glob) : NULL;
-        if (!glob || (pattern && !family_add_pattern(family, pattern)))
+        if (!glob || (pattern && !link_family(family, pattern)))
             return false;
     }
     return true;
@@ -487,7 +502,6 @@ static void port_put(struct index *index, struct port_set *port)
     if (--port->groups > 0)
         return;
     table_remove(&index->ports, &port_set_kind, port);
-    bag_done(&port->taken);
     free(port);
 }
 
@@ -552,6 +566,35 @@ static void put_ports(struct index *index, struct port_set **ports, size_t count
     free(ports);
 }
 
+/* The sums that its bag is part of. What the bags hold while the index is stale means nothing. */
+static void join(struct index *index, struct bag_sum *sum, const struct bag *here)
+{
+    bool is_joined = bag_sum_join(sum, here, index->words);
+    index->stale = index->stale || !is_joined;
+}
+
+static void group_join(struct index *index, struct group *group)
+{
+    join(index, &group->family->here, &group->here);
+    for (size_t i = 0; i < group->conflict_count; i++)
+        join(index, &group->conflicts[i]->conflicting, &group->here);
+    for (size_t i = 0; i < group->replace_count; i++)
+        join(index, &group->replaces[i]->replacing, &group->here);
+    for (size_t i = 0; i < group->port_count; i++)
+        join(index, &group->ports[i]->taken, &group->here);
+}
+
+static void group_quit(struct group *group)
+{
+    bag_sum_quit(&group->family->here, &group->here);
+    for (size_t i = 0; i < group->conflict_count; i++)
+        bag_sum_quit(&group->conflicts[i]->conflicting, &group->here);
+    for (size_t i = 0; i < group->replace_count; i++)
+        bag_sum_quit(&group->replaces[i]->replacing, &group->here);
+    for (size_t i = 0; i < group->port_count; i++)
+        bag_sum_quit(&group->ports[i]->taken, &group->here);
+}
+
 static bool has_priority(const struct group *group)
 {
     return group->requirements && group->requirements->priority != 0;
@@ -570,6 +613,7 @@ static void group_free(struct model *model, struct group *group)
     index_tally_put(model, group->family, group->tally);
     family_put(index, group->family);
     requirements_free(group->requirements);
+    bag_done(&group->here);
     free(group->arrived);
     free(group);
 }
@@ -653,6 +697,7 @@ static struct group *group_new(struct model *model, const char *key, const char 
         group_free(model, group);
         return NULL;
     }
+    group_join(&model->index, group);
     return group;
 }
 
@@ -685,5 +730,6 @@ void index_group_put(struct model *model, struct group *group)
     if (!group || --group->units > 0)
         return;
     table_remove(&model->index.groups, &group_kind, group);
+    group_quit(group);
     group_free(model, group);
 }

@@ -188,7 +188,7 @@ static bool count_family(struct tally *tally, const struct family *family)
     if (!index_tally_renew(tally))
         return false;
     struct bag_walk walk = { 0 };
-    while (bag_next(&family->here, &walk))
+    while (bag_next(bag_sum(&family->here), &walk))
         tally->counts[tally->spread->domain_of[walk.machine]]++;
     return true;
 }

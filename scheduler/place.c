@@ -35,7 +35,7 @@ bool place_drives_away(const struct unit *unit, const struct machine *machine)
 {
     const struct group *group = unit->group;
     for (size_t i = 0; i < group->replace_count; i++)
-        if (bag_has(&group->replaces[i]->matching, machine->number))
+        if (pattern_matches_on(group->replaces[i], machine->number))
             return true;
     return false;
 }
@@ -50,7 +50,7 @@ struct merit place_merit(struct model *model, const struct unit *unit,
                        match_class(model, group->preferred->rules, machine).kind != REFUSAL_NONE,
         .domain = spread ? count_in_domain(unit, spread->domain_of[machine->number]) : 0,
         .drives_away = place_drives_away(unit, machine),
-        .has_mates = bag_has(&group->family->here, machine->number),
+        .has_mates = bag_has(bag_sum(&group->family->here), machine->number),
         .level = (unsigned int)index_level(machine),
         .number = machine->number,
     };
@@ -117,95 +117,128 @@ struct place place_find_slowly(struct model *model, const struct unit *unit)
 
 /* --- sets to avoid --- */
 
-/* Machines that one which replaces the unit is about to come to. */
-static void add_cleared(struct model *model, const struct unit *unit)
+/* A union of sets, which is made only if it is of more than one: else it is borrowed from there. */
+struct avoidance {
+    uint64_t *scratch;      /* where it is made */
+    const uint64_t *set;    /* NULL: nothing is in it */
+    const struct bag *last; /* that was added: the next may be the same */
+    size_t words;
+};
+
+static void avoidance_make(struct avoidance *avoidance)
 {
-    const struct machine *m = NULL;
-    DL_FOREACH2(model->kept, m, kept_next)
-        if (m->is_cleared && unit_replaces(m->kept_for, unit))
-            bits_set(model->index.avoid, m->number);
+    if (avoidance->set == avoidance->scratch)
+        return;
+    if (avoidance->set)
+        memcpy(avoidance->scratch, avoidance->set, avoidance->words * sizeof(*avoidance->set));
+    else
+        memset(avoidance->scratch, 0, avoidance->words * sizeof(*avoidance->set));
+    avoidance->set = avoidance->scratch;
 }
 
-/* What one unit avoids. matched: the patterns that match its name; mates: how many of its template
- * would come along. */
-static void add_avoided(struct model *model, const struct unit *unit, struct pattern **matched,
-                        size_t count, size_t mates)
+static void avoidance_add(struct avoidance *avoidance, const struct bag *bag)
 {
-    struct index *index = &model->index;
-    const struct group *group = unit->group;
-    size_t max = group->max_per_machine;
-    for (size_t i = 0; i < group->conflict_count; i++)
-        bag_unite(&group->conflicts[i]->matching, index->avoid, index->words);
-    for (size_t i = 0; i < count; i++) {
-        bag_unite(&matched[i]->conflicting, index->avoid, index->words);
-        bag_unite(&matched[i]->replacing, index->avoid, index->words);
+    if (bag->size == 0 || bag == avoidance->last)
+        return;
+    avoidance->last = bag;
+    if (!avoidance->set && bag->bits) {
+        avoidance->set = bag->bits;
+        return;
     }
-    for (size_t i = 0; i < group->shut_count; i++)
-        bag_unite(&group->shut[i]->taken, index->avoid, index->words);
-    if (max > mates)
-        bag_unite_from(&group->family->here, (uint32_t)(max - mates), index->avoid, index->words,
-                       index->zeros);
-    bag_unite(&index->strange, index->avoid, index->words);
-    if (model->cleared_count > 0)
-        add_cleared(model, unit);
+    avoidance_make(avoidance);
+    bag_unite(bag, avoidance->scratch, avoidance->words);
+}
+
+static void avoidance_add_matching(struct avoidance *avoidance, const struct pattern *pattern)
+{
+    for (size_t i = 0; i < pattern->family_count; i++)
+        avoidance_add(avoidance, bag_sum(&pattern->families[i]->here));
+    avoidance_add(avoidance, &pattern->matching);
+}
+
+/* Machines that one which replaces the unit is about to come to. */
+static void add_cleared(struct model *model, const struct unit *unit, struct avoidance *ret)
+{
+    const struct machine *m = NULL;
+    avoidance_make(ret);
+    DL_FOREACH2(model->kept, m, kept_next)
+        if (m->is_cleared && unit_replaces(m->kept_for, unit))
+            bits_set(ret->scratch, m->number);
+}
+
+static void add_crowded(struct model *model, const struct group *group, size_t max,
+                        struct avoidance *ret)
+{
+    avoidance_make(ret);
+    bag_unite_from(bag_sum(&group->family->here), (uint32_t)max, ret->scratch, ret->words,
+                   model->index.zeros);
 }
 
 /* Machines with units that the unit may not be beside, or that may not be beside it, and those that
- * have enough of its template. NULL: none. */
-static const uint64_t *gather_avoided(struct model *model, const struct unit *unit)
+ * have enough of its template. mates: how many of its template would come along. */
+static void add_avoided(struct model *model, const struct unit *unit, size_t mates,
+                        struct avoidance *ret)
 {
-    struct index *index = &model->index;
     const struct group *group = unit->group;
     struct pattern **matched = NULL;
     size_t count = index_matched(model, unit, &matched);
-    if (count == 0 && group->conflict_count == 0 && group->shut_count == 0 &&
-        group->max_per_machine == 0 && index->strange.size == 0 && model->cleared_count == 0)
-        return NULL;
-    memset(index->avoid, 0, index->words * sizeof(*index->avoid));
-    add_avoided(model, unit, matched, count, 0);
-    return index->avoid;
-}
-
-/* set and what it is to have on top of base, which may be NULL. */
-static void begin_with(uint64_t *set, const uint64_t *base, size_t words)
-{
-    if (base)
-        memcpy(set, base, words * sizeof(*set));
-    else
-        memset(set, 0, words * sizeof(*set));
+    for (size_t i = 0; i < group->conflict_count; i++)
+        avoidance_add_matching(ret, group->conflicts[i]);
+    for (size_t i = 0; i < count; i++) {
+        avoidance_add(ret, bag_sum(&matched[i]->conflicting));
+        avoidance_add(ret, bag_sum(&matched[i]->replacing));
+    }
+    for (size_t i = 0; i < group->shut_count; i++)
+        avoidance_add(ret, bag_sum(&group->shut[i]->taken));
+    if (group->max_per_machine > mates)
+        add_crowded(model, group, group->max_per_machine - mates, ret);
+    avoidance_add(ret, &model->index.strange);
+    if (model->cleared_count > 0)
+        add_cleared(model, unit, ret);
 }
 
 enum { TIERS_MAX = 4 };
 
 /* What to avoid if possible, the strictest first; each but the last may be found empty. */
-static size_t gather_tiers(struct model *model, const struct group *group, const uint64_t *avoided,
-                           const uint64_t *tiers[TIERS_MAX])
+struct tiers {
+    const uint64_t *sets[TIERS_MAX];
+    size_t count;
+};
+
+static void add_tier(struct tiers *tiers, const struct avoidance *avoidance)
+{
+    if (tiers->count == 0 || tiers->sets[tiers->count - 1] != avoidance->set)
+        tiers->sets[tiers->count++] = avoidance->set;
+}
+
+/* The same and what has units of this template. */
+static struct avoidance with_mates(const struct avoidance *avoidance, const struct group *group,
+                                   uint64_t *scratch)
+{
+    struct avoidance mates = *avoidance;
+    mates.scratch = scratch;
+    avoidance_add(&mates, bag_sum(&group->family->here));
+    return mates;
+}
+
+static void gather_tiers(struct model *model, const struct group *group,
+                         const struct avoidance *avoided, struct tiers *ret)
 {
     struct index *index = &model->index;
-    const struct bag *here = &group->family->here;
-    const uint64_t *base = avoided;
-    size_t count = 0;
-    if (group->replace_count > 0) {
-        begin_with(index->shun, avoided, index->words);
-        for (size_t i = 0; i < group->replace_count; i++)
-            bag_unite(&group->replaces[i]->matching, index->shun, index->words);
-        base = index->shun;
+    struct avoidance shunned = *avoided; /* and where it would drive somebody away */
+    shunned.scratch = index->shun;
+    for (size_t i = 0; i < group->replace_count; i++)
+        avoidance_add_matching(&shunned, group->replaces[i]);
+    const struct avoidance mates = with_mates(&shunned, group, index->mates);
+    ret->count = 0;
+    if (!bag_has_all(bag_sum(&group->family->here), model->machine_count))
+        add_tier(ret, &mates);
+    add_tier(ret, &shunned);
+    if (shunned.set != avoided->set) { /* driving away is worse than having mates */
+        const struct avoidance others = with_mates(avoided, group, index->mates2);
+        add_tier(ret, &others);
     }
-    if (here->size > 0 && !bag_has_all(here, model->machine_count)) {
-        begin_with(index->mates, base, index->words);
-        bag_unite(here, index->mates, index->words);
-        tiers[count++] = index->mates;
-    }
-    if (base != avoided) {
-        tiers[count++] = base;
-        if (here->size > 0) { /* driving away is worse than having mates */
-            begin_with(index->mates2, avoided, index->words);
-            bag_unite(here, index->mates2, index->words);
-            tiers[count++] = index->mates2;
-        }
-    }
-    tiers[count++] = avoided;
-    return count;
+    add_tier(ret, avoided);
 }
 
 /* --- asking the index --- */
@@ -382,7 +415,7 @@ static size_t list_tied(struct index *index, const uint32_t *counts, size_t doma
 
 /* The domains with the fewest of its template first. */
 static struct machine *find_spread(struct search *search, const struct unit *unit,
-                                   const uint64_t *const *tiers, size_t tier_count)
+                                   const struct tiers *tiers)
 {
     struct index *index = &search->model->index;
     size_t domain_count = unit->group->tally->spread->domain_count;
@@ -391,8 +424,8 @@ static struct machine *find_spread(struct search *search, const struct unit *uni
     uint32_t count = 0;
     size_t tied = list_tied(index, counts, domain_count, &count);
     while (tied > 0) {
-        for (size_t i = 0; i < tier_count && !machine; i++)
-            machine = find_in_domains(search, tied, tiers[i]);
+        for (size_t i = 0; i < tiers->count && !machine; i++)
+            machine = find_in_domains(search, tied, tiers->sets[i]);
         if (machine)
             return machine;
         count++;
@@ -402,33 +435,33 @@ static struct machine *find_spread(struct search *search, const struct unit *uni
 }
 
 static struct machine *find_among(struct search *search, const struct unit *unit,
-                                  const uint64_t *const *tiers, size_t tier_count)
+                                  const struct tiers *tiers)
 {
     struct machine *machine = NULL;
     if (unit->group->tally)
-        return find_spread(search, unit, tiers, tier_count);
-    for (size_t i = 0; i < tier_count && !machine; i++)
-        machine = find_least_loaded(search, tiers[i]);
+        return find_spread(search, unit, tiers);
+    for (size_t i = 0; i < tiers->count && !machine; i++)
+        machine = find_least_loaded(search, tiers->sets[i]);
     return machine;
 }
 
-static struct machine *find_best(struct search *search, const uint64_t *avoided)
+static struct machine *find_best(struct search *search, const struct avoidance *avoided)
 {
     const struct group *group = search->group;
-    const uint64_t *tiers[TIERS_MAX] = { NULL };
-    size_t tier_count = gather_tiers(search->model, group, avoided, tiers);
     struct machine *machine = NULL;
+    struct tiers tiers;
+    gather_tiers(search->model, group, avoided, &tiers);
     if (group->preferred) {
         search->preferred = group->preferred->bits;
-        machine = find_among(search, search->unit, tiers, tier_count);
+        machine = find_among(search, search->unit, &tiers);
         search->preferred = NULL;
     }
-    return machine ? machine : find_among(search, search->unit, tiers, tier_count);
+    return machine ? machine : find_among(search, search->unit, &tiers);
 }
 
 static unsigned int wishes_of(const struct group *group, const struct machine *machine)
 {
-    const struct bag *here = &group->family->here;
+    const struct bag *here = bag_sum(&group->family->here);
     unsigned int wishes = 0;
     if (group->preferred && bits_test(group->preferred->bits, machine->number))
         wishes |= PLACE_PREFERRED;
@@ -446,7 +479,7 @@ static bool shares_hope(const struct index *index)
 }
 
 static struct machine *find_alone(struct model *model, const struct unit *unit,
-                                  const uint64_t *avoided)
+                                  const struct avoidance *avoided)
 {
     const struct machine_class *class = unit->group->class;
     struct search search = { .model = model,
@@ -471,10 +504,11 @@ struct place place_find(struct model *model, const struct unit *unit)
         place.lacks_room = group->lacks_room;
         return place;
     }
-    const uint64_t *avoided = gather_avoided(model, unit);
-    place.eligible = count_eligible(index, group->class, avoided);
+    struct avoidance avoided = { .scratch = index->avoid, .words = index->words };
+    add_avoided(model, unit, 0, &avoided);
+    place.eligible = count_eligible(index, group->class, avoided.set);
     if (place.eligible > 0)
-        place.machine = find_alone(model, unit, avoided);
+        place.machine = find_alone(model, unit, &avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
         place.wishes = wishes_of(group, place.machine);
@@ -523,19 +557,6 @@ static const uint64_t *gather_wanted(struct index *index, const struct party *pa
     return index->wanted;
 }
 
-static const uint64_t *gather_avoided_by_all(struct model *model, const struct party *party)
-{
-    struct index *index = &model->index;
-    memset(index->avoid, 0, index->words * sizeof(*index->avoid));
-    for (size_t i = 0; i < party->count; i++) {
-        const struct unit *unit = party->members[i];
-        struct pattern **matched = NULL;
-        size_t count = index_matched(model, unit, &matched);
-        add_avoided(model, unit, matched, count, party_mates(party, unit));
-    }
-    return index->avoid;
-}
-
 struct place place_find_party_but(struct model *model, const struct party *party,
                                   struct machine *const *but, size_t count)
 {
@@ -550,12 +571,15 @@ struct place place_find_party_but(struct model *model, const struct party *party
                              .group = first->group,
                              .party = party,
                              .wanted = gather_wanted(index, party) };
-    const uint64_t *avoided = gather_avoided_by_all(model, party);
+    struct avoidance avoided = { .scratch = index->avoid, .words = index->words };
+    for (size_t i = 0; i < party->count; i++)
+        add_avoided(model, party->members[i], party_mates(party, party->members[i]), &avoided);
+    avoidance_make(&avoided);
     for (size_t i = 0; i < count; i++)
-        bits_set(index->avoid, but[i]->number);
-    place.eligible = bits_count(index->open, search.wanted, avoided, index->words);
+        bits_set(avoided.scratch, but[i]->number);
+    place.eligible = bits_count(index->open, search.wanted, avoided.set, index->words);
     if (place.eligible > 0)
-        place.machine = find_best(&search, avoided);
+        place.machine = find_best(&search, &avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
         place.wishes = wishes_of(first->group, place.machine);

@@ -529,23 +529,10 @@ static void mark_ties(struct model *model)
     }
 }
 
-static void fetch_list(const struct bag *bag)
-{
-    index_fetch(bag->list, bag->size * sizeof(*bag->list));
-}
-
-static void fetch_lists(const struct group *group)
-{
-    fetch_list(&group->family->here);
-    for (size_t i = 0; i < group->conflict_count; i++) {
-        fetch_list(&group->conflicts[i]->matching);
-        fetch_list(&group->conflicts[i]->conflicting);
-    }
-}
-
 /* What the group points at. */
 static void fetch_parts(const struct group *group)
 {
+    index_fetch(group->here.list, group->here.size * sizeof(*group->here.list));
     index_fetch(group->family, offsetof(struct family, groups));
     for (size_t i = 0; i < group->conflict_count; i++)
         index_fetch(group->conflicts[i], sizeof(*group->conflicts[i]));
@@ -557,15 +544,13 @@ static void fetch_parts(const struct group *group)
  * from the one before in memory, and so is what it points at. */
 static void foresee(struct unit *const *turns, size_t count, size_t i)
 {
-    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, PARTS_AHEAD = 4, LISTS_AHEAD = 2 };
+    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, PARTS_AHEAD = 4 };
     if (i + UNIT_AHEAD < count)
         index_fetch(turns[i + UNIT_AHEAD], offsetof(struct unit, own.blob));
     if (i + GROUP_AHEAD < count)
         index_fetch(turns[i + GROUP_AHEAD]->group, offsetof(struct group, units));
     if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD]->group)
         fetch_parts(turns[i + PARTS_AHEAD]->group);
-    if (i + LISTS_AHEAD < count && turns[i + LISTS_AHEAD]->group)
-        fetch_lists(turns[i + LISTS_AHEAD]->group);
 }
 
 /* What is marked meanwhile has none: who wants a turn in the next step says so (revisit). */

@@ -211,6 +211,15 @@ static void dump_bag(const char *what, const char *name, const struct bag *bag, 
     assert_int_equal(strv_add(lines, line.data, NULL), 0);
 }
 
+static void dump_matching(const struct pattern *pattern, char ***lines)
+{
+    autotext line = { 0 };
+    text_addf(&line, "matching %s:", pattern->glob);
+    for (uint32_t i = 0; i < MACHINES; i++)
+        text_addf(&line, " %u", pattern_count_on(pattern, i));
+    assert_int_equal(strv_add(lines, line.data, NULL), 0);
+}
+
 static void dump_bits(const char *what, const char *name, const uint64_t *bits, size_t words,
                       char ***lines)
 {
@@ -226,20 +235,20 @@ static void dump_tables(const struct index *index, char ***lines)
     for (size_t i = 0; i < index->families.room; i++) {
         const struct family *family = index->families.slots[i];
         if (family)
-            dump_bag("family", family->name, &family->here, lines);
+            dump_bag("family", family->name, bag_sum(&family->here), lines);
     }
     for (size_t i = 0; i < index->patterns.room; i++) {
         const struct pattern *pattern = index->patterns.slots[i];
         if (!pattern)
             continue;
-        dump_bag("matching", pattern->glob, &pattern->matching, lines);
-        dump_bag("conflicting", pattern->glob, &pattern->conflicting, lines);
-        dump_bag("replacing", pattern->glob, &pattern->replacing, lines);
+        dump_matching(pattern, lines);
+        dump_bag("conflicting", pattern->glob, bag_sum(&pattern->conflicting), lines);
+        dump_bag("replacing", pattern->glob, bag_sum(&pattern->replacing), lines);
     }
     for (size_t i = 0; i < index->ports.room; i++) {
         const struct port_set *port = index->ports.slots[i];
         if (port)
-            dump_bag("port", port->key, &port->taken, lines);
+            dump_bag("port", port->key, bag_sum(&port->taken), lines);
     }
     for (size_t i = 0; i < index->classes.room; i++) {
         const struct machine_class *class = index->classes.slots[i];
