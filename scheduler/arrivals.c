@@ -73,10 +73,13 @@ static void forget_one(struct model *model, struct placement *p)
 
 static void forget_placements(struct arrivals *arrivals, struct model *model)
 {
-    enum { AHEAD = 16 };
+    enum { AHEAD = 16, UNIT_AHEAD = 8 };
     for (size_t i = 0; i < arrivals->count; i++) {
         if (i + AHEAD < arrivals->count)
             index_fetch(arrivals->placements[i + AHEAD], offsetof(struct placement, blob));
+        if (i + UNIT_AHEAD < arrivals->count)
+            index_fetch(arrivals->placements[i + UNIT_AHEAD]->key.unit,
+                        offsetof(struct unit, follows));
         forget_one(model, arrivals->placements[i]);
     }
     free(arrivals->placements);

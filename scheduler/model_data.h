@@ -29,9 +29,12 @@ struct strike {
 };
 enum { STRIKES = 3 };
 
+/* Two lines of the processor's cache, which it fetches together. */
+enum { MACHINE_ALIGNMENT = 128 };
+
 struct machine {
-    /* What each placing looks at stands together. */
-    int64_t registration;        /* 0: absent */
+    /* What each placing looks at fills the first two lines. */
+    _Alignas(MACHINE_ALIGNMENT) int64_t registration; /* 0: absent */
     int64_t capacity[RESOURCES]; /* what may be promised to units; 0: not declared */
     int64_t used[RESOURCES];     /* what is, as long as the index is not stale */
     size_t load;                 /* placements that the store has an assignment for */
@@ -171,19 +174,8 @@ struct placement {
 /* There may be a million of them: 200 bytes with a name of 23. Nearly each is on one machine, so
  * that one placement is part of it: what reads the one finds the other beside it. */
 struct unit {
-    int64_t create, mod; /* of units/<name>; mod 0: absent */
-    const char *blob;    /* shared */
-    /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
-     * NULL until the unit or an assignment of it is seen. */
-    struct group *group;
-    struct trouble *trouble;    /* or NULL */
-    struct follow_set *follows; /* or NULL */
-    struct follow *followers;
-
-    struct placement *placements;
-    struct placement own; /* one of them, or, without a machine, none */
-    uint32_t pending_at;  /* where it is among the pending ones, if it is */
-
+    /* What each look at it reads stands together. */
+    uint32_t pending_at; /* where it is among the pending ones, if it is */
     enum desired desired : 8;
     bool exists : 1;  /* the store has units/<name> */
     bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
@@ -192,6 +184,18 @@ struct unit {
     bool settled : 1;                   /* within a step: it has been decided with its party */
     bool is_lost : 1;                   /* its machine is, as this step has found; of marked ones */
     bool is_down : 1, moves_as_one : 1; /* as budget.c has counted it */
+
+    int64_t create, mod; /* of units/<name>; mod 0: absent */
+    const char *blob;    /* shared */
+    /* Kept after the unit is deleted while copies remain: what is being released still conflicts.
+     * NULL until the unit or an assignment of it is seen. */
+    struct group *group;
+    struct trouble *trouble; /* or NULL */
+    struct placement *placements;
+    struct follow_set *follows; /* or NULL */
+    struct follow *followers;
+
+    struct placement own; /* one of them, or, without a machine, none */
     char name[];
 };
 

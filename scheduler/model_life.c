@@ -132,11 +132,12 @@ struct machine *model_machine_get(struct model *model, const char *id, struct er
     struct machine *m = model_machine(model, id);
     if (m)
         return m;
-    m = calloc(1, sizeof(*m));
+    m = aligned_alloc(MACHINE_ALIGNMENT, sizeof(*m));
     if (!m) {
         (void)error_oom(err);
         return NULL;
     }
+    memset(m, 0, sizeof(*m));
     memcpy(m->id, id, strnlen(id, sizeof(m->id) - 1));
     m->absent_since_ms = -1;
     m->drain_stuck_since_ms = -1;
@@ -206,10 +207,10 @@ struct placement *model_placement(const struct model *model, const struct machin
                                   const struct unit *unit)
 {
     struct placement *of_unit = unit->placements;
-    struct placement *const lists[] = { machine->placements, machine->arrivals };
+    struct placement *const *const lists[] = { &machine->placements, &machine->arrivals };
     (void)model;
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        for (struct placement *p = lists[i]; p && of_unit; p = p->machine_next) {
+    for (size_t i = 0; of_unit && i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (struct placement *p = *lists[i]; p && of_unit; p = p->machine_next) {
             if (of_unit->key.machine == machine)
                 return of_unit;
             if (p->key.unit == unit)

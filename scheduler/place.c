@@ -308,7 +308,7 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
             &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
         if (has_room(search, *machine)) {
             if (machine[1]) /* a good guess of who is asked next */
-                index_fetch(machine[1], offsetof(struct machine, id));
+                index_fetch(machine[1], MACHINE_ALIGNMENT);
             return *machine;
         }
     }
@@ -390,26 +390,22 @@ static const uint32_t *count_others(struct index *index, const struct unit *unit
     return index->others;
 }
 
-/* The smallest count that is not below minimum; UINT32_MAX: there is none. */
-static uint32_t smallest_count(const uint32_t *counts, size_t count, uint32_t minimum)
-{
-    uint32_t smallest = UINT32_MAX;
-    for (size_t i = 0; i < count; i++)
-        if (counts[i] >= minimum && counts[i] < smallest)
-            smallest = counts[i];
-    return smallest;
-}
-
 /* Lists in index->tied the domains with the smallest count that is not below this one, which it
  * becomes. 0: there are none. */
 static size_t list_tied(struct index *index, const uint32_t *counts, size_t domain_count,
                         uint32_t *count)
 {
+    uint32_t minimum = *count;
+    uint32_t smallest = UINT32_MAX;
     size_t tied = 0;
-    *count = smallest_count(counts, domain_count, *count);
-    for (size_t i = 0; i < domain_count; i++)
-        if (counts[i] == *count)
-            index->tied[tied++] = (uint32_t)i;
+    for (size_t i = 0; i < domain_count; i++) {
+        if (counts[i] < minimum || counts[i] > smallest)
+            continue;
+        tied = counts[i] < smallest ? 0 : tied;
+        smallest = counts[i];
+        index->tied[tied++] = (uint32_t)i;
+    }
+    *count = smallest;
     return tied;
 }
 

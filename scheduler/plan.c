@@ -529,13 +529,31 @@ static void mark_ties(struct model *model)
     }
 }
 
+/* What is read of it, or written. */
+static void fetch_bag(const struct bag *bag)
+{
+    if (!bag->bits)
+        index_fetch(bag->list, bag->size * sizeof(*bag->list));
+    else if (bag->list)
+        index_fetch(&bag->list[bag->size], 1);
+    index_fetch(bag->bits, SIZE_MAX);
+}
+
 /* What the group points at. */
 static void fetch_parts(const struct group *group)
 {
-    index_fetch(group->here.list, group->here.size * sizeof(*group->here.list));
     index_fetch(group->family, offsetof(struct family, groups));
+    index_fetch(group->conflicts, 1);
+    index_fetch(group->tally, 1);
+    fetch_bag(&group->here);
+}
+
+/* And what that points at. */
+static void fetch_far_parts(const struct group *group)
+{
+    index_fetch(group->family->patterns, 1);
     for (size_t i = 0; i < group->conflict_count; i++)
-        index_fetch(group->conflicts[i], sizeof(*group->conflicts[i]));
+        index_fetch(group->conflicts[i], offsetof(struct pattern, hash));
     if (group->tally)
         index_fetch(group->tally->counts, 1);
 }
@@ -544,13 +562,15 @@ static void fetch_parts(const struct group *group)
  * from the one before in memory, and so is what it points at. */
 static void foresee(struct unit *const *turns, size_t count, size_t i)
 {
-    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 8, PARTS_AHEAD = 4 };
+    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 12, PARTS_AHEAD = 8, FAR_PARTS_AHEAD = 4 };
     if (i + UNIT_AHEAD < count)
         index_fetch(turns[i + UNIT_AHEAD], offsetof(struct unit, own.blob));
     if (i + GROUP_AHEAD < count)
         index_fetch(turns[i + GROUP_AHEAD]->group, offsetof(struct group, units));
     if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD]->group)
         fetch_parts(turns[i + PARTS_AHEAD]->group);
+    if (i + FAR_PARTS_AHEAD < count && turns[i + FAR_PARTS_AHEAD]->group)
+        fetch_far_parts(turns[i + FAR_PARTS_AHEAD]->group);
 }
 
 /* What is marked meanwhile has none: who wants a turn in the next step says so (revisit). */
