@@ -17,9 +17,10 @@
 
 enum {
     POLL_MS = 50, /* and a twentieth of what has been waited already */
-    PAUSE_MS = 250,
     STILL_MS = 2000,
     PATIENCE_S = 600,
+    SAMPLES_MAX = PATIENCE_S * 1000 / POLL_MS,
+    STILL_SAMPLES = 6,
     START_MS = 2000, /* of a leader, until its contact begins */
 };
 
@@ -284,32 +285,49 @@ static struct puts_rates mean_of(struct puts_rates a, struct puts_rates b)
                                 .guarded_cpu_s = (a.guarded_cpu_s + b.guarded_cpu_s) / 2 };
 }
 
-/* The leader has written for the first time since revision: its processor time until then is that
- * of taking over. */
-static void wait_written(struct drive *drive, int64_t revision)
+/* The leader's processor time by the revision that the store had come to. */
+struct leader_samples {
+    struct leader_sample {
+        int64_t revision;
+        int64_t cpu_ms;
+    } all[SAMPLES_MAX];
+    size_t count;
+};
+
+static void add_leader_sample(struct drive *drive, struct leader_samples *samples)
 {
-    int64_t began_ns = store_now_ns();
-    while (store_tracked(drive->store) <= revision) {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
-            hollow_fail("the leader writes nothing");
-        store_pause(drive->store, POLL_MS);
-    }
+    if (samples->count == SAMPLES_MAX)
+        hollow_fail("not all units are assigned");
+    samples->all[samples->count++] =
+        (struct leader_sample){ .revision = store_tracked(drive->store),
+                                .cpu_ms = process_cpu_ms(drive->leader) };
+}
+
+/* What it had needed before the revision came about. */
+static int64_t leader_ms_before(const struct leader_samples *samples, int64_t revision)
+{
+    int64_t cpu_ms = 0;
+    for (size_t i = 0; i < samples->count && samples->all[i].revision < revision; i++)
+        cpu_ms = samples->all[i].cpu_ms;
+    return cpu_ms;
+}
+
+static bool is_still(const struct leader_samples *samples)
+{
+    return samples->count > STILL_SAMPLES &&
+           samples->all[samples->count - 1].revision ==
+               samples->all[samples->count - 1 - STILL_SAMPLES].revision;
 }
 
 /* Nothing is asked of etcd meanwhile that is not asked while puts are measured: only once nobody
  * writes any more, whether that was all. */
-static void wait_assigned(struct drive *drive)
+static void wait_assigned(struct drive *drive, struct leader_samples *samples)
 {
     int64_t wanted = (int64_t)drive->options->units + drive->options->machines + 1;
-    int64_t began_ns = store_now_ns();
-    int64_t revision = 0;
     do {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
-            hollow_fail("not all units are assigned");
-        revision = store_tracked(drive->store);
-        store_pause(drive->store, PAUSE_MS);
-    } while (revision != store_tracked(drive->store) ||
-             store_count(drive->store, PREFIX "nodes/") != wanted);
+        store_pause(drive->store, POLL_MS);
+        add_leader_sample(drive, samples);
+    } while (!is_still(samples) || store_count(drive->store, PREFIX "nodes/") != wanted);
 }
 
 static void figure_commit(struct drive *drive, const struct puts_rates *puts,
@@ -338,18 +356,20 @@ static void commit(struct drive *drive)
     cluster_submit(drive->store, options->units);
     signal_groups(drive, SIGSTOP);
     store_track(drive->store, true);
+    static struct leader_samples samples;
     struct puts_rates puts = measure_puts(drive);
-    int64_t revision = store_revision(drive->store);
-    start_leader(drive);
-    wait_written(drive, revision + 1); /* the first is its campaign */
-    int64_t leader_ms = process_cpu_ms(drive->leader);
     double etcd_s = etcd_cpu_s(drive);
-    wait_assigned(drive);
-    figure("commit.leader_cpu", (double)(process_cpu_ms(drive->leader) - leader_ms) / 1e3, "s");
-    figure("commit.etcd_cpu", etcd_cpu_s(drive) - etcd_s, "s");
+    start_leader(drive);
+    wait_assigned(drive, &samples);
+    int64_t leader_ms = process_cpu_ms(drive->leader);
+    etcd_s = etcd_cpu_s(drive) - etcd_s;
     const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
     puts = mean_of(puts, measure_puts(drive));
     store_track(drive->store, false);
+    int64_t takeover_ms = leader_ms_before(&samples, found.first_revision);
+    figure("commit.takeover_cpu", (double)takeover_ms / 1e3, "s");
+    figure("commit.leader_cpu", (double)(leader_ms - takeover_ms) / 1e3, "s");
+    figure("commit.etcd_cpu", etcd_s, "s"); /* with the takeover */
     figure_commit(drive, &puts, &found);
 }
 
