@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scheduler/bits.h"
+#include "scheduler/globals.h"
 #include "scheduler/match.h"
 #include "scheduler/model_data.h"
 
@@ -23,6 +24,22 @@ static void ease(struct index *index)
 void index_ease(struct model *model)
 {
     ease(&model->index);
+}
+
+void index_stir(struct model *model, const struct machine *machine)
+{
+    struct index *index = &model->index;
+    if (!model->globals || index->stale)
+        return;
+    bits_set(index->stirred, machine->number);
+    index->is_stirred = true;
+}
+
+/* By what comes to it or leaves it, unless that is only tried out. */
+static void stir(struct model *model, const struct machine *machine)
+{
+    if (!model->is_lifted)
+        index_stir(model, machine);
 }
 
 /* --- levels --- */
@@ -174,6 +191,7 @@ void index_reclass(struct model *model, struct machine *machine, bool roles_only
         return;
     index->changes++;
     ease(index);
+    index_stir(model, machine);
     for (size_t i = 0; i < index->classes.room; i++) {
         struct machine_class *class = index->classes.slots[i];
         if (class && (class->sees_roles || !roles_only))
@@ -250,6 +268,7 @@ void index_occupy(struct model *model, const struct placement *placement)
     struct pattern **matched = NULL;
     if (!is_live(model))
         return;
+    stir(model, machine);
     size_t count = matched_by_name(model, unit, &matched);
     for (size_t i = 0; i < count; i++)
         note(index, &matched[i]->matching, machine);
@@ -279,6 +298,7 @@ void index_vacate_group(struct model *model, struct group *group, struct machine
 {
     if (!is_live(model))
         return;
+    stir(model, machine);
     unnote_group(group, machine->number);
     count_load(machine, group, -1);
 }
@@ -332,8 +352,8 @@ static void forget_bags(struct index *index)
 
 static bool renew_sets(struct index *index, size_t machine_count)
 {
-    uint64_t **const sets[] = { &index->open,   &index->avoid,  &index->shun,  &index->mates,
-                                &index->mates2, &index->wanted, &index->beside };
+    uint64_t **const sets[] = { &index->open,   &index->avoid,  &index->shun,   &index->mates,
+                                &index->mates2, &index->wanted, &index->beside, &index->stirred };
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         free(*sets[i]);
         *sets[i] = calloc(index->words, sizeof(**sets[i]));
@@ -343,11 +363,14 @@ static bool renew_sets(struct index *index, size_t machine_count)
     free(index->tied);
     free(index->others);
     free(index->zeros);
+    free(index->asked);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
+    index->asked = calloc(machine_count + 1, sizeof(*index->asked));
     index->tied = calloc(machine_count + 1, sizeof(*index->tied));
     index->others = calloc(machine_count + 1, sizeof(*index->others));
     index->zeros = calloc(machine_count + 1, sizeof(*index->zeros));
     index->open_count = 0;
-    return index->tied && index->others && index->zeros;
+    return index->tied && index->others && index->zeros && index->asked;
 }
 
 static bool renew_classes(struct model *model)
@@ -433,6 +456,7 @@ int index_refresh(struct model *model, struct error *err)
     int r = model_sort_machines(model, err);
     if (r < 0 || is_live(model))
         return r;
+    globals_forget(model);
     index->words = bits_words(model->machine_count) + 1;
     forget_levels(index);
     forget_bags(index);
@@ -461,6 +485,8 @@ void index_done(struct model *model)
     free(index->tied);
     free(index->others);
     free(index->zeros);
+    free(index->stirred);
+    free(index->asked);
     free(index->by_number);
     free(index->globs);
     free(index->matched);

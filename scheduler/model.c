@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "scheduler/budget.h"
+#include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 
 enum { PRIORITY_MAX = 255, PRIORITY_DEFAULT = 100 };
@@ -288,6 +289,7 @@ static void mark_changed_unit(struct model *model, struct unit *unit)
     model_mark_unit(model, unit);
     model_mark_followers(model, unit);
     mark_neighbours(model, unit);
+    global_forget(model, unit);
     model->retry = true;
     index_ease(model);
 }
@@ -447,6 +449,7 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
             model_mark_units_of(model, p->key.machine);
     }
     budget_note_copy(model, p);
+    index_stir(model, p->key.machine);
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
     return 0;
@@ -547,6 +550,8 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->run = (uint16_t)table_hash_text(state->invocation ? state->invocation : "");
     int r = set_health(model, p, state);
     budget_note_copy(model, p);
+    if (unit_is_global(p->key.unit))
+        index_stir(model, p->key.machine);
     if (r < 0)
         return error_oom(err);
     if (p->key.unit->trouble && p->want != WANT_INVALID)
@@ -567,6 +572,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->health = COPY_UNKNOWN;
     p->check = CHECK_NONE;
     budget_note_copy(model, p);
+    index_stir(model, p->key.machine);
     model_mark_unit(model, p->key.unit);
 }
 
@@ -624,6 +630,8 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
         rollout_forget_watches(known);
     if (holds_copies(&known->record) && !holds_copies(&copy))
         mark_let_off(model, known);
+    if (holds_copies(&known->record) != holds_copies(&copy))
+        globals_forget(model);
     record_rollout_done(&known->record);
     known->record = copy;
     copy = (struct record_rollout){ 0 };
@@ -634,8 +642,10 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
 void model_drop_rollout(struct model *model, const char *name)
 {
     struct rollout *rollout = rollout_named(model, name);
-    if (rollout)
-        model_free_rollout(model, rollout);
+    if (!rollout)
+        return;
+    model_free_rollout(model, rollout);
+    globals_forget(model);
 }
 
 /* --- verdicts --- */
@@ -676,6 +686,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->asked_since_ms = 0;
     trouble->says_reserved = verdict->reserved && *verdict->reserved;
     model_mark_unit(model, u);
+    global_forget(model, u);
     return note_reserved(model, u, verdict->reserved, err);
 }
 
@@ -697,4 +708,5 @@ void model_drop_verdict(struct model *model, const char *name)
         model_trouble_trim(u);
     }
     model_mark_unit(model, u);
+    global_forget(model, u);
 }

@@ -250,7 +250,10 @@ struct role {
 struct effort {
     size_t trials;  /* machines on which units were lifted for one that replaces them */
     size_t counted; /* copies for the budget */
+    size_t asked;   /* machines, by units that run everywhere */
 };
+
+struct global;
 
 struct model {
     struct machine *machines;
@@ -263,6 +266,7 @@ struct model {
     struct shared blobs;
     struct role *roles;
     struct rollout *rollouts;
+    struct global *globals;
     struct index index;
 
     size_t tie_count;    /* lines of MachineOf= */
@@ -293,6 +297,7 @@ struct model {
     uint64_t depth_round;
 
     /* within a step */
+    bool is_lifted;      /* some copies are, to try something out: party.h */
     size_t moving_count; /* and those that it has decided */
     uint64_t budget_round;
     struct effort effort;

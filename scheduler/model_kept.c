@@ -14,6 +14,7 @@ void model_let_go(struct model *model, struct machine *machine)
     machine->is_reserved = false;
     machine->kept_priority = PRIORITY_UNKNOWN;
     DL_DELETE2(model->kept, machine, kept_prev, kept_next);
+    index_stir(model, machine);
     model_mark_units_of(model, machine); /* who yields may stay after all */
     model->retry = true;
     model->retry_late = true;

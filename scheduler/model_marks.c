@@ -4,12 +4,14 @@
 
 #include "base/memory.h"
 #include "scheduler/budget.h"
+#include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 
 /* --- marks --- */
 
 void model_mark_machine(struct model *model, struct machine *machine)
 {
+    index_stir(model, machine);
     if (machine->marked)
         return;
     machine->marked = true;
@@ -96,6 +98,7 @@ void model_look_anew(struct model *model)
 {
     index_ease(model);
     budget_count_anew(model);
+    globals_forget(model);
 }
 
 /* --- sweeping --- */

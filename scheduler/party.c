@@ -318,6 +318,8 @@ static void begin_lift(struct model *model, struct party_lift *ret)
 {
     ret->count = 0;
     ret->was_muted = model->rebalance.muted;
+    ret->was_lifted = model->is_lifted;
+    model->is_lifted = true;
     ret->easings_before = model->index.easings;
     model->rebalance.muted = true;
 }
@@ -355,5 +357,6 @@ void party_set_down(struct model *model, const struct party_lift *lift)
     }
     if (lift->count > 0 && model->index.easings == lift->easings_lifted)
         model->index.easings = lift->easings_before;
+    model->is_lifted = lift->was_lifted;
     model->rebalance.muted = lift->was_muted;
 }

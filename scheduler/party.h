@@ -83,6 +83,7 @@ struct party_lift {
     int64_t mods[PARTY_MAX];
     size_t count;
     bool was_muted;                          /* rebalancing; it is meanwhile */
+    bool was_lifted;                         /* something, by whoever asks this */
     uint64_t easings_before, easings_lifted; /* of the index */
 };
 void party_lift(struct model *model, const struct party *party, struct party_lift *ret);

@@ -180,6 +180,7 @@ struct action *step_action_placed(struct step *step, enum action_kind kind, cons
 
 static bool touch(struct step *step, struct placement *placement)
 {
+    index_stir(step->model, placement->key.machine);
     if (placement->touched)
         return true;
     struct placement **touched =
@@ -294,6 +295,7 @@ static void forget_placement(struct step *step, struct placement *p)
     p->planned = false;
     p->leaving = false;
     p->touched = false;
+    index_stir(step->model, p->key.machine);
     if (!was_new)
         return;
     p->key.machine->planned--;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "scheduler/failing.h"
+#include "scheduler/globals.h"
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
@@ -444,12 +445,20 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
     return refusal.kind == REFUSAL_NONE;
 }
 
+/* Who follows others goes by what becomes of them, too. */
 static void decide_global(struct step *step, struct unit *unit)
 {
     size_t count = 0;
-    for (size_t i = 0; i < step->model->machine_count; i++)
-        count += decide_global_on(step, unit, step->model->machines_by_id[i]);
-    if (count == 0)
+    struct global *global = global_get(step->model, unit);
+    if (!global) {
+        step->failed = true;
+        return;
+    }
+    global->asks_all = global->asks_all || unit->follows;
+    struct machine *const *asked = global_take(step->model, global, &count);
+    for (size_t i = 0; i < count; i++)
+        global_note(global, asked[i], decide_global_on(step, unit, asked[i]));
+    if (global->count == 0)
         nowhere(step, unit, NULL, &(const struct place){ 0 });
     else
         somewhere(step, unit);

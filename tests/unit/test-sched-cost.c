@@ -48,10 +48,13 @@ static void begin(struct cluster *cluster, int machines)
     }
 }
 
+/* As the unit is wished now. */
 static void assign(struct cluster *cluster, int machine, const char *unit)
 {
-    tell(cluster, "{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":1,\"epoch\":1}",
-         "nodes/%032d/units/%s", machine, unit);
+    autofree char *assignment =
+        text_format("{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":%lld,\"epoch\":1}",
+                    (long long)model_unit(cluster->model, unit)->mod);
+    tell(cluster, assignment, "nodes/%032d/units/%s", machine, unit);
 }
 
 static struct effort step(struct cluster *cluster)
@@ -133,11 +136,8 @@ static void start_in_zone(struct cluster *cluster, int machine)
     tell(cluster,
          "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"metadata\":[\"zone=z\"]}}",
          "units/%s", name);
+    assign(cluster, machine, name);
     const struct unit *unit = model_unit(cluster->model, name);
-    autofree char *assignment =
-        text_format("{\"blob\":\"b\",\"want\":\"run\",\"unit_revision\":%lld,\"epoch\":1}",
-                    (long long)unit->mod);
-    tell(cluster, assignment, "nodes/%032d/units/%s", machine, name);
     state =
         text_format("{\"registration\":%lld,\"assignment_revision\":%lld,\"active\":\"active\"}",
                     (long long)unit->placements->key.machine->registration,
@@ -169,12 +169,46 @@ static void the_budget_counts_what_has_changed(void **state)
     assert_int_equal(counted_for_three(SMALL), counted_for_three(SMALL * 2));
 }
 
+/* --- units that run everywhere --- */
+
+/* How many machines they ask once one unit has left one machine. */
+static size_t asked_for_one(int machines)
+{
+    enum { GLOBALS = 3 };
+    struct cluster cluster;
+    begin(&cluster, machines);
+    for (int g = 0; g < GLOBALS; g++) {
+        autofree char *name = text_format("everywhere%d.service", g);
+        tell(&cluster, "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"global\":true}}",
+             "units/%s", name);
+        for (int i = 0; i < machines; i++)
+            assign(&cluster, i, name);
+    }
+    tell(&cluster, "{\"blob\":\"b\",\"desired\":\"launched\"}", "units/one.service");
+    assign(&cluster, 7, "one.service");
+    assert_int_equal(step(&cluster).asked, GLOBALS * machines);
+    (void)step(&cluster);
+    model_drop_assignment(cluster.model, "00000000000000000000000000000007", "one.service");
+    model_drop_unit(cluster.model, "one.service");
+    size_t asked = step(&cluster).asked;
+    model_free(cluster.model);
+    return asked;
+}
+
+static void globals_ask_the_machines_that_something_happened_to(void **state)
+{
+    (void)state;
+    assert_int_equal(asked_for_one(SMALL), 3);
+    assert_int_equal(asked_for_one(LARGE), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_replaced_is_tried_once_a_group),
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
+        cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
     };
     return cmocka_run_group_tests_name("scheduler/cost", tests, NULL, NULL);
 }
