@@ -307,6 +307,8 @@ static void forget_plans(struct step *step)
 {
     for (size_t i = 0; i < step->touched_count; i++)
         forget_placement(step, step->touched[i]);
+    if (step->touched_count > 0) /* who has had a turn may yield in the next */
+        index_ease(step->model);
     free(step->touched);
     for (size_t i = 0; i < step->settled_count; i++)
         step->settled[i]->settled = false;
