@@ -40,6 +40,7 @@ libscheduler_a_SOURCES = \
 	scheduler/role_settings.c scheduler/role_settings.h \
 	scheduler/roles.c \
 	scheduler/rollout.c scheduler/rollout.h \
+	scheduler/rollout_list.c scheduler/rollout_list.h \
 	scheduler/rollout_member.c \
 	scheduler/step.h \
 	scheduler/succession.c scheduler/succession.h \

@@ -8,6 +8,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/globals.h"
 #include "scheduler/model_data.h"
+#include "scheduler/rollout_list.h"
 
 enum { PRIORITY_MAX = 255, PRIORITY_DEFAULT = 100 };
 
@@ -145,6 +146,7 @@ int model_put_presence(struct model *model, const char *machine, int64_t registr
     m->ready = presence->ready;
     m->absent_since_ms = -1;
     budget_note_machine(model, m);
+    rollout_note_machine(model, m);
     note_presence(model, m);
     model_mark_machine(model, m);
     return 0;
@@ -158,6 +160,7 @@ void model_drop_presence(struct model *model, const char *machine, int64_t now_m
     m->registration = 0;
     m->absent_since_ms = now_ms;
     budget_note_machine(model, m);
+    rollout_note_machine(model, m);
     note_presence(model, m);
     model_mark_machine(model, m);
 }
@@ -290,6 +293,7 @@ static void mark_changed_unit(struct model *model, struct unit *unit)
     model_mark_followers(model, unit);
     mark_neighbours(model, unit);
     global_forget(model, unit);
+    rollout_note_unit(model, unit);
     model->retry = true;
     index_ease(model);
 }
@@ -378,7 +382,7 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     u->group = parts.group;
     u->blob = parts.blob;
     if (!u->exists)
-        model_unlist_rollout(model, u);
+        rollout_join(model, u);
     u->exists = true;
     u->create = create;
     u->mod = mod;
@@ -396,7 +400,7 @@ void model_drop_unit(struct model *model, const char *name)
         return;
     index_unit(model, u, index_vacate);
     budget_forget_unit(model, u);
-    model_unlist_rollout(model, u);
+    rollout_leave(model, u);
     u->exists = false;
     u->create = 0; /* as for a leader that has never read it */
     u->mod = 0;
@@ -407,6 +411,13 @@ void model_drop_unit(struct model *model, const char *name)
 }
 
 /* --- assignments and states --- */
+
+/* It has changed. */
+static void note_copy(struct model *model, struct placement *p)
+{
+    budget_note_copy(model, p);
+    rollout_note_copy(model, p);
+}
 
 static struct placement *placement_named(struct model *model, const char *machine, const char *name)
 {
@@ -448,7 +459,7 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
         if (p->key.unit->group->replace_count > 0) /* somebody may have to go */
             model_mark_units_of(model, p->key.machine);
     }
-    budget_note_copy(model, p);
+    note_copy(model, p);
     index_stir(model, p->key.machine);
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
@@ -466,7 +477,7 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     p->succeeds = false;
     p->key.machine->load--;
     index_vacate(model, p);
-    budget_note_copy(model, p);
+    note_copy(model, p);
     model->roles_marked = true; /* a role may have waited for it to end */
     model_mark_unit(model, p->key.unit);
     model_mark_followers(model, p->key.unit);
@@ -549,7 +560,7 @@ int model_put_state(struct model *model, const char *machine, const char *name, 
     p->check = check_of(state);
     p->run = (uint16_t)table_hash_text(state->invocation ? state->invocation : "");
     int r = set_health(model, p, state);
-    budget_note_copy(model, p);
+    note_copy(model, p);
     if (unit_is_global(p->key.unit))
         index_stir(model, p->key.machine);
     if (r < 0)
@@ -571,7 +582,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->released_revision = 0;
     p->health = COPY_UNKNOWN;
     p->check = CHECK_NONE;
-    budget_note_copy(model, p);
+    note_copy(model, p);
     index_stir(model, p->key.machine);
     model_mark_unit(model, p->key.unit);
 }
@@ -626,6 +637,7 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
         return r;
     if (!known && !(known = rollout_make(model, name)))
         return error_oom(err);
+    rollout_note_record(known, &copy);
     if (is_other_order(&known->record, &copy))
         rollout_forget_watches(known);
     if (holds_copies(&known->record) && !holds_copies(&copy))

@@ -209,6 +209,8 @@ struct rollout_watch {
     char name[];
 };
 
+struct rollout_list;
+
 struct rollout {
     char name[257];
     int64_t mod;
@@ -216,8 +218,9 @@ struct rollout {
     struct rollout_watch *watches;
     int64_t stuck_since_ms; /* nothing moves, for want of budget; -1: it does */
     bool says_stuck;        /* its reason is that, as this leader has written it */
-    struct unit **units;    /* that take part, by name; NULL: not listed since one came or went */
+    struct unit **units;    /* that take part, by name; NULL: not listed yet */
     size_t unit_count;
+    struct rollout_list *list; /* what is known of them: rollout_list.h; NULL: nothing */
     UT_hash_handle hh;
 };
 
@@ -251,6 +254,7 @@ struct effort {
     size_t trials;  /* machines on which units were lifted for one that replaces them */
     size_t counted; /* copies for the budget */
     size_t asked;   /* machines, by units that run everywhere */
+    size_t judged;  /* members of rollouts, once for how they do and once for a turn */
 };
 
 struct global;
@@ -331,8 +335,6 @@ void model_free_placement(struct model *model, struct placement *placement);
 void model_free_role(struct model *model, struct role *role);
 void model_free_rollout(struct model *model, struct rollout *rollout);
 void rollout_forget_watches(struct rollout *rollout);
-/* The unit has come or goes: the rollout that it takes part in, if any, lists its units anew. */
-void model_unlist_rollout(struct model *model, const struct unit *unit);
 
 /* machines_by_id made fresh. -ENOMEM. */
 int model_sort_machines(struct model *model, struct error *err);

@@ -4,6 +4,7 @@
 
 #include "scheduler/globals.h"
 #include "scheduler/model_data.h"
+#include "scheduler/rollout_list.h"
 
 /* --- units --- */
 
@@ -271,6 +272,7 @@ struct placement *model_placement_get(struct model *model, struct machine *machi
 
 void model_free_placement(struct model *model, struct placement *p)
 {
+    rollout_note_copies(model, p->key.unit);
     LL_DELETE2(p->key.unit->placements, p, unit_next);
     DL_DELETE2(p->key.machine->placements, p, machine_prev, machine_next);
     shared_put(&model->blobs, p->blob);
@@ -306,18 +308,10 @@ void model_free_rollout(struct model *model, struct rollout *rollout)
 {
     HASH_DEL(model->rollouts, rollout);
     rollout_forget_watches(rollout);
+    rollout_list_drop(rollout);
     record_rollout_done(&rollout->record);
     free(rollout->units);
     free(rollout);
-}
-
-void model_unlist_rollout(struct model *model, const struct unit *unit)
-{
-    struct rollout *rollout = NULL;
-    if (model->rollouts && unit->group)
-        HASH_FIND_STR(model->rollouts, unit->group->family->name, rollout);
-    if (rollout)
-        free(take_ptr(rollout->units));
 }
 
 /* --- all of it --- */

@@ -6,6 +6,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/globals.h"
 #include "scheduler/model_data.h"
+#include "scheduler/rollout_list.h"
 
 /* --- marks --- */
 
@@ -99,6 +100,8 @@ void model_look_anew(struct model *model)
     index_ease(model);
     budget_count_anew(model);
     globals_forget(model);
+    for (struct rollout *r = model->rollouts; r; r = r->hh.next)
+        rollout_list_drop(r);
 }
 
 /* --- sweeping --- */
@@ -111,7 +114,10 @@ static void sweep_placements_of(struct model *model, struct unit *unit)
         if (p->assignment_mod == 0 && p->state_mod == 0)
             model_free_placement(model, p);
     }
+    const struct placement *before = unit->placements;
     model_placement_move_in(unit);
+    if (unit->placements != before)
+        rollout_note_copies(model, unit);
 }
 
 static void sweep_unit(struct model *model, struct unit *u)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scheduler/bits.h"
 #include "scheduler/budget.h"
 
 /* In one step: they are written at once with the record that lists them, and each compares its
@@ -12,16 +13,16 @@ enum { TURNS_MAX = 40 };
 /* What a look at one rollout found, and what is to be written of it. */
 struct look {
     struct rollout *rollout;
+    const struct rollout_list *list;
     struct record_rollout next;
-    struct rollout_member *members; /* in the order of their names: p@2 before p@10 */
-    size_t count;
-    size_t to_run;   /* members that are to run */
-    size_t changing; /* of them */
-    size_t down;     /* other copies of units that run everywhere */
-    const struct placement *first_down;
+    size_t to_run;       /* members that are to run */
+    size_t changing;     /* of them */
+    size_t down;         /* other copies of units that run everywhere */
     size_t to_come;      /* members that still have to be rewritten */
     size_t turns;        /* given in this step */
     bool busy;           /* something of it was decided in this step */
+    bool is_full;        /* of those that cost anything none gets its turn */
+    bool is_spent;       /* of units that run once, and are up, none does */
     struct text failure; /* of the first that failed */
     struct text waiting; /* why the next does not get its turn */
 };
@@ -29,103 +30,50 @@ struct look {
 static void look_done(struct look *look)
 {
     record_rollout_done(&look->next);
-    free(look->members);
     text_done(&look->failure);
     text_done(&look->waiting);
 }
 
-/* --- who takes part --- */
+/* --- sets of members --- */
 
-static bool takes_part(const struct rollout *rollout, const struct unit *unit)
+static void set_to(const struct look *look, enum rollout_set set, size_t i, bool is_in)
 {
-    return unit->exists && unit->group && strcmp(unit->group->family->name, rollout->name) == 0;
+    if (is_in)
+        bits_set(look->list->sets[set], i);
+    else
+        bits_clear(look->list->sets[set], i);
 }
 
-static int compare_units(const void *a, const void *b)
+static size_t count_in(const struct look *look, enum rollout_set set)
 {
-    const struct unit *const *left = a;
-    const struct unit *const *right = b;
-    int order = strverscmp((*left)->name, (*right)->name);
-    return order ? order : strcmp((*left)->name, (*right)->name);
+    return bits_count(look->list->sets[set], NULL, NULL, look->list->words);
 }
 
-/* All units are walked only when one that takes part has come or gone (model.c). */
-static bool list_units(const struct model *model, struct rollout *rollout)
+/* The first of them; count: there is none. */
+static size_t first_in(const struct look *look, enum rollout_set set)
 {
-    size_t count = 0;
-    if (rollout->units)
-        return true;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i])
-            count += takes_part(rollout, model->units.slots[i]);
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is listed */
-    rollout->units = calloc(count + 1, sizeof(*rollout->units));
-    if (!rollout->units)
-        return false;
-    rollout->unit_count = 0;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i] && takes_part(rollout, model->units.slots[i]))
-            rollout->units[rollout->unit_count++] = model->units.slots[i];
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
-    qsort(rollout->units, rollout->unit_count, sizeof(*rollout->units), compare_units);
-    return true;
-}
-
-static bool copy_takes_part(const struct look *look, const struct placement *p)
-{
-    const struct machine *machine = p->key.machine;
-    return unit_is_global(p->key.unit) && p->assignment_mod > 0 && !p->leaving &&
-           rollout_has_copy(&look->rollout->record, p->key.unit->name, machine->id, p->want,
-                            machine->registration > 0);
-}
-
-static int compare_copies(const void *a, const void *b)
-{
-    const struct rollout_member *left = a;
-    const struct rollout_member *right = b;
-    return strcmp(left->copy->key.machine->id, right->copy->key.machine->id);
-}
-
-/* The unit, and before it those of its copies that have a turn of their own, by machine. */
-static void add_members(struct look *look, struct unit *unit)
-{
-    struct rollout_member *first = &look->members[look->count];
-    size_t count = 0;
-    struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
-        if (copy_takes_part(look, p))
-            first[count++] = (struct rollout_member){ .unit = unit, .copy = p };
-    if (count > 1)
-        qsort(first, count, sizeof(*first), compare_copies);
-    first[count++] = (struct rollout_member){ .unit = unit };
-    look->count += count;
-}
-
-static bool gather(const struct model *model, struct look *look)
-{
-    struct rollout *rollout = look->rollout;
-    size_t room = 0;
-    if (!list_units(model, rollout))
-        return false;
-    for (size_t i = 0; i < rollout->unit_count; i++) {
-        const struct placement *p = NULL;
-        size_t copies = 0;
-        LL_COUNT2(rollout->units[i]->placements, p, copies, unit_next);
-        room += 1 + copies;
-    }
-    look->members = calloc(room + 1, sizeof(*look->members));
-    if (!look->members)
-        return false;
-    for (size_t i = 0; i < rollout->unit_count; i++)
-        add_members(look, rollout->units[i]);
-    return true;
+    const uint64_t *bits = look->list->sets[set];
+    for (size_t i = 0; i < look->list->words; i++)
+        if (bits[i])
+            return i * BITS_PER_WORD + bits_first(bits[i]);
+    return look->list->count;
 }
 
 /* --- how they do --- */
 
+static bool takes_part(const struct rollout_member *member)
+{
+    const struct placement *p = member->copy;
+    return !p || (p->assignment_mod > 0 && !p->leaving && p->want != WANT_RELEASE &&
+                  (p->key.machine->registration > 0 || member->is_listed));
+}
+
 static enum turn judge(struct step *step, struct look *look, const struct rollout_member *member)
 {
     autotext why = { 0 };
+    step->model->effort.judged++;
+    if (!takes_part(member))
+        return TURN_INVALID;
     enum turn turn = rollout_judge(step, look->rollout, member, &why);
     if (look->failure.length == 0 && why.data)
         text_add(&look->failure, why.data);
@@ -139,30 +87,45 @@ static bool is_to_run(const struct rollout_member *member)
            (member->copy || !unit_is_global(member->unit));
 }
 
-/* For whatever reason: it is one that may be down less. What has failed gets its turn at once. */
-static void note_down(struct look *look, const struct rollout_member *member)
+/* A copy that is down, for whatever reason, is one that may be down less. What has failed gets its
+ * turn at once. */
+static void note_member(struct step *step, struct look *look, size_t i)
 {
-    if (!member->copy || !is_to_run(member) || rollout_copy_is_up(member->copy))
-        return;
-    look->down++;
-    if (!look->first_down)
-        look->first_down = member->copy;
+    struct rollout_member *member = &look->list->members[i];
+    const struct placement *copy = member->copy;
+    const enum turn turn = judge(step, look, member);
+    const bool is_in = turn != TURN_INVALID;
+    const bool may_run = is_in && is_to_run(member);
+    member->turn = turn;
+    set_to(look, SET_TO_COME, i, turn == TURN_TO_COME);
+    set_to(look, SET_CHANGING, i, turn == TURN_CHANGING);
+    set_to(look, SET_FAILED, i, turn == TURN_FAILED);
+    set_to(look, SET_OPEN, i, copy && is_in && turn != TURN_OVER);
+    set_to(look, SET_DOWN, i,
+           copy && may_run && turn != TURN_CHANGING && !rollout_copy_is_up(copy));
+    set_to(look, SET_TO_RUN, i, may_run);
+    set_to(look, SET_FREE, i, turn == TURN_TO_COME && rollout_costs_nothing(look->rollout, member));
+    set_to(look, SET_UP, i, !copy && !unit_is_global(member->unit) && unit_is_up(member->unit));
 }
 
+/* What this step has decided of counts as such while it lasts, and then no more. */
 static void judge_all(struct step *step, struct look *look)
 {
-    for (size_t i = 0; i < look->count; i++) {
-        struct rollout_member *member = &look->members[i];
-        member->turn = judge(step, look, member);
-        look->to_run += is_to_run(member);
-        look->to_come += member->turn == TURN_TO_COME;
-        if (member->turn != TURN_CHANGING) {
-            note_down(look, member);
-            continue;
-        }
-        look->changing++;
-        budget_take(step_budget(step), member->unit);
+    uint64_t *const *sets = look->list->sets;
+    for (size_t w = 0; w < look->list->words; w++) {
+        uint64_t word =
+            sets[SET_STALE][w] | sets[SET_TOUCHED][w] | sets[SET_CHANGING][w] | sets[SET_FAILED][w];
+        for (; word; word &= word - 1)
+            note_member(step, look, w * BITS_PER_WORD + bits_first(word));
+        sets[SET_STALE][w] = sets[SET_TOUCHED][w];
+        for (word = sets[SET_CHANGING][w]; word; word &= word - 1)
+            budget_take(step_budget(step),
+                        look->list->members[w * BITS_PER_WORD + bits_first(word)].unit);
     }
+    look->to_run = count_in(look, SET_TO_RUN);
+    look->changing = count_in(look, SET_CHANGING);
+    look->down = count_in(look, SET_DOWN);
+    look->to_come = count_in(look, SET_TO_COME);
 }
 
 /* --- whose turn it is --- */
@@ -245,11 +208,10 @@ static size_t at_a_time(const struct look *look)
     return count > 0 ? count : 1;
 }
 
-static bool copies_are_over(const struct look *look, const struct unit *unit)
+static bool copies_are_over(const struct look *look, const struct rollout_member *member)
 {
-    for (size_t i = 0; i < look->count; i++)
-        if (look->members[i].unit == unit && look->members[i].copy &&
-            look->members[i].turn != TURN_OVER)
+    for (size_t i = member->first; i < member->own; i++)
+        if (bits_test(look->list->sets[SET_OPEN], i))
             return false;
     return true;
 }
@@ -261,18 +223,34 @@ static bool waits_for_others(const struct look *look, const struct rollout_membe
     const struct record_rollout *record = &look->rollout->record;
     if (record->restart)
         return member->copy && unit_restart_revision(member->unit) < record->since_revision;
-    return !member->copy && !copies_are_over(look, member->unit);
+    return !member->copy && !copies_are_over(look, member);
+}
+
+/* It is refused to others as well: who is up is one like another, and so is any copy of the only
+ * unit that there is. */
+static void note_refusal(struct look *look, const struct rollout_member *member)
+{
+    if (!member->copy)
+        look->is_spent = look->is_spent || unit_is_up(member->unit);
+    else
+        look->is_full = look->is_full || look->rollout->unit_count == 1;
 }
 
 static bool budget_bears(struct step *step, struct look *look, const struct rollout_member *member)
 {
     size_t limit = at_a_time(look);
     struct text *why = look->waiting.length == 0 ? &look->waiting : NULL;
-    if (look->changing + look->down < limit)
-        return budget_allows_of(step_budget(step), member->unit, limit, why);
-    if (look->first_down && why) {
-        text_addf(why, "%s is down on ", look->first_down->key.unit->name);
-        machine_words(look->first_down->key.machine, why);
+    if (look->changing + look->down < limit) {
+        bool bears = budget_allows_of(step_budget(step), member->unit, limit, why);
+        if (!bears)
+            note_refusal(look, member);
+        return bears;
+    }
+    look->is_full = true;
+    if (look->down > 0 && why) {
+        const struct placement *down = look->list->members[first_in(look, SET_DOWN)].copy;
+        text_addf(why, "%s is down on ", down->key.unit->name);
+        machine_words(down->key.machine, why);
         text_addf(why, ", and no more than %zu may be", limit);
     }
     return false;
@@ -292,11 +270,34 @@ static void give_turn(struct step *step, struct look *look, const struct rollout
     }
 }
 
+/* Those of a word of the sets that could get their turn. */
+static uint64_t candidates(const struct look *look, size_t w)
+{
+    uint64_t *const *sets = look->list->sets;
+    uint64_t asks = look->is_full ? 0 : look->is_spent ? ~sets[SET_UP][w] : ~UINT64_C(0);
+    return sets[SET_TO_COME][w] & (sets[SET_FREE][w] | sets[SET_TOUCHED][w] | asks);
+}
+
+/* From that one on; count: there is none. */
+static size_t next_candidate(const struct look *look, size_t from)
+{
+    uint64_t mask = ~UINT64_C(0) << (from % BITS_PER_WORD);
+    for (size_t w = from / BITS_PER_WORD; w < look->list->words; w++, mask = ~UINT64_C(0)) {
+        uint64_t word = candidates(look, w) & mask;
+        if (word)
+            return w * BITS_PER_WORD + bits_first(word);
+    }
+    return look->list->count;
+}
+
 static void give_turns(struct step *step, struct look *look)
 {
-    for (size_t i = 0; i < look->count && look->turns < TURNS_MAX && !step->failed; i++)
-        if (look->members[i].turn == TURN_TO_COME)
-            give_turn(step, look, &look->members[i]);
+    size_t i = next_candidate(look, 0);
+    while (i < look->list->count && look->turns < TURNS_MAX && !step->failed) {
+        step->model->effort.judged++;
+        give_turn(step, look, &look->list->members[i]);
+        i = next_candidate(look, i + 1);
+    }
 }
 
 /* --- what becomes of it --- */
@@ -367,14 +368,15 @@ static void tell_stuck(struct step *step, struct look *look)
 
 static void keep_changing(struct step *step, struct look *look)
 {
+    const struct rollout_list *list = look->list;
     strv_free(take_ptr(look->next.changing));
-    for (size_t i = 0; i < look->count; i++) {
-        if (look->members[i].turn != TURN_CHANGING)
-            continue;
-        autofree char *name = rollout_member_name(&look->members[i]);
-        if (!name || strv_add(&look->next.changing, name, NULL) < 0)
-            step->failed = true;
-    }
+    for (size_t w = 0; w < list->words; w++)
+        for (uint64_t word = list->sets[SET_CHANGING][w]; word; word &= word - 1) {
+            size_t i = w * BITS_PER_WORD + bits_first(word);
+            autofree char *name = rollout_member_name(&list->members[i]);
+            if (!name || strv_add(&look->next.changing, name, NULL) < 0)
+                step->failed = true;
+        }
 }
 
 static void advance(struct step *step, struct look *look)
@@ -396,7 +398,7 @@ static const char *outcome_words(const struct look *look)
     if (*next->reason)
         return next->reason;
     if (next->state == ROLLOUT_DONE)
-        return look->count == 0 ? "there is no unit of it" : "all are up";
+        return look->list->count == 0 ? "there is no unit of it" : "all are up";
     return next->state == ROLLOUT_ROLLED_BACK ? "all are as they were" : "it goes on";
 }
 
@@ -438,7 +440,26 @@ static int compare_rollouts(const struct rollout *a, const struct rollout *b)
     return strcmp(a->name, b->name);
 }
 
-static struct look *look_at_all(struct step *step, size_t *ret_count)
+static void touch_members(struct step *step)
+{
+    const struct model *model = step->model;
+    for (size_t i = 0; i < step->touched_count; i++)
+        rollout_touch(model, step->touched[i]);
+    for (size_t i = 0; i < step->arrivals.count; i++)
+        rollout_touch(model, step->arrivals.placements[i]);
+}
+
+/* With nobody touched. */
+static bool list_members(struct step *step, struct rollout *rollout)
+{
+    if (!rollout_list_make(step->model, rollout))
+        return false;
+    memset(rollout->list->sets[SET_TOUCHED], 0,
+           rollout->list->words * sizeof(*rollout->list->sets[SET_TOUCHED]));
+    return true;
+}
+
+static struct look *begin_looks(struct step *step, size_t *ret_count)
 {
     size_t count = 0;
     struct look *looks = calloc(HASH_COUNT(step->model->rollouts) + 1, sizeof(*looks));
@@ -449,10 +470,9 @@ static struct look *look_at_all(struct step *step, size_t *ret_count)
             continue;
         count++;
         look->rollout = r;
-        if (record_rollout_copy(&r->record, &look->next, NULL) < 0 || !gather(step->model, look))
+        if (record_rollout_copy(&r->record, &look->next, NULL) < 0 || !list_members(step, r))
             step->failed = true;
-        else
-            judge_all(step, look);
+        look->list = r->list;
     }
     *ret_count = count;
     return looks;
@@ -465,7 +485,11 @@ void step_rollouts(struct step *step)
     if (!step->model->rollouts || step->failed)
         return;
     HASH_SORT(step->model->rollouts, compare_rollouts);
-    struct look *looks = look_at_all(step, &count);
+    struct look *looks = begin_looks(step, &count);
+    if (count > 0 && !step->failed)
+        touch_members(step);
+    for (size_t i = 0; i < count && !step->failed; i++)
+        judge_all(step, &looks[i]);
     for (size_t i = 0; i < count; i++) {
         if (!step->failed)
             take_step(step, &looks[i]);

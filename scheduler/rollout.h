@@ -39,6 +39,7 @@
 #ifndef SCHEDULER_ROLLOUT_H
 #define SCHEDULER_ROLLOUT_H
 
+#include "scheduler/rollout_list.h"
 #include "scheduler/step.h"
 
 enum {
@@ -47,20 +48,6 @@ enum {
 };
 
 /* --- rollout_member.c --- */
-
-enum turn {
-    TURN_INVALID = 0,
-    TURN_TO_COME,
-    TURN_CHANGING,
-    TURN_OVER,
-    TURN_FAILED, /* then why gets the words */
-};
-
-struct rollout_member {
-    struct unit *unit;
-    struct placement *copy; /* of a unit that runs everywhere, else NULL; that also has one NULL */
-    enum turn turn;
-};
 
 /* Its name, with the machine behind a slash if it is a copy: as in `changing`. Caller frees; NULL
  * if memory ran out. */

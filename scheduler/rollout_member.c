@@ -139,13 +139,15 @@ static bool has_run_out(struct step *step, const struct record_rollout *record,
 }
 
 static enum turn watch_change(struct step *step, struct rollout *rollout,
-                              const struct rollout_member *member, const char *name,
-                              struct text *why)
+                              const struct rollout_member *member, struct text *why)
 {
     const struct record_rollout *record = &rollout->record;
-    struct rollout_watch *watch = watch_of(step, rollout, name);
-    if (!watch)
+    autofree char *name = rollout_member_name(member);
+    struct rollout_watch *watch = name ? watch_of(step, rollout, name) : NULL;
+    if (!watch) {
+        step->failed = true;
         return TURN_CHANGING;
+    }
     see_copy(watch, find_copy(record, member), step->clock->now_ms);
     if (has_run_out(step, record, member, watch, why))
         return TURN_FAILED;
@@ -180,12 +182,10 @@ enum turn rollout_judge(struct step *step, struct rollout *rollout,
         return TURN_TO_COME;
     if (unit->desired != DESIRED_LAUNCHED || (!member->copy && unit_is_global(unit)))
         return TURN_OVER;
-    autofree char *name = rollout_member_name(member);
-    bool changing = name && strv_contains(record->changing, name);
-    step->failed = step->failed || !name;
+    bool changing = member->is_listed;
     if (went_wrong(record, member, why) || (changing && !member->copy && fits_nowhere(unit, why)))
         return TURN_FAILED;
-    return changing ? watch_change(step, rollout, member, name, why) : TURN_OVER;
+    return changing ? watch_change(step, rollout, member, why) : TURN_OVER;
 }
 
 bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_member *member)

@@ -128,21 +128,27 @@ static void put_in_zone(struct cluster *cluster, int machine, const char *zone)
     tell(cluster, member, "members/%032d", machine);
 }
 
+/* Its copy there is up. */
+static void tell_up(struct cluster *cluster, int machine, const char *unit)
+{
+    autofree char *id = text_format("%032d", machine);
+    const struct placement *p = model_placement(cluster->model, model_machine(cluster->model, id),
+                                                model_unit(cluster->model, unit));
+    autofree char *state =
+        text_format("{\"registration\":%lld,\"assignment_revision\":%lld,\"active\":\"active\"}",
+                    (long long)p->key.machine->registration, (long long)p->assignment_mod);
+    tell(cluster, state, "states/%s/%s", id, unit);
+}
+
 static void start_in_zone(struct cluster *cluster, int machine)
 {
-    autofree char *state = NULL;
     autofree char *name = text_format("web@%d.service", machine);
     put_in_zone(cluster, machine, "z");
     tell(cluster,
          "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"metadata\":[\"zone=z\"]}}",
          "units/%s", name);
     assign(cluster, machine, name);
-    const struct unit *unit = model_unit(cluster->model, name);
-    state =
-        text_format("{\"registration\":%lld,\"assignment_revision\":%lld,\"active\":\"active\"}",
-                    (long long)unit->placements->key.machine->registration,
-                    (long long)unit->placements->assignment_mod);
-    tell(cluster, state, "states/%032d/%s", machine, name);
+    tell_up(cluster, machine, name);
 }
 
 /* Three units may not stay where they are. Fewer of them may go at a time, or none, so they are
@@ -202,6 +208,68 @@ static void globals_ask_the_machines_that_something_happened_to(void **state)
     assert_int_equal(asked_for_one(LARGE), 3);
 }
 
+/* --- rollouts --- */
+
+static void start_rollout(struct cluster *cluster, const char *name)
+{
+    autofree char *record = text_format(
+        "{\"state\":\"running\",\"blob\":\"b2\",\"previous\":\"b\",\"version\":2,\"parallel\":1,"
+        "\"wait_ms\":10000,\"timeout_ms\":300000,\"since_ms\":3,\"since_revision\":%lld,"
+        "\"retry_revision\":%lld,\"versions\":["
+        "{\"version\":1,\"blob\":\"b\",\"since_ms\":1,\"how\":\"found\",\"good\":true},"
+        "{\"version\":2,\"blob\":\"b2\",\"since_ms\":2,\"how\":\"start\",\"good\":false}]}",
+        (long long)cluster->revision, (long long)cluster->revision);
+    tell(cluster, record, "ops/rollout/%s", name);
+}
+
+/* How many are judged or asked in a step that begins one turn, after news of another. */
+static size_t judged_after_news(struct cluster *cluster, int machines, const char *name)
+{
+    assert_true(step(cluster).judged > (size_t)machines);
+    tell_up(cluster, machines - 1, name);
+    size_t judged = step(cluster).judged;
+    model_free(cluster->model);
+    return judged;
+}
+
+static size_t judged_of_instances(int machines)
+{
+    struct cluster cluster;
+    autofree char *last = text_format("web@%d.service", machines - 1);
+    begin(&cluster, machines);
+    for (int i = 0; i < machines; i++)
+        start_in_zone(&cluster, i);
+    (void)step(&cluster);
+    start_rollout(&cluster, "web@.service");
+    return judged_after_news(&cluster, machines, last);
+}
+
+static size_t judged_of_copies(int machines)
+{
+    struct cluster cluster;
+    begin(&cluster, machines);
+    tell(&cluster, "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"global\":true}}",
+         "units/web.service");
+    for (int i = 0; i < machines; i++) {
+        assign(&cluster, i, "web.service");
+        tell_up(&cluster, i, "web.service");
+    }
+    (void)step(&cluster);
+    start_rollout(&cluster, "web.service");
+    return judged_after_news(&cluster, machines, "web.service");
+}
+
+static void a_rollout_judges_those_that_something_happened_to(void **state)
+{
+    /* One gets its turn, the next does not; what runs everywhere waits for its copies. */
+    enum { NEWS = 1, TURNS = 2, LAST = 1 };
+    (void)state;
+    assert_int_equal(judged_of_instances(SMALL), NEWS + TURNS);
+    assert_int_equal(judged_of_instances(LARGE), NEWS + TURNS);
+    assert_int_equal(judged_of_copies(SMALL), NEWS + TURNS + LAST);
+    assert_int_equal(judged_of_copies(LARGE), NEWS + TURNS + LAST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
         cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
+        cmocka_unit_test(a_rollout_judges_those_that_something_happened_to),
     };
     return cmocka_run_group_tests_name("scheduler/cost", tests, NULL, NULL);
 }
