@@ -102,5 +102,9 @@ noinst_PROGRAMS += sched-bench
 sched_bench_SOURCES = tests/bench/sched-bench.c tests/unit/contact.h
 sched_bench_LDADD = $(SCHED_LIBS)
 
+noinst_PROGRAMS += sched-step
+sched_step_SOURCES = tests/bench/sched-step.c tests/unit/contact.h
+sched_step_LDADD = $(SCHED_LIBS)
+
 noinst_PROGRAMS += sched-prototype
 sched_prototype_SOURCES = tests/bench/sched-prototype.c
