@@ -472,10 +472,18 @@ static int compare_placements(const struct placement *a, const struct placement 
     return strcmp(a->key.machine->id, b->key.machine->id);
 }
 
-void step_unit(struct step *step, struct unit *unit)
+/* What runs everywhere goes by machines: to sort all of its copies would cost more than to ask
+ * those that changed. */
+static void sort_copies(struct unit *unit)
 {
     if (unit->placements && unit->placements->unit_next)
         LL_SORT2(unit->placements, compare_placements, unit_next);
+}
+
+void step_unit(struct step *step, struct unit *unit)
+{
+    if (!unit_is_global(unit) || !unit_is_wanted(unit))
+        sort_copies(unit);
     if (!unit_is_wanted(unit)) {
         step_set_pending(step, unit, false);
         give_up_others(step, unit, NULL,
