@@ -158,13 +158,16 @@ bool installation_is_hosts(const struct installation *installation, const char *
 
 /* --- its container --- */
 
+/* 1: some of it could not be read. */
 static int read_container(const struct installation *installation, struct container_words *words,
                           struct error *err)
 {
-    int r = unit_files_image(installation->dirs, installation->name, &words->image, err);
-    return r < 0 ? r
-                 : unit_files_network(installation->dirs, installation->name, &words->addresses,
-                                      &words->ports, err);
+    int image = unit_files_image(installation->dirs, installation->name, &words->image, err);
+    if (image < 0)
+        return image;
+    int network = unit_files_network(installation->dirs, installation->name, &words->addresses,
+                                     &words->ports, err);
+    return network < 0 ? network : image || network;
 }
 
 int installation_describe(struct installation *installation, const char *invocation,
@@ -178,5 +181,5 @@ int installation_describe(struct installation *installation, const char *invocat
         r = error_oom(err);
     if (r < 0)
         forget_container(installation);
-    return r;
+    return r < 0 ? r : 0;
 }

@@ -76,7 +76,8 @@ bool installation_is_hosts(const struct installation *installation, const char *
                            const char *fragment);
 
 /* Has field container say of what is installed what its present start wrote down, which is read
- * once: invocation is systemd's id of that start. */
+ * once: invocation is systemd's id of that start. What could not be read is tried again by the next
+ * call. */
 int installation_describe(struct installation *installation, const char *invocation,
                           struct error *err);
 

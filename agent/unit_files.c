@@ -186,15 +186,17 @@ int unit_files_network(const struct unit_dirs *dirs, const char *name, char **re
     autojson json = NULL;
     size_t length = 0;
     (void)snprintf(path, sizeof(path), "%s/containers/%s/network.json", dirs->run, name);
-    if (file_read(path, NETWORK_MAX_BYTES, &text, &length, NULL) == 0)
-        (void)json_read(text, length, &json, NULL);
+    int r = file_read(path, NETWORK_MAX_BYTES, &text, &length, NULL);
+    bool absent = r == -ENOENT;
+    if (r == 0)
+        r = json_read(text, length, &json, NULL);
     autofree char *addresses = join_field(json, "addresses");
     autofree char *ports = join_field(json, "ports");
     if (!addresses || !ports)
         return error_oom(err);
     *ret_addresses = take_ptr(addresses);
     *ret_ports = take_ptr(ports);
-    return 0;
+    return r < 0 && !absent;
 }
 
 int unit_files_image(const struct unit_dirs *dirs, const char *name, char **ret, struct error *err)
@@ -202,11 +204,11 @@ int unit_files_image(const struct unit_dirs *dirs, const char *name, char **ret,
     char path[UNIT_PATH_MAX];
     autofree char *text = NULL;
     (void)snprintf(path, sizeof(path), "%s/containers/%s/image", dirs->run, name);
-    bool known = file_read(path, IMAGE_MAX_BYTES, &text, NULL, NULL) == 0 &&
-                 reference_is_digest(text_trim(text));
+    int r = file_read(path, IMAGE_MAX_BYTES, &text, NULL, NULL);
+    bool known = r == 0 && reference_is_digest(text_trim(text));
     char *digest = strdup(known ? text_trim(text) : "");
     if (!digest)
         return error_oom(err);
     *ret = digest;
-    return 0;
+    return !known && r != -ENOENT;
 }

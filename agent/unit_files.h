@@ -48,7 +48,7 @@ bool unit_files_own_fragment(const struct unit_dirs *dirs, const char *name, con
 
 /* What muster-container left of the running container's network: addresses and published ports,
  * each with spaces between and owned by the caller; "" where there are none or it is no container.
- */
+ * 1, and "" of what is not known: it could not be read, so it is worth asking again. */
 int unit_files_network(const struct unit_dirs *dirs, const char *name, char **ret_addresses,
                        char **ret_ports, struct error *err);
 

@@ -223,6 +223,20 @@ static void what_a_start_wrote_of_its_container_is_read_once(void **state)
     assert_string_equal(disk.container.addresses, "10.0.0.3");
 }
 
+static void what_could_not_be_read_of_it_is_read_again(void **state)
+{
+    (void)state;
+    put_of_container("image", IMAGE "\n");
+    put_of_container("network.json", "{\"addresses\":[\"10.0");
+    install(text_one);
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    assert_string_equal(disk.container.image, IMAGE);
+    assert_string_equal(disk.container.addresses, "");
+    put_of_container("network.json", "{\"addresses\":[\"10.0.0.2\"],\"ports\":[]}");
+    assert_int_equal(installation_describe(&disk, "first", NULL), 0);
+    assert_string_equal(disk.container.addresses, "10.0.0.2");
+}
+
 #define ON_A_DISK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -237,6 +251,7 @@ int main(void)
         ON_A_DISK(a_name_is_the_hosts_if_its_file_is_not_ours),
         ON_A_DISK(only_what_is_installed_tells_of_its_container),
         ON_A_DISK(what_a_start_wrote_of_its_container_is_read_once),
+        ON_A_DISK(what_could_not_be_read_of_it_is_read_again),
     };
     return cmocka_run_group_tests_name("agent/installation", tests, NULL, NULL);
 }
