@@ -15,8 +15,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "kvclient/backoff.h"
 
-enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 30000 };
+enum { RETRY_FIRST_MS = 500, RETRY_MAX_MS = 30000 };
 
 struct entry {
     char *name;
@@ -36,7 +37,7 @@ struct entry {
     struct systemd_status status;
     int64_t since_ms;
     struct loop_timer *retry;
-    int64_t backoff_ms;
+    struct backoff backoff;
     UT_hash_handle hh;
 };
 
@@ -78,7 +79,7 @@ static int entry_add(struct runner *runner, const char *name, struct entry **ret
     if (!entry)
         return error_oom(err);
     entry->runner = runner;
-    entry->backoff_ms = RETRY_MIN_MS;
+    entry->backoff = (struct backoff){ .first_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
     entry->doing = UNIT_STEP_NOTHING;
     entry->name = strdup(name);
     int r = entry->name ? loop_timer_new(runner->config.loop, "unit retry", on_retry, entry,
@@ -204,8 +205,7 @@ static void step_failed(struct entry *entry, const char *what, const char *reaso
         free(entry->problem);
         entry->problem = take_ptr(problem);
     }
-    loop_timer_set(entry->retry, entry->backoff_ms);
-    entry->backoff_ms = entry->backoff_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : entry->backoff_ms * 2;
+    loop_timer_set(entry->retry, backoff_next_ms(&entry->backoff));
     report(entry);
 }
 
@@ -218,7 +218,7 @@ static void clear_problem(struct entry *entry)
 static void step_done(struct entry *entry)
 {
     entry->doing = UNIT_STEP_NOTHING;
-    entry->backoff_ms = RETRY_MIN_MS;
+    backoff_reset(&entry->backoff);
     loop_timer_cancel(entry->retry);
     clear_problem(entry);
 }
@@ -608,7 +608,7 @@ static void stop_waiting(struct entry *entry)
         return;
     loop_timer_cancel(entry->retry);
     entry->doing = UNIT_STEP_NOTHING;
-    entry->backoff_ms = RETRY_MIN_MS;
+    backoff_reset(&entry->backoff);
 }
 
 int runner_assign(struct runner *runner, const char *unit, int64_t mod,

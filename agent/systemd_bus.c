@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/loop_bus.h"
 #include "base/text.h"
+#include "kvclient/backoff.h"
 
 #define SYSTEMD_NAME     "org.freedesktop.systemd1"
 #define SYSTEMD_PATH     "/org/freedesktop/systemd1"
@@ -32,7 +33,7 @@
 #define ERROR_NOT_LOADED "org.freedesktop.systemd1.NoSuchUnit"
 
 enum {
-    RECONNECT_MIN_MS = 100,
+    RECONNECT_FIRST_MS = 100,
     RECONNECT_MAX_MS = 2000,
     ASK_AGAIN_MS = 500,
     CALL_TIMEOUT_US = 25 * 1000 * 1000,
@@ -74,7 +75,7 @@ struct bus {
     struct loop_timer *reconnect;
     struct loop_timer *ask_again; /* for what systemd did not answer */
     size_t calls;                 /* sent and not answered */
-    int64_t backoff_ms;
+    struct backoff backoff;
     bool connected;
     struct watched *watched;
     struct watched *due;
@@ -616,9 +617,7 @@ static void retry(struct bus *bus)
     bool was_connected = bus->connected;
     bus->connected = false;
     disconnect(bus);
-    loop_timer_set(bus->reconnect, bus->backoff_ms);
-    bus->backoff_ms =
-        bus->backoff_ms * 2 > RECONNECT_MAX_MS ? RECONNECT_MAX_MS : bus->backoff_ms * 2;
+    loop_timer_set(bus->reconnect, backoff_next_ms(&bus->backoff));
     if (was_connected)
         bus->callbacks.on_connected(false, bus->userdata);
     fail_jobs(bus);
@@ -650,7 +649,7 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
     }
     bus->connected = true;
-    bus->backoff_ms = RECONNECT_MIN_MS;
+    backoff_reset(&bus->backoff);
     HASH_ITER(by_path, bus->watched, watched, next) {
         (void)ask(watched);
     }
@@ -749,7 +748,7 @@ int systemd_bus_new(struct loop *loop, const struct systemd_callbacks *callbacks
         .loop = loop,
         .callbacks = *callbacks,
         .userdata = userdata,
-        .backoff_ms = RECONNECT_MIN_MS,
+        .backoff = {.first_ms = RECONNECT_FIRST_MS, .max_ms = RECONNECT_MAX_MS},
     };
     int r = loop_timer_new(loop, "bus reconnect", on_reconnect, bus, &bus->reconnect, err);
     if (r == 0)
