@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/agent_parts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -91,7 +92,10 @@ static void on_elected(int64_t epoch, void *userdata)
 static void on_deposed(int code, const char *reason, void *userdata)
 {
     struct agent *agent = userdata;
-    (void)code;
+    if (code == -EREMCHG) { /* the election is over, and so is all else */
+        agent_turn_younger(agent);
+        return;
+    }
     if (agent->leader)
         log_info("leader: this machine no longer leads: %s", reason);
     if (election_is_stopped(agent->election))

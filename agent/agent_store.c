@@ -104,7 +104,8 @@ static void on_cluster_read(const struct kv_range_result *result, void *userdata
     agent->asking--;
     if (agent->younger)
         return;
-    if (result->code == 0 && result->revision < agent->asked_revision) {
+    if (result->code == -EREMCHG ||
+        (result->code == 0 && result->revision < agent->asked_revision)) {
         agent_turn_younger(agent);
         return;
     }
@@ -229,13 +230,13 @@ static void on_own_revision(int64_t revision, void *userdata)
         loop_timer_set(agent->absence, 0);
 }
 
-/* By the store's cluster id, or its revision: which of them a look at it shows at once. */
 static void on_own_lost(int code, const char *reason, void *userdata)
 {
     struct agent *agent = userdata;
-    (void)code;
-    turn_foreign(agent, reason);
-    loop_timer_set(agent->identify, 0);
+    if (code == -EREMCHG)
+        agent_turn_younger(agent);
+    else
+        turn_foreign(agent, reason);
 }
 
 /* The store is ours: follow our keys, and register. Does only what is not done yet. */

@@ -16,6 +16,7 @@
  *   -EAGAIN     did not happen; try again with back-off
  *   -ETIMEDOUT  the outcome is unknown: it may have happened or may yet
  *   -ESTALE     we are fenced (a newer leader, a newer registration): stop acting
+ *   -EREMCHG    the store went back behind what it has shown: it was restored
  *   -EPROTO     the peer spoke nonsense
  *   -EACCES     refused for want of permission
  *   -ENOSPC     the store's quota is used up

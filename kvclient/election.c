@@ -166,7 +166,7 @@ static void lose(struct election *election, int code, const char *reason)
 
 static bool is_final(int code)
 {
-    return code == -ESTALE || code == -EINVAL || code == -E2BIG;
+    return code == -ESTALE || code == -EREMCHG || code == -EINVAL || code == -E2BIG;
 }
 
 static void fail_step(struct election *election, int code, const char *reason)

@@ -51,8 +51,8 @@ struct election_callbacks {
     void (*on_elected)(int64_t epoch, void *userdata);
     /* We lead no more, unasked: -ENOENT the lease ended, -ESTALE the key is gone or another's; we
      * stay a candidate. Or, whether we led or not, another store answers or it finds us wrong
-     * (-ESTALE with election_is_stopped(), -EINVAL): the election has stopped for good. A store
-     * that refuses our user is as one out of reach: we keep asking. */
+     * (-ESTALE with election_is_stopped(), -EREMCHG, -EINVAL): the election has stopped for good. A
+     * store that refuses our user is as one out of reach: we keep asking. */
     void (*on_lost)(int code, const char *reason, void *userdata);
     /* The leader's value as it is seen to change, NULL while there is none. Own value included. May
      * be NULL. */

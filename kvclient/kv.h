@@ -16,8 +16,9 @@
  * user, his password or his role does not do, or none is configured -EINVAL     the request is
  * wrong            -ERANGE a wanted revision is compacted -ENOENT     the lease is unknown
  * (keep-alive, revoke, put) -ESTALE     another store answers than the one that answered first (its
- * cluster id differs) A request that changes nothing ends with -EAGAIN where a write would with
- * -ETIMEDOUT.
+ * cluster id differs) -EREMCHG   the store went back: it is the one that we know, by its id, and
+ * its revision is below what it has shown or was asked for, so it was restored from a copy. A
+ * request that changes nothing ends with -EAGAIN where a write would with -ETIMEDOUT.
  *  - Ranges and transactions are linearizable.
  *  - Keys are text; values are bytes with a length, and NUL-terminated for convenience.
  */
@@ -196,9 +197,9 @@ struct kv_event {
 /* A watch runs until kv_watch_stop(): it resumes over reconnects by itself, loses and repeats
  * nothing. on_events: the events of one or more whole revisions, in order; revision is the last of
  * them. on_lost: the history from the wanted revision is gone (-ERANGE: compacted; -ESTALE: this is
- * another store, by its cluster id or because its revision went back; -EACCES, -EINVAL: refused);
- * the watch has ended: stop it, list anew, watch again. on_state (may be NULL): the stream stands,
- * for the first time or again (true), or was lost (false). */
+ * another store; -EREMCHG: it went back; -EACCES, -EINVAL: refused); the watch has ended: stop it,
+ * list anew, watch again. on_state (may be NULL): the stream stands, for the first time or again
+ * (true), or was lost (false). */
 struct kv_watch_callbacks {
     void (*on_events)(const struct kv_event *events, size_t count, int64_t revision,
                       void *userdata);
@@ -246,7 +247,8 @@ int kv_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, void *userdata
            struct error *err);
 int kv_range(struct kv *kv, const char *key, bool prefix, kv_range_fn fn, void *userdata,
              struct error *err);
-/* As the store was at that revision: -ERANGE if it is compacted, -ESTALE if it is in the future. */
+/* As the store was at that revision: -ERANGE if it is compacted, -EREMCHG if it is in the future.
+ */
 int kv_range_at(struct kv *kv, const char *key, bool prefix, int64_t revision, kv_range_fn fn,
                 void *userdata, struct error *err);
 
@@ -263,7 +265,7 @@ int kv_lease_time_to_live(struct kv *kv, int64_t id, kv_lease_fn fn, void *userd
 int64_t kv_lease_new_id(void);
 
 /* Drops the history before revision, what stands at it excepted; that it is gone already is
- * success. -ESTALE: that revision is in the future. */
+ * success. -EREMCHG: that revision is in the future. */
 int kv_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, void *userdata,
                struct error *err);
 int kv_members(struct kv *kv, kv_members_fn fn, void *userdata, struct error *err);

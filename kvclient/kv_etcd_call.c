@@ -240,7 +240,7 @@ static void end_failed(struct etcd_call *call, int code, const char *reason)
  * without an answer was refused too. */
 static int final_code(const struct etcd_call *call, int code)
 {
-    if (code == -ESTALE)
+    if (code == -ESTALE || code == -EREMCHG)
         return code;
     bool may_be_done = call->maybe_applied && (call->kind == CALL_TXN || code == -EAGAIN);
     if (may_be_done || (code == -ETIMEDOUT && !call->is_read))

@@ -129,7 +129,8 @@ static void on_failure(struct etcd_watch *watch, int code, const char *reason)
         code = -EKEYEXPIRED;
     if (code == -EKEYEXPIRED && !kv_etcd_auth_refused(watch->store, watch->token))
         code = -EACCES;
-    if (code == -ERANGE || code == -ESTALE || code == -EACCES || code == -EINVAL)
+    if (code == -ERANGE || code == -ESTALE || code == -EREMCHG || code == -EACCES ||
+        code == -EINVAL)
         end(watch, code, reason);
     else
         reconnect(watch);
@@ -141,11 +142,11 @@ static void on_checked(const struct kv_range_result *result, void *userdata)
     struct etcd_watch *watch = userdata;
     watch->busy++;
     if (result->code == -ESTALE)
-        end(watch, -ESTALE, result->reason);
+        end(watch, result->code, result->reason);
     else if (result->code < 0)
         reconnect(watch);
     else if (result->revision < watch->checked_revision)
-        end(watch, -ESTALE, "the store's revision went back: this is not the store we knew");
+        end(watch, -EREMCHG, "the store's revision went back");
     leave(watch);
 }
 

@@ -145,7 +145,7 @@ static void run_range(struct answer *answer, const struct kv_op *op, int64_t rev
     if (revision < store->compacted) {
         refuse(answer, -ERANGE, "required revision has been compacted");
     } else if (revision > store->revision) {
-        refuse(answer, -ESTALE, "required revision is a future revision");
+        refuse(answer, -EREMCHG, "required revision is a future revision");
     } else {
         answer->results = calloc(1, sizeof(*answer->results));
         answer->result_count = answer->results ? 1 : 0;
@@ -180,7 +180,7 @@ static int memory_compact(struct kv *kv, int64_t revision, kv_compact_fn fn, voi
     if (answer->code < 0)
         return 0;
     if (revision > store->revision)
-        refuse(answer, -ESTALE, "required revision is a future revision");
+        refuse(answer, -EREMCHG, "required revision is a future revision");
     else if (revision > store->compacted)
         answer->code = kv_memory_compact_at(store, revision);
     return 0;

@@ -97,7 +97,7 @@ static size_t deliver_watch(struct memory_watch *watch)
     if (watch->next_revision <= store->compacted)
         return ran + end_watch(watch, -ERANGE, "history is compacted");
     if (watch->next_revision > store->revision + 1)
-        return ran + end_watch(watch, -ESTALE, "the store's revision went back");
+        return ran + end_watch(watch, -EREMCHG, "the store's revision went back");
     return ran + tell_events(watch);
 }
 

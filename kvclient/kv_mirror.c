@@ -2,8 +2,8 @@
 /*
  *   listing --answer--> following --history compacted--> listing
  *      |  ^                 |
- *      |  +-- failed: wait  +-- another store, refused --> stopped
- *      +-- another store, refused --> stopped
+ *      |  +-- failed: wait  +-- another store, or it went back; refused --> stopped
+ *      +-- likewise --> stopped
  */
 #include "kvclient/kv_mirror.h"
 
@@ -216,7 +216,7 @@ static int put_listed(struct kv_mirror *mirror, const struct kv_range_result *re
 static void take_listing(struct kv_mirror *mirror, const struct kv_range_result *result)
 {
     if (result->revision < mirror->revision) {
-        stop(mirror, -ESTALE, "the store's revision went back: this is not the store we knew");
+        stop(mirror, -EREMCHG, "the store's revision went back");
         return;
     }
     backoff_reset(&mirror->backoff);
@@ -231,7 +231,7 @@ static void take_listing(struct kv_mirror *mirror, const struct kv_range_result 
 
 static bool is_final(int code)
 {
-    return code == -ESTALE || code == -EINVAL;
+    return code == -ESTALE || code == -EREMCHG || code == -EINVAL;
 }
 
 static void on_listing(const struct kv_range_result *result, void *userdata)

@@ -26,9 +26,9 @@ struct kv_mirror_callbacks {
     /* The mirror stands at revision: after the first whole listing, and after every batch of
      * changes. */
     void (*on_revision)(int64_t revision, void *userdata);
-    /* Another store answers (-ESTALE), or the request is wrong (-EINVAL): the mirror has stopped
-     * where it was. Nothing may be concluded from what it lacks. A store that refuses our user is
-     * as one out of reach: the mirror stays as it is, and asks again. */
+    /* Another store answers (-ESTALE), it went back (-EREMCHG), or the request is wrong (-EINVAL):
+     * the mirror has stopped where it was. Nothing may be concluded from what it lacks. A store
+     * that refuses our user is as one out of reach: the mirror stays as it is, and asks again. */
     void (*on_lost)(int code, const char *reason, void *userdata);
     /* The stream was lost or is back; may be NULL. */
     void (*on_state)(bool connected, void *userdata);

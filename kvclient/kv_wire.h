@@ -134,7 +134,7 @@ int kv_wire_read_token(const uint8_t *data, size_t length, char **ret, struct er
 
 /* What grpc-status (not 0) and grpc-message ("" if there is none; its %XX resolved) mean, in the
  * codes of kv.h, and the store's words in err, with a cure where there is one. Besides those:
- * -EEXIST (the lease of a grant is there already), -ESTALE (a future revision was asked for: this
+ * -EEXIST (the lease of a grant is there already), -EREMCHG (a future revision was asked for: this
  * store is younger than what we knew), -EKEYEXPIRED (the request needs a token, or a new one),
  * -EOPNOTSUPP (the store has no authentication switched on). */
 int kv_wire_read_failure(int grpc_status, const char *message, struct error *err);

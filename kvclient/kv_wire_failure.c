@@ -51,7 +51,7 @@ static const struct meaning meanings[] = {
     { GRPC_FAILED_PRECONDITION, "is not enabled",        -EOPNOTSUPP,  NULL                              },
     { GRPC_FAILED_PRECONDITION, NULL,                    -EINVAL,      NULL                              },
     { GRPC_OUT_OF_RANGE,        "compacted",             -ERANGE,      NULL                              },
-    { GRPC_OUT_OF_RANGE,        "future revision",       -ESTALE,      NULL                              },
+    { GRPC_OUT_OF_RANGE,        "future revision",       -EREMCHG,     NULL                              },
     { GRPC_OUT_OF_RANGE,        NULL,                    -EINVAL,      NULL                              },
     { GRPC_UNIMPLEMENTED,       NULL,                    -EPROTO,      NULL                              },
 };

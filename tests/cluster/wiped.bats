@@ -22,6 +22,14 @@ every_machine_says() {
     done
 }
 
+# no_machine_says WORDS
+no_machine_says() {
+    local node
+    for node in $(cluster_nodes); do
+        ! node_journal "$node" | grep -qF "$1" || return
+    done
+}
+
 # A hundred revisions, as some time takes them: curl repeats the request for each number.
 put_much() {
     etcd_curl etcd1 '/v3/kv/put#[1-100]' --data '{"key":"L211Y2g=","value":"bW9yZQ=="}' >/dev/null
@@ -42,6 +50,7 @@ as_before_the_restore() {
     session_keep with_the_newer "$(units_identities busybox@1.service busybox@2.service since-started.service)"
     etcd_restore "$CLUSTER/snapshot"
     wait_for 15 'every machine says so' every_machine_says 'its revision went back, so it was restored'
+    no_machine_says 'it belongs to another cluster'
     put_much # it gets as far as it was
     put_much
     holds_for 6 as_before_the_restore

@@ -122,7 +122,7 @@ keep_what_failed() {
     "$KV_HISTORY" check "$CLUSTER/run/history" "$CLUSTER/run/node2"
 }
 
-# replaced_by same|other WORDS: node2 follows a store that is replaced by what it was some time ago.
+# replaced_by same|other CODE WORDS: node2 follows a store that is replaced by what it was some time ago.
 replaced_by() {
     kv_run_begin "$1"
     kv_wait_writes 20
@@ -133,15 +133,15 @@ replaced_by() {
     kv_history archive
     kv_store_replace "$1"
     etcd_ctl put /t/0/guard 'of another store'
-    wait_for 20 'every follower is told' kv_followers_are_lost node2 "$2"
+    wait_for 20 'every follower is told' kv_followers_are_lost node2 "$2" "$3"
     kv_client_end node2
     "$KV_HISTORY" check-replaced "$CLUSTER/run/history" "$CLUSTER/run/node2"
 }
 
 @test "the store is wiped and restored as another cluster: followers are told so, and nothing else" {
-    replaced_by other 'cluster id'
+    replaced_by other -116 'cluster id' # ESTALE
 }
 
 @test "the store is restored as the same cluster, younger: followers are told so, and nothing else" {
-    replaced_by same 'revision went back'
+    replaced_by same -78 'revision went back' # EREMCHG
 }

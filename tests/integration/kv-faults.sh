@@ -126,11 +126,11 @@ kv_store_save() {
     etcd_ctl --command-timeout=20s snapshot save "$CLUSTER/run/snapshot" >/dev/null
 }
 
-# kv_followers_are_lost CLIENT WORDS: every watch and mirror was told -ESTALE, in such words.
+# kv_followers_are_lost CLIENT CODE WORDS: every watch and mirror was told so.
 kv_followers_are_lost() {
     local log
     for log in "$CLUSTER/run/$1"/{watch,mirror}-*.log; do
-        grep "^lost -116 .*$2" "$log" || return
+        grep "^lost $2 .*$3" "$log" || return
     done
 }
 

@@ -30,7 +30,7 @@ ALL = {"key": "AA==", "range_end": "AA=="}
 TIMEOUT_S = 15
 TRIES, TRY_AGAIN_S = 20, 0.25
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-ERANGE, ESTALE = -34, -116
+ERANGE, ESTALE, EREMCHG = -34, -116, -78
 COMPLAINTS_MAX = 20
 
 
@@ -228,7 +228,7 @@ class Follower:
         if not self.ended:
             self.complain("the log has no end")
         if self.judge.replaced:
-            if self.lost != ESTALE:
+            if self.lost not in (ESTALE, EREMCHG):
                 self.complain("was not told that another store answers")
         elif self.lost is not None:
             self.complain("was lost with %d" % self.lost)
@@ -414,7 +414,7 @@ def is_sound(judge, said, rest, found):
         return not found
     if said == "unknown":
         return len(found) <= 1
-    return said == "error" and judge.replaced and int(rest[0]) == ESTALE and not found
+    return said == "error" and judge.replaced and int(rest[0]) in (ESTALE, EREMCHG) and not found
 
 
 def check(name, directories, replaced=False):

@@ -278,6 +278,16 @@ static void compaction_under_a_cut_follower_loses_no_election(void **state)
     assert_int_equal(fixture->b.elected, 1);
 }
 
+static void a_store_that_went_back_is_told_as_such_and_ends_it(void **state)
+{
+    struct fixture *fixture = *state;
+    lead_with_a(fixture);
+    kv_memory_turn_back(fixture->store, 1);
+    pass(fixture, 1000);
+    assert_int_equal(fixture->b.code, -EREMCHG);
+    assert_true(election_is_stopped(fixture->b.election));
+}
+
 static void a_value_without_identity_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -307,6 +317,7 @@ int main(void)
         election_test(the_key_of_a_dead_process_of_this_machine_is_not_adopted),
         election_test(a_revoked_lease_ends_leadership_once_and_it_is_won_again),
         election_test(compaction_under_a_cut_follower_loses_no_election),
+        election_test(a_store_that_went_back_is_told_as_such_and_ends_it),
         election_test(a_value_without_identity_is_refused),
     };
     return cmocka_run_group_tests_name("kv-election", tests, NULL, NULL);

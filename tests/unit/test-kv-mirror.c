@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kvclient/kv_mirror.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ struct fixture {
     struct kv_mirror *mirror;
     struct text story;
     int revisions;
+    int lost;          /* the code */
+    int expected_loss; /* 0: none */
     bool free_in_callback;
 };
 
@@ -39,8 +42,10 @@ static void on_revision(int64_t revision, void *userdata)
 
 static void on_lost(int code, const char *reason, void *userdata)
 {
-    (void)userdata;
-    fail_msg("lost: %d %s", code, reason);
+    struct fixture *fixture = userdata;
+    if (code != fixture->expected_loss)
+        fail_msg("lost: %d %s", code, reason);
+    fixture->lost = code;
 }
 
 static const struct kv_mirror_callbacks callbacks = { .on_change = on_change,
@@ -237,6 +242,19 @@ static void a_hundred_thousand_keys_are_mirrored(void **state)
                               "m/090000:>1 ");
 }
 
+static void a_store_that_went_back_is_told_as_such(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->expected_loss = -EREMCHG;
+    run(fixture, kv_op_put("m/a", "1"));
+    run(fixture, kv_op_put("m/a", "2"));
+    (void)kv_memory_deliver(fixture->store);
+    assert_int_equal(fixture->lost, 0);
+    kv_memory_turn_back(fixture->store, 1);
+    (void)kv_memory_deliver(fixture->store);
+    assert_int_equal(fixture->lost, -EREMCHG);
+}
+
 #define mirror_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -248,6 +266,7 @@ int main(void)
         mirror_test(a_listing_that_failed_is_made_again_when_told),
         mirror_test(it_may_be_freed_in_its_own_callback),
         mirror_test(a_hundred_thousand_keys_are_mirrored),
+        mirror_test(a_store_that_went_back_is_told_as_such),
         mirror_test(visits_are_in_key_order_below_a_prefix_and_can_stop),
     };
     return cmocka_run_group_tests_name("kv-mirror", tests, NULL, NULL);

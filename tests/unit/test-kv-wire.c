@@ -637,7 +637,7 @@ static void failures_mean_what_was_measured(void **state)
         { 5,  "etcdserver: requested lease not found",                          -ENOENT     },
         { 9,  "etcdserver: lease already exists",                               -EEXIST     },
         { 11, "etcdserver: mvcc: required revision has been compacted",         -ERANGE     },
-        { 11, "etcdserver: mvcc: required revision is a future revision",       -ESTALE     },
+        { 11, "etcdserver: mvcc: required revision is a future revision",       -EREMCHG    },
         { 11, "etcdserver: too large lease TTL",                                -EINVAL     },
         { 3,  "etcdserver: too many operations in txn request",                 -E2BIG      },
         { 3,  "etcdserver: request is too large",                               -E2BIG      },
