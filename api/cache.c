@@ -175,9 +175,10 @@ static void try_assembly(struct reader *reader, struct assembly *assembly)
     const struct view *view = assembly_view(assembly, call->asks_texts);
     if (!view)
         return;
-    autoptr(assembly) own = take_ptr(reader->own);
+    struct assembly *own = take_ptr(reader->own); /* which the view is part of */
     reader_free(reader);
     call->on_view(call, view);
+    assembly_free(own);
 }
 
 /* --- of the store --- */

@@ -62,8 +62,6 @@ static void on_put(const struct kv_txn_result *result, void *userdata)
 /* Takes key and value. */
 static void put(struct bench *bench, char *key, char *value)
 {
-    autofree char *owned_key = key;
-    autofree char *owned_value = value;
     struct error err;
     if (!key || !value)
         fail("a record", "it cannot be made");
@@ -71,6 +69,8 @@ static void put(struct bench *bench, char *key, char *value)
     const struct kv_txn txn = { .success = &op, .success_count = 1 };
     if (kv_txn(bench->kv, &txn, on_put, bench, &err) < 0)
         fail("the store", err.text);
+    free(key);
+    free(value);
     (void)kv_memory_deliver(bench->store);
 }
 
