@@ -16,7 +16,7 @@ void bag_done(struct bag *bag)
     free(bag->list);
     free(bag->counts);
     free(bag->bits);
-    *bag = (struct bag){ 0 };
+    *bag = (struct bag){ .changes = bag->changes + 1 };
 }
 
 /* --- what it is made of --- */
@@ -64,7 +64,7 @@ static void make_counts(struct bag *bag, size_t words)
 
 static void reshape(struct bag *bag, size_t words)
 {
-    if (!bag->bits && bag->size >= words / BITS_WORTH)
+    if (!bag->bits && (size_t)bag->size * BITS_WORTH >= words)
         make_bits(bag, words);
     if (bag->bits && !bag->counts && bag->size >= words * COUNTS_WORTH)
         make_counts(bag, words);
@@ -81,6 +81,7 @@ bool bag_add(struct bag *bag, uint32_t machine, size_t words)
     else
         return false;
     bag->size++;
+    bag->changes++;
     if (bag->bits)
         count_bit(bag, machine);
     reshape(bag, words);
@@ -126,6 +127,7 @@ static void uncount_bit(struct bag *bag, uint32_t machine)
 void bag_remove(struct bag *bag, uint32_t machine)
 {
     if (bag->counts ? take_from_counts(bag, machine) : take_from_list(bag, machine)) {
+        bag->changes++;
         if (bag->bits)
             uncount_bit(bag, machine);
         if (bag->counts && bag->size == 0)

@@ -25,6 +25,7 @@ struct bag {
     uint32_t size;    /* units */
     uint32_t room;    /* of the list */
     uint32_t repeats; /* units that have another of their machine; known if there are bits */
+    uint32_t changes; /* of what is in it; it comes round */
 };
 
 void bag_done(struct bag *bag);

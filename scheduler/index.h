@@ -116,6 +116,17 @@ struct family {
     char name[]; /* p@.service, or the unit's own name */
 };
 
+/* How many machines take newcomers, match a class and are not in a bag. Counted once, it is known
+ * as long as nothing happens but that the one that was chosen gets into the bag. */
+struct eligible {
+    const struct bag *avoided; /* NULL: not counted */
+    uint64_t changes;          /* of the index, as of the count */
+    uint32_t bag_changes;
+    bool has_chosen;
+    uint32_t chosen;
+    size_t count;
+};
+
 struct group {
     /* What each placing reads stands together; of the requirements it has a copy. */
     struct bag here; /* machines with units of it */
@@ -128,6 +139,7 @@ struct group {
     struct port_set **ports; /* those that it takes */
     struct port_set **shut;  /* those that others must not have taken */
     uint32_t conflict_count, replace_count, port_count, shut_count;
+    struct eligible eligible; /* in the bag being its family's: it bears none of its kind */
     uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
     int64_t requests[RESOURCES];
     int priority;

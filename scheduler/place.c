@@ -122,11 +122,13 @@ struct avoidance {
     uint64_t *scratch;      /* where it is made */
     const uint64_t *set;    /* NULL: nothing is in it */
     const struct bag *last; /* that was added: the next may be the same */
+    const struct bag *only; /* all that is in it; NULL: nothing, or more */
     size_t words;
 };
 
 static void avoidance_make(struct avoidance *avoidance)
 {
+    avoidance->only = NULL;
     if (avoidance->set == avoidance->scratch)
         return;
     if (avoidance->set)
@@ -140,13 +142,15 @@ static void avoidance_add(struct avoidance *avoidance, const struct bag *bag)
 {
     if (bag->size == 0 || bag == avoidance->last)
         return;
+    const bool is_first = !avoidance->set;
     avoidance->last = bag;
-    if (!avoidance->set && bag->bits) {
+    if (is_first && bag->bits) {
         avoidance->set = bag->bits;
-        return;
+    } else {
+        avoidance_make(avoidance);
+        bag_unite(bag, avoidance->scratch, avoidance->words);
     }
-    avoidance_make(avoidance);
-    bag_unite(bag, avoidance->scratch, avoidance->words);
+    avoidance->only = is_first ? bag : NULL;
 }
 
 static void avoidance_add_matching(struct avoidance *avoidance, const struct pattern *pattern)
@@ -259,12 +263,41 @@ static size_t count_open(struct index *index, struct machine_class *class)
     return class->open_count;
 }
 
-static size_t count_eligible(struct index *index, struct machine_class *class,
-                             const uint64_t *avoided)
+static size_t count_anew(struct index *index, const struct machine_class *class,
+                         const uint64_t *avoided)
 {
-    if (!avoided)
-        return count_open(index, class);
     return bits_count(index->open, asks_nothing(class) ? NULL : class->bits, avoided, index->words);
+}
+
+/* Of what the last count is not too old for: it is brought up to date. */
+static bool is_counted(const struct index *index, struct eligible *eligible, const struct bag *bag)
+{
+    if (eligible->avoided != bag || eligible->changes != index->changes)
+        return false;
+    if (eligible->bag_changes + 1 == bag->changes && eligible->has_chosen &&
+        bag_has(bag, eligible->chosen)) {
+        eligible->has_chosen = false;
+        eligible->bag_changes++;
+        eligible->count--;
+    }
+    return eligible->bag_changes == bag->changes;
+}
+
+static size_t count_eligible(struct index *index, struct group *group,
+                             const struct avoidance *avoided)
+{
+    const struct bag *bag = avoided->only;
+    if (!avoided->set)
+        return count_open(index, group->class);
+    if (bag != bag_sum(&group->family->here))
+        return count_anew(index, group->class, avoided->set);
+    if (!is_counted(index, &group->eligible, bag))
+        group->eligible =
+            (struct eligible){ .avoided = bag,
+                               .changes = index->changes,
+                               .bag_changes = bag->changes,
+                               .count = count_anew(index, group->class, avoided->set) };
+    return group->eligible.count;
 }
 
 /* What is looked for. Sets may be NULL. */
@@ -502,12 +535,14 @@ struct place place_find(struct model *model, const struct unit *unit)
     }
     struct avoidance avoided = { .scratch = index->avoid, .words = index->words };
     add_avoided(model, unit, 0, &avoided);
-    place.eligible = count_eligible(index, group->class, avoided.set);
+    place.eligible = count_eligible(index, group, &avoided);
     if (place.eligible > 0)
         place.machine = find_alone(model, unit, &avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
         place.wishes = wishes_of(group, place.machine);
+        group->eligible.chosen = place.machine->number;
+        group->eligible.has_chosen = true;
     } else {
         group->hopeless_at = index->easings;
         group->lacks_room = place.eligible > 0;

@@ -408,7 +408,7 @@ static uint64_t number_from(const char *name)
 }
 
 /* In as many machines as make it pass through everything that it can be made of. */
-enum { BAG_WORDS = 3, BAG_MACHINES = BAG_WORDS * BITS_PER_WORD, BAG_EVENTS = 4000 };
+enum { BAG_WORDS = 12, BAG_MACHINES = BAG_WORDS * BITS_PER_WORD, BAG_EVENTS = 4000 };
 
 static void check_bag(const struct bag *bag, const uint32_t *counts)
 {
@@ -447,10 +447,47 @@ static void a_bag_counts_whatever_it_is_made_of(void **state)
             bag_remove(&bag, machine);
             counts[machine] -= counts[machine] > 0;
         }
-        if (i % 8 == 0)
+        if (i % 16 == 0)
             check_bag(&bag, counts);
     }
     bag_done(&bag);
+}
+
+enum { BAG_PARTS = 3, SUM_EVENTS = 600 };
+
+/* One by one, none of which need be empty when it comes. */
+static void a_sum_has_what_its_parts_have(void **state)
+{
+    struct world world = { .random = 78 };
+    struct bag parts[BAG_PARTS] = { { 0 } };
+    struct bag_sum sum = { 0 };
+    uint32_t counts[BAG_MACHINES] = { 0 };
+    (void)state;
+    for (size_t joined = 0; joined < BAG_PARTS; joined++) {
+        uint32_t first = dice(&world, BAG_MACHINES);
+        assert_true(bag_add(&parts[joined], first, BAG_WORDS));
+        assert_true(bag_sum_join(&sum, &parts[joined], BAG_WORDS));
+        counts[first]++;
+        for (unsigned int i = 0; i < SUM_EVENTS; i++) {
+            struct bag *part = &parts[dice(&world, (unsigned int)joined + 1)];
+            uint32_t machine = dice(&world, BAG_MACHINES);
+            if (bag_has(part, machine)) {
+                bag_remove(part, machine);
+                bag_sum_remove(&sum, machine);
+                counts[machine]--;
+            } else {
+                assert_true(bag_add(part, machine, BAG_WORDS));
+                assert_true(bag_sum_add(&sum, machine, BAG_WORDS));
+                counts[machine]++;
+            }
+        }
+        check_bag(bag_sum(&sum), counts);
+    }
+    for (size_t i = 0; i < BAG_PARTS; i++) {
+        bag_done(&parts[i]);
+        bag_sum_quit(&sum, &parts[i]);
+    }
+    assert_int_equal(bag_sum(&sum)->size, 0);
 }
 
 static void index_is_what_its_definition_says(void **state)
@@ -470,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bag_counts_whatever_it_is_made_of),
+        cmocka_unit_test(a_sum_has_what_its_parts_have),
         cmocka_unit_test(index_is_what_its_definition_says),
     };
     return cmocka_run_group_tests_name("scheduler/index", tests, NULL, NULL);
