@@ -21,6 +21,7 @@ enum {
     PATIENCE_S = 600,
     SAMPLES_MAX = PATIENCE_S * 1000 / POLL_MS,
     STILL_SAMPLES = 6,
+    RENEW_MS = 5000, /* in which all machines that stood still have renewed their leases */
     START_MS = 2000, /* of a leader, until its contact begins */
 };
 
@@ -358,6 +359,9 @@ static void commit(struct drive *drive)
     store_track(drive->store, true);
     static struct leader_samples samples;
     struct puts_rates puts = measure_puts(drive);
+    signal_groups(drive, SIGCONT); /* to keep their leases: nothing is assigned to them yet */
+    store_pause(drive->store, RENEW_MS);
+    signal_groups(drive, SIGSTOP);
     double etcd_s = etcd_cpu_s(drive);
     start_leader(drive);
     wait_assigned(drive, &samples);
