@@ -98,7 +98,7 @@ struct kv_wire_lease {
     int64_t id;
     int64_t ttl_s;         /* of a grant: above 0; of a keep-alive: 0, there is no such lease;
                             * of a time-to-live: what is left; below 0, no such lease */
-    int64_t granted_ttl_s; /* of a time-to-live only */
+    int64_t granted_ttl_s; /* of a time-to-live only; never below 0 */
 };
 int kv_wire_read_lease_grant(const uint8_t *data, size_t length, struct kv_wire_lease *ret,
                              struct error *err);

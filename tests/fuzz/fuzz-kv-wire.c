@@ -91,7 +91,7 @@ static void read_leases(const uint8_t *data, size_t size)
     if (kv_wire_read_lease_keep_alive(data, size, &lease, NULL) == 0)
         assert(lease.id > 0 && lease.ttl_s >= 0);
     if (kv_wire_read_lease_time_to_live(data, size, &lease, NULL) == 0)
-        assert(lease.id > 0 && lease.ttl_s >= -1);
+        assert(lease.id > 0 && lease.granted_ttl_s >= 0);
     if (kv_wire_read_header(data, size, &header, NULL) == 0)
         assert(header.cluster_id && header.revision >= 0);
 }
