@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int error_set(struct error *err, int code, const char *format, ...)
 {
     assert(code < 0);
@@ -16,6 +18,7 @@ int error_set(struct error *err, int code, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
+    text_make_utf8(err->text);
     err->code = code;
     return code;
 }
@@ -31,6 +34,7 @@ int error_errno(struct error *err, int code, const char *format, ...)
     va_end(args);
     size_t used = strlen(err->text);
     (void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(-code));
+    text_make_utf8(err->text);
     err->code = code;
     return code;
 }
@@ -51,6 +55,7 @@ int error_prefix(struct error *err, int code, const char *format, ...)
     int used = snprintf(err->text, room, "%s: ", prefix);
     if (used > 0 && (size_t)used < room)
         (void)snprintf(err->text + used, room - (size_t)used, "%s", rest);
+    text_make_utf8(err->text);
     err->code = code;
     return code;
 }

@@ -7,7 +7,8 @@
  *
  *     return error_set(err, -EINVAL, "lease of %u ms is shorter than three heartbeats", ttl_ms);
  *
- * Nothing here allocates, so running out of memory can be reported like anything else.
+ * Nothing here allocates, so running out of memory can be reported like anything else. The text is
+ * UTF-8 whatever it quotes, and wherever it was cut, so that JSON and journals take it.
  *
  * The code decides what the caller does:
  *   -EINVAL     the operator's input is wrong; he must mend it

@@ -180,6 +180,35 @@ bool text_is_utf8(const char *s)
     }
     return true;
 }
+
+/* C0, DEL, and C1, which terminals obey too. */
+static bool is_control(const unsigned char *s, size_t length)
+{
+    return length == 1 ? *s < ' ' || *s == 0x7f : length == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+static void question(char *s, bool controls)
+{
+    for (unsigned char *p = (unsigned char *)s; *p;) {
+        size_t length = utf8_character(p);
+        if (length == 0 || (controls && is_control(p, length))) {
+            length = length ? length : 1;
+            memset(p, '?', length);
+        }
+        p += length;
+    }
+}
+
+void text_make_utf8(char *s)
+{
+    question(s, false);
+}
+
+void text_make_line(char *s)
+{
+    question(s, true);
+}
+
 char *text_trim(char *s)
 {
     while (isspace((unsigned char)*s))

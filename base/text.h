@@ -51,6 +51,10 @@ bool text_ends_with(const char *s, const char *suffix);
 
 /* Whole characters only: none cut short, overlong, a surrogate or out of range. */
 bool text_is_utf8(const char *s);
+/* Makes it so, in place: each byte that is of no whole character becomes a question mark. */
+void text_make_utf8(char *s);
+/* Makes it one line besides: control characters, ends of line among them, become question marks. */
+void text_make_line(char *s);
 
 /* Removes white space at both ends, in place; returns the first character kept. */
 char *text_trim(char *s);

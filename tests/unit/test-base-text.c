@@ -63,6 +63,43 @@ static void only_whole_characters_are_utf8(void **state)
         assert_false(text_is_utf8(bad[i]));
 }
 
+static void expect_made(void (*make)(char *s), const char *from, const char *to)
+{
+    autofree char *s = strdup(from);
+    assert_non_null(s);
+    make(s);
+    assert_string_equal(s, to);
+}
+
+static void what_is_no_character_becomes_question_marks(void **state)
+{
+    (void)state;
+    expect_made(text_make_utf8, "a\n\xc3\xa9 \xc3!\xe2\x82\xac\xff", "a\n\xc3\xa9 ?!\xe2\x82\xac?");
+    expect_made(text_make_utf8, "cut \xe2\x82", "cut ??");
+    expect_made(text_make_line, "a\r\n\x1b[m\x7f\xc3\xa9\xff", "a???[m?\xc3\xa9?");
+    expect_made(text_make_line, "\xc2\x9b\xc2\xa0", "??\xc2\xa0");
+    expect_made(text_make_line, "", "");
+}
+
+static void an_error_is_utf8_whatever_it_quotes_and_wherever_it_is_cut(void **state)
+{
+    struct error err = { 0 };
+    char long_words[2 * ERROR_TEXT_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < sizeof(long_words) - 1; i++)
+        long_words[i] = i % 2 ? '\xa9' : '\xc3';
+    long_words[sizeof(long_words) - 1] = '\0';
+    assert_int_equal(error_set(&err, -EINVAL, "\xff%s", long_words), -EINVAL);
+    assert_true(text_is_utf8(err.text));
+    assert_int_equal(error_set(&err, -EINVAL, "%s", long_words), -EINVAL);
+    assert_true(text_is_utf8(err.text));
+    assert_int_equal(error_prefix(&err, -EINVAL, "\xe2\x82"), -EINVAL);
+    assert_true(text_is_utf8(err.text));
+    assert_int_equal(error_errno(&err, -EINVAL, "/\x80"), -EINVAL);
+    assert_true(text_is_utf8(err.text));
+    assert_true(text_starts_with(err.text, "/?: "));
+}
+
 static void split_leaves_out_empty_pieces(void **state)
 {
     (void)state;
@@ -147,6 +184,8 @@ int main(void)
         cmocka_unit_test(text_replaces_text),
         cmocka_unit_test(copied_bytes_end_with_a_nul),
         cmocka_unit_test(only_whole_characters_are_utf8),
+        cmocka_unit_test(what_is_no_character_becomes_question_marks),
+        cmocka_unit_test(an_error_is_utf8_whatever_it_quotes_and_wherever_it_is_cut),
         cmocka_unit_test(split_leaves_out_empty_pieces),
         cmocka_unit_test(numbers_are_whole_and_bounded),
         cmocka_unit_test(durations_are_gos),
