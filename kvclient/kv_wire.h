@@ -6,8 +6,9 @@
  *
  * Whatever an answer says, reading it either fills the result or returns -EPROTO with the reason
  * (or -ENOMEM), and leaves nothing to free then. An answer may be correct in form and still be no
- * answer: it has to name the cluster, and to have what its request asked for. data may be NULL
- * where length is 0.
+ * answer: it has to name the cluster, and to have what its request asked for. What etcd says in
+ * words (a failure, a reason, a member's name) is UTF-8 when it comes out, and what goes into err
+ * or a reason one line. data may be NULL where length is 0.
  */
 #ifndef KVCLIENT_KV_WIRE_H
 #define KVCLIENT_KV_WIRE_H

@@ -66,12 +66,21 @@ static struct meaning find_meaning(int grpc, const char *message)
     return (struct meaning){ .code = -ETIMEDOUT };
 }
 
+/* What somebody else says may have ends of line in it, and what a terminal obeys. */
+static int as_line(struct error *err, int code)
+{
+    if (err)
+        text_make_line(err->text);
+    return code;
+}
+
 int kv_wire_read_failure(int grpc_status, const char *message, struct error *err)
 {
     struct meaning meaning = find_meaning(grpc_status, message);
-    return error_set(err, meaning.code, "the store says (gRPC %d): %s%s%s%s", grpc_status, message,
-                     meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
-                     meaning.cure ? ")" : "");
+    int r = error_set(err, meaning.code, "the store says (gRPC %d): %s%s%s%s", grpc_status, message,
+                      meaning.cure ? " (" : "", meaning.cure ? meaning.cure : "",
+                      meaning.cure ? ")" : "");
+    return as_line(err, r);
 }
 
 /* Who redirects or refuses has not handed the request on. Not so a proxy that gave up waiting (408,
@@ -89,7 +98,8 @@ int kv_wire_read_foreign(long http_status, const char *body, size_t length, stru
     autofree char *words = strndup(body ? body : "", length < WORDS_MAX ? length : WORDS_MAX);
     if (!words)
         return error_oom(err);
-    return error_set(err, is_refusal(http_status) ? -EPROTO : -ETIMEDOUT,
-                     "an answer that is not etcd's gRPC (HTTP %ld): %s", http_status,
-                     text_trim(words));
+    int r = error_set(err, is_refusal(http_status) ? -EPROTO : -ETIMEDOUT,
+                      "an answer that is not etcd's gRPC (HTTP %ld): %s", http_status,
+                      text_trim(words));
+    return as_line(err, r);
 }

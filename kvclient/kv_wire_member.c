@@ -7,12 +7,21 @@
 #include "base/text.h"
 #include "kvclient/kv_wire_internal.h"
 
-/* A copy of it. */
-static int copy_text(const ProtobufCBinaryData *bytes, const char *what, char **ret,
-                     struct error *err)
+/* Where it lies, and fit to be told on. */
+static int take_words(const ProtobufCBinaryData *bytes, const char *what, char **ret,
+                      struct error *err)
+{
+    int r = kv_wire_take_text(bytes, what, ret, err);
+    if (r == 0 && !text_is_utf8(*ret))
+        r = error_set(err, -EPROTO, "%s is not UTF-8", what);
+    return r;
+}
+
+static int copy_words(const ProtobufCBinaryData *bytes, const char *what, char **ret,
+                      struct error *err)
 {
     char *text = NULL;
-    int r = kv_wire_take_text(bytes, what, &text, err);
+    int r = take_words(bytes, what, &text, err);
     if (r < 0)
         return r;
     *ret = strdup(text);
@@ -23,7 +32,7 @@ static int copy_urls(const ProtobufCBinaryData *urls, size_t count, char ***ret,
 {
     for (size_t i = 0; i < count; i++) {
         char *url = NULL;
-        int r = kv_wire_take_text(&urls[i], "a member's URL", &url, err);
+        int r = take_words(&urls[i], "a member's URL", &url, err);
         if (r == 0)
             r = strv_add(ret, url, err);
         if (r < 0)
@@ -38,7 +47,7 @@ static int fill_member(const Etcd__Member *member, struct kv_member *ret, struct
         return error_set(err, -EPROTO, "a member without an id");
     ret->id = member->id;
     ret->learner = member->is_learner;
-    int r = copy_text(&member->name, "a member's name", &ret->name, err);
+    int r = copy_words(&member->name, "a member's name", &ret->name, err);
     if (r == 0)
         r = copy_urls(member->client_urls, member->n_client_urls, &ret->client_urls, err);
     if (r == 0)
@@ -119,7 +128,7 @@ static int fill_status(const Etcd__StatusResponse *answer, struct kv_wire_status
     status->in_use_bytes = answer->db_size_in_use;
     int r = read_alarms(answer, status, err);
     if (r == 0)
-        r = copy_text(&answer->version, "the version", &ret->version, err);
+        r = copy_words(&answer->version, "the version", &ret->version, err);
     status->version = ret->version;
     return r;
 }
@@ -160,5 +169,5 @@ int kv_wire_read_token(const uint8_t *data, size_t length, char **ret, struct er
     for (size_t i = 0; i < answer->token.len; i++)
         if (answer->token.data[i] <= ' ' || answer->token.data[i] > '~')
             return error_set(err, -EPROTO, "the token is no word of printable characters");
-    return copy_text(&answer->token, "the token", ret, err);
+    return copy_words(&answer->token, "the token", ret, err);
 }

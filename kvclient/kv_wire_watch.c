@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "kvclient/kv_wire_internal.h"
 
 static int take_event(const Etcd__Event *event, struct kv_event *ret, struct error *err)
@@ -56,6 +57,7 @@ static int take_cancel(const Etcd__WatchResponse *message, struct kv_wire_watch 
         (void)error_set(&failure, -EACCES, "the store refused the watch: %s", reason);
     else
         (void)error_set(&failure, -EAGAIN, "the store cancelled the watch: %s", reason);
+    text_make_line(failure.text);
     ret->cancelled = true;
     ret->failure = failure.code;
     memcpy(ret->reason, failure.text, sizeof(ret->reason));

@@ -487,43 +487,47 @@ static void nonsense_is_refused_and_not_guessed(void **state)
         size_t length;
         const char *words;
     } cases[] = {
-        {read_page,     BYTES(""),                                                             "names no cluster"  },
-        { read_page,    BYTES("\x0a\x00"),                                                     "names no cluster"  },
-        { read_page,    BYTES("\x0a\x02\x18\x09"),                                             "names no cluster"  },
-        { read_page,    BYTES("\x0a\x02\x08\x01"),                                             "revision 0"        },
+        {read_page,     BYTES(""),                                                             "names no cluster"    },
+        { read_page,    BYTES("\x0a\x00"),                                                     "names no cluster"    },
+        { read_page,    BYTES("\x0a\x02\x18\x09"),                                             "names no cluster"    },
+        { read_page,    BYTES("\x0a\x02\x08\x01"),                                             "revision 0"          },
         { read_page,    BYTES("\x0a\x0d\x08\x01\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-         "revision -1"                                                                                             },
-        { read_page,    BYTES("{\"header\":{}}"),                                              "no message"        },
-        { read_page,    BYTES(HEADER "\x18\x01"),                                              "empty page"        },
-        { read_page,    BYTES(HEADER "\x20\x01"),                                              "last page"         },
-        { read_page,    BYTES(HEADER "\x12\x0e" PAIR_K),                                       "1 pairs of 0"      },
+         "revision -1"                                                                                               },
+        { read_page,    BYTES("{\"header\":{}}"),                                              "no message"          },
+        { read_page,    BYTES(HEADER "\x18\x01"),                                              "empty page"          },
+        { read_page,    BYTES(HEADER "\x20\x01"),                                              "last page"           },
+        { read_page,    BYTES(HEADER "\x12\x0e" PAIR_K),                                       "1 pairs of 0"        },
         { read_page,    BYTES(HEADER "\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-         "0 pairs of -1"                                                                                           },
-        { read_page,    BYTES(HEADER "\x12\x00\x20\x01"),                                      "without a key"     },
-        { read_page,    BYTES(HEADER "\x12\x08\x0a\x02k\0\x10\x01\x18\x01\x20\x01"),           "NUL"               },
-        { read_page,    BYTES(HEADER "\x12\x03\x0a\x01k\x20\x01"),                             "changed at 0"      },
-        { read_page,    BYTES(HEADER "\x12\x05\x0a\x01k\x18\x01\x20\x01"),                     "never created"     },
-        { read_page,    BYTES(HEADER "\x12\x09" PAIR_L "\x12\x0e" PAIR_K "\x20\x02"),          "comes after"       },
-        { read_page,    BYTES(HEADER "\x12\x09" PAIR_L "\x12\x09" PAIR_L "\x20\x02"),          "comes after"       },
+         "0 pairs of -1"                                                                                             },
+        { read_page,    BYTES(HEADER "\x12\x00\x20\x01"),                                      "without a key"       },
+        { read_page,    BYTES(HEADER "\x12\x08\x0a\x02k\0\x10\x01\x18\x01\x20\x01"),           "NUL"                 },
+        { read_page,    BYTES(HEADER "\x12\x03\x0a\x01k\x20\x01"),                             "changed at 0"        },
+        { read_page,    BYTES(HEADER "\x12\x05\x0a\x01k\x18\x01\x20\x01"),                     "never created"       },
+        { read_page,    BYTES(HEADER "\x12\x09" PAIR_L "\x12\x0e" PAIR_K "\x20\x02"),          "comes after"         },
+        { read_page,    BYTES(HEADER "\x12\x09" PAIR_L "\x12\x09" PAIR_L "\x20\x02"),          "comes after"         },
         { read_won,
          BYTES(HEADER SUCCEEDED PUT_RESULT
                 "\x1a\x0d\x1a\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-         "said to be deleted"                                                                                      },
-        { read_won,     BYTES(HEADER "\x1a\x04\x0a\x02\x18\x01" PUT_RESULT),                   "left out"          },
-        { read_grant,   BYTES(HEADER "\x18\x0a"),                                              "lease 0"           },
-        { read_members, BYTES(HEADER),                                                         "without members"   },
-        { read_members, BYTES(HEADER "\x12\x00"),                                              "without an id"     },
-        { read_members, BYTES(HEADER "\x12\x05\x08\x01\x12\x01\0"),                            "NUL"               },
-        { read_status,  BYTES("\x0a\x02\x08\x01"),                                             "without an id"     },
-        { read_watch,   BYTES(""),                                                             "names no cluster"  },
-        { read_watch,   BYTES("\x0a\x02\x08\x01"),                                             "revision 0"        },
-        { read_watch,   BYTES(HEADER "\x10\x01\x18\x01"),                                      "not ours"          },
-        { read_watch,   BYTES(HEADER "\x38\x01"),                                              "without events"    },
-        { read_watch,   BYTES(HEADER "\x5a\x00"),                                              "without a key"     },
-        { read_watch,   BYTES(HEADER "\x5a\x12\x08\x02\x12\x0e" PAIR_K),                       "type 2"            },
-        { read_watch,   BYTES(HEADER "\x18\x01\x5a\x10\x12\x0e" PAIR_K),                       "begins with events"},
+         "said to be deleted"                                                                                        },
+        { read_won,     BYTES(HEADER "\x1a\x04\x0a\x02\x18\x01" PUT_RESULT),                   "left out"            },
+        { read_grant,   BYTES(HEADER "\x18\x0a"),                                              "lease 0"             },
+        { read_members, BYTES(HEADER),                                                         "without members"     },
+        { read_members, BYTES(HEADER "\x12\x00"),                                              "without an id"       },
+        { read_members, BYTES(HEADER "\x12\x05\x08\x01\x12\x01\0"),                            "NUL"                 },
+        { read_members, BYTES(HEADER "\x12\x05\x08\x01\x12\x01\xff"),                          "name is not UTF-8"   },
+        { read_members, BYTES(HEADER "\x12\x05\x08\x01\x1a\x01\xff"),                          "URL is not UTF-8"    },
+        { read_members, BYTES(HEADER "\x12\x05\x08\x01\x22\x01\xff"),                          "URL is not UTF-8"    },
+        { read_status,  BYTES(HEADER "\x12\x01\xff"),                                          "version is not UTF-8"},
+        { read_status,  BYTES("\x0a\x02\x08\x01"),                                             "without an id"       },
+        { read_watch,   BYTES(""),                                                             "names no cluster"    },
+        { read_watch,   BYTES("\x0a\x02\x08\x01"),                                             "revision 0"          },
+        { read_watch,   BYTES(HEADER "\x10\x01\x18\x01"),                                      "not ours"            },
+        { read_watch,   BYTES(HEADER "\x38\x01"),                                              "without events"      },
+        { read_watch,   BYTES(HEADER "\x5a\x00"),                                              "without a key"       },
+        { read_watch,   BYTES(HEADER "\x5a\x12\x08\x02\x12\x0e" PAIR_K),                       "type 2"              },
+        { read_watch,   BYTES(HEADER "\x18\x01\x5a\x10\x12\x0e" PAIR_K),                       "begins with events"  },
         { read_watch,   BYTES(HEADER "\x5a\x10\x12\x0e" PAIR_K "\x5a\x0b\x12\x09" PAIR_L),
-         "after one of 4"                                                                                          },
+         "after one of 4"                                                                                            },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -677,6 +681,32 @@ static void an_answer_of_somebody_else_is_quoted(void **state)
     assert_null(strstr(err.text, "proxy"));
 }
 
+/* Ends of line, an escape, bytes that are no character, and an umlaut that may stay. */
+static void words_of_a_store_are_one_line_of_utf8(void **state)
+{
+    static const char words[] = "a\nb\x1b[m\xff\xc3\xbc";
+    static const char line[] = "a?b?[m?\xc3\xbc";
+    struct error err = { 0 };
+    char body[300];
+    struct kv_wire_watch message = { 0 };
+    (void)state;
+    assert_int_equal(kv_wire_read_failure(3, words, &err), -EINVAL);
+    assert_non_null(strstr(err.text, line));
+    assert_int_equal(kv_wire_read_foreign(404, words, sizeof(words) - 1, &err), -EPROTO);
+    assert_non_null(strstr(err.text, line));
+    memset(body, 'x', sizeof(body));
+    memcpy(body + 199, "\xe2\x82\xac", 3);
+    assert_int_equal(kv_wire_read_foreign(404, body, sizeof(body), &err), -EPROTO);
+    assert_true(text_is_utf8(err.text));
+    assert_int_equal(kv_wire_read_watch(BYTES(HEADER "\x20\x01\x32\x09"
+                                                     "a\nb\x1b[m\xff\xc3\xbc"),
+                                        &message, NULL),
+                     0);
+    assert_int_equal(message.failure, -EAGAIN);
+    assert_non_null(strstr(message.reason, line));
+    kv_wire_watch_done(&message);
+}
+
 static void who_did_not_refuse_may_have_handed_a_request_on(void **state)
 {
     static const long unknown[] = { 0, 200, 204, 408, 499, 500, 504 };
@@ -820,6 +850,7 @@ int main(void)
         cmocka_unit_test(many_small_events_are_within_bounds),
         cmocka_unit_test(failures_mean_what_was_measured),
         cmocka_unit_test(an_answer_of_somebody_else_is_quoted),
+        cmocka_unit_test(words_of_a_store_are_one_line_of_utf8),
         cmocka_unit_test(who_did_not_refuse_may_have_handed_a_request_on),
         cmocka_unit_test(messages_of_a_watch_are_told_apart),
         cmocka_unit_test(events_say_what_became_of_a_key),
