@@ -20,8 +20,8 @@ enum {
     IN_FLIGHT_MAX = 32,     /* more gains nothing */
     ANSWER_MARGIN_MS = 500, /* the store's own deadline answers first, with a reason */
     RETRY_FIRST_MS = 40,
-    REQUEST_BYTES = 1536 * 1024, /* etcd's default --max-request-bytes */
-    TOKENS_MAX = 2,              /* that a request may find refused before the refusal is its end */
+    TOKENS_MAX = 2,    /* that a request may find refused before the refusal is its end */
+    CUT_SHORT_MAX = 1, /* times that a request may not be taken whole before it is too large */
 };
 
 enum call_kind {
@@ -55,6 +55,7 @@ struct etcd_call {
     bool once; /* TXN: not again where it may have arrived */
     int tries;
     int refused_tokens;
+    int cut_short;  /* tries that the store ended before it had the whole request */
     uint64_t token; /* its generation, when the request was sent */
     bool has_token;
     size_t endpoint;
@@ -377,7 +378,7 @@ static int go_on(struct etcd_call *call, struct kv_wire_bytes message, struct er
 {
     kv_wire_bytes_done(&call->message);
     call->message = message;
-    call->tries = 0;
+    call->tries = call->cut_short = 0;
     return try_now(call, err);
 }
 
@@ -587,17 +588,27 @@ static bool is_plain_answer(int code)
     return code == -ENOENT || code == -EEXIST || code == -ERANGE;
 }
 
+/* libcurl loses the words of a store that refuses a request by its size. A member that goes away
+ * may end one in the same way, but hardly the next try as well; what a size that is too large would
+ * be is the store's to say, and each may be configured otherwise. */
+static int judge_cut_short(struct etcd_call *call, int code, struct error *err)
+{
+    if (++call->cut_short <= CUT_SHORT_MAX)
+        return code;
+    return error_set(err, -E2BIG,
+                     "%s: it does not take a request of %zu bytes (etcd's --max-request-bytes, "
+                     "1.5 MiB by default, bounds it)",
+                     call->store->endpoints[call->endpoint], call->message.length);
+}
+
 static int read_answer(struct etcd_call *call, const struct grpc_result *result, struct error *err)
 {
     struct kv_etcd *store = call->store;
     int r = kv_etcd_read_result(store, call->endpoint, result, err);
     if (r == -EACCES && !call->has_token)
         r = -EKEYEXPIRED;
-    if (result->code == -EMSGSIZE && call->message.length > REQUEST_BYTES)
-        r = error_set(err, -E2BIG,
-                      "%s: it does not take a request of %zu bytes (etcd's --max-request-bytes, "
-                      "1.5 MiB by default, bounds it)",
-                      store->endpoints[call->endpoint], call->message.length);
+    if (result->code == -EMSGSIZE)
+        r = judge_cut_short(call, r, err);
     /* Done, whether we can read the answer or not. */
     bool done = r == 0 || result->code == -E2BIG || result->code == -EPROTO;
     call->maybe_applied |= !call->is_read && done && result->http_status == 200;

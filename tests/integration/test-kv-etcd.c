@@ -375,6 +375,24 @@ static void expect_words(const char *text, const char *words)
         fail_msg("\"%s\" does not say \"%s\"", text, words);
 }
 
+/* Another etcd with arguments of its own, and a connection to it. */
+static void begin_with(struct etcd_fixture *other, const char *const *arguments)
+{
+    char *endpoints[] = { other->server.client_url, NULL };
+    *other = (struct etcd_fixture){ .contract = fixture.contract, .loop = fixture.loop };
+    other->server.extra = arguments;
+    etcd_server_start(&other->server);
+    struct kv_etcd_config config = etcd_fixture_config(endpoints);
+    assert_int_equal(kv_etcd_new(other->loop, &config, &other->contract.kv, NULL), 0);
+    etcd_fixture_wait_up(&other->contract);
+}
+
+static void end_with(struct etcd_fixture *other)
+{
+    kv_free(other->contract.kv);
+    etcd_server_done(&other->server);
+}
+
 /* etcd refuses in two ways: by its own limit, and above 2 MiB by that of its transport. */
 static void a_value_over_the_limit_is_refused_with_the_limits_name(void **state)
 {
@@ -387,6 +405,19 @@ static void a_value_over_the_limit_is_refused_with_the_limits_name(void **state)
         expect_words(answer.reason, "--max-request-bytes");
     }
     (void)contract_op(&fixture.contract, kv_op_delete("big"));
+}
+
+/* etcd's transport takes half a MiB more than etcd. */
+static void a_limit_below_etcds_own_is_told_as_one(void **state)
+{
+    static const char *const little[] = { "--max-request-bytes", "1024", NULL };
+    struct etcd_fixture other = { 0 };
+    (void)state;
+    begin_with(&other, little);
+    struct contract_answer answer = put_of_size(&other.contract, 1000 * 1024);
+    assert_int_equal(answer.code, -E2BIG);
+    expect_words(answer.reason, "--max-request-bytes");
+    end_with(&other);
 }
 
 /* More than libcurl reads of a connection at once. */
@@ -427,15 +458,10 @@ static void on_full(const struct kv_status_result *result, void *userdata)
 static void a_full_store_says_how_to_mend_it_and_takes_deletes(void **state)
 {
     static const char *const quota[] = { "--quota-backend-bytes", "1000000", NULL };
-    struct etcd_fixture small = { .contract = fixture.contract, .loop = fixture.loop };
-    char *endpoints[] = { small.server.client_url, NULL };
+    struct etcd_fixture small = { 0 };
     int told = 0;
     (void)state;
-    small.server.extra = quota;
-    etcd_server_start(&small.server);
-    struct kv_etcd_config config = etcd_fixture_config(endpoints);
-    assert_int_equal(kv_etcd_new(small.loop, &config, &small.contract.kv, NULL), 0);
-    etcd_fixture_wait_up(&small.contract);
+    begin_with(&small, quota);
     struct contract_answer answer = { 0 };
     int64_t until_ms = clock_mono_ms() + FIXTURE_WAIT_MS;
     while (answer.code == 0 && clock_mono_ms() < until_ms) /* etcd counts ten times a second */
@@ -448,8 +474,7 @@ static void a_full_store_says_how_to_mend_it_and_takes_deletes(void **state)
     assert_int_equal(contract_op(&small.contract, kv_op_delete("big")).code, 0);
     assert_int_equal(kv_status(small.contract.kv, on_full, &told, NULL), 0);
     small.contract.wait(&small.contract, &told);
-    kv_free(small.contract.kv);
-    etcd_server_done(&small.server);
+    end_with(&small);
 }
 
 int main(void)
@@ -460,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
         cmocka_unit_test(a_value_over_the_limit_is_refused_with_the_limits_name),
+        cmocka_unit_test(a_limit_below_etcds_own_is_told_as_one),
         cmocka_unit_test(a_large_answer_and_its_events_come_without_waiting_for_more),
         cmocka_unit_test(a_full_store_says_how_to_mend_it_and_takes_deletes),
         cmocka_unit_test(the_view_tells_what_was_done_and_how_far_behind_it_is),
