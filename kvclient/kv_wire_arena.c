@@ -25,6 +25,7 @@ struct kv_wire_arena {
     const void *message;
     size_t allowed; /* what protobuf-c may still take */
     bool exceeded;
+    bool exhausted; /* there was no memory */
 };
 
 static bool add_chunk(struct kv_wire_arena *arena, size_t room)
@@ -69,7 +70,9 @@ static void *on_alloc(void *data, size_t size)
     if (arena->exceeded)
         return NULL;
     arena->allowed -= size;
-    return take(arena, size);
+    void *piece = take(arena, size);
+    arena->exhausted |= !piece;
+    return piece;
 }
 
 static void on_free(void *data, void *piece)
@@ -116,6 +119,8 @@ void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other
 /* protobuf-c does not say why it failed. */
 static int unpack_failure(const struct kv_wire_arena *arena, size_t length, struct error *err)
 {
+    if (arena->exhausted)
+        return error_oom(err);
     if (arena->exceeded)
         return error_set(err, -EPROTO, "an answer of %zu bytes is made of next to nothing", length);
     return error_set(err, -EPROTO, "an answer of %zu bytes is no message that was asked for",

@@ -23,7 +23,7 @@ void *kv_wire_arena_take(struct kv_wire_arena *arena,
 void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other);
 
 /* The message in an arena of its own, the caller's. -EPROTO: it is none, or would take memory out
- * of all proportion to what was sent. */
+ * of all proportion to what was sent; -ENOMEM. */
 int kv_wire_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t length,
                    struct kv_wire_arena **ret, struct error *err);
 const void *kv_wire_arena_message(const struct kv_wire_arena *arena);

@@ -606,17 +606,21 @@ static void a_message_of_empty_messages_takes_no_memory_to_speak_of(void **state
 }
 
 /* Nothing that etcd says is smaller for what it becomes than a deletion of a short key. */
+static void say_small_events(struct text *data, int count)
+{
+    text_add_bytes(data, HEADER, sizeof(HEADER) - 1);
+    for (int i = 0; i < count; i++)
+        text_add_bytes(data, BYTES("\x5a\x09\x08\x01\x12\x05\x0a\x01k\x18\x05"));
+    assert_false(data->failed);
+}
+
 static void many_small_events_are_within_bounds(void **state)
 {
-    static const uint8_t event[] = "\x5a\x09\x08\x01\x12\x05\x0a\x01k\x18\x05";
-    enum { EVENTS_SAID = 20000, EVENT_SIZE = sizeof(event) - 1 };
+    enum { EVENTS_SAID = 20000 };
     autotext data = { 0 };
     struct kv_wire_watch message = { 0 };
     (void)state;
-    text_add_bytes(&data, HEADER, sizeof(HEADER) - 1);
-    for (int i = 0; i < EVENTS_SAID; i++)
-        text_add_bytes(&data, event, EVENT_SIZE);
-    assert_false(data.failed);
+    say_small_events(&data, EVENTS_SAID);
     assert_int_equal(kv_wire_read_watch((const uint8_t *)data.data, data.length, &message, NULL),
                      0);
     assert_int_equal(message.event_count, EVENTS_SAID);
@@ -625,6 +629,34 @@ static void many_small_events_are_within_bounds(void **state)
 }
 
 /* --- failures --- */
+
+/* Linked in place of malloc(): the one that is so many calls away has no memory. */
+static int calls_until_none;
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return calls_until_none && --calls_until_none == 0 ? NULL : __real_malloc(size);
+}
+
+static void memory_that_ran_out_is_no_fault_of_the_store(void **state)
+{
+    autotext data = { 0 };
+    int failures = 0;
+    (void)state;
+    say_small_events(&data, 1000);
+    for (int r = -ENOMEM; r < 0; failures++) {
+        struct kv_wire_watch message = { 0 };
+        struct error err = { 0 };
+        calls_until_none = failures + 1;
+        r = kv_wire_read_watch((const uint8_t *)data.data, data.length, &message, &err);
+        calls_until_none = 0;
+        if (r < 0 && r != -ENOMEM)
+            fail_msg("call %d of malloc(): %d, \"%s\"", failures + 1, r, err.text);
+        kv_wire_watch_done(&message);
+    }
+    assert_true(failures > 2); /* the arena grew */
+}
 
 static void failures_mean_what_was_measured(void **state)
 {
@@ -848,6 +880,7 @@ int main(void)
         cmocka_unit_test(every_answer_cut_short_is_refused),
         cmocka_unit_test(a_message_of_empty_messages_takes_no_memory_to_speak_of),
         cmocka_unit_test(many_small_events_are_within_bounds),
+        cmocka_unit_test(memory_that_ran_out_is_no_fault_of_the_store),
         cmocka_unit_test(failures_mean_what_was_measured),
         cmocka_unit_test(an_answer_of_somebody_else_is_quoted),
         cmocka_unit_test(words_of_a_store_are_one_line_of_utf8),
