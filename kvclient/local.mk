@@ -97,8 +97,10 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/fuzz-kv-wire/puts \
 	tests/fuzz/corpus/fuzz-kv-wire/range \
 	tests/fuzz/corpus/fuzz-kv-wire/status \
+	tests/fuzz/corpus/fuzz-kv-wire/stream \
 	tests/fuzz/corpus/fuzz-kv-wire/token \
 	tests/fuzz/corpus/fuzz-kv-wire/txn \
 	tests/fuzz/corpus/fuzz-kv-wire/watch \
 	tests/fuzz/corpus/fuzz-kv-wire/watch-end \
-	tests/fuzz/corpus/fuzz-kv-wire/watch-refused
+	tests/fuzz/corpus/fuzz-kv-wire/watch-refused \
+	tests/fuzz/corpus/fuzz-kv-wire/words

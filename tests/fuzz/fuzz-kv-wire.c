@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers of a store that says anything: none may crash a reader, and what a reader takes keeps
- * what its header promises.
+ * what its header promises. What gRPC puts around them likewise.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "base/grpc.h"
 #include "base/text.h"
 #include "kvclient/kv_wire.h"
 
@@ -116,7 +117,58 @@ static void read_failures(const uint8_t *data, size_t size)
     struct error err = { 0 };
     assert(message);
     assert(kv_wire_read_failure(size ? data[0] : 1, message, &err) < 0);
+    assert(text_is_utf8(err.text) && !strpbrk(err.text, "\r\n"));
     assert(kv_wire_read_foreign(404, message, size, &err) < 0);
+    assert(text_is_utf8(err.text) && !strpbrk(err.text, "\r\n"));
+}
+
+/* Adds every message that is whole, each with its length; returns what ended that. */
+static int take_messages(struct grpc_stream *stream, struct text *messages)
+{
+    const uint8_t *message = NULL;
+    size_t length = 0;
+    int r = 0;
+    while ((r = grpc_stream_next(stream, &message, &length, NULL)) == 1) {
+        text_addf(messages, "%zu:", length);
+        text_add_bytes(messages, message, length);
+    }
+    return r;
+}
+
+/* The messages of the bytes, which come in two pieces. */
+static int cut_at(const uint8_t *data, size_t size, size_t at, struct text *messages)
+{
+    struct grpc_stream stream = { 0 };
+    int r = 0;
+    assert(grpc_stream_add(&stream, data, at, NULL) == 0);
+    r = take_messages(&stream, messages);
+    if (r == 0) {
+        assert(grpc_stream_add(&stream, data + at, size - at, NULL) == 0);
+        r = take_messages(&stream, messages);
+    }
+    assert(r <= 0 && (r == 0 || grpc_stream_is_inside(&stream)));
+    grpc_stream_done(&stream);
+    return r;
+}
+
+/* Wherever the transport cut it, it is the same stream; where, the last byte says. */
+static void read_stream(const uint8_t *data, size_t size)
+{
+    autotext whole = { 0 };
+    autotext messages = { 0 };
+    int r = cut_at(data, size, size, &whole);
+    assert(cut_at(data, size, size ? data[size - 1] % size : 0, &messages) == r);
+    assert(messages.length == whole.length);
+    assert(whole.length == 0 || memcmp(messages.data, whole.data, whole.length) == 0);
+}
+
+static void decode_words(const uint8_t *data, size_t size)
+{
+    autofree char *words = text_copy_bytes(data, size);
+    assert(words);
+    size_t before = strlen(words);
+    grpc_decode_words(words);
+    assert(strlen(words) <= before && !strpbrk(words, "\r\n"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -127,5 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_leases(data, size);
     read_rare_answers(data, size);
     read_failures(data, size);
+    read_stream(data, size);
+    decode_words(data, size);
     return 0;
 }
