@@ -19,13 +19,15 @@ libkvclient_a_SOURCES = \
 	kvclient/kv_wire_member.c kvclient/kv_wire_request.c kvclient/kv_wire_watch.c
 nodist_libkvclient_a_SOURCES = kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
 
-# protoc-c writes both files at once. They are no BUILT_SOURCES, which are made for a few goals only: whoever
+# protoc-c writes both files at once. Where one is missing both are made anew, in two lines: the one with $(MAKE) in
+# it is run by make -n as well, which must not delete anything. They are no BUILT_SOURCES, which are made for a few goals only: whoever
 # includes the header says so here, for any goal and without what an earlier build has noted.
 kvclient/etcd.pb-c.c: $(srcdir)/kvclient/etcd.proto
 	$(AM_V_GEN)$(MKDIR_P) kvclient && \
 		$(PROTOC_C) --proto_path=$(srcdir)/kvclient --c_out=kvclient $(srcdir)/kvclient/etcd.proto
 kvclient/etcd.pb-c.h: kvclient/etcd.pb-c.c
-	@test -e $@ || { rm -f $< && $(MAKE) $(AM_MAKEFLAGS) $<; }
+	@if test ! -f $@; then rm -f kvclient/etcd.pb-c.c; else :; fi
+	@if test ! -f $@; then $(MAKE) $(AM_MAKEFLAGS) kvclient/etcd.pb-c.c; else :; fi
 kvclient/etcd.pb-c.$(OBJEXT) \
 kvclient/kv_wire_answer.$(OBJEXT) kvclient/kv_wire_arena.$(OBJEXT) kvclient/kv_wire_member.$(OBJEXT) \
 kvclient/kv_wire_request.$(OBJEXT) kvclient/kv_wire_watch.$(OBJEXT): kvclient/etcd.pb-c.h
