@@ -200,8 +200,10 @@ static void tell_pending(struct etcd_watch *watch)
 
 static void on_events(struct etcd_watch *watch, struct kv_wire_watch *message)
 {
-    if (kv_wire_watch_append(&watch->pending, message, watch->next_revision, NULL) < 0)
-        reconnect(watch); /* what did not fit is sent again */
+    struct error err = { 0 };
+    int r = kv_wire_watch_append(&watch->pending, message, watch->next_revision, &err);
+    if (r < 0)
+        on_failure(watch, r, err.text); /* what was not taken is sent again */
     else if (!message->fragment)
         tell_pending(watch);
 }

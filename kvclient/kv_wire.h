@@ -164,7 +164,8 @@ void kv_wire_watch_done(struct kv_wire_watch *message);
 
 /* Moves the message's events, but none from before first_revision, behind those that whole (zeroed
  * at first) has, for a revision that came in fragments; of whole nothing but the events changes.
- * -ENOMEM leaves both as they were. kv_wire_watch_done() both afterwards. */
+ * -EPROTO: they are older than those. It and -ENOMEM leave both as they were. kv_wire_watch_done()
+ * both afterwards. */
 int kv_wire_watch_append(struct kv_wire_watch *whole, struct kv_wire_watch *message,
                          int64_t first_revision, struct error *err);
 

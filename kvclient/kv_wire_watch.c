@@ -125,6 +125,18 @@ static size_t count_before(const struct kv_wire_watch *message, int64_t first_re
     return count;
 }
 
+static int check_seam(const struct kv_wire_watch *whole, const struct kv_event *next,
+                      struct error *err)
+{
+    int64_t last = whole->events[whole->event_count - 1].pair.mod_revision;
+    if (next->pair.mod_revision >= last)
+        return 0;
+    return error_set(err, -EPROTO,
+                     "a fragment begins with revision %" PRId64
+                     " after one that ended with %" PRId64,
+                     next->pair.mod_revision, last);
+}
+
 static struct kv_event *make_room(struct kv_wire_watch *whole, size_t count)
 {
     size_t room = whole->event_room;
@@ -162,6 +174,9 @@ int kv_wire_watch_append(struct kv_wire_watch *whole, struct kv_wire_watch *mess
         move_all(whole, message, from);
         return 0;
     }
+    int r = check_seam(whole, &message->events[from], err);
+    if (r < 0)
+        return r;
     struct kv_event *events = make_room(whole, whole->event_count + more);
     if (!events)
         return error_oom(err);

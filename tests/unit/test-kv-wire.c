@@ -839,6 +839,24 @@ static void fragments_are_joined_in_order(void **state)
     kv_wire_watch_done(&whole);
 }
 
+static void a_fragment_that_goes_back_is_refused(void **state)
+{
+    struct kv_wire_watch whole = { 0 };
+    struct kv_wire_watch message = { 0 };
+    struct error err = { 0 };
+    (void)state;
+    add_fragment(&whole, 5, 'a', 0);
+    assert_int_equal(kv_wire_read_watch(BYTES(EVENTS), &message, NULL), 0); /* from 4 on */
+    assert_int_equal(kv_wire_watch_append(&whole, &message, 0, &err), -EPROTO);
+    assert_non_null(strstr(err.text, "revision 4"));
+    assert_int_equal(whole.event_count, 1);
+    assert_int_equal(message.event_count, 2);
+    assert_int_equal(kv_wire_watch_append(&whole, &message, 5, NULL), 0); /* but for what is told */
+    assert_int_equal(whole.event_count, 2);
+    kv_wire_watch_done(&message);
+    kv_wire_watch_done(&whole);
+}
+
 static void only_the_events_that_were_told_are_left_out(void **state)
 {
     struct kv_wire_watch whole = { 0 };
@@ -888,6 +906,7 @@ int main(void)
         cmocka_unit_test(messages_of_a_watch_are_told_apart),
         cmocka_unit_test(events_say_what_became_of_a_key),
         cmocka_unit_test(fragments_are_joined_in_order),
+        cmocka_unit_test(a_fragment_that_goes_back_is_refused),
         cmocka_unit_test(only_the_events_that_were_told_are_left_out),
     };
     return cmocka_run_group_tests_name("kv-wire", tests, NULL, NULL);
