@@ -128,6 +128,16 @@ static void tell(struct kv_etcd *store, int code, const char *reason)
     kv_etcd_watches_authenticated(store, code, reason);
 }
 
+/* vasprintf() would leave the token in memory of its own. */
+static char *metadata_of(const char *token)
+{
+    static const char name[] = "token: ";
+    char *metadata = malloc(sizeof(name) + strlen(token));
+    if (metadata)
+        (void)stpcpy(stpcpy(metadata, name), token);
+    return metadata;
+}
+
 static int take_token(struct kv_etcd_auth *auth, const struct grpc_result *result,
                       struct error *err)
 {
@@ -135,7 +145,7 @@ static int take_token(struct kv_etcd_auth *auth, const struct grpc_result *resul
     int r = kv_wire_read_token(result->data, result->length, &token, err);
     if (r < 0)
         return r;
-    auth->metadata = text_format("token: %s", token);
+    auth->metadata = metadata_of(token);
     return auth->metadata ? 0 : error_oom(err);
 }
 

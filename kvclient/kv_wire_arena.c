@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
 
 #include "kvclient/kv_wire_internal.h"
 
@@ -105,6 +106,12 @@ void kv_wire_arena_free(struct kv_wire_arena *arena)
         arena->chunks = next;
     }
     free(arena);
+}
+
+void kv_wire_arena_wipe(struct kv_wire_arena *arena)
+{
+    for (struct chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
+        explicit_bzero(chunk->bytes, chunk->used);
 }
 
 void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other)

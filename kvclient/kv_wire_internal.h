@@ -19,6 +19,8 @@ void kv_wire_arena_free(struct kv_wire_arena *arena);
 DEFINE_AUTOPTR(kv_wire_arena);
 void *kv_wire_arena_take(struct kv_wire_arena *arena,
                          size_t size); /* not zeroed; NULL: no memory */
+/* What was given is zeroed, where it had a secret; it is to be freed next. */
+void kv_wire_arena_wipe(struct kv_wire_arena *arena);
 /* The memory of other is arena's from now on; other is freed. */
 void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other);
 

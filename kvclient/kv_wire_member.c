@@ -157,6 +157,16 @@ void kv_wire_status_done(struct kv_wire_status *status)
     *status = (struct kv_wire_status){ 0 };
 }
 
+static int read_token(const ProtobufCBinaryData *token, char **ret, struct error *err)
+{
+    if (token->len == 0)
+        return error_set(err, -EPROTO, "the token is empty");
+    for (size_t i = 0; i < token->len; i++)
+        if (token->data[i] <= ' ' || token->data[i] > '~')
+            return error_set(err, -EPROTO, "the token is no word of printable characters");
+    return copy_words(token, "the token", ret, err);
+}
+
 int kv_wire_read_token(const uint8_t *data, size_t length, char **ret, struct error *err)
 {
     autoptr(kv_wire_arena) arena = NULL;
@@ -164,10 +174,7 @@ int kv_wire_read_token(const uint8_t *data, size_t length, char **ret, struct er
     if (r < 0)
         return r;
     const Etcd__AuthenticateResponse *answer = kv_wire_arena_message(arena);
-    if (answer->token.len == 0)
-        return error_set(err, -EPROTO, "the token is empty");
-    for (size_t i = 0; i < answer->token.len; i++)
-        if (answer->token.data[i] <= ' ' || answer->token.data[i] > '~')
-            return error_set(err, -EPROTO, "the token is no word of printable characters");
-    return copy_words(&answer->token, "the token", ret, err);
+    r = read_token(&answer->token, ret, err);
+    kv_wire_arena_wipe(arena);
+    return r;
 }

@@ -52,7 +52,7 @@ test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
 test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+test_kv_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=free
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
 test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \

@@ -7,6 +7,7 @@
 #include "kvclient/kv_wire.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -632,11 +633,38 @@ static void many_small_events_are_within_bounds(void **state)
 
 /* Linked in place of malloc(): the one that is so many calls away has no memory. */
 static int calls_until_none;
-void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
-    return calls_until_none && --calls_until_none == 0 ? NULL : __real_malloc(size);
+    return calls_until_none && --calls_until_none == 0 ? NULL : calloc(1, size);
+}
+
+/* And in place of free(): whether a secret is given away with the memory. */
+static const char *secret;
+static bool secret_was_left;
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+    if (secret && memory)
+        secret_was_left |=
+            memmem(memory, malloc_usable_size(memory), secret, strlen(secret)) != NULL;
+    __real_free(memory);
+}
+
+static void a_token_stays_in_no_other_memory(void **state)
+{
+    autofree char *token = NULL;
+    (void)state;
+    secret = "abc.12";
+    secret_was_left = false;
+    int r = kv_wire_read_token(BYTES(HEADER "\x12\x06"
+                                            "abc.12"),
+                               &token, NULL);
+    secret = NULL;
+    assert_int_equal(r, 0);
+    assert_string_equal(token, "abc.12");
+    assert_false(secret_was_left);
 }
 
 static void memory_that_ran_out_is_no_fault_of_the_store(void **state)
@@ -898,6 +926,7 @@ int main(void)
         cmocka_unit_test(every_answer_cut_short_is_refused),
         cmocka_unit_test(a_message_of_empty_messages_takes_no_memory_to_speak_of),
         cmocka_unit_test(many_small_events_are_within_bounds),
+        cmocka_unit_test(a_token_stays_in_no_other_memory),
         cmocka_unit_test(memory_that_ran_out_is_no_fault_of_the_store),
         cmocka_unit_test(failures_mean_what_was_measured),
         cmocka_unit_test(an_answer_of_somebody_else_is_quoted),
