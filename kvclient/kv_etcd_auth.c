@@ -94,6 +94,19 @@ void kv_etcd_auth_want(struct kv_etcd *store)
     auth->tried = true;
 }
 
+int kv_etcd_auth_judge(const struct kv_etcd *store, int code, bool has_token, struct error *err)
+{
+    if (code != -EACCES || has_token)
+        return code;
+    if (store->auth)
+        return -EKEYEXPIRED;
+    if (!store->tls.cert_file)
+        return code;
+    return error_prefix(err, code,
+                        "no user is configured for etcd, so it goes by the name in our "
+                        "client certificate (CN)");
+}
+
 bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation)
 {
     struct kv_etcd_auth *auth = store->auth;

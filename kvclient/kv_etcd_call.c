@@ -605,8 +605,7 @@ static int read_answer(struct etcd_call *call, const struct grpc_result *result,
 {
     struct kv_etcd *store = call->store;
     int r = kv_etcd_read_result(store, call->endpoint, result, err);
-    if (r == -EACCES && !call->has_token)
-        r = -EKEYEXPIRED;
+    r = kv_etcd_auth_judge(store, r, call->has_token, err);
     if (result->code == -EMSGSIZE)
         r = judge_cut_short(call, r, err);
     /* Done, whether we can read the answer or not. */

@@ -69,9 +69,10 @@ char *kv_etcd_auth_metadata(const struct kv_etcd *store); /* NULL: none */
 void kv_etcd_auth_want(struct kv_etcd *store);
 
 /* Without a token a client certificate makes a user of its CN, whom the store may know or not: that
- * he is denied something may then mean that a token is wanted.
- *
- * The store refused the token of that generation (0: none was sent). False if we have no user, so
+ * he is denied something (-EACCES) means that a token is wanted, if we have a user of our own:
+ * -EKEYEXPIRED then. Else err, which may be NULL, says who was denied. Any other code stays. */
+int kv_etcd_auth_judge(const struct kv_etcd *store, int code, bool has_token, struct error *err);
+/* The store refused the token of that generation (0: none was sent). False if we have no user, so
  * that another one cannot be had. */
 uint64_t kv_etcd_auth_generation(const struct kv_etcd *store);
 bool kv_etcd_auth_refused(struct kv_etcd *store, uint64_t generation);

@@ -125,8 +125,7 @@ static void on_failure(struct etcd_watch *watch, int code, const char *reason)
 {
     if (code != -ERANGE)
         kv_etcd_note_error(watch->store, reason);
-    if (code == -EACCES && !watch->has_token)
-        code = -EKEYEXPIRED;
+    code = kv_etcd_auth_judge(watch->store, code, watch->has_token, NULL);
     if (code == -EKEYEXPIRED && !kv_etcd_auth_refused(watch->store, watch->token))
         code = -EACCES;
     if (code == -ERANGE || code == -ESTALE || code == -EREMCHG || code == -EACCES ||

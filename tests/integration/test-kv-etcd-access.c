@@ -604,6 +604,7 @@ static void a_client_certificates_name_is_a_user_unless_there_is_a_token(void **
     struct contract_answer answer = contract_range(&named, "other", false);
     assert_int_equal(answer.code, -EACCES);
     expect_words(answer.reason, "permission denied");
+    expect_words(answer.reason, "(CN)");
     kv_free(named.kv);
     begin_as_agent("named");
     assert_int_equal(contract_range(&agent, "agents/a", false).code, 0);
