@@ -29,13 +29,12 @@ int kv_etcd_send(struct kv_etcd *store, const struct kv_etcd_request *request, g
 int kv_etcd_note_header(struct kv_etcd *store, const struct kv_wire_header *header,
                         struct error *err)
 {
-    if (header->cluster_id && store->cluster_id && header->cluster_id != store->cluster_id)
+    if (store->cluster_id && header->cluster_id != store->cluster_id)
         return error_set(err, -ESTALE,
                          "another store answers: its cluster id is %jx, that of the one we know "
                          "is %jx",
                          (uintmax_t)header->cluster_id, (uintmax_t)store->cluster_id);
-    if (header->cluster_id)
-        store->cluster_id = header->cluster_id;
+    store->cluster_id = header->cluster_id;
     if (header->revision > store->revision)
         store->revision = header->revision;
     return 0;

@@ -146,11 +146,10 @@ int kv_wire_read_foreign(long http_status, const char *body, size_t length, stru
 
 /* One message of a watch's stream. */
 struct kv_wire_watch {
-    int failure; /* 0, or what the cancellation means, with reason */
+    int failure; /* 0, or why the store cancelled the watch: -ERANGE if history is gone */
     char reason[ERROR_TEXT_MAX];
     struct kv_wire_header header;
     bool created;
-    bool cancelled;          /* failure is set: -ERANGE if history is gone */
     bool fragment;           /* more of the same revision follows */
     struct kv_event *events; /* in order of mod_revision; keys and values are the message's, none is
                               * on its own: kv_wire_watch_done() frees all at once */

@@ -58,7 +58,6 @@ static int take_cancel(const Etcd__WatchResponse *message, struct kv_wire_watch 
     else
         (void)error_set(&failure, -EAGAIN, "the store cancelled the watch: %s", reason);
     text_make_line(failure.text);
-    ret->cancelled = true;
     ret->failure = failure.code;
     memcpy(ret->reason, failure.text, sizeof(ret->reason));
     return 0;
