@@ -17,6 +17,9 @@
 #include "tests/integration/kv-etcd-fixture.h"
 #include "tests/unit/tree.h"
 
+/* A loaded machine takes a while for the system's CAs, and for many handshakes at once. */
+enum { PATIENT_MS = FIXTURE_WAIT_MS / 4 };
+
 static struct etcd_fixture fixture;
 static char directory[] = "/tmp/muster-kv-tls-XXXXXX";
 
@@ -89,6 +92,7 @@ static void start_server(struct etcd_server *server, struct server_files *files,
 static struct kv_etcd_config good_config(char *const *endpoints)
 {
     struct kv_etcd_config config = etcd_fixture_config(endpoints);
+    config.request_timeout_ms = PATIENT_MS;
     config.tls = tls_of("ca.pem", "client");
     return config;
 }
@@ -130,6 +134,7 @@ static struct contract_answer ask_with(char *endpoint, struct http_tls tls, int 
     char *endpoints[] = { endpoint, NULL };
     struct kv_etcd_config config = etcd_fixture_config(endpoints);
     struct contract other = fixture.contract;
+    config.request_timeout_ms = PATIENT_MS;
     config.tls = tls;
     other.kv = connect_with(&config);
     struct contract_answer answer = contract_range(&other, "x", false);
