@@ -162,6 +162,7 @@ static void call_leave_link(struct grpc_call *call)
     if (link->opener == call)
         link->opener = NULL;
     link->calls--;
+    link->full = false;
     link->idle_mono_ms = clock_mono_ms();
     call->link = NULL;
     loop_timer_set(link->grpc->turn, 0);
@@ -327,9 +328,9 @@ static void go_elsewhere(struct grpc_call *call, int code)
     if (link->sent == 0 && code == -ENOTCONN) {
         link->open = false;
     } else {
-        link->full = true;
         link->given_up |= link->sent == 0;
         call_leave_link(call);
+        link->full = true;
         r = call_join_link(link->grpc, call, link->origin, &err);
         if (r < 0) { /* so that it has one to end from */
             call->link = link;
@@ -369,7 +370,6 @@ static void on_http_done(struct http_call *http, const struct http_result *from,
         link->given_up = true;
     if (from->code == -ETIMEDOUT && link->heard_mono_ms < call->sent_mono_ms)
         link->given_up = true;
-    link->full = false;
     if (from->code == 0)
         read_answer(call, from, &result);
     finish(call, &result);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@ enum {
     HEADERS = 1,
     RST_STREAM = 3,
     SETTINGS = 4,
+    PING = 6,
     GOAWAY = 7,
     WINDOW_UPDATE = 8,
     END_STREAM = 1,
@@ -56,6 +58,7 @@ struct server {
     struct peer peers[CONNECTIONS_MAX];
     int connections;
     int requests;
+    int resets;
     uint8_t max_streams; /* 0: not told */
     bool wide;           /* it takes any length of a request without acknowledging it */
     void (*on_request)(struct peer *peer, uint8_t stream);
@@ -137,8 +140,10 @@ static void take_frame(struct peer *peer, const uint8_t *frame)
     uint8_t flags = frame[4];
     if (type == HEADERS)
         peer->last_stream = stream_of(frame);
-    if (type == RST_STREAM)
+    if (type == RST_STREAM) {
         assert_true(stream_of(frame) <= peer->last_stream);
+        peer->server->resets++;
+    }
     if (type == SETTINGS && !(flags & ACK))
         put_frame(peer, SETTINGS, ACK, 0, NULL, 0);
     if ((type != DATA && type != HEADERS) || !(flags & END_STREAM))
@@ -715,7 +720,9 @@ static void so_is_one_whose_stream_was_cancelled_for_silence(void **state)
     start_for(&server, on_data, 0, &stream);
     while (server.requests == 0)
         loop_run_once(server.loop, true);
+    clock_fake_set(clock_mono_ms() + WAIT_MS);
     grpc_cancel(stream.call);
+    clock_fake_set(-1);
     server.on_request = begin_a_stream;
     start_for(&server, on_data, 0, &stream);
     wait_answer(&server, &stream);
@@ -741,6 +748,32 @@ static void more_than_one_connection_takes_go_by_another(void **state)
         assert_int_equal(streams[i].done, 0);
         grpc_stream_done(&streams[i].stream);
     }
+    server_stop(&server);
+}
+
+static void what_cancelled_streams_leave_others_take(void **state)
+{
+    enum { STREAMS = 3, CANCELLED = 2 };
+    struct server server;
+    struct outcome streams[STREAMS];
+    struct outcome others[STREAMS];
+    (void)state;
+    server_start(&server, begin_a_stream);
+    server.max_streams = 2;
+    for (int i = 0; i < STREAMS; i++) {
+        start_for(&server, on_data, 0, &streams[i]);
+        wait_answer(&server, &streams[i]);
+    }
+    assert_int_equal(server.connections, 2);
+    for (int i = 0; i < CANCELLED; i++)
+        grpc_cancel(streams[i].call);
+    loop_run_once(server.loop, true); /* which is when they go */
+    for (int i = 0; i < STREAMS; i++) {
+        start_for(&server, on_data, 0, &others[i]);
+        wait_answer(&server, &others[i]);
+    }
+    assert_int_equal(server.resets, CANCELLED);
+    assert_int_equal(server.connections, 2);
     server_stop(&server);
 }
 
@@ -890,6 +923,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_gives_no_answer_is_given_up),
         cmocka_unit_test(so_is_one_whose_stream_was_cancelled_for_silence),
         cmocka_unit_test(more_than_one_connection_takes_go_by_another),
+        cmocka_unit_test(what_cancelled_streams_leave_others_take),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
         cmocka_unit_test(what_never_became_ready_did_not_happen),
         cmocka_unit_test(a_connection_that_takes_nothing_is_passed_by),
