@@ -58,7 +58,8 @@ struct grpc {
 };
 
 struct grpc_call {
-    struct grpc_link *link;  /* borrowed */
+    struct grpc *grpc;       /* borrowed */
+    struct grpc_link *link;  /* borrowed; NULL: it has left */
     struct http_call *http;  /* borrowed; NULL: it waits */
     struct loop_timer *wait; /* ends the waiting; or NULL */
     bool doomed;             /* what it waited for has failed */
@@ -129,12 +130,11 @@ static struct grpc_link *link_find(const struct grpc *grpc, const char *origin, 
     return NULL;
 }
 
-static int call_join_link(struct grpc *grpc, struct grpc_call *call, const char *origin,
-                          struct error *err)
+static int call_join_link(struct grpc_call *call, const char *origin, struct error *err)
 {
     bool is_stream = call->on_data;
-    struct grpc_link *link = link_find(grpc, origin, is_stream);
-    int r = link ? 0 : link_new(grpc, origin, is_stream, &link, err);
+    struct grpc_link *link = link_find(call->grpc, origin, is_stream);
+    int r = link ? 0 : link_new(call->grpc, origin, is_stream, &link, err);
     if (r < 0)
         return r;
     call->link = link;
@@ -176,9 +176,9 @@ static void headers_free(char **headers)
     strv_free(headers);
 }
 
-static void call_free(struct grpc *grpc, struct grpc_call *call)
+static void call_free(struct grpc_call *call)
 {
-    DL_DELETE(grpc->calls, call);
+    DL_DELETE(call->grpc->calls, call);
     call_leave_link(call);
     loop_timer_free(call->wait);
     free(call->url);
@@ -191,12 +191,13 @@ static void call_free(struct grpc *grpc, struct grpc_call *call)
     free(call);
 }
 
+/* It leaves first, so that what its owner asks for next may go by its connection. */
 static void finish(struct grpc_call *call, const struct grpc_result *result)
 {
-    struct grpc *grpc = call->link->grpc;
     call->ended = true;
+    call_leave_link(call);
     call->on_done(call, result, call->userdata);
-    call_free(grpc, call);
+    call_free(call);
 }
 
 static void fail(struct grpc_call *call, int code, const char *reason)
@@ -331,11 +332,7 @@ static void go_elsewhere(struct grpc_call *call, int code)
         link->given_up |= link->sent == 0;
         call_leave_link(call);
         link->full = true;
-        r = call_join_link(link->grpc, call, link->origin, &err);
-        if (r < 0) { /* so that it has one to end from */
-            call->link = link;
-            link->calls++;
-        }
+        r = call_join_link(call, link->origin, &err);
     }
     if (r == 0)
         r = call_go(call, &err);
@@ -347,7 +344,7 @@ static void on_http_done(struct http_call *http, const struct http_result *from,
 {
     struct grpc_call *call = userdata;
     struct grpc_link *link = call->link;
-    struct grpc *grpc = link->grpc;
+    struct grpc *grpc = call->grpc;
     bool never_ready = link->opener == call;
     struct grpc_result result = { .code = from->code,
                                   .status = call->status,
@@ -418,7 +415,7 @@ static int call_wait(struct grpc_call *call, struct error *err)
 {
     if (call->wait || call->end_mono_ms == 0)
         return 0;
-    int r = loop_timer_new(call->link->grpc->loop, "grpc wait", on_waited, call, &call->wait, err);
+    int r = loop_timer_new(call->grpc->loop, "grpc wait", on_waited, call, &call->wait, err);
     if (r == 0)
         loop_timer_set(call->wait, call->end_mono_ms - clock_mono_ms());
     return r;
@@ -531,7 +528,7 @@ void grpc_free(struct grpc *grpc)
     if (!grpc)
         return;
     while (grpc->calls)
-        call_free(grpc, grpc->calls);
+        call_free(grpc->calls);
     while (grpc->links)
         link_free(grpc->links);
     loop_timer_free(grpc->turn);
@@ -570,16 +567,20 @@ int grpc_start(struct grpc *grpc, const struct grpc_request *request, grpc_data_
     if (!call)
         return error_oom(err);
     *call = (struct grpc_call){
-        .status = GRPC_NO_STATUS, .on_data = on_data, .on_done = on_done, .userdata = userdata
+        .grpc = grpc,
+        .status = GRPC_NO_STATUS,
+        .on_data = on_data,
+        .on_done = on_done,
+        .userdata = userdata,
     };
     DL_APPEND(grpc->calls, call);
     int r = call_fill(call, request, err);
     if (r == 0)
-        r = call_join_link(grpc, call, request->origin, err);
+        r = call_join_link(call, request->origin, err);
     if (r == 0)
         r = call_go(call, err);
     if (r < 0)
-        call_free(grpc, call);
+        call_free(call);
     else
         *ret = call;
     return r;
@@ -588,5 +589,5 @@ int grpc_start(struct grpc *grpc, const struct grpc_request *request, grpc_data_
 void grpc_cancel(struct grpc_call *call)
 {
     if (call && !call->ended)
-        call_free(call->link->grpc, call);
+        call_free(call);
 }

@@ -505,6 +505,41 @@ static void other_calls_have_one_each_and_leave_it_to_the_next(void **state)
     server_stop(&server);
 }
 
+struct again {
+    struct server *server;
+    struct outcome outcome;
+    bool begun;
+};
+
+static void ask_again(struct grpc_call *call, const struct grpc_result *result, void *userdata)
+{
+    struct again *again = userdata;
+    (void)call;
+    (void)result;
+    start(again->server, &again->outcome);
+    again->begun = true;
+}
+
+static void what_an_answer_leads_to_goes_by_its_connection(void **state)
+{
+    struct server server;
+    struct again again = { .server = &server };
+    struct grpc_call *call = NULL;
+    (void)state;
+    server_start(&server, answer_well);
+    const struct grpc_request request = { .origin = server.origin,
+                                          .method = "/test.Service/Method",
+                                          .message = "question",
+                                          .length = 8 };
+    assert_int_equal(grpc_start(server.grpc, &request, NULL, ask_again, &again, &call, NULL), 0);
+    while (!again.begun)
+        loop_run_once(server.loop, true);
+    wait_done(&server, &again.outcome, 1);
+    expect_answer(&again.outcome, "well");
+    assert_int_equal(server.connections, 1);
+    server_stop(&server);
+}
+
 static int open_connections(const struct server *server)
 {
     int count = 0;
@@ -909,6 +944,7 @@ int main(void)
         cmocka_unit_test(streams_share_a_connection_from_the_first_on),
         cmocka_unit_test(other_calls_have_one_each_and_leave_it_to_the_next),
         cmocka_unit_test(those_that_a_minute_had_no_use_for_are_closed),
+        cmocka_unit_test(what_an_answer_leads_to_goes_by_its_connection),
         cmocka_unit_test(a_refusal_has_its_status_and_words),
         cmocka_unit_test(who_speaks_no_grpc_is_shown_as_he_is),
         cmocka_unit_test(an_answer_without_status_is_cut_off),
