@@ -2,10 +2,10 @@
 /*
  * Calls, and the connections that they share.
  *
- *   a link:  closed --first call--> opening --"ready"--> open --a call finds it gone--> closed
- *                                      |                   |
- *                                      +--> fails, with    +--no answer, nothing else--> given up
- *                                           all that wait       (ends with its last call)
+ *   a link:  closed --first call--> opening --"ready"--> open --gone, no answer--> given up
+ *                ^                     |                         (ends with its last call)
+ *                +-- fails, with all --+
+ *                    that wait
  */
 #include "base/loop_grpc.h"
 
@@ -321,23 +321,14 @@ static int call_go(struct grpc_call *call, struct error *err);
 
 /* The link takes no more: it is gone, or it is full, or it is congested, which those that are still
  * on it may come through. */
-static void go_elsewhere(struct grpc_call *call, int code)
+static int go_elsewhere(struct grpc_call *call, struct error *err)
 {
     struct grpc_link *link = call->link;
-    struct error err = { 0 };
-    int r = 0;
-    if (link->sent == 0 && code == -ENOTCONN) {
-        link->open = false;
-    } else {
-        link->given_up |= link->sent == 0;
-        call_leave_link(call);
-        link->full = true;
-        r = call_join_link(call, link->origin, &err);
-    }
-    if (r == 0)
-        r = call_go(call, &err);
-    if (r < 0)
-        fail(call, -ECONNREFUSED, err.text);
+    link->given_up |= link->sent == 0;
+    call_leave_link(call);
+    link->full = true;
+    int r = call_join_link(call, link->origin, err);
+    return r < 0 ? r : call_go(call, err);
 }
 
 static void on_http_done(struct http_call *http, const struct http_result *from, void *userdata)
@@ -355,7 +346,9 @@ static void on_http_done(struct http_call *http, const struct http_result *from,
     call->http = NULL;
     link->sent--;
     if (from->code == -ENOTCONN || from->code == -ENOBUFS) {
-        go_elsewhere(call, from->code);
+        struct error err = { 0 };
+        if (go_elsewhere(call, &err) < 0)
+            fail(call, -ECONNREFUSED, err.text);
         return;
     }
     if (never_ready) {
@@ -431,6 +424,8 @@ static int call_go(struct grpc_call *call, struct error *err)
     struct grpc_link *link = call->link;
     if (must_wait(link))
         return call_wait(call, err);
+    if (link->open && !is_sound(link)) /* it has waited, and what for is of no use any more */
+        return go_elsewhere(call, err);
     if (link->open)
         return call_send(call, HTTP_CONNECTION_KEPT_2, err);
     link->proven = false;

@@ -765,6 +765,29 @@ static void so_is_one_whose_stream_was_cancelled_for_silence(void **state)
     server_stop(&server);
 }
 
+/* Who waits is one more than go by a connection that nothing has come back on. */
+static void nor_is_it_used_by_who_had_waited_for_it(void **state)
+{
+    enum { UNPROVEN = 90 };
+    struct server server;
+    struct outcome streams[UNPROVEN];
+    struct outcome waiting;
+    (void)state;
+    server_start(&server, be_silent);
+    for (int i = 0; i < UNPROVEN; i++)
+        start_for(&server, on_data, 0, &streams[i]);
+    while (server.requests < UNPROVEN)
+        loop_run_once(server.loop, true);
+    server.on_request = begin_a_stream;
+    start_for(&server, on_data, 0, &waiting);
+    clock_fake_set(clock_mono_ms() + WAIT_MS);
+    grpc_cancel(streams[0].call);
+    clock_fake_set(-1);
+    wait_answer(&server, &waiting);
+    assert_int_equal(server.connections, 2);
+    server_stop(&server);
+}
+
 static void more_than_one_connection_takes_go_by_another(void **state)
 {
     enum { CALLS = 5 };
@@ -958,6 +981,7 @@ int main(void)
         cmocka_unit_test(another_makes_the_connection_if_the_first_is_cancelled),
         cmocka_unit_test(a_connection_that_gives_no_answer_is_given_up),
         cmocka_unit_test(so_is_one_whose_stream_was_cancelled_for_silence),
+        cmocka_unit_test(nor_is_it_used_by_who_had_waited_for_it),
         cmocka_unit_test(more_than_one_connection_takes_go_by_another),
         cmocka_unit_test(what_cancelled_streams_leave_others_take),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
