@@ -575,6 +575,15 @@ static bool set_body(struct http_call *call, const struct http_request *request)
     return true;
 }
 
+/* Debian's libcurl trusts a directory besides, which a file does not replace. Without one libcurl
+ * would keep what the file said for a day. */
+static void trust_only(CURL *easy, const char *ca_file)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+    (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+}
+
 /* Verification is curl's default; that it stays so whatever curl was built with is worth two lines.
  */
 static void set_tls(CURL *easy, const struct http_tls *tls)
@@ -585,7 +594,7 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
     if (!tls)
         return;
     if (tls->ca_file)
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+        trust_only(easy, tls->ca_file);
     if (tls->cert_file)
         (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
     if (tls->key_file)

@@ -24,7 +24,7 @@ struct http;
 struct http_call;
 
 struct http_tls {
-    const char *ca_file;   /* NULL: the system's */
+    const char *ca_file;   /* the only ones that are trusted; NULL: the system's */
     const char *cert_file; /* client certificate and key, both or neither */
     const char *key_file;
 };

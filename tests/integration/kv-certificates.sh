@@ -32,9 +32,17 @@ make_key server /O=muster
 sign server ca 2 subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth,clientAuth
 make_key expired /O=muster
 sign expired ca -1 subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth,clientAuth
+make_key imposter /O=muster
+sign imposter stranger 2 subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth,clientAuth
 make_key client /O=muster
 sign client ca 2 extendedKeyUsage=clientAuth
 make_key named /O=muster/CN=agent
 sign named ca 2 extendedKeyUsage=clientAuth
 make_key foreign /O=muster
 sign foreign stranger 2 extendedKeyUsage=clientAuth
+
+# What a system has whose only authority is the stranger, as libcurl looks for it.
+mkdir system
+cp stranger.pem system
+openssl rehash system
+cp stranger.pem system/ca-certificates.crt

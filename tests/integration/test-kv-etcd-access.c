@@ -2,10 +2,12 @@
 /* Who may talk to the store, and to which: TLS both ways, and user and password. */
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,17 +174,6 @@ static void without_a_ca_file_the_system_judges(void **state)
     expect_words(answer.reason, "not trusted");
 }
 
-static void the_servers_name_is_checked(void **state)
-{
-    char url[80];
-    (void)state;
-    (void)snprintf(url, sizeof(url), "https://localhost%s",
-                   strrchr(fixture.server.client_url, ':'));
-    struct contract_answer answer = ask_with(url, tls_of("ca.pem", "client"), -EAGAIN);
-    expect_words(answer.reason, "target host name 'localhost'");
-    expect_words(answer.reason, url);
-}
-
 static void wait_listening(const struct etcd_server *server)
 {
     struct etcd_server probe = *server;
@@ -198,6 +189,104 @@ static void wait_listening(const struct etcd_server *server)
         fixture.contract.pass_ms(&fixture.contract, 100);
     }
     fail_msg("etcd does not listen");
+}
+
+static void on_asked(struct http_call *call, const struct http_result *result, void *userdata)
+{
+    (void)call;
+    *(int *)userdata = result->code;
+}
+
+/* 0: it is trusted. */
+static int ask_by(struct loop *loop, struct http *http, const char *server, struct http_tls tls)
+{
+    int code = 1;
+    struct http_call *call = NULL;
+    autofree char *url = text_format("%s/health", server);
+    const struct http_request request = { .method = "GET", .url = url, .tls = &tls };
+    if (http_start(http, &request, NULL, on_asked, &code, &call, NULL) < 0)
+        return -EIO;
+    while (code == 1)
+        loop_run_once(loop, true);
+    return code;
+}
+
+static int ask_anew(const char *server, const char *ca)
+{
+    struct loop *loop = NULL;
+    struct http *http = NULL;
+    int code = -EIO;
+    if (loop_new(&loop, NULL) == 0 && http_new(loop, &http, NULL) == 0)
+        code = ask_by(loop, http, server, tls_of(ca, "client"));
+    http_free(http);
+    loop_free(loop);
+    return code;
+}
+
+enum verdict {
+    VERDICT_RIGHT = 0,
+    VERDICT_NONE, /* no system of our own could be made */
+    VERDICT_SYSTEM_IS_NOT_TRUSTED,
+    VERDICT_SYSTEM_IS_TRUSTED_TOO,
+};
+
+/* In a process whose system trusts "stranger" alone. */
+static enum verdict judge_with_that_system(const char *server)
+{
+    int others = geteuid() == 0 ? 0 : CLONE_NEWUSER;
+    if (unshare(CLONE_NEWNS | others) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount(path_of("system"), "/etc/ssl/certs", NULL, MS_BIND, NULL) < 0)
+        return VERDICT_NONE;
+    if (ask_anew(server, NULL) != 0)
+        return VERDICT_SYSTEM_IS_NOT_TRUSTED;
+    return ask_anew(server, "ca.pem") == -EKEYREJECTED ? VERDICT_RIGHT
+                                                       : VERDICT_SYSTEM_IS_TRUSTED_TOO;
+}
+
+static void with_a_ca_file_the_system_has_no_say(void **state)
+{
+    struct etcd_server other = { 0 };
+    struct server_files files;
+    int status = 0;
+    (void)state;
+    start_server(&other, &files, "imposter");
+    wait_listening(&other);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(judge_with_that_system(other.client_url));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    etcd_server_done(&other);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == VERDICT_NONE)
+        skip();
+    assert_int_equal(status, VERDICT_RIGHT);
+}
+
+static void a_ca_file_is_read_for_each_connection(void **state)
+{
+    autoptr(http) http = NULL;
+    (void)state;
+    assert_int_equal(http_new(fixture.loop, &http, NULL), 0);
+    assert_int_equal(link(path_of("stranger.pem"), path_of("changing.pem")), 0);
+    assert_int_equal(
+        ask_by(fixture.loop, http, fixture.server.client_url, tls_of("changing.pem", "client")),
+        -EKEYREJECTED);
+    assert_int_equal(unlink(path_of("changing.pem")), 0);
+    assert_int_equal(link(path_of("ca.pem"), path_of("changing.pem")), 0);
+    assert_int_equal(
+        ask_by(fixture.loop, http, fixture.server.client_url, tls_of("changing.pem", "client")), 0);
+}
+
+static void the_servers_name_is_checked(void **state)
+{
+    char url[80];
+    (void)state;
+    (void)snprintf(url, sizeof(url), "https://localhost%s",
+                   strrchr(fixture.server.client_url, ':'));
+    struct contract_answer answer = ask_with(url, tls_of("ca.pem", "client"), -EAGAIN);
+    expect_words(answer.reason, "target host name 'localhost'");
+    expect_words(answer.reason, url);
 }
 
 static void a_servers_certificate_that_has_expired_is_refused(void **state)
@@ -623,6 +712,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_of_another_authority_is_not_trusted),
         cmocka_unit_test(without_a_ca_file_the_system_judges),
+        cmocka_unit_test(with_a_ca_file_the_system_has_no_say),
+        cmocka_unit_test(a_ca_file_is_read_for_each_connection),
         cmocka_unit_test(the_servers_name_is_checked),
         cmocka_unit_test(a_servers_certificate_that_has_expired_is_refused),
         cmocka_unit_test(a_client_without_certificate_is_told_so),
