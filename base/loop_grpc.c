@@ -208,6 +208,12 @@ static void fail(struct grpc_call *call, int code, const char *reason)
     finish(call, &result);
 }
 
+/* It could not be sent: for want of a connection in time, else for a want of our own. */
+static void fail_unsent(struct grpc_call *call, int code, const struct error *err)
+{
+    fail(call, code == -ECONNREFUSED ? code : -ENOMEM, err->text);
+}
+
 /* Whether something that a call may wait for has come about: run in a turn of its own. */
 static void look_again(const struct grpc_link *link)
 {
@@ -347,8 +353,9 @@ static void on_http_done(struct http_call *http, const struct http_result *from,
     link->sent--;
     if (from->code == -ENOTCONN || from->code == -ENOBUFS) {
         struct error err = { 0 };
-        if (go_elsewhere(call, &err) < 0)
-            fail(call, -ECONNREFUSED, err.text);
+        int r = go_elsewhere(call, &err);
+        if (r < 0)
+            fail_unsent(call, r, &err);
         return;
     }
     if (never_ready) {
@@ -373,7 +380,7 @@ static int call_send(struct grpc_call *call, enum http_connection connection, st
     int64_t now = clock_mono_ms();
     int64_t left_ms = call->end_mono_ms - now;
     if (call->end_mono_ms && left_ms <= 0)
-        return error_set(err, -EAGAIN, "no connection in time");
+        return error_set(err, -ECONNREFUSED, "no connection in time");
     struct http_request request = {
         .method = "POST",
         .url = call->url,
@@ -496,8 +503,9 @@ static void on_turn(struct loop_timer *timer, void *userdata)
     (void)timer;
     while ((call = find_ready(grpc))) {
         struct error err = { 0 };
-        if (call_go(call, &err) < 0)
-            fail(call, -ECONNREFUSED, err.text);
+        int r = call_go(call, &err);
+        if (r < 0)
+            fail_unsent(call, r, &err);
     }
     clear_away(grpc);
 }

@@ -62,6 +62,7 @@ struct http_call {
     bool ready;  /* HTTP/2: from here on it may have been sent */
     bool broken; /* HTTP/2: libcurl wanted to send it once more */
     bool no_room;
+    bool no_socket; /* of our own making */
     bool congested;
     bool too_large;
     bool cancelled;
@@ -181,6 +182,13 @@ static int tls_code(const struct http_call *call, CURLcode code)
     return code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ? -ENOKEY : 0;
 }
 
+/* What nobody but this side is to blame for. */
+static bool is_our_want(const struct http_call *call, CURLcode code)
+{
+    bool lacks = call->no_socket || code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT;
+    return lacks && !was_sent(call);
+}
+
 /* More may be counted as uploaded than was sent, but never less. */
 static bool was_cut_short(const struct http_call *call, CURLcode code)
 {
@@ -199,6 +207,8 @@ static int result_code(const struct http_call *call, CURLcode code)
         return -ENOTCONN;
     if (call->congested)
         return -ENOBUFS;
+    if (is_our_want(call, code))
+        return -ENOMEM;
     int r = tls_code(call, code);
     if (r < 0)
         return r;
@@ -222,6 +232,8 @@ static void finish(struct http_call *call, CURLcode code)
         result.reason = "the answer is larger than 64 MiB";
     else if (result.code == -EMSGSIZE)
         result.reason = "the server did not take the whole request";
+    else if (call->no_socket && result.code == -ENOMEM)
+        result.reason = "there is no room for another socket on this side";
     else if (call->congested)
         result.reason = "what was sent before has not left yet";
     else if (call->broken)
@@ -456,6 +468,11 @@ static curl_socket_t shared_socket(const struct curl_sockaddr *address)
     return fd;
 }
 
+static bool is_want(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
+}
+
 /* Of HTTP/2: libcurl (7.88) breaks a connection of prior knowledge by a second such request, and
  * begins one with HTTP/1.1 for a request without it. So the one kind makes connections and never
  * takes a kept one, and the other never makes one. */
@@ -464,8 +481,11 @@ static curl_socket_t on_curl_open_socket(void *userdata, curlsocktype purpose,
 {
     struct http_call *call = userdata;
     (void)purpose;
-    if (!call->ready && call->connection == HTTP_CONNECTION_NEW_2)
-        return shared_socket(address);
+    if (!call->ready && call->connection == HTTP_CONNECTION_NEW_2) {
+        int fd = shared_socket(address);
+        call->no_socket = fd < 0 && is_want(errno);
+        return fd;
+    }
     call->broken = call->ready;
     call->no_room = !call->ready;
     return CURL_SOCKET_BAD;
@@ -733,7 +753,7 @@ int http_start(struct http *http, const struct http_request *request, http_data_
     CURLMcode code = curl_multi_add_handle(http->multi, call->easy);
     if (code != CURLM_OK) {
         call_free(call);
-        return error_set(err, -EIO, "libcurl: %s", curl_multi_strerror(code));
+        return error_set(err, -ENOMEM, "libcurl: %s", curl_multi_strerror(code));
     }
     *ret = call;
     return 0;

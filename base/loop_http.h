@@ -64,7 +64,8 @@ struct http_result {
                   * request was sent (HTTP/2); -ENOTCONN: no kept connection has room;
                   * -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file of our
                   * own for TLS cannot be used; -EMSGSIZE: the server ended it before it had the
-                  * whole request (HTTP/2); -ENOBUFS: the kept connection takes nothing at present.
+                  * whole request (HTTP/2); -ENOBUFS: the kept connection takes nothing at present;
+                  * -ENOMEM: this side has not what it takes, be it memory or sockets.
                   * Nothing was done there in any of these;
                   * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
     long status; /* HTTP status if code is 0 */

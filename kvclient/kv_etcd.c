@@ -86,7 +86,9 @@ static int no_answer(const struct kv_etcd *store, size_t endpoint, const struct 
 {
     bool is_unknown = result->code == -ETIMEDOUT || result->code == -EIO;
     int code = is_unknown ? -ETIMEDOUT : -EAGAIN;
-    const char *what = is_unknown ? "no answer" : "not reached";
+    const char *what = is_unknown                ? "no answer"
+                       : result->code == -ENOMEM ? "not asked"
+                                                 : "not reached";
     if (!may_be_our_certificate(store, endpoint, result))
         return error_set(err, code, "%s: %s", what, result->reason);
     return error_set(err, code,

@@ -561,6 +561,8 @@ static void suspect_endpoint(const struct etcd_call *call, int code,
                              const struct grpc_result *result)
 {
     struct kv_etcd *store = call->store;
+    if (result->code == -ENOMEM) /* it was not asked, through no fault of its own */
+        return;
     kv_etcd_avoid(store, call->endpoint);
     bool takes_none = result->code == -ECONNREFUSED || result->code == -ECONNABORTED;
     if (takes_none ||

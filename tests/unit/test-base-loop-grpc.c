@@ -700,6 +700,27 @@ static void nothing_goes_by_one_that_said_goodbye(void **state)
     server_stop(&server);
 }
 
+/* A member is not to be blamed for it. */
+static void our_own_want_of_descriptors_is_told_as_that(void **state)
+{
+    struct server server;
+    struct rlimit limit;
+    (void)state;
+    server_start(&server, answer_well);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int first_free = dup(server.listener);
+    assert_true(first_free > 0);
+    (void)close(first_free);
+    const struct rlimit none = { .rlim_cur = (rlim_t)first_free, .rlim_max = limit.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct outcome outcome = ask(&server);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(outcome.code, -ENOMEM);
+    outcome = ask(&server);
+    expect_answer(&outcome, "well");
+    server_stop(&server);
+}
+
 static void what_waits_for_a_connection_fails_with_it(void **state)
 {
     struct server server;
@@ -977,6 +998,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_is_gone_is_made_anew),
         cmocka_unit_test(nothing_goes_by_one_whose_peer_hung_up),
         cmocka_unit_test(nothing_goes_by_one_that_said_goodbye),
+        cmocka_unit_test(our_own_want_of_descriptors_is_told_as_that),
         cmocka_unit_test(what_waits_for_a_connection_fails_with_it),
         cmocka_unit_test(another_makes_the_connection_if_the_first_is_cancelled),
         cmocka_unit_test(a_connection_that_gives_no_answer_is_given_up),
