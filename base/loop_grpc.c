@@ -113,8 +113,7 @@ static int link_new(struct grpc *grpc, const char *origin, bool is_shared, struc
 /* A request that goes to a peer who has hung up would be one whose outcome nobody knows. */
 static bool is_sound(const struct grpc_link *link)
 {
-    return !link->given_up && !http_is_cut(link->http) &&
-           !(link->open && http_is_congested(link->http));
+    return !link->given_up && (!link->open || http_is_clear(link->http));
 }
 
 /* One that may have room, or NULL. */
@@ -466,7 +465,7 @@ static size_t count_idle_before(const struct grpc_link *link)
 
 static bool is_of_use(const struct grpc_link *link, size_t idle_before)
 {
-    if (link->given_up || idle_before >= (link->is_shared ? 1 : IDLE_LINKS_MAX))
+    if (!is_sound(link) || idle_before >= (link->is_shared ? 1 : IDLE_LINKS_MAX))
         return false;
     return idle_before == 0 || clock_mono_ms() - link->idle_mono_ms < IDLE_MS;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/text.h"
@@ -25,6 +26,7 @@ enum {
     SMALL_BODY_BYTES = 8 * 1024,    /* fits in there, with a head and a token */
     SPARE_HANDLES = 32,
     RESTS_MAX = 16, /* sockets of one http that may have something left: HTTP/2 has one or two */
+    OPENED_MAX = 8, /* curl tries two families at a time */
     EXPECT_BYTES = 64 * 1024, /* libcurl asks before it sends a body of 1 MiB; well below that */
 };
 
@@ -44,6 +46,10 @@ struct http {
     struct loop_timer *reaper; /* frees calls that were cancelled from inside curl */
     struct http_call *calls;
     struct socket_watch *sockets;
+    curl_socket_t opened[OPENED_MAX]; /* the last ones, for HTTP/2 */
+    size_t opened_count;
+    curl_socket_t shared; /* the one that became a connection, while it is open, or -1. Curl wants
+                           * it watched only while a call has it */
     struct handle spares[SPARE_HANDLES]; /* of plain calls that ended well: one is dear to make */
     size_t spare_count;
     bool inside_curl;
@@ -418,16 +424,35 @@ static size_t on_curl_header(char *line, size_t one, size_t length, void *userda
     return bytes;
 }
 
-/* Whether one of its sockets has, or has not, one of these events. */
-static bool any_socket(const struct http *http, short events, bool has)
+static int local_port(curl_socket_t fd)
 {
-    const struct socket_watch *watch = NULL;
-    DL_FOREACH(http->sockets, watch) {
-        struct pollfd fd = { .fd = watch->fd, .events = events };
-        if ((poll(&fd, 1, 0) > 0) == has)
-            return true;
-    }
-    return false;
+    struct sockaddr_storage address = { 0 };
+    socklen_t length = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return -1;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    return address.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&address)->sin_port)
+                                        : -1;
+}
+
+/* Which of those opened has become the connection is told by its port alone. That those which did
+ * not are closed libcurl (7.88) does not tell. */
+static void note_shared(struct http *http, int port)
+{
+    size_t count = http->opened_count < OPENED_MAX ? http->opened_count : OPENED_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (local_port(http->opened[i]) == port)
+            http->shared = http->opened[i];
+    http->opened_count = 0;
+}
+
+static int on_curl_close_socket(void *userdata, curl_socket_t fd)
+{
+    struct http *http = userdata;
+    if (http->shared == fd)
+        http->shared = -1;
+    return close(fd);
 }
 
 /* Just before the request is sent. A second time means that its connection broke and that libcurl
@@ -439,16 +464,17 @@ static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their
     (void)their_ip;
     (void)our_ip;
     (void)their_port;
-    (void)our_port;
     if (call->ready) {
         call->broken = true;
         return CURL_PREREQFUNC_ABORT;
     }
     /* If the socket took nothing now, libcurl (7.88) would send the request's head once more, and
-     * as the body. Who asks before, by http_is_congested(), comes here seldom. */
-    call->congested = call->connection == HTTP_CONNECTION_KEPT_2 && http_is_congested(call->http);
+     * as the body. Who asks before, by http_is_clear(), comes here seldom. */
+    call->congested = call->connection == HTTP_CONNECTION_KEPT_2 && !http_is_clear(call->http);
     if (call->congested)
         return CURL_PREREQFUNC_ABORT;
+    if (call->connection == HTTP_CONNECTION_NEW_2)
+        note_shared(call->http, our_port);
     call->ready = true;
     if (call->on_ready && !call->cancelled)
         call->on_ready(call, call->userdata);
@@ -459,12 +485,13 @@ static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their
  * the beginning of a piece of a body, but not its end, libcurl (7.88) may send the piece again. It
  * waits for the socket before each, which is then free by a third; so even where we are given no
  * more than Linux gives to everybody (416 KiB), there is twice as much as a piece has. */
-static curl_socket_t shared_socket(const struct curl_sockaddr *address)
+static curl_socket_t open_shared(struct http *http, const struct curl_sockaddr *address)
 {
     static const int room = SEND_BUFFER_BYTES;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    http->opened[http->opened_count++ % OPENED_MAX] = fd;
     return fd;
 }
 
@@ -482,7 +509,7 @@ static curl_socket_t on_curl_open_socket(void *userdata, curlsocktype purpose,
     struct http_call *call = userdata;
     (void)purpose;
     if (!call->ready && call->connection == HTTP_CONNECTION_NEW_2) {
-        int fd = shared_socket(address);
+        int fd = open_shared(call->http, address);
         call->no_socket = fd < 0 && is_want(errno);
         return fd;
     }
@@ -519,6 +546,7 @@ int http_new(struct loop *loop, struct http **ret, struct error *err)
     if (!http)
         return error_oom(err);
     http->loop = loop;
+    http->shared = -1;
     int r = loop_timer_new(loop, "http timeout", on_timeout, http, &http->timer, err);
     if (r < 0)
         return r;
@@ -690,6 +718,8 @@ static void set_connection(struct http_call *call, const struct http_request *re
                            request->connection == HTTP_CONNECTION_NEW_2 ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, any ? NULL : on_curl_open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, any ? NULL : on_curl_close_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call->http);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, any ? NULL : on_curl_ready);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 }
@@ -768,14 +798,10 @@ void http_cancel(struct http_call *call)
     loop_timer_set(call->http->reaper, 0);
 }
 
-bool http_is_cut(const struct http *http)
+bool http_is_clear(const struct http *http)
 {
-    return any_socket(http, POLLRDHUP, true);
-}
-
-bool http_is_congested(const struct http *http)
-{
-    return any_socket(http, POLLOUT, false);
+    struct pollfd poller = { .fd = http->shared, .events = POLLOUT | POLLRDHUP };
+    return http->shared < 0 || (poll(&poller, 1, 0) == 1 && poller.revents == POLLOUT);
 }
 
 char *http_escape(const char *s)

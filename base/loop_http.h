@@ -95,10 +95,10 @@ int http_start(struct http *http, const struct http_request *request, http_data_
  * takes effect in the next turn of the loop, so a request may yet be sent. NULL is fine. */
 void http_cancel(struct http_call *call);
 
-/* Whether a peer has closed one of its connections, which the loop may not have come to yet. */
-bool http_is_cut(const struct http *http);
-/* Whether one of them takes nothing at present: a request would end with -ENOBUFS. */
-bool http_is_congested(const struct http *http);
+/* Whether its connection of HTTP/2 (the last one made) takes a request now: it is not full at
+ * present, and was not closed by its peer, which the loop may not have come to yet. Else a request
+ * ends with -ENOBUFS. True if there is none. */
+bool http_is_clear(const struct http *http);
 
 /* s with everything but unreserved characters as %XX; NULL if memory ran out. */
 char *http_escape(const char *s);

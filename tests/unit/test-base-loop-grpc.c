@@ -700,6 +700,23 @@ static void nothing_goes_by_one_that_said_goodbye(void **state)
     server_stop(&server);
 }
 
+static void nor_by_one_that_nobody_had_who_said_something_more(void **state)
+{
+    static const uint8_t ping[8] = { 0 };
+    struct server server;
+    (void)state;
+    server_start(&server, answer_well);
+    struct outcome outcome = ask(&server);
+    expect_answer(&outcome, "well");
+    put_frame(&server.peers[0], PING, 0, 0, ping, sizeof(ping));
+    assert_int_equal(shutdown(server.peers[0].fd, SHUT_WR), 0);
+    server.on_request = be_silent;
+    stop_listening(&server);
+    outcome = ask(&server);
+    assert_int_equal(outcome.code, -ECONNREFUSED);
+    server_stop(&server);
+}
+
 /* A member is not to be blamed for it. */
 static void our_own_want_of_descriptors_is_told_as_that(void **state)
 {
@@ -998,6 +1015,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_is_gone_is_made_anew),
         cmocka_unit_test(nothing_goes_by_one_whose_peer_hung_up),
         cmocka_unit_test(nothing_goes_by_one_that_said_goodbye),
+        cmocka_unit_test(nor_by_one_that_nobody_had_who_said_something_more),
         cmocka_unit_test(our_own_want_of_descriptors_is_told_as_that),
         cmocka_unit_test(what_waits_for_a_connection_fails_with_it),
         cmocka_unit_test(another_makes_the_connection_if_the_first_is_cancelled),
