@@ -24,6 +24,7 @@ enum {
     /* So many go by a link before anything has come back on it: until the server has said how many
      * it takes libcurl holds it for 100, and the rest would go by links of their own. */
     UNPROVEN_CALLS = 90,
+    SILENCE_MS = 500,        /* of a connection, before a stream's end makes it suspect */
     IDLE_LINKS_MAX = 32,     /* to an origin, kept for calls to come */
     IDLE_MS = 60 * 1000,     /* and no longer, but for one */
     FOREIGN_BODY_MAX = 4096, /* of an answer that is none of gRPC; to show what it is */
@@ -142,10 +143,12 @@ static int call_join_link(struct grpc_call *call, const char *origin, struct err
 }
 
 /* Of a connection that a call has alone, half of a request may be in it. Where it had one with
- * others, it may be that nothing comes by it any more; they will find out by themselves. */
+ * others, and waited in vain, it may be that nothing comes by it any more; they will find out by
+ * themselves. */
 static bool is_spoiled_by(const struct grpc_link *link, const struct grpc_call *call)
 {
-    return !link->is_shared || (link->open && link->heard_mono_ms < call->sent_mono_ms);
+    bool in_vain = link->open && link->heard_mono_ms < call->sent_mono_ms;
+    return !link->is_shared || (in_vain && clock_mono_ms() - call->sent_mono_ms >= SILENCE_MS);
 }
 
 static void call_leave_link(struct grpc_call *call)

@@ -826,6 +826,26 @@ static void nor_is_it_used_by_who_had_waited_for_it(void **state)
     server_stop(&server);
 }
 
+static void but_not_one_whose_owner_had_not_waited(void **state)
+{
+    struct server server;
+    struct outcome stream;
+    (void)state;
+    clock_fake_set(clock_mono_ms());
+    server_start(&server, be_silent);
+    start_for(&server, on_data, 0, &stream);
+    while (server.requests == 0)
+        loop_run_once(server.loop, true);
+    clock_fake_set(clock_mono_ms() + 1);
+    grpc_cancel(stream.call);
+    server.on_request = begin_a_stream;
+    start_for(&server, on_data, 0, &stream);
+    wait_answer(&server, &stream);
+    clock_fake_set(-1);
+    assert_int_equal(server.connections, 1);
+    server_stop(&server);
+}
+
 static void more_than_one_connection_takes_go_by_another(void **state)
 {
     enum { CALLS = 5 };
@@ -1022,6 +1042,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_gives_no_answer_is_given_up),
         cmocka_unit_test(so_is_one_whose_stream_was_cancelled_for_silence),
         cmocka_unit_test(nor_is_it_used_by_who_had_waited_for_it),
+        cmocka_unit_test(but_not_one_whose_owner_had_not_waited),
         cmocka_unit_test(more_than_one_connection_takes_go_by_another),
         cmocka_unit_test(what_cancelled_streams_leave_others_take),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
