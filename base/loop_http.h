@@ -59,16 +59,16 @@ struct http_request {
 };
 
 struct http_result {
-    int code;    /* 0: an answer came, of whatever status; -ECONNREFUSED, -ENOENT, -EACCES: never
-                  * connected (HTTP/2: TLS is part of it); -ECONNABORTED: it broke before the
-                  * request was sent (HTTP/2); -ENOTCONN: no kept connection has room;
-                  * -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file of our
-                  * own for TLS cannot be used; -EMSGSIZE: the server ended it before it had the
-                  * whole request (HTTP/2); -ENOBUFS: the kept connection takes nothing at present;
-                  * -ENOMEM: this side has not what it takes, be it memory or sockets.
-                  * Nothing was done there in any of these;
-                  * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
-    long status; /* HTTP status if code is 0 */
+    int code; /* 0: an answer came, of whatever status; -ECONNREFUSED: never connected (HTTP/2: TLS
+               * is part of it), and HTTP/1.1 may say -ENOENT or -EACCES instead; -ECONNABORTED: it
+               * broke before the request was sent (HTTP/2); -ENOTCONN: no kept connection has room;
+               * -EKEYREJECTED: the server's certificate is not trusted; -ENOKEY: a file of our
+               * own for TLS cannot be used; -EMSGSIZE: the server ended it before it had the
+               * whole request (HTTP/2); -ENOBUFS: the kept connection takes nothing at present;
+               * -ENOMEM: this side has not what it takes, be it memory or sockets.
+               * Nothing was done there in any of these;
+               * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
+    long status;      /* HTTP status if code is 0 */
     const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
     size_t body_length;
     const char *reason; /* in words if code is not 0 */
