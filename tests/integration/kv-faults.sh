@@ -123,7 +123,7 @@ kv_store_replace() {
 }
 
 kv_store_save() {
-    etcd_ctl --command-timeout=20s snapshot save "$CLUSTER/run/snapshot" >/dev/null
+    etcd_ctl --command-timeout=60s snapshot save "$CLUSTER/run/snapshot" >/dev/null
 }
 
 # kv_followers_are_lost CLIENT CODE WORDS: every watch and mirror was told so.
