@@ -488,7 +488,8 @@ static struct machine *find_best(struct search *search, const struct avoidance *
     return machine ? machine : find_among(search, search->unit, &tiers);
 }
 
-static unsigned int wishes_of(const struct group *group, const struct machine *machine)
+static unsigned int wishes_of(const struct group *group, const struct machine *machine,
+                              bool asks_room)
 {
     const struct bag *here = bag_sum(&group->family->here);
     unsigned int wishes = 0;
@@ -498,6 +499,8 @@ static unsigned int wishes_of(const struct group *group, const struct machine *m
         wishes |= PLACE_SPREAD;
     if (group->family->is_template && here->size > 0 && !bag_has(here, machine->number))
         wishes |= PLACE_APART;
+    if (asks_room)
+        wishes |= PLACE_ROOM;
     return wishes;
 }
 
@@ -540,7 +543,7 @@ struct place place_find(struct model *model, const struct unit *unit)
         place.machine = find_alone(model, unit, &avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
-        place.wishes = wishes_of(group, place.machine);
+        place.wishes = wishes_of(group, place.machine, group->asks_room);
         group->eligible.chosen = place.machine->number;
         group->eligible.has_chosen = true;
     } else {
@@ -613,7 +616,7 @@ struct place place_find_party_but(struct model *model, const struct party *party
         place.machine = find_best(&search, &avoided);
     if (place.machine) {
         place.load = load_of(place.machine);
-        place.wishes = wishes_of(first->group, place.machine);
+        place.wishes = wishes_of(first->group, place.machine, party->asks_room);
     }
     place.lacks_room = !place.machine && place.eligible > 0;
     return place;
@@ -643,7 +646,7 @@ struct place place_find_party_slowly(struct model *model, const struct party *pa
 static void wish_words(unsigned int wishes, struct text *words)
 {
     static const char *const wish_texts[] = { "is preferred", "has the fewest in its domain",
-                                              "has none of its template" };
+                                              "has none of its template", "has room" };
     const char *between = "";
     for (size_t i = 0; i < sizeof(wish_texts) / sizeof(wish_texts[0]); i++) {
         if (!(wishes >> i & 1))

@@ -12,13 +12,13 @@
 
 struct place {
     struct machine *machine; /* NULL: nowhere */
-    size_t eligible;         /* how many may run it, if they have room */
+    size_t eligible;         /* how many may run it, be there room or not */
     size_t load;             /* units of the chosen one, before */
     unsigned int wishes;     /* that it fulfils beside being the least loaded: PLACE_… */
     bool lacks_room;         /* nowhere, and room is all that is missing on some machine */
     const char *note;        /* said before all that, or NULL; borrowed */
 };
-enum { PLACE_PREFERRED = 1, PLACE_SPREAD = 2, PLACE_APART = 4 };
+enum { PLACE_PREFERRED = 1, PLACE_SPREAD = 2, PLACE_APART = 4, PLACE_ROOM = 8 };
 
 /* What speaks for a machine; the smaller, the better, the first that differs decides. */
 struct merit {

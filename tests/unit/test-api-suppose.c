@@ -190,9 +190,9 @@ static void who_preempts_gets_the_place_and_who_yields_another_or_none(void **st
         "45 MiB of memory are asked (db.service, of priority 10, comes first); bbbbbbbb (nb): has "
         "10 MiB of memory left, and 45 MiB of memory are asked\n"
         "low.service: move a to b: yields its place on aaaaaaaa (na) to db.service (priority 10); "
-        "released by aaaaaaaa (na), moving to bbbbbbbb (nb): least loaded of 2 eligible machines "
-        "(0 units)\n"
-        "db.service: place a: least loaded of 2 eligible machines (0 units)\n");
+        "released by aaaaaaaa (na), moving to bbbbbbbb (nb): of 2 eligible machines the "
+        "least loaded that has room (0 units)\n"
+        "db.service: place a: of 2 eligible machines the least loaded that has room (0 units)\n");
 }
 
 static void who_stops_before_there_is_a_place_for_it_moves_in_one_line(void **state)
@@ -207,8 +207,8 @@ static void who_stops_before_there_is_a_place_for_it_moves_in_one_line(void **st
         &store,
         (const char *[]){ "db.service", SERVICE "MemoryMax=90M\n[X-Fleet]\nPriority=10\n", NULL },
         "low.service: move a to b: yields its place on aaaaaaaa (na) to db.service (priority 10); "
-        "least loaded of 2 eligible machines (0 units)\n"
-        "db.service: place a: least loaded of 2 eligible machines (0 units)\n"
+        "of 2 eligible machines the least loaded that has room (0 units)\n"
+        "db.service: place a: of 2 eligible machines the least loaded that has room (0 units)\n"
         "lower.service: leave b: yields its place on bbbbbbbb (nb) to low.service (priority 5); no "
         "machine may run it: aaaaaaaa (na): has 10 MiB of memory left, and 45 MiB of memory are "
         "asked (db.service, of priority 10, comes first); bbbbbbbb (nb): has 5 MiB of memory left, "
