@@ -165,7 +165,7 @@ static void relocate(struct step *step, struct placement *p, bool lost)
     struct unit *unit = p->key.unit;
     if (step_party(step, unit))
         return;
-    const struct place place = place_find(step->model, unit);
+    struct place place = place_find(step->model, unit);
     if (step_replace(step, unit, &place))
         return;
     if (place.machine) {
@@ -205,7 +205,7 @@ static void finish_move(struct step *step, struct placement *p)
 {
     if (step_party(step, p->key.unit))
         return;
-    const struct place place = next_place(step, p);
+    struct place place = next_place(step, p);
     if (step_replace(step, p->key.unit, &place))
         return;
     if (!place.machine && p->cause == MOVE_CAUSE_PREEMPT) {
@@ -380,7 +380,7 @@ static void decide_homeless(struct step *step, struct unit *unit)
 {
     if (step_party(step, unit))
         return;
-    const struct place place = place_find(step->model, unit);
+    struct place place = place_find(step->model, unit);
     if (step_replace(step, unit, &place))
         return;
     if (!place.machine) {
@@ -419,6 +419,14 @@ static void decide_single(struct step *step, struct unit *unit)
 
 /* --- a unit that runs everywhere --- */
 
+static void leave_for_good(struct step *step, struct placement *p, const struct refusal *refusal)
+{
+    if (step_is_released(p))
+        step_drop(step, p, text_format("it may not run here any more, and it has stopped"));
+    else if (p->want != WANT_RELEASE)
+        step_release(step, p, cause_to_leave(p, refusal, false), refusal_reason(step, p, refusal));
+}
+
 /* True if the machine has it or gets it. A machine that is gone keeps its assignment: it will find
  * it there when it is back. */
 static bool decide_global_on(struct step *step, struct unit *unit, struct machine *machine)
@@ -436,12 +444,10 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
         return refusal.kind == REFUSAL_NONE;
     }
     bool leaves = refusal.kind != REFUSAL_NONE || step_move_goes_on(p);
-    if (!leaves)
+    if (leaves)
+        leave_for_good(step, p, &refusal);
+    else if (!replace_is_unknown(step, p))
         step_keep(step, p);
-    else if (step_is_released(p))
-        step_drop(step, p, text_format("it may not run here any more, and it has stopped"));
-    else if (p->want != WANT_RELEASE)
-        release(step, p, refusal_reason(step, p, &refusal));
     return refusal.kind == REFUSAL_NONE;
 }
 

@@ -161,13 +161,24 @@ static void wait_for(struct step *step, struct unit *unit, const struct machine 
     step_give_nowhere(step, unit, NULL, text_take(&words));
 }
 
-bool step_replace(struct step *step, struct unit *unit, const struct place *found)
+/* All that had to have left it. */
+static bool is_ready(struct model *model, const struct unit *unit, const struct machine *kept)
+{
+    return kept && kept->is_cleared && !place_drives_away(unit, kept) &&
+           match(model, unit, kept, MATCH_ARRIVE).kind == REFUSAL_NONE;
+}
+
+bool step_replace(struct step *step, struct unit *unit, struct place *found)
 {
     struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
     if (unit->group->replace_count == 0 ||
         (found->machine && !place_drives_away(unit, found->machine)) ||
         (kept && !kept->is_cleared && !kept->is_reserved)) /* others yield to it already */
         return false;
+    if (is_ready(step->model, unit, kept)) {
+        *found = (struct place){ .machine = kept, .note = "those that it replaces have left it" };
+        return false;
+    }
     struct machine *best = find_best(step->model, unit, found);
     if (!best && found->machine && found->machine->is_cleared) { /* for another, but they go */
         wait_for(step, unit, found->machine);

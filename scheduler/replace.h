@@ -12,9 +12,10 @@
 
 #include "scheduler/step.h"
 
-/* found: what was found for the unit, which needs a place. True: it waits until others have left.
+/* found: what was found for the unit, which needs a place; where others have left a machine for it,
+ * and else more would have to leave, that machine instead. True: it waits until others have left.
  */
-bool step_replace(struct step *step, struct unit *unit, const struct place *found);
+bool step_replace(struct step *step, struct unit *unit, struct place *found);
 
 /* It is told to leave for one that replaces it, and this leader has yet to find out for whom: the
  * next step will know. */
