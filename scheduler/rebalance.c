@@ -83,8 +83,15 @@ static bool machine_rests(struct look *look, const struct machine *machine)
            rests_until(look, machine->rebalanced_ms + REBALANCE_MACHINE_MS);
 }
 
-static const struct rebalanced *find_moved(const struct rebalance *rebalance,
-                                           const struct unit *unit)
+static int64_t rest_ms(const struct rebalanced *moved)
+{
+    int64_t ms = REBALANCE_UNIT_MS;
+    for (unsigned int i = 0; i < moved->vain && ms < REBALANCE_UNIT_MAX_MS; i++)
+        ms *= 2;
+    return ms < REBALANCE_UNIT_MAX_MS ? ms : REBALANCE_UNIT_MAX_MS;
+}
+
+static struct rebalanced *find_moved(const struct rebalance *rebalance, const struct unit *unit)
 {
     for (size_t i = 0; i < rebalance->moved_count; i++)
         if (rebalance->moved[i].unit == unit)
@@ -95,7 +102,7 @@ static const struct rebalanced *find_moved(const struct rebalance *rebalance,
 static bool unit_rests(struct look *look, const struct unit *unit)
 {
     const struct rebalanced *moved = find_moved(&look->model->rebalance, unit);
-    return moved && (!look->step || rests_until(look, moved->at_ms + REBALANCE_UNIT_MS));
+    return moved && (!look->step || rests_until(look, moved->at_ms + rest_ms(moved)));
 }
 
 static bool budget_bears(struct step *step, const struct placement *p)
@@ -232,13 +239,36 @@ static char *offer_words(const struct offer *offer)
 
 /* --- moving --- */
 
-static bool remember(struct rebalance *rebalance, const struct unit *unit, int64_t now_ms)
+/* Whoever may move again, and then in vain again, has rested once and some. */
+static void forget_rested(struct rebalance *rebalance, int64_t now_ms)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < rebalance->moved_count; i++)
-        if (now_ms - rebalance->moved[i].at_ms < REBALANCE_UNIT_MS)
-            rebalance->moved[kept++] = rebalance->moved[i];
+    for (size_t i = 0; i < rebalance->moved_count; i++) {
+        const struct rebalanced *moved = &rebalance->moved[i];
+        if (now_ms - moved->at_ms < rest_ms(moved) * (moved->vain > 0 ? 2 : 1))
+            rebalance->moved[kept++] = *moved;
+    }
     rebalance->moved_count = kept;
+}
+
+/* What went wrong with it before it was changed says nothing any more. */
+static void renew(struct rebalanced *moved, const struct unit *unit, int64_t now_ms)
+{
+    if (moved->mod != unit->mod)
+        moved->vain = 0;
+    moved->mod = unit->mod;
+    moved->at_ms = now_ms;
+}
+
+static bool remember(struct rebalance *rebalance, const struct unit *unit, int64_t now_ms)
+{
+    forget_rested(rebalance, now_ms);
+    struct rebalanced *before = find_moved(rebalance, unit);
+    size_t kept = rebalance->moved_count;
+    if (before) {
+        renew(before, unit, now_ms);
+        return true;
+    }
     if (kept == rebalance->moved_room) {
         size_t room = kept ? 2 * kept : 16;
         struct rebalanced *grown = reallocarray(rebalance->moved, room, sizeof(*grown));
@@ -247,7 +277,16 @@ static bool remember(struct rebalance *rebalance, const struct unit *unit, int64
         rebalance->moved = grown;
         rebalance->moved_room = room;
     }
-    rebalance->moved[rebalance->moved_count++] = (struct rebalanced){ unit, now_ms };
+    rebalance->moved[rebalance->moved_count++] =
+        (struct rebalanced){ .unit = unit, .mod = unit->mod, .at_ms = now_ms };
+    return true;
+}
+
+bool rebalance_note_vain(struct model *model, const struct unit *unit, int64_t now_ms)
+{
+    if (!remember(&model->rebalance, unit, now_ms))
+        return false;
+    find_moved(&model->rebalance, unit)->vain++;
     return true;
 }
 

@@ -7,7 +7,8 @@
  *
  * Nothing is moved that a person has tied to a machine (MachineID=, Failover=never), that runs
  * everywhere, that has peers (MachineOf=), that ran to its end, or that is not up. A machine gives
- * or gets one unit a minute, a unit rests for ten; a new leader waits a minute. The budget
+ * or gets one unit a minute, a unit rests for ten, after a move in vain for twenty, and so on up to
+ * a day; a new leader waits a minute. The budget
  * (budget.h) is shared with all other moves that could wait, and while a machine is away nothing
  * begins.
  *
@@ -24,8 +25,9 @@ enum {
     REBALANCE_GAIN_PERCENT = 10,
     REBALANCE_MACHINE_MS = 60000,
     REBALANCE_UNIT_MS = 600000,
-    REBALANCE_RETRY_MS = 10000, /* when the budget did not allow it */
-    REBALANCE_LOOKS = 1000,     /* units that one look at a machine may ask about */
+    REBALANCE_UNIT_MAX_MS = 86400000, /* after moves in vain */
+    REBALANCE_RETRY_MS = 10000,       /* when the budget did not allow it */
+    REBALANCE_LOOKS = 1000,           /* units that one look at a machine may ask about */
 };
 
 struct machine;
@@ -34,7 +36,9 @@ struct unit;
 
 struct rebalanced {
     const struct unit *unit; /* for comparing only: it may be gone */
+    int64_t mod;             /* of the unit, as it was to move */
     int64_t at_ms;
+    unsigned int vain; /* how often it could not run where it was to, one time after the other */
 };
 
 struct rebalance {
@@ -43,13 +47,15 @@ struct rebalance {
     bool begun;               /* this leader has made a step */
     int64_t not_before_ms;    /* nothing is looked at before that */
     struct machine *uneven;   /* whose load has changed; kept where the mode is "auto" */
-    struct rebalanced *moved; /* within REBALANCE_UNIT_MS */
+    struct rebalanced *moved; /* that rest, or are soon to have rested */
     size_t moved_count, moved_room;
 };
 
 void rebalance_set_mode(struct model *model, enum rebalance_mode mode);
 /* Its load has changed, it takes newcomers now, or one of its units may go now. */
 void rebalance_note(struct model *model, struct machine *machine);
+/* Its successor was no good: it rests for twice as long as before. False: memory ran out. */
+bool rebalance_note_vain(struct model *model, const struct unit *unit, int64_t now_ms);
 /* It is about to be freed. */
 void rebalance_forget(struct model *model, struct machine *machine);
 void rebalance_done(struct model *model);

@@ -124,9 +124,13 @@ static void tell_failure(struct step *step, const struct succession *s, const st
 static void fail(struct step *step, const struct succession *s, const struct text *why)
 {
     autotext reason = { 0 };
-    if (!unit_moves_in_vain(s->next->key.unit) ||
-        !unit_has_tried(s->next->key.unit, s->next->key.machine))
+    const struct unit *unit = s->next->key.unit;
+    if (!unit_moves_in_vain(unit) || !unit_has_tried(unit, s->next->key.machine)) {
         tell_failure(step, s, why);
+        if (s->next->cause == MOVE_CAUSE_REBALANCE &&
+            !rebalance_note_vain(step->model, unit, step->clock->now_ms))
+            step->failed = true;
+    }
     text_addf(&reason, "it %s, and runs on where it was, on ", why->data ? why->data : "");
     machine_words(s->old->key.machine, &reason);
     step_release(step, s->next, MOVE_CAUSE_NONE, text_take(&reason));
