@@ -2,6 +2,7 @@
 #include "scheduler/replace.h"
 
 #include "scheduler/failing.h"
+#include "scheduler/index.h"
 #include "scheduler/match.h"
 #include "scheduler/reserve.h"
 
@@ -202,6 +203,7 @@ bool replace_is_unknown(struct step *step, struct placement *p)
     if (p->want != WANT_RELEASE || p->cause != MOVE_CAUSE_REPLACE || step->model->has_decided)
         return false;
     p->key.unit->revisit = true;
+    index_stir(step->model, p->key.machine); /* one that runs everywhere asks who changed */
     step_wake_at(step, step->clock->now_ms);
     return true;
 }
