@@ -79,13 +79,6 @@ static void tell_all(struct model *model)
     index->is_stirred = false;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    const struct machine *const *left = a;
-    const struct machine *const *right = b;
-    return strcmp((*left)->id, (*right)->id);
-}
-
 static size_t collect(struct model *model, const struct global *global)
 {
     struct index *index = &model->index;
@@ -97,7 +90,7 @@ static size_t collect(struct model *model, const struct global *global)
         for (uint64_t word = global->to_ask[i]; word; word &= word - 1)
             index->asked[count++] = index->by_number[i * BITS_PER_WORD + bits_first(word)];
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
-    qsort(index->asked, count, sizeof(*index->asked), compare_ids);
+    qsort(index->asked, count, sizeof(*index->asked), machine_compare);
     return count;
 }
 

@@ -250,7 +250,6 @@ size_t index_matched(struct model *model, const struct unit *unit, struct patter
 /* Machines with units that the pattern matches: is this one, how many units, all of them. */
 bool pattern_matches_on(const struct pattern *pattern, uint32_t machine);
 uint32_t pattern_count_on(const struct pattern *pattern, uint32_t machine);
-void pattern_unite(const struct pattern *pattern, uint64_t *bits, size_t words);
 
 /* index_spread.c: domains made anew, with those who are in them. False if memory ran out. */
 bool index_spread_build(struct model *model, struct spread *spread);

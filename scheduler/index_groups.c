@@ -259,13 +259,6 @@ uint32_t pattern_count_on(const struct pattern *pattern, uint32_t machine)
     return count;
 }
 
-void pattern_unite(const struct pattern *pattern, uint64_t *bits, size_t words)
-{
-    bag_unite(&pattern->matching, bits, words);
-    for (size_t i = 0; i < pattern->family_count; i++)
-        bag_unite(bag_sum(&pattern->families[i]->here), bits, words);
-}
-
 /* Units that are there already: as index_occupy() would have done. */
 static void note_unit(struct model *model, struct pattern *pattern, const struct unit *unit)
 {

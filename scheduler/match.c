@@ -368,7 +368,8 @@ bool match_is_of_the_machine(struct model *model, const struct unit *unit,
 bool match_may_linger(struct model *model, const struct placement *p, const struct refusal *refusal)
 {
     const struct unit *unit = p->key.unit;
-    const char *id = unit_rules(unit)->machine_id;
+    const struct requirements *rules = unit_rules(unit);
+    const char *id = rules ? rules->machine_id : NULL;
     return refusal->kind != REFUSAL_MACHINE_ID && placement_holds(p) &&
            p->unit_revision == unit->mod && (!id || is_machine(p->key.machine, id)) &&
            match_is_of_the_machine(model, unit, p->key.machine, refusal);

@@ -336,6 +336,8 @@ void model_free_role(struct model *model, struct role *role);
 void model_free_rollout(struct model *model, struct rollout *rollout);
 void rollout_forget_watches(struct rollout *rollout);
 
+/* For qsort() of pointers to machines: by id. */
+int machine_compare(const void *a, const void *b);
 /* machines_by_id made fresh. -ENOMEM. */
 int model_sort_machines(struct model *model, struct error *err);
 

@@ -172,7 +172,7 @@ void model_free_machine(struct model *model, struct machine *machine)
     machine_done(machine);
 }
 
-static int compare_machines(const void *a, const void *b)
+int machine_compare(const void *a, const void *b)
 {
     const struct machine *const *left = a;
     const struct machine *const *right = b;
@@ -194,7 +194,7 @@ int model_sort_machines(struct model *model, struct error *err)
     HASH_ITER(hh, model->machines, m, next)
         sorted[count++] = m;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
-    qsort(sorted, count, sizeof(*sorted), compare_machines);
+    qsort(sorted, count, sizeof(*sorted), machine_compare);
     free(model->machines_by_id);
     model->machines_by_id = sorted;
     model->machine_count = count;

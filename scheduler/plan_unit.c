@@ -221,11 +221,17 @@ static void finish_move(struct step *step, struct placement *p)
     step_soon(step, p->key.unit);
 }
 
+static void forget_lingering(struct unit *unit)
+{
+    if (!unit->trouble)
+        return;
+    unit->trouble->lingers_since_ms = 0;
+    model_trouble_trim(unit);
+}
+
 static void stay(struct step *step, struct placement *p)
 {
     struct unit *unit = p->key.unit;
-    if (unit->trouble)
-        unit->trouble->lingers_since_ms = 0;
     step_keep(step, p);
     if (step_failing(step, p))
         step_set_pending(step, unit, unit->trouble && unit->trouble->lacks_machine);
@@ -233,6 +239,7 @@ static void stay(struct step *step, struct placement *p)
         step_set_pending(step, unit, false);
     else
         somewhere(step, unit);
+    forget_lingering(unit);
 }
 
 /* Many may have lost their machines by one edit: they go as the budget lets them. */
@@ -270,12 +277,9 @@ static void linger(struct step *step, struct placement *p, const struct refusal 
 
 static void stop_lingering(struct step *step, struct unit *unit)
 {
-    if (!unit->trouble)
-        return;
-    unit->trouble->lingers_since_ms = 0;
-    if (unit->trouble->verdict_kind == VERDICT_LEAVING)
+    if (unit->trouble && unit->trouble->verdict_kind == VERDICT_LEAVING)
         step_clear_verdict(step, unit, "it leaves");
-    model_trouble_trim(unit);
+    forget_lingering(unit);
 }
 
 static enum move_cause cause_to_leave(const struct placement *p, const struct refusal *refusal,

@@ -83,10 +83,10 @@ static bool machine_rests(struct look *look, const struct machine *machine)
            rests_until(look, machine->rebalanced_ms + REBALANCE_MACHINE_MS);
 }
 
-static int64_t rest_ms(const struct rebalanced *moved)
+static int64_t rest_ms(unsigned int vain)
 {
     int64_t ms = REBALANCE_UNIT_MS;
-    for (unsigned int i = 0; i < moved->vain && ms < REBALANCE_UNIT_MAX_MS; i++)
+    for (unsigned int i = 0; i < vain && ms < REBALANCE_UNIT_MAX_MS; i++)
         ms *= 2;
     return ms < REBALANCE_UNIT_MAX_MS ? ms : REBALANCE_UNIT_MAX_MS;
 }
@@ -99,10 +99,17 @@ static struct rebalanced *find_moved(const struct rebalance *rebalance, const st
     return NULL;
 }
 
+/* What went wrong with it before it was changed says nothing any more. */
+static unsigned int vain_of(const struct rebalanced *moved, const struct unit *unit)
+{
+    return moved->mod == unit->mod ? moved->vain : 0;
+}
+
 static bool unit_rests(struct look *look, const struct unit *unit)
 {
     const struct rebalanced *moved = find_moved(&look->model->rebalance, unit);
-    return moved && (!look->step || rests_until(look, moved->at_ms + rest_ms(moved)));
+    return moved &&
+           (!look->step || rests_until(look, moved->at_ms + rest_ms(vain_of(moved, unit))));
 }
 
 static bool budget_bears(struct step *step, const struct placement *p)
@@ -245,17 +252,15 @@ static void forget_rested(struct rebalance *rebalance, int64_t now_ms)
     size_t kept = 0;
     for (size_t i = 0; i < rebalance->moved_count; i++) {
         const struct rebalanced *moved = &rebalance->moved[i];
-        if (now_ms - moved->at_ms < rest_ms(moved) * (moved->vain > 0 ? 2 : 1))
+        if (now_ms - moved->at_ms < rest_ms(moved->vain) * (moved->vain > 0 ? 2 : 1))
             rebalance->moved[kept++] = *moved;
     }
     rebalance->moved_count = kept;
 }
 
-/* What went wrong with it before it was changed says nothing any more. */
 static void renew(struct rebalanced *moved, const struct unit *unit, int64_t now_ms)
 {
-    if (moved->mod != unit->mod)
-        moved->vain = 0;
+    moved->vain = vain_of(moved, unit);
     moved->mod = unit->mod;
     moved->at_ms = now_ms;
 }

@@ -38,7 +38,7 @@ struct rebalanced {
     const struct unit *unit; /* for comparing only: it may be gone */
     int64_t mod;             /* of the unit, as it was to move */
     int64_t at_ms;
-    unsigned int vain; /* how often it could not run where it was to, one time after the other */
+    unsigned int vain; /* how often it could not run where it was to; see forget_rested() */
 };
 
 struct rebalance {
