@@ -18,11 +18,14 @@ static void take_assignments(struct agent *agent);
 
 static void note_revision(struct agent *agent)
 {
-    int64_t proved = presence_store_revision(agent->presence);
-    int64_t mirrored = agent->mirror ? kv_mirror_revision(agent->mirror) : 0;
-    int64_t most = proved > mirrored ? proved : mirrored;
-    if (agent->store_revision < most)
-        agent->store_revision = most;
+    const int64_t told[] = {
+        presence_store_revision(agent->presence),
+        agent->mirror ? kv_mirror_revision(agent->mirror) : 0,
+        agent->leader ? leader_store_revision(agent->leader) : 0,
+    };
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (agent->store_revision < told[i])
+            agent->store_revision = told[i];
 }
 
 /* Lets go of everything that acts in a store that is not ours; units run on, and who asks is told.

@@ -5,21 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
-
-enum { STRINGS_FIRST = 64 };
 
 static bool make_room(struct commit *commit)
 {
-    if (commit->string_count + 1 < commit->string_room)
-        return true;
-    size_t room = commit->string_room ? commit->string_room * 2 : STRINGS_FIRST;
-    char **strings = realloc(commit->strings, room * sizeof(*strings));
-    if (!strings)
-        return false;
-    commit->strings = strings;
-    commit->string_room = room;
-    return true;
+    char **strings =
+        memory_grow_pointers(commit->strings, commit->string_count + 1, &commit->string_room);
+    if (strings)
+        commit->strings = strings;
+    return strings;
 }
 
 /* Takes s into the transaction's care; NULL if there is none or memory ran out. */

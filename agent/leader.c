@@ -460,6 +460,11 @@ void leader_set_epoch(struct leader *leader, int64_t epoch)
     consider(leader);
 }
 
+int64_t leader_store_revision(const struct leader *leader)
+{
+    return kv_mirror_revision(leader->mirror);
+}
+
 void leader_on_contact(struct leader *leader)
 {
     consider(leader);

@@ -49,6 +49,9 @@ DEFINE_AUTOPTR(leader);
 /* The epoch was renewed. */
 void leader_set_epoch(struct leader *leader, int64_t epoch);
 
+/* The newest state of the store that it was told of; 0 before. */
+int64_t leader_store_revision(const struct leader *leader);
+
 /* Contact began anew: what waited for it is looked at now. */
 void leader_on_contact(struct leader *leader);
 

@@ -68,7 +68,7 @@ struct http_result {
                * -ENOMEM: this side has not what it takes, be it memory or sockets.
                * Nothing was done there in any of these;
                * -ETIMEDOUT or -EIO: may have been done; -E2BIG: answer too large */
-    long status;      /* HTTP status if code is 0 */
+    long status;      /* HTTP status, if an answer began */
     const char *body; /* what no on_data took; NUL-terminated; valid during the callback */
     size_t body_length;
     const char *reason; /* in words if code is not 0 */

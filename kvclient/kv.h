@@ -12,13 +12,16 @@
  *      -EAGAIN     did not happen (no endpoint reachable, no leader): try again with back-off
  *      -ETIMEDOUT  outcome unknown: it may have happened or may yet
  *      -EPROTO     the store's answer made no sense
- *      -ENOSPC     the store's quota is used up    -E2BIG  over a limit    -EACCES  permission: the
- * user, his password or his role does not do, or none is configured -EINVAL     the request is
- * wrong            -ERANGE a wanted revision is compacted -ENOENT     the lease is unknown
- * (keep-alive, revoke, put) -ESTALE     another store answers than the one that answered first (its
- * cluster id differs) -EREMCHG   the store went back: it is the one that we know, by its id, and
- * its revision is below what it has shown or was asked for, so it was restored from a copy. A
- * request that changes nothing ends with -EAGAIN where a write would with -ETIMEDOUT.
+ *      -ENOSPC     the store's quota is used up
+ *      -E2BIG      over a limit
+ *      -EACCES     permission: the user, his password or his role does not do, or none is set
+ *      -EINVAL     the request is wrong
+ *      -ERANGE     a wanted revision is compacted
+ *      -ENOENT     the lease is unknown (keep-alive, revoke, put)
+ *      -ESTALE     another store answers than the one that answered first (another cluster id)
+ *      -EREMCHG    the store went back: it is the one that we know, by its id, and its revision is
+ *                  below what it has shown or was asked for, so it was restored from a copy
+ *    A request that changes nothing ends with -EAGAIN where a write would with -ETIMEDOUT.
  *  - Ranges and transactions are linearizable.
  *  - Keys are text; values are bytes with a length, and NUL-terminated for convenience.
  */

@@ -8,7 +8,6 @@
  * and told to the owner in the next turn of the loop.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <utlist.h>
 
