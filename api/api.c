@@ -117,6 +117,7 @@ void call_fail(struct call *call, unsigned int status, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
+    text_make_utf8(message); /* it may be cut anywhere */
     call_reply(call, status,
                json_pack("{s:{s:i,s:s}}", "error", "code", (int)status, "message", message));
 }

@@ -272,6 +272,8 @@ static int follow_blob(struct view *view, const struct view_entry *old, struct v
     bool concerns = old ? old->readers > 0 : view->known->textless > 0;
     if (old && entry && !view_text_blob_replaced(old, entry))
         return 0;
+    if (old && text_equal(view->known->parsed_blob, old->name))
+        view_text_done(view->known);
     return concerns ? view_text_forget(view, (old ? old : entry)->name, put_unit_again, err) : 0;
 }
 

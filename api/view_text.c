@@ -255,11 +255,8 @@ bool view_text_blob_replaced(const struct view_entry *old, struct view_entry *bl
 
 int view_text_forget(struct view *view, const char *blob, view_text_fn fn, struct error *err)
 {
-    struct view_known *known = view->known;
     const struct view_list *units = &view->lists[STORE_KEY_UNIT];
     int r = 0;
-    if (text_equal(known->parsed_blob, blob))
-        view_text_done(known);
     for (size_t i = 0; r == 0 && i < units->count; i++) {
         const struct view_entry *unit = units->items[i];
         if (!unit->said->is_read || !text_equal(unit->record.unit.blob, blob))

@@ -56,6 +56,7 @@ static void answer(struct wait_answer *ret, enum wait_state state, const char *f
     va_start(args, format);
     (void)vsnprintf(ret->reason, sizeof(ret->reason), format, args);
     va_end(args);
+    text_make_utf8(ret->reason); /* it may be cut anywhere, and JSON takes whole characters only */
     ret->state = state;
 }
 
