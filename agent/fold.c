@@ -173,58 +173,6 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
     return 0;
 }
 
-static void fold_delete(struct fold *fold, const struct store_key_parts *parts, int64_t now_ms)
-{
-    struct model *model = fold->config.model;
-    switch (parts->kind) {
-    case STORE_KEY_MEMBER:
-        model_drop_member(model, parts->machine, now_ms);
-        break;
-    case STORE_KEY_PRESENCE:
-        model_drop_presence(model, parts->machine, now_ms);
-        break;
-    case STORE_KEY_ASSIGNMENT:
-        model_drop_assignment(model, parts->machine, parts->name);
-        break;
-    case STORE_KEY_STATE:
-        model_drop_state(model, parts->machine, parts->name);
-        break;
-    case STORE_KEY_UNIT:
-        forget_unsettled(fold, parts->name);
-        model_drop_unit(model, parts->name);
-        break;
-    case STORE_KEY_VERDICT:
-        model_drop_verdict(model, parts->name);
-        break;
-    case STORE_KEY_ROLE:
-        model_drop_role(model, parts->name);
-        break;
-    case STORE_KEY_SLOT:
-        model_drop_slot(model, parts->name, parts->index);
-        break;
-    case STORE_KEY_CORDON:
-        model_set_cordon(model, parts->machine, false);
-        break;
-    case STORE_KEY_DRAIN:
-        model_drop_drain(model, parts->machine);
-        break;
-    case STORE_KEY_BRAKE:
-        model_drop_brake(model);
-        break;
-    case STORE_KEY_ROLLOUT:
-        model_drop_rollout(model, parts->name);
-        break;
-    case STORE_KEY_REBALANCE:
-        model_drop_rebalance(model);
-        break;
-    case STORE_KEY_CLUSTER:
-    case STORE_KEY_LEADER:
-    case STORE_KEY_BLOB:
-    case STORE_KEY_INVALID:
-        break;
-    }
-}
-
 int fold_change(struct fold *fold, const struct kv_pair *old, const struct kv_pair *pair,
                 int64_t now_ms, struct error *err)
 {
@@ -232,6 +180,8 @@ int fold_change(struct fold *fold, const struct kv_pair *old, const struct kv_pa
     store_key_parse(fold->config.prefix, pair ? pair->key : old->key, &parts);
     if (pair)
         return fold_put(fold, &parts, pair, now_ms, err);
-    fold_delete(fold, &parts, now_ms);
+    if (parts.kind == STORE_KEY_UNIT)
+        forget_unsettled(fold, parts.name);
+    (void)model_drop_key(fold->config.model, &parts, now_ms);
     return 0;
 }

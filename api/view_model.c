@@ -62,56 +62,6 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
     return 0;
 }
 
-static void drop_entry(struct model *model, const struct store_key_parts *parts)
-{
-    switch (parts->kind) {
-    case STORE_KEY_MEMBER:
-        model_drop_member(model, parts->machine, 0);
-        break;
-    case STORE_KEY_PRESENCE:
-        model_drop_presence(model, parts->machine, 0);
-        break;
-    case STORE_KEY_CORDON:
-        model_set_cordon(model, parts->machine, false);
-        break;
-    case STORE_KEY_DRAIN:
-        model_drop_drain(model, parts->machine);
-        break;
-    case STORE_KEY_BRAKE:
-        model_drop_brake(model);
-        break;
-    case STORE_KEY_ROLLOUT:
-        model_drop_rollout(model, parts->name);
-        break;
-    case STORE_KEY_REBALANCE:
-        model_drop_rebalance(model);
-        break;
-    case STORE_KEY_UNIT:
-        model_drop_unit(model, parts->name);
-        break;
-    case STORE_KEY_ASSIGNMENT:
-        model_drop_assignment(model, parts->machine, parts->name);
-        break;
-    case STORE_KEY_STATE:
-        model_drop_state(model, parts->machine, parts->name);
-        break;
-    case STORE_KEY_VERDICT:
-        model_drop_verdict(model, parts->name);
-        break;
-    case STORE_KEY_ROLE:
-        model_drop_role(model, parts->name);
-        break;
-    case STORE_KEY_SLOT:
-        model_drop_slot(model, parts->name, parts->index);
-        break;
-    case STORE_KEY_INVALID:
-    case STORE_KEY_CLUSTER:
-    case STORE_KEY_LEADER:
-    case STORE_KEY_BLOB:
-        break;
-    }
-}
-
 int view_model_put(struct view *view, enum store_key_kind kind, const struct view_entry *entry,
                    struct error *err)
 {
@@ -121,7 +71,7 @@ int view_model_put(struct view *view, enum store_key_kind kind, const struct vie
 void view_model_drop(struct view *view, const struct store_key_parts *parts)
 {
     if (view->known->model)
-        drop_entry(view->known->model, parts);
+        (void)model_drop_key(view->known->model, parts, 0);
 }
 
 static int put_list(const struct view *view, struct model *model, enum store_key_kind kind,

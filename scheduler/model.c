@@ -722,3 +722,56 @@ void model_drop_verdict(struct model *model, const char *name)
     model_mark_unit(model, u);
     global_forget(model, u);
 }
+
+/* --- keys --- */
+
+bool model_drop_key(struct model *model, const struct store_key_parts *parts, int64_t now_ms)
+{
+    switch (parts->kind) {
+    case STORE_KEY_MEMBER:
+        model_drop_member(model, parts->machine, now_ms);
+        return true;
+    case STORE_KEY_PRESENCE:
+        model_drop_presence(model, parts->machine, now_ms);
+        return true;
+    case STORE_KEY_CORDON:
+        model_set_cordon(model, parts->machine, false);
+        return true;
+    case STORE_KEY_DRAIN:
+        model_drop_drain(model, parts->machine);
+        return true;
+    case STORE_KEY_BRAKE:
+        model_drop_brake(model);
+        return true;
+    case STORE_KEY_ROLLOUT:
+        model_drop_rollout(model, parts->name);
+        return true;
+    case STORE_KEY_REBALANCE:
+        model_drop_rebalance(model);
+        return true;
+    case STORE_KEY_UNIT:
+        model_drop_unit(model, parts->name);
+        return true;
+    case STORE_KEY_ASSIGNMENT:
+        model_drop_assignment(model, parts->machine, parts->name);
+        return true;
+    case STORE_KEY_STATE:
+        model_drop_state(model, parts->machine, parts->name);
+        return true;
+    case STORE_KEY_VERDICT:
+        model_drop_verdict(model, parts->name);
+        return true;
+    case STORE_KEY_ROLE:
+        model_drop_role(model, parts->name);
+        return true;
+    case STORE_KEY_SLOT:
+        model_drop_slot(model, parts->name, parts->index);
+        return true;
+    case STORE_KEY_INVALID:
+    case STORE_KEY_CLUSTER:
+    case STORE_KEY_LEADER:
+    case STORE_KEY_BLOB:
+        break;
+    }
+    return false;
+}

@@ -62,6 +62,10 @@ int model_put_slot(struct model *model, const char *role, unsigned int index, in
                    const struct record_slot *slot, struct error *err);
 void model_drop_slot(struct model *model, const char *role, unsigned int index);
 
+/* The drop that a key which is not there any more asks for; of STORE_KEY_CORDON the cordon ends.
+ * False: it is a key that the model knows nothing of. */
+bool model_drop_key(struct model *model, const struct store_key_parts *parts, int64_t now_ms);
+
 /* Of all machines; 0: there is none. */
 int64_t model_shortest_ttl_ms(struct model *model);
 

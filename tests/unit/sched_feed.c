@@ -204,49 +204,16 @@ static void put(struct model *model, const char *key, const struct store_key_par
     }
 }
 
-static void drop(struct model *model, const char *key, const struct store_key_parts *p,
-                 int64_t now_ms)
-{
-    if (p->kind == STORE_KEY_MEMBER)
-        model_drop_member(model, p->machine, now_ms);
-    else if (p->kind == STORE_KEY_PRESENCE)
-        model_drop_presence(model, p->machine, now_ms);
-    else if (p->kind == STORE_KEY_ASSIGNMENT)
-        model_drop_assignment(model, p->machine, p->name);
-    else if (p->kind == STORE_KEY_STATE)
-        model_drop_state(model, p->machine, p->name);
-    else if (p->kind == STORE_KEY_VERDICT)
-        model_drop_verdict(model, p->name);
-    else if (p->kind == STORE_KEY_ROLE)
-        model_drop_role(model, p->name);
-    else if (p->kind == STORE_KEY_UNIT)
-        model_drop_unit(model, p->name);
-    else if (p->kind == STORE_KEY_SLOT)
-        model_drop_slot(model, p->name, p->index);
-    else if (p->kind == STORE_KEY_CORDON)
-        model_set_cordon(model, p->machine, false);
-    else if (p->kind == STORE_KEY_BRAKE)
-        model_drop_brake(model);
-    else if (p->kind == STORE_KEY_REBALANCE)
-        model_drop_rebalance(model);
-    else if (p->kind == STORE_KEY_DRAIN)
-        model_drop_drain(model, p->machine);
-    else if (p->kind == STORE_KEY_ROLLOUT)
-        model_drop_rollout(model, p->name);
-    else
-        die(key, "not a key of the scheduler");
-}
-
 void feed(struct model *model, const char *key, int64_t create, int64_t mod, const json_t *value,
           int64_t now_ms)
 {
     struct store_key_parts parts;
     autofree char *full = full_key(key);
     store_key_parse(PREFIX, full, &parts);
-    if (json_is_null(value))
-        drop(model, key, &parts, now_ms);
-    else
+    if (!json_is_null(value))
         put(model, key, &parts, create, mod, value, now_ms);
+    else if (!model_drop_key(model, &parts, now_ms))
+        die(key, "not a key of the scheduler");
 }
 
 /* --- printing --- */
