@@ -20,6 +20,7 @@ libbase_a_SOURCES = \
 	base/memory.c base/memory.h \
 	base/settings.c base/settings.h \
 	base/shape.c base/shape.h \
+	base/socket.c base/socket.h \
 	base/text.c base/text.h
 
 # Everything that libbase.a itself needs; a program takes what it uses (--as-needed drops the rest).

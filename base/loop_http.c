@@ -4,9 +4,6 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +11,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/socket.h"
 #include "base/text.h"
 
 enum {
@@ -424,25 +422,13 @@ static size_t on_curl_header(char *line, size_t one, size_t length, void *userda
     return bytes;
 }
 
-static int local_port(curl_socket_t fd)
-{
-    struct sockaddr_storage address = { 0 };
-    socklen_t length = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-        return -1;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
-    return address.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&address)->sin_port)
-                                        : -1;
-}
-
 /* Which of those opened has become the connection is told by its port alone. That those which did
  * not are closed libcurl (7.88) does not tell. */
 static void note_shared(struct http *http, int port)
 {
     size_t count = http->opened_count < OPENED_MAX ? http->opened_count : OPENED_MAX;
     for (size_t i = 0; i < count; i++)
-        if (local_port(http->opened[i]) == port)
+        if (socket_local_port(http->opened[i]) == port)
             http->shared = http->opened[i];
     http->opened_count = 0;
 }
@@ -487,10 +473,9 @@ static int on_curl_ready(void *userdata, char *their_ip, char *our_ip, int their
  * more than Linux gives to everybody (416 KiB), there is twice as much as a piece has. */
 static curl_socket_t open_shared(struct http *http, const struct curl_sockaddr *address)
 {
-    static const int room = SEND_BUFFER_BYTES;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    if (fd >= 0)
+        socket_make_room(fd, SEND_BUFFER_BYTES);
     http->opened[http->opened_count++ % OPENED_MAX] = fd;
     return fd;
 }
@@ -521,18 +506,9 @@ static curl_socket_t on_curl_open_socket(void *userdata, curlsocktype purpose,
 /* libcurl can set neither the count of keep-alive probes (before 8.9) nor TCP_USER_TIMEOUT. */
 static int on_curl_socket_made(void *userdata, curl_socket_t fd, curlsocktype purpose)
 {
-    static const int on = 1;
-    static const int idle_s = 2;
-    static const int interval_s = 1;
-    static const int probes = 3;
-    static const unsigned int unacked_ms = 5000;
     (void)userdata;
     (void)purpose;
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    socket_probe(fd);
     return CURL_SOCKOPT_OK;
 }
 
@@ -800,8 +776,7 @@ void http_cancel(struct http_call *call)
 
 bool http_is_clear(const struct http *http)
 {
-    struct pollfd poller = { .fd = http->shared, .events = POLLOUT | POLLRDHUP };
-    return http->shared < 0 || (poll(&poller, 1, 0) == 1 && poller.revents == POLLOUT);
+    return http->shared < 0 || socket_is_clear(http->shared);
 }
 
 char *http_escape(const char *s)
