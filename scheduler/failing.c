@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scheduler/failures.h"
 #include "scheduler/party.h"
 #include "scheduler/succession.h"
 
@@ -43,11 +44,6 @@ static bool failed_on(const struct unit *unit, const struct machine *machine)
 static int64_t attempts_of(const struct unit *unit)
 {
     return unit_is_failing(unit) ? unit->trouble->attempts : 0;
-}
-
-static const char *failure_of(const struct unit *unit)
-{
-    return unit->trouble && unit->trouble->failure ? unit->trouble->failure : "unknown";
 }
 
 /* --- where else --- */
@@ -134,18 +130,18 @@ void step_give_tried(struct step *step, const struct placement *p, enum verdict_
     action->more->verdict_mod = unit_verdict_mod(unit);
 }
 
-static void failure_words(const struct placement *p, struct text *words)
+static void failure_words(const struct step *step, const struct placement *p, struct text *words)
 {
     text_add(words, "failed on ");
     machine_words(p->key.machine, words);
-    text_addf(words, ": %s", failure_of(p->key.unit));
+    text_addf(words, ": %s", failure_of(step->model, p));
 }
 
 static void note_failure(struct step *step, const struct placement *p)
 {
     autotext reason = { 0 };
     int64_t attempts = attempts_of(p->key.unit) + 1;
-    failure_words(p, &reason);
+    failure_words(step, p, &reason);
     text_addf(&reason, "; another machine tries it in %lld s",
               (long long)(failing_wait_ms(attempts) / 1000));
     step_give_tried(step, p, VERDICT_FAILING, attempts, text_take(&reason));
@@ -157,7 +153,7 @@ static void leave_failed(struct step *step, const struct placement *p, int64_t a
     autotext reason = { 0 };
     if (unit_is_failing(p->key.unit) && p->key.unit->trouble->verdict_kind == VERDICT_FAILED)
         return;
-    failure_words(p, &reason);
+    failure_words(step, p, &reason);
     text_addf(&reason, "; %s: it is left as it is until it is started again", why);
     step_give_tried(step, p, VERDICT_FAILED, attempts, text_take(&reason));
 }

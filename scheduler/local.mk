@@ -9,6 +9,7 @@ libscheduler_a_SOURCES = \
 	scheduler/budget.c scheduler/budget.h \
 	scheduler/drain.c \
 	scheduler/failing.c scheduler/failing.h \
+	scheduler/failures.c scheduler/failures.h \
 	scheduler/globals.c scheduler/globals.h \
 	scheduler/index.c scheduler/index.h \
 	scheduler/index_groups.c \

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "scheduler/budget.h"
+#include "scheduler/failures.h"
 #include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
@@ -508,41 +509,29 @@ static enum check_health check_of(const struct record_state *state)
     return CHECK_NONE;
 }
 
-/* Of a successor's unit, which has two copies: what runs everywhere would be gone through for each
- * of them. */
-static bool has_another_failed(const struct placement *placement)
+static bool note_failure(struct model *model, const struct placement *p,
+                         const struct record_state *state)
 {
-    const struct placement *p = NULL;
-    if (unit_is_global(placement->key.unit))
-        return false;
-    LL_FOREACH2(placement->key.unit->placements, p, unit_next)
-        if (p != placement && p->health == COPY_FAILED)
-            return true;
-    return false;
+    if (state->problem && *state->problem)
+        return failure_note(model, p, state->problem);
+    bool has_result = state->result && *state->result;
+    autofree char *words = text_format("result %s", has_result ? state->result : "unknown");
+    return words && failure_note(model, p, words);
 }
 
 /* Keeps what the failure was while it lasts. */
 static int set_health(struct model *model, struct placement *p, const struct record_state *state)
 {
     enum copy_health health = health_of(state);
-    bool is_problem = state->problem && *state->problem;
-    struct unit *unit = p->key.unit;
-    struct trouble *trouble = health == COPY_FAILED ? model_trouble_get(unit) : unit->trouble;
+    struct trouble *trouble = p->key.unit->trouble;
     if (health != p->health && trouble)
         trouble->asked_since_ms = 0;
     if (health != p->health && health == COPY_UP)
         rebalance_note(model, p->key.machine); /* it may go now */
     p->health = health;
-    if (!trouble)
-        return health == COPY_FAILED ? -ENOMEM : 0;
-    if (health != COPY_FAILED && trouble->failure && has_another_failed(p))
-        return 0;
-    free(take_ptr(trouble->failure));
-    if (health == COPY_FAILED) {
-        trouble->failure =
-            is_problem ? strdup(state->problem) : text_format("result %s", state->result);
-        return trouble->failure ? 0 : -ENOMEM;
-    }
+    if (health == COPY_FAILED)
+        return note_failure(model, p, state) ? 0 : -ENOMEM;
+    failure_forget(model, p);
     return 0;
 }
 
@@ -582,6 +571,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     p->released_revision = 0;
     p->health = COPY_UNKNOWN;
     p->check = CHECK_NONE;
+    failure_forget(model, p);
     note_copy(model, p);
     index_stir(model, p->key.machine);
     model_mark_unit(model, p->key.unit);

@@ -107,7 +107,7 @@ struct trouble {
     int64_t attempts; /* failing: on how many machines */
     char *tried;
     bool lacks_machine;       /* it failed, and nobody else may try */
-    char *failure;            /* what the last failure was; NULL: it has not failed */
+    size_t failures;          /* of its copies, as failures.h has them */
     int64_t asked_since_ms;   /* since when it is asked what to do about it; 0: not yet */
     int64_t restart_revision; /* as of record_unit */
 
@@ -268,6 +268,7 @@ struct model {
     bool shortest_ttl_stale;
     struct table units;
     struct shared blobs;
+    struct table failures; /* failures.h */
     struct role *roles;
     struct rollout *rollouts;
     struct global *globals;

@@ -2,6 +2,7 @@
 /* Making and freeing what the model is made of. */
 #include <string.h>
 
+#include "scheduler/failures.h"
 #include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
@@ -77,7 +78,6 @@ static void trouble_free(struct trouble *trouble)
     free(trouble->problem);
     free(trouble->verdict_reason);
     free(trouble->tried);
-    free(trouble->failure);
     free(trouble);
 }
 
@@ -111,7 +111,7 @@ struct trouble *model_trouble_get(struct unit *unit)
 
 void model_trouble_trim(struct unit *unit)
 {
-    if (!unit->trouble || unit->trouble->problem || unit->trouble->failure ||
+    if (!unit->trouble || unit->trouble->problem || unit->trouble->failures > 0 ||
         unit->trouble->verdict_mod > 0 || unit->trouble->restart_revision > 0 ||
         unit->trouble->kept || unit->trouble->short_since_ms > 0 ||
         unit->trouble->waits_since_ms > 0 || unit->trouble->succeeds_since_ms > 0 ||
@@ -372,6 +372,7 @@ void model_free(struct model *model)
     }
     free(model->machines_by_id);
     rebalance_done(model);
+    failures_done(model);
     index_done(model);
     shared_done(&model->blobs);
     free(model);

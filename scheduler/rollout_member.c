@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scheduler/budget.h"
+#include "scheduler/failures.h"
 #include "scheduler/rollout.h"
 
 bool step_rollout_holds(const struct step *step, const struct unit *unit)
@@ -38,21 +39,28 @@ static const struct placement *find_copy(const struct record_rollout *record,
     return NULL;
 }
 
-static bool went_wrong(const struct record_rollout *record, const struct rollout_member *member,
-                       struct text *why)
+/* The copy that has; NULL: none. */
+static const struct placement *find_wrong(const struct record_rollout *record,
+                                          const struct rollout_member *member)
 {
-    const struct unit *unit = member->unit;
     const struct placement *p = find_copy(record, member);
-    bool answered = p && placement_has_answered(p);
-    bool failed = answered && p->health == COPY_FAILED;
-    bool unhealthy = answered && p->check == CHECK_UNHEALTHY;
-    if (!why || !(failed || unhealthy))
-        return failed || unhealthy;
-    text_addf(why, "%s on ", unit->name);
+    bool is_wrong =
+        p && placement_has_answered(p) && (p->health == COPY_FAILED || p->check == CHECK_UNHEALTHY);
+    return is_wrong ? p : NULL;
+}
+
+static bool went_wrong(struct step *step, const struct record_rollout *record,
+                       const struct rollout_member *member, struct text *why)
+{
+    const struct placement *p = find_wrong(record, member);
+    if (!p)
+        return false;
+    text_addf(why, "%s on ", p->key.unit->name);
     machine_words(p->key.machine, why);
-    text_add(why, failed ? " has failed" : " is unhealthy");
-    if (failed && unit->trouble && unit->trouble->failure)
-        text_addf(why, ": %s", unit->trouble->failure);
+    if (p->health == COPY_FAILED)
+        text_addf(why, " has failed: %s", failure_of(step->model, p));
+    else
+        text_add(why, " is unhealthy");
     return true;
 }
 
@@ -167,7 +175,7 @@ static bool has_had_its_turn(const struct record_rollout *record,
                                            .restart_revision = unit_restart_revision(unit) };
     int64_t revision = copy ? copy->assignment_mod : unit->mod;
     bool may_have_failed = copy || !unit_is_global(unit);
-    if (may_have_failed && revision <= record->retry_revision && went_wrong(record, member, NULL))
+    if (may_have_failed && revision <= record->retry_revision && find_wrong(record, member))
         return false;
     return copy ? rollout_has_reached_copy(record, &as_stored, copy->blob, copy->assignment_mod)
                 : rollout_has_reached(record, &as_stored);
@@ -183,7 +191,8 @@ enum turn rollout_judge(struct step *step, struct rollout *rollout,
     if (unit->desired != DESIRED_LAUNCHED || (!member->copy && unit_is_global(unit)))
         return TURN_OVER;
     bool changing = member->is_listed;
-    if (went_wrong(record, member, why) || (changing && !member->copy && fits_nowhere(unit, why)))
+    if (went_wrong(step, record, member, why) ||
+        (changing && !member->copy && fits_nowhere(unit, why)))
         return TURN_FAILED;
     return changing ? watch_change(step, rollout, member, why) : TURN_OVER;
 }
@@ -192,7 +201,7 @@ bool rollout_costs_nothing(const struct rollout *rollout, const struct rollout_m
 {
     const struct unit *unit = member->unit;
     const struct placement *copy = member->copy;
-    if (unit->desired != DESIRED_LAUNCHED || went_wrong(&rollout->record, member, NULL))
+    if (unit->desired != DESIRED_LAUNCHED || find_wrong(&rollout->record, member))
         return true;
     if (copy)
         return placement_has_answered(copy) && copy->health == COPY_FAILED;

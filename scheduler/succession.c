@@ -2,6 +2,7 @@
 #include "scheduler/succession.h"
 
 #include "scheduler/failing.h"
+#include "scheduler/failures.h"
 #include "scheduler/party.h"
 
 /* --- who is on the way --- */
@@ -92,8 +93,7 @@ static bool has_gone_wrong(struct step *step, const struct placement *next, stru
 {
     struct unit *unit = next->key.unit;
     if (placement_has_answered(next) && next->health == COPY_FAILED)
-        text_addf(why, "failed there: %s",
-                  unit->trouble && unit->trouble->failure ? unit->trouble->failure : "unknown");
+        text_addf(why, "failed there: %s", failure_of(step->model, next));
     else if (placement_has_answered(next) && next->check == CHECK_UNHEALTHY)
         text_add(why, "was unhealthy there");
     else if (is_late(step, unit))
