@@ -185,10 +185,16 @@ static bool is_another_copy_down(struct sim *sim, const struct plan *plan, char 
     return false;
 }
 
+static bool is_another_of_template(const char *unit, const char *other)
+{
+    const char *at = strchr(unit, '@');
+    return at && strncmp(unit, other, (size_t)(at + 1 - unit)) == 0 && !text_equal(unit, other);
+}
+
 bool sim_is_another_down(struct sim *sim, const char *unit)
 {
-    for (size_t i = 0; sim_is_instance(unit) && i < UNITS; i++)
-        if (sim_is_instance(sim_sorts[i].name) && !text_equal(sim_sorts[i].name, unit) &&
+    for (size_t i = 0; i < UNITS; i++)
+        if (is_another_of_template(unit, sim_sorts[i].name) &&
             sim_is_to_run(sim, sim_sorts[i].name) && !is_up(sim, sim_sorts[i].name))
             return true;
     return false;
