@@ -93,14 +93,16 @@ static bool has_another_copy(const struct placement *p)
                        : s.next->key.machine->registration > 0 && s.next->want != WANT_RELEASE;
 }
 
-/* Machines that a person has given up cost no token, nor do those from which nothing moves. */
+/* Machines that a person has given up cost no token, nor do those from which nothing moves, as what
+ * runs everywhere does not. */
 bool step_brake_concerns(const struct machine *machine)
 {
     const struct placement *p = NULL;
     if (!machine->is_member)
         return false;
     DL_FOREACH2(machine->placements, p, machine_next)
-        if (p->assignment_mod > 0 && p->failover != FAILOVER_NEVER && !has_another_copy(p))
+        if (p->assignment_mod > 0 && p->failover != FAILOVER_NEVER &&
+            !unit_is_global(p->key.unit) && !has_another_copy(p))
             return true;
     return false;
 }
@@ -194,7 +196,7 @@ static int priority_of(const struct machine *machine)
     const struct placement *p = NULL;
     DL_FOREACH2(machine->placements, p, machine_next) {
         const struct requirements *rules = unit_rules(p->key.unit);
-        if (p->assignment_mod > 0 && rules && rules->priority > highest)
+        if (p->assignment_mod > 0 && rules && !rules->global && rules->priority > highest)
             highest = rules->priority;
     }
     return highest;

@@ -420,6 +420,13 @@ static void note_copy(struct model *model, struct placement *p)
     rollout_note_copy(model, p);
 }
 
+/* No key may speak of it any more: it is swept then. */
+static void note_idle(const struct placement *p)
+{
+    if (p->assignment_mod == 0 && p->state_mod == 0)
+        p->key.unit->has_idle_copy = true;
+}
+
 static struct placement *placement_named(struct model *model, const char *machine, const char *name)
 {
     struct machine *m = model_machine(model, machine);
@@ -443,6 +450,8 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
 {
     struct placement *p = placement_make(model, machine, name, err);
     const char *blob = p ? shared_get(&model->blobs, assignment->blob) : NULL;
+    if (!blob && p)
+        note_idle(p);
     if (!blob)
         return error_oom(err);
     shared_put(&model->blobs, p->blob);
@@ -473,6 +482,7 @@ void model_drop_assignment(struct model *model, const char *machine, const char 
     if (!p || p->assignment_mod == 0)
         return;
     p->assignment_mod = 0;
+    note_idle(p);
     p->want = WANT_INVALID;
     p->cause = MOVE_CAUSE_NONE;
     p->succeeds = false;
@@ -567,6 +577,7 @@ void model_drop_state(struct model *model, const char *machine, const char *name
     if (!p)
         return;
     p->state_mod = 0;
+    note_idle(p);
     p->state_registration = 0;
     p->released_revision = 0;
     p->health = COPY_UNKNOWN;

@@ -184,6 +184,7 @@ struct unit {
     bool settled : 1;                   /* within a step: it has been decided with its party */
     bool is_lost : 1;                   /* its machine is, as this step has found; of marked ones */
     bool is_down : 1, moves_as_one : 1; /* as budget.c has counted it */
+    bool has_idle_copy : 1;             /* perhaps: one that no key speaks of */
 
     int64_t create, mod; /* of units/<name>; mod 0: absent */
     const char *blob;    /* shared */
@@ -255,6 +256,7 @@ struct effort {
     size_t counted; /* copies for the budget */
     size_t asked;   /* machines, by units that run everywhere */
     size_t judged;  /* members of rollouts, once for how they do and once for a turn */
+    size_t walked;  /* copies, to order turns and to forget what is idle */
 };
 
 struct global;

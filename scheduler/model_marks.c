@@ -106,11 +106,16 @@ void model_look_anew(struct model *model)
 
 /* --- sweeping --- */
 
+/* What runs everywhere is marked by whatever eases, and has a copy on each machine. */
 static void sweep_placements_of(struct model *model, struct unit *unit)
 {
     struct placement *next = NULL;
+    if (!unit->has_idle_copy)
+        return;
+    unit->has_idle_copy = false;
     for (struct placement *p = unit->placements; p; p = next) {
         next = p->unit_next;
+        model->effort.walked++;
         if (p->assignment_mod == 0 && p->state_mod == 0)
             model_free_placement(model, p);
     }

@@ -423,12 +423,17 @@ static unsigned int follow_depth(const struct model *model, const struct unit *u
     return deepest;
 }
 
+/* What runs everywhere goes nowhere because of that, and is not gone through. */
 static bool is_on_lost_machine(struct step *step, const struct unit *unit)
 {
     const struct placement *p = NULL;
-    LL_FOREACH2(unit->placements, p, unit_next)
+    if (!unit->placements || unit_is_global(unit))
+        return false;
+    LL_FOREACH2(unit->placements, p, unit_next) {
+        step->model->effort.walked++;
         if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
             return true;
+    }
     return false;
 }
 

@@ -177,8 +177,8 @@ static void the_budget_counts_what_has_changed(void **state)
 
 /* --- units that run everywhere --- */
 
-/* How many machines they ask once one unit has left one machine. */
-static size_t asked_for_one(int machines)
+/* The effort of a step once one unit has left one machine. */
+static struct effort effort_for_one(int machines)
 {
     enum { GLOBALS = 3 };
     struct cluster cluster;
@@ -196,16 +196,23 @@ static size_t asked_for_one(int machines)
     (void)step(&cluster);
     model_drop_assignment(cluster.model, "00000000000000000000000000000007", "one.service");
     model_drop_unit(cluster.model, "one.service");
-    size_t asked = step(&cluster).asked;
+    const struct effort effort = step(&cluster);
     model_free(cluster.model);
-    return asked;
+    return effort;
 }
 
 static void globals_ask_the_machines_that_something_happened_to(void **state)
 {
     (void)state;
-    assert_int_equal(asked_for_one(SMALL), 3);
-    assert_int_equal(asked_for_one(LARGE), 3);
+    assert_int_equal(effort_for_one(SMALL).asked, 3);
+    assert_int_equal(effort_for_one(LARGE).asked, 3);
+}
+
+static void the_copies_of_globals_are_not_gone_through(void **state)
+{
+    (void)state;
+    assert_true(effort_for_one(SMALL).walked > 0); /* the copy that is gone */
+    assert_int_equal(effort_for_one(LARGE).walked, effort_for_one(SMALL).walked);
 }
 
 /* --- rollouts --- */
@@ -277,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
         cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
+        cmocka_unit_test(the_copies_of_globals_are_not_gone_through),
         cmocka_unit_test(a_rollout_judges_those_that_something_happened_to),
     };
     return cmocka_run_group_tests_name("scheduler/cost", tests, NULL, NULL);
