@@ -45,6 +45,7 @@ struct sim {
     int64_t now_ms;
     int64_t absent_since_ms[MACHINES]; /* of those that are absent */
     bool held_a_slot[MACHINES];        /* when they went */
+    bool seemed_let_go[MACHINES];      /* since they went: see sched_rules.c */
     int64_t held_since_ms;             /* by an order to the brake; 0: there is none */
     struct event *events;              /* all there were */
     size_t event_count, event_room, delivered;

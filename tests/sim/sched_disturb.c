@@ -96,6 +96,7 @@ void sim_lose(struct sim *sim, char m)
     sim_delf(sim, "nodes/%c/presence", m);
     sim->absent_since_ms[m - 'a'] = sim->now_ms;
     sim->held_a_slot[m - 'a'] = strchr(holders, m) != NULL;
+    sim->seemed_let_go[m - 'a'] = false;
 }
 
 static void disturb_presence(struct sim *sim, char m)

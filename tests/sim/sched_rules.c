@@ -365,7 +365,7 @@ static void check_release(struct sim *sim, const struct plan *plan, const struct
 }
 
 /* A leader takes it for let go by another: what was said of its units while it was away last has
- * not been taken back yet. */
+ * not been taken back yet. From then on it is, whatever becomes of the verdict. */
 static bool seems_let_go(struct sim *sim, char m)
 {
     for (size_t i = 0; i < UNITS; i++)
@@ -376,6 +376,13 @@ static bool seems_let_go(struct sim *sim, char m)
     return false;
 }
 
+static void note_seemingly_let_go(struct sim *sim)
+{
+    for (size_t i = 0; i < MACHINES; i++)
+        if (!sim_is_present(sim, sim_letter(i)) && seems_let_go(sim, sim_letter(i)))
+            sim->seemed_let_go[i] = true;
+}
+
 /* An order holds what was lost under it, but for what a role could not do without. */
 static void check_held(struct sim *sim, const struct action *a)
 {
@@ -384,7 +391,7 @@ static void check_held(struct sim *sim, const struct action *a)
     if (m && sim_homes_of(sim, a->unit, homes) == 1 && !sim_is_present(sim, m) &&
         sim->held_since_ms > 0 && !sim->held_a_slot[m - 'a'] &&
         sim->absent_since_ms[m - 'a'] >= sim->held_since_ms && sim_findf(sim, "members/%c", m))
-        sim_require(sim, action_more(a)->from_registration != 0 || seems_let_go(sim, m),
+        sim_require(sim, action_more(a)->from_registration != 0 || sim->seemed_let_go[m - 'a'],
                     "a unit is moved that the brake holds", a->unit);
 }
 
@@ -408,6 +415,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
     size_t moves = 0;
     size_t updates[2] = { 0 };
     check_once(sim, plan);
+    note_seemingly_let_go(sim);
     for (size_t i = 0; i < plan->count; i++) {
         const struct action *a = &plan->actions[i];
         autofree char *reason = action_reason(a);
