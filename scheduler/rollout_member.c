@@ -100,10 +100,20 @@ static struct rollout_watch *watch_of(struct step *step, struct rollout *rollout
     return watch;
 }
 
-static void see_copy(struct rollout_watch *watch, const struct placement *p, int64_t now_ms)
+/* Its time has not begun: somebody has yet to tell its machine. One that is gone is told nothing,
+ * and is waited for as long as one that does not come up. */
+static bool is_still_to_begin(const struct rollout_member *member, const struct placement *p)
+{
+    if (!p)
+        return !member->copy || member->copy->key.machine->registration > 0;
+    return p->key.machine->registration == 0 && !unit_is_global(p->key.unit);
+}
+
+static void see_copy(struct rollout_watch *watch, const struct rollout_member *member,
+                     const struct placement *p, int64_t now_ms)
 {
     bool up = p && placement_has_answered(p) && p->health == COPY_UP && p->check != CHECK_STARTING;
-    if (!p || (p->key.machine->registration == 0 && !unit_is_global(p->key.unit)))
+    if (is_still_to_begin(member, p))
         watch->begun_ms = now_ms;
     if (watch->up_since_ms >= 0 && (!up || watch->run != p->run)) {
         watch->up_since_ms = -1;
@@ -156,7 +166,7 @@ static enum turn watch_change(struct step *step, struct rollout *rollout,
         step->failed = true;
         return TURN_CHANGING;
     }
-    see_copy(watch, find_copy(record, member), step->clock->now_ms);
+    see_copy(watch, member, find_copy(record, member), step->clock->now_ms);
     if (has_run_out(step, record, member, watch, why))
         return TURN_FAILED;
     bool over = watch->up_since_ms >= 0 && step_is_past(step, watch->up_since_ms + record->wait_ms);
