@@ -58,6 +58,8 @@ struct agent {
     int exit_code;
     struct loop_timer *identify;
     struct loop_timer *absence;
+    bool absence_asked; /* an answer is awaited */
+    bool absence_again; /* and more has gone since it was asked for */
     struct loop_timer *bus_patience;
     struct loop_timer *stop_deadline;
     struct loop_timer *watchdog;

@@ -185,6 +185,16 @@ static void take_assignments(struct agent *agent)
         (void)kv_mirror_each(agent->mirror, agent->own_prefix, visit_assignment, agent);
 }
 
+/* One read answers for all that has gone until it is sent; what goes while it is under way waits
+ * for the next. */
+static void ask_absence(struct agent *agent)
+{
+    if (agent->absence_asked)
+        agent->absence_again = true;
+    else
+        loop_timer_set(agent->absence, 0);
+}
+
 static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair, void *userdata)
 {
     struct agent *agent = userdata;
@@ -198,7 +208,7 @@ static void on_own_change(const struct kv_pair *old, const struct kv_pair *pair,
         take_assignment(agent, parts.name, pair);
     } else if (parts.kind == STORE_KEY_ASSIGNMENT) {
         runner_unassign(agent->runner, parts.name);
-        loop_timer_set(agent->absence, 0);
+        ask_absence(agent);
     }
 }
 
@@ -229,8 +239,9 @@ static void on_own_revision(int64_t revision, void *userdata)
         runner_retain(agent->runner, is_assigned, agent);
     agent->mirror_is_new = false;
     agent_drop_strangers(agent);
-    if (runner_has_unconfirmed(agent->runner) && !loop_timer_is_set(agent->absence))
-        loop_timer_set(agent->absence, 0);
+    if (!agent->absence_asked && !loop_timer_is_set(agent->absence) &&
+        runner_has_unconfirmed(agent->runner))
+        ask_absence(agent);
 }
 
 static void on_own_lost(int code, const char *reason, void *userdata)
@@ -283,13 +294,14 @@ static void on_absence_read(const struct kv_txn_result *result, void *userdata)
 {
     struct agent *agent = userdata;
     autostrv assigned = NULL;
+    agent->absence_asked = false;
     bool confirmed = result->code == 0 && result->result_count == 3;
     if (confirmed && result->results[0].pair_count == 1 && result->results[1].pair_count == 1 &&
         judge_store(agent, &result->results[0].pairs[0]) == IDENTITY_OURS &&
         names_of(agent, &result->results[2], &assigned) == 0)
         runner_confirm_absence(agent->runner, assigned);
     if (runner_has_unconfirmed(agent->runner) && !agent->foreign)
-        loop_timer_set(agent->absence, RETRY_MS);
+        loop_timer_set(agent->absence, agent->absence_again ? 0 : RETRY_MS);
 }
 
 void agent_on_absence(struct loop_timer *timer, void *userdata)
@@ -297,7 +309,7 @@ void agent_on_absence(struct loop_timer *timer, void *userdata)
     struct agent *agent = userdata;
     const char *prefix = agent->config->etcd_key_prefix;
     (void)timer;
-    if (!runner_has_unconfirmed(agent->runner))
+    if (agent->absence_asked || !runner_has_unconfirmed(agent->runner))
         return;
     autofree char *cluster = store_key(prefix, STORE_KEY_CLUSTER, NULL, NULL, 0);
     autofree char *leader = store_key(prefix, STORE_KEY_LEADER, NULL, NULL, 0);
@@ -305,6 +317,9 @@ void agent_on_absence(struct loop_timer *timer, void *userdata)
     struct kv_op ops[] = { kv_op_range(cluster), kv_op_range(leader), kv_op_range_prefix(units) };
     struct kv_txn txn = { .success = ops, .success_count = 3 };
     ops[2].keys_only = true;
-    if (!cluster || !leader || !units || kv_txn(agent->kv, &txn, on_absence_read, agent, NULL) < 0)
+    agent->absence_again = false;
+    agent->absence_asked =
+        cluster && leader && units && kv_txn(agent->kv, &txn, on_absence_read, agent, NULL) == 0;
+    if (!agent->absence_asked)
         loop_timer_set(agent->absence, RETRY_MS);
 }

@@ -101,6 +101,7 @@ enum unit_step reconcile_step(const struct unit_facts *facts)
     case WANTED_RUN:
         return step_run(facts);
     case WANTED_LEAVE:
+        return facts->installed ? UNIT_STEP_NOTHING : UNIT_STEP_FORGET;
     case WANTED_INVALID:
         break;
     }

@@ -6,7 +6,8 @@
  *
  *   wanted   ABSENT   not assigned here, and the store may be believed: stop it, remove it, forget
  *            it
- *   LEAVE    not assigned here, but the store may not be believed: touch nothing
+ *   LEAVE    not assigned here, but the store may not be believed: touch nothing; where nothing is
+ *            installed, as after a release, there is nothing that could be touched: forget it
  *   LOADED   its file installed, and stopped once per assignment; from then on it is for systemd to
  *            run it or not, for a timer or a socket
  *   RUN      installed and started once per assignment, if it does not run (or is to be started

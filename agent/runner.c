@@ -671,7 +671,7 @@ void runner_retain(struct runner *runner, bool (*is_assigned)(const char *unit, 
 bool runner_has_unconfirmed(const struct runner *runner)
 {
     for (const struct entry *entry = runner->entries; entry; entry = entry->hh.next)
-        if (!entry->assigned && !entry->absence_confirmed)
+        if (!entry->assigned && !entry->absence_confirmed && entry->disk.installed)
             return true;
     return false;
 }

@@ -41,7 +41,8 @@ void runner_retain(struct runner *runner, bool (*is_assigned)(const char *unit, 
 
 /* A unit that is not assigned is stopped only once a linearizable read of the store that we know,
  * with a leader in it, has confirmed it: has_unconfirmed asks for such a read, confirm gives what
- * it listed as assigned here. */
+ * it listed as assigned here. One of which nothing is installed has nothing to be stopped: it is
+ * forgotten without. */
 bool runner_has_unconfirmed(const struct runner *runner);
 void runner_confirm_absence(struct runner *runner, char *const *assigned);
 

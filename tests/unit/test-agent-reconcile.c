@@ -126,6 +126,14 @@ static void what_is_unlisted_in_a_doubtful_store_is_left_alone(void **state)
     assert_step(facts, UNIT_STEP_STOP);
 }
 
+static void of_what_is_unlisted_and_not_installed_nothing_is_kept(void **state)
+{
+    (void)state;
+    struct unit_facts facts = installed(WANTED_LEAVE, ACTIVITY_ACTIVE);
+    facts.installed = false;
+    assert_step(facts, UNIT_STEP_FORGET);
+}
+
 static void loaded_means_installed_and_stopped_once(void **state)
 {
     (void)state;
@@ -189,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_changed_text_stops_before_it_is_replaced),
         cmocka_unit_test(a_release_is_acknowledged_only_when_nothing_is_left),
         cmocka_unit_test(what_is_unlisted_in_a_doubtful_store_is_left_alone),
+        cmocka_unit_test(of_what_is_unlisted_and_not_installed_nothing_is_kept),
         cmocka_unit_test(loaded_means_installed_and_stopped_once),
         cmocka_unit_test(what_systemd_runs_of_a_loaded_unit_is_left_alone),
         cmocka_unit_test(nothing_is_begun_while_a_step_is_under_way),

@@ -405,6 +405,18 @@ static void an_absent_assignment_alone_stops_nothing(void **state)
     assert_false(runner_has_unconfirmed(world->runner));
 }
 
+static void what_was_released_is_forgotten_without_a_question(void **state)
+{
+    struct world *world = *state;
+    (void)assign(world, text_one, WANT_RUN);
+    (void)assign(world, text_one, WANT_RELEASE);
+    runner_unassign(world->runner, UNIT);
+    settle(world);
+    assert_false(runner_has_unconfirmed(world->runner));
+    (void)assign(world, text_one, WANT_RUN); /* and is a newcomer if it comes back */
+    assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 2);
+}
+
 static void a_unit_that_was_there_before_its_file_is_loaded_from_it(void **state)
 {
     struct world *world = *state;
@@ -689,6 +701,8 @@ int main(void)
             what_muster_container_said_is_the_problem_and_nobody_elses_word_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(how_far_a_start_is_is_no_problem, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_release_is_acknowledged_by_its_revision, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_was_released_is_forgotten_without_a_question, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
                                         tear_down),
