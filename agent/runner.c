@@ -146,6 +146,13 @@ static const char *problem_of(const struct entry *entry)
     return entry->disk.installed && said && !runs ? status->status_text : "";
 }
 
+/* What it is on its way down is in passing: the acknowledgement follows. */
+static bool is_going(const struct entry *entry)
+{
+    return entry->assigned && entry->assignment.want == WANT_RELEASE && !entry->released_revision &&
+           !entry->problem;
+}
+
 static void report(struct entry *entry)
 {
     struct error err = { 0 };
@@ -183,7 +190,8 @@ static void report(struct entry *entry)
                    entry->disk.started_revision == entry->assignment_revision;
     if (!settled)
         return;
-    bool transient = !gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING);
+    bool transient =
+        is_going(entry) || (!gone && (activity == ACTIVITY_CHANGING || health == HEALTH_STARTING));
     int r = 0;
     if (activity == ACTIVITY_ACTIVE) {
         r = installation_describe(&entry->disk, status->invocation, &err);

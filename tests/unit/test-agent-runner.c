@@ -417,6 +417,18 @@ static void what_was_released_is_forgotten_without_a_question(void **state)
     assert_int_equal(systemd_fake_starts(world->systemd, UNIT), 2);
 }
 
+static void of_a_release_only_the_end_is_written(void **state)
+{
+    struct world *world = *state;
+    autorecord(state) reported = { 0 };
+    (void)assign(world, text_one, WANT_RUN);
+    int64_t before = kv_memory_peek(world->store, STATE)->version;
+    int64_t release = assign(world, text_one, WANT_RELEASE);
+    read_state(world, &reported);
+    assert_int_equal(reported.released_revision, release);
+    assert_int_equal(kv_memory_peek(world->store, STATE)->version, before + 1);
+}
+
 static void a_unit_that_was_there_before_its_file_is_loaded_from_it(void **state)
 {
     struct world *world = *state;
@@ -704,6 +716,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_released_is_forgotten_without_a_question, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(of_a_release_only_the_end_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_absent_assignment_alone_stops_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_unit_that_was_there_before_its_file_is_loaded_from_it,
