@@ -42,13 +42,13 @@ now_ms() {
     echo "$((10#${up/./} * 10))"
 }
 
-# wait_for SECONDS DESCRIPTION COMMAND…: until COMMAND succeeds. The command is a condition: it must
-# be cheap, or WAIT_PAUSE longer than the usual 50 ms. Its output is in WAIT_ANSWER, and shown only when the time
-# is up. A condition
-# that hangs is cut at the deadline only if it is a program; keep shell functions quick.
+# wait_for SECONDS DESCRIPTION COMMAND…: until COMMAND succeeds. The seconds are what a machine takes that has nothing else
+# to do; WAIT_PATIENCE (1) times as many are given. The command is a condition: it must be cheap, or WAIT_PAUSE longer
+# than the usual 50 ms. Its output is in WAIT_ANSWER, and shown only when the time is up. A condition that hangs is cut at
+# the deadline only if it is a program; keep shell functions quick.
 wait_for() {
     local deadline description=$2 output
-    deadline=$(($(now_ms) + $1 * 1000))
+    deadline=$(($(now_ms) + $1 * 1000 * ${WAIT_PATIENCE:-1}))
     shift 2
     until output=$("$@" 2>&1); do
         if [ "$(now_ms)" -ge "$deadline" ]; then

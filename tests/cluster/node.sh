@@ -135,7 +135,7 @@ NODE_BOOT_SCRIPT='
     export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
     exec systemd-nspawn --quiet --directory="$directory/root" --boot --register=no --keep-unit \
         --network-namespace-path="/run/netns/$netns" --capability=all \
-        --system-call-filter="@keyring bpf" --machine="$name" --console=pipe --resolv-conf=off \
+        --system-call-filter="@keyring bpf" --machine="$netns" --hostname="$name" --console=pipe --resolv-conf=off \
         --timezone=off --link-journal=no --bind="$directory/var-lib-muster:/var/lib/muster"'
 
 node_launch() {

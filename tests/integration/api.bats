@@ -24,7 +24,7 @@ start_etcd() {
         --initial-cluster "t=http://127.0.0.1:$2" >"$DIR/etcd.log" 2>&1 3>&- &
     echo $! >"$DIR/etcd.pid"
     # Our own member answers, not a stranger on the same port.
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         kill -0 "$(cat "$DIR/etcd.pid")" || return 1
         curl -s "$ETCD/health" 2>/dev/null | grep -q true && return 0
         sleep 0.1
@@ -35,10 +35,24 @@ start_etcd() {
 start_server() {
     "$BUILD/api-server" "$ETCD" "$SOCKET" >"$DIR/server.out" 2>"$DIR/server.err" 3>&- &
     echo $! >"$DIR/server.pid"
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         grep -q ready "$DIR/server.out" && return 0
         kill -0 "$(cat "$DIR/server.pid")" || return 1
         sleep 0.05
+    done
+    return 1
+}
+
+# Somebody may be quicker on a port.
+start_etcd_somewhere() {
+    local attempt port peer
+    for attempt in 1 2 3; do
+        read -r port peer <<<"$(free_ports)"
+        ETCD=http://127.0.0.1:$port
+        rm -rf "$DIR/etcd"
+        start_etcd "$port" "$peer" && return
+        kill "$(cat "$DIR/etcd.pid")" 2>/dev/null
+        echo "attempt $attempt: etcd has not started on $port and $peer" >&2
     done
     return 1
 }
@@ -48,11 +62,9 @@ setup_file() {
     BUILD=$(cd "${top_builddir:-.}" && pwd)
     DIR=$(mktemp -d)
     SOCKET=$DIR/muster.sock
-    read -r port peer <<<"$(free_ports)"
-    ETCD=http://127.0.0.1:$port
+    start_etcd_somewhere
     export BUILD DIR SOCKET ETCD ETCDCTL_API=3 ETCDCTL_ENDPOINTS=$ETCD
     export MUSTERCTL_ENDPOINT=unix://$SOCKET
-    start_etcd "$port" "$peer"
     start_server
 }
 
@@ -631,7 +643,7 @@ lists_from_memory() {
 }
 
 eventually() {
-    for _ in $(seq 50); do
+    for _ in $(seq 300); do
         "$@" && return
         sleep 0.1
     done
