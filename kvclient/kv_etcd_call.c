@@ -6,15 +6,12 @@
  *          ^                        |  |
  *          +-- token refused -------+  +-- failed: timer --> on its way (the next endpoint)
  */
+#include "kvclient/kv_etcd_call.h"
+
 #include <errno.h>
 #include <utlist.h>
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "kvclient/backoff.h"
-#include "kvclient/kv_etcd_internal.h"
-#include "kvclient/kv_etcd_listing.h"
-#include "kvclient/kv_pairs.h"
 
 enum {
     IN_FLIGHT_MAX = 32,     /* more gains nothing */
@@ -24,66 +21,7 @@ enum {
     CUT_SHORT_MAX = 1, /* times that a request may not be taken whole before it is too large */
 };
 
-enum call_kind {
-    CALL_INVALID = 0,
-    CALL_TXN,
-    CALL_RANGE,
-    CALL_GRANT,
-    CALL_KEEP_ALIVE,
-    CALL_REVOKE,
-    CALL_TIME_TO_LIVE,
-    CALL_COMPACT,
-    CALL_MEMBERS,
-    CALL_STATUS,
-};
-
-/* What a request that is not on its way waits for. */
-enum wait {
-    WAIT_NONE = 0, /* under way, or its timer runs */
-    WAIT_ROOM,     /* others to finish */
-    WAIT_TOKEN,
-    WAIT_END, /* no token came: it is about to be told so */
-};
-
-/* One request of the caller, over its tries (and pages). */
-struct etcd_call {
-    struct kv_etcd *store; /* borrowed */
-    enum call_kind kind;
-    enum wait wait;
-    bool is_read;
-    bool maybe_applied;
-    bool once; /* TXN: not again where it may have arrived */
-    int tries;
-    int refused_tokens;
-    int cut_short;  /* tries that the store ended before it had the whole request */
-    uint64_t token; /* its generation, when the request was sent */
-    bool has_token;
-    size_t endpoint;
-    struct kv_wire_bytes message;
-    int64_t sent_boot_ms;
-    struct backoff backoff;
-    struct grpc_call *grpc;   /* borrowed */
-    struct loop_timer *timer; /* before the next try */
-    union {
-        kv_txn_fn txn;
-        kv_range_fn range;
-        kv_lease_fn lease;
-        kv_compact_fn compact;
-        kv_members_fn members;
-        kv_status_fn status;
-    } fn;
-    void *userdata;
-
-    struct kv_etcd_listing listing; /* RANGE */
-    int64_t compact_revision;
-    int64_t lease_id;
-    bool existed; /* GRANT: the lease was there already */
-
-    struct etcd_call *prev;
-    struct etcd_call *next;
-};
-
-static void call_free(struct etcd_call *call)
+void etcd_call_free(struct etcd_call *call)
 {
     if (!call)
         return;
@@ -125,116 +63,6 @@ static const char *method_of(const struct etcd_call *call)
         break;
     }
     return "";
-}
-
-/* Ends: each takes the call off the store first, so that its callback may ask for anything. */
-
-static void end_txn(struct etcd_call *call, int code, const char *reason,
-                    const struct kv_wire_txn *answer)
-{
-    struct kv_txn_result result = {
-        .code = code,
-        .reason = reason,
-        .succeeded = answer->succeeded,
-        .revision = answer->header.revision,
-        .sent_boot_ms = call->sent_boot_ms,
-        .results = answer->results,
-        .result_count = answer->result_count,
-    };
-    kv_txn_fn fn = call->fn.txn;
-    void *userdata = call->userdata;
-    call_free(call);
-    fn(&result, userdata);
-}
-
-static void end_range(struct etcd_call *call, int code, const char *reason)
-{
-    struct kv_range_result result = { .code = code, .reason = reason };
-    kv_range_fn fn = call->fn.range;
-    void *userdata = call->userdata;
-    if (code == 0) {
-        result.revision = call->listing.revision;
-        result.pairs = take_ptr(call->listing.pairs);
-        result.pair_count = call->listing.pair_count;
-        call->listing.pair_count = 0;
-    }
-    call_free(call);
-    fn(&result, userdata);
-    kv_pair_array_free(result.pairs, result.pair_count);
-}
-
-static void end_lease(struct etcd_call *call, int code, const char *reason, int64_t ttl_s,
-                      int64_t left_s)
-{
-    struct kv_lease_result result = {
-        .code = code,
-        .reason = reason,
-        .id = call->lease_id,
-        .ttl_s = ttl_s,
-        .left_s = left_s,
-        .sent_boot_ms = call->sent_boot_ms,
-    };
-    kv_lease_fn fn = call->fn.lease;
-    void *userdata = call->userdata;
-    call_free(call);
-    fn(&result, userdata);
-}
-
-static void end_compact(struct etcd_call *call, int code, const char *reason)
-{
-    struct kv_compact_result result = { .code = code,
-                                        .reason = reason,
-                                        .revision = call->compact_revision };
-    kv_compact_fn fn = call->fn.compact;
-    void *userdata = call->userdata;
-    call_free(call);
-    fn(&result, userdata);
-}
-
-static void end_members(struct etcd_call *call, const struct kv_members_result *result)
-{
-    kv_members_fn fn = call->fn.members;
-    void *userdata = call->userdata;
-    call_free(call);
-    fn(result, userdata);
-}
-
-static void end_status(struct etcd_call *call, const struct kv_status_result *result)
-{
-    kv_status_fn fn = call->fn.status;
-    void *userdata = call->userdata;
-    call_free(call);
-    fn(result, userdata);
-}
-
-static void end_failed(struct etcd_call *call, int code, const char *reason)
-{
-    static const struct kv_wire_txn nothing = { 0 };
-    switch (call->kind) {
-    case CALL_TXN:
-        end_txn(call, code, reason, &nothing);
-        return;
-    case CALL_RANGE:
-        end_range(call, code, reason);
-        return;
-    case CALL_COMPACT:
-        end_compact(call, code, reason);
-        return;
-    case CALL_MEMBERS:
-        end_members(call, &(struct kv_members_result){ .code = code, .reason = reason });
-        return;
-    case CALL_STATUS:
-        end_status(call,
-                   &(struct kv_status_result){ .code = code, .reason = reason, .version = "" });
-        return;
-    case CALL_GRANT:
-    case CALL_KEEP_ALIVE:
-    case CALL_REVOKE:
-    case CALL_TIME_TO_LIVE:
-    case CALL_INVALID:
-        end_lease(call, code, reason, 0, 0);
-        return;
-    }
 }
 
 /* What the caller is told when no further try is made. A refusal does not say that an earlier try
@@ -305,7 +133,7 @@ static void try_or_end(struct etcd_call *call)
     struct error err = { 0 };
     int r = try_now(call, &err);
     if (r < 0)
-        end_failed(call, final_code(call, r), err.text);
+        etcd_call_end_failed(call, final_code(call, r), err.text);
 }
 
 static void on_retry(struct loop_timer *timer, void *userdata)
@@ -331,7 +159,7 @@ static void start_waiting(struct kv_etcd *store)
          * that made room. */
         struct error err = { 0 };
         if (try_now(call, &err) < 0 && retry_later(call, 0, &err) < 0)
-            end_failed(call, final_code(call, -EAGAIN), err.text);
+            etcd_call_end_failed(call, final_code(call, -EAGAIN), err.text);
     }
 }
 
@@ -354,7 +182,7 @@ static void end_waiting(struct kv_etcd *store, int code, const char *reason)
         if (!call)
             return;
         /* It was not sent, so a passing failure is no unknown outcome. */
-        end_failed(call, final_code(call, code == -ETIMEDOUT ? -EAGAIN : code), reason);
+        etcd_call_end_failed(call, final_code(call, code == -ETIMEDOUT ? -EAGAIN : code), reason);
     }
 }
 
@@ -382,140 +210,11 @@ static int go_on(struct etcd_call *call, struct kv_wire_bytes message, struct er
     return try_now(call, err);
 }
 
-static int next_page(struct etcd_call *call, struct error *err)
+int etcd_call_next_page(struct etcd_call *call, struct error *err)
 {
     struct kv_wire_bytes message = { 0 };
     int r = kv_etcd_listing_request(&call->listing, &message, err);
     return r < 0 ? r : go_on(call, message, err);
-}
-
-/* Each take_… returns 0 if the call has ended or goes on, else why it cannot. */
-
-static int take_page(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_range page = { 0 };
-    int r = kv_wire_read_range(result->data, result->length, &page, err);
-    if (r < 0)
-        return r;
-    bool more = page.more;
-    r = kv_etcd_note_header(call->store, &page.header, err);
-    if (r == 0)
-        r = kv_etcd_listing_add(&call->listing, &page, err);
-    kv_wire_range_done(&page);
-    if (r == 0 && more)
-        return next_page(call, err);
-    if (r == 0)
-        end_range(call, 0, "");
-    return r;
-}
-
-static int take_txn(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_txn answer = { 0 };
-    int r = kv_wire_read_txn(&call->message, result->data, result->length, &answer, err);
-    if (r == 0)
-        r = kv_etcd_note_header(call->store, &answer.header, err);
-    if (r == 0)
-        end_txn(call, 0, "", &answer);
-    kv_wire_txn_done(&answer);
-    return r;
-}
-
-static int read_lease(const struct etcd_call *call, const struct grpc_result *result,
-                      struct kv_wire_lease *ret, struct error *err)
-{
-    if (call->kind == CALL_TIME_TO_LIVE)
-        return kv_wire_read_lease_time_to_live(result->data, result->length, ret, err);
-    if (call->kind == CALL_GRANT && !call->existed)
-        return kv_wire_read_lease_grant(result->data, result->length, ret, err);
-    return kv_wire_read_lease_keep_alive(result->data, result->length, ret, err);
-}
-
-static int take_lease(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_lease answer = { 0 };
-    int r = read_lease(call, result, &answer, err);
-    if (r == 0)
-        r = kv_etcd_note_header(call->store, &answer.header, err);
-    if (r < 0)
-        return r;
-    if (answer.id != call->lease_id)
-        return error_set(err, -EPROTO, "asked for lease %jx, the store speaks of lease %jx",
-                         (uintmax_t)call->lease_id, (uintmax_t)answer.id);
-    bool is_gone = call->kind == CALL_TIME_TO_LIVE ? answer.ttl_s < 0 : answer.ttl_s == 0;
-    if (is_gone)
-        return error_set(err, -ENOENT, "lease %jx is gone", (uintmax_t)call->lease_id);
-    if (call->kind == CALL_TIME_TO_LIVE)
-        end_lease(call, 0, "", answer.granted_ttl_s, answer.ttl_s);
-    else
-        end_lease(call, 0, "", answer.ttl_s, 0);
-    return 0;
-}
-
-/* Of a revocation or a compaction: that it is done is all that it says. */
-static int take_header(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_header header = { 0 };
-    int r = kv_wire_read_header(result->data, result->length, &header, err);
-    if (r == 0)
-        r = kv_etcd_note_header(call->store, &header, err);
-    if (r < 0)
-        return r;
-    if (call->kind == CALL_COMPACT)
-        end_compact(call, 0, "");
-    else
-        end_lease(call, 0, "", 0, 0);
-    return 0;
-}
-
-static int take_members(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_members answer = { 0 };
-    int r = kv_wire_read_members(result->data, result->length, &answer, err);
-    if (r == 0)
-        r = kv_etcd_note_header(call->store, &answer.header, err);
-    if (r == 0)
-        end_members(call, &(struct kv_members_result){ .reason = "",
-                                                       .members = answer.members,
-                                                       .member_count = answer.member_count });
-    kv_wire_members_done(&answer);
-    return r;
-}
-
-static int take_status(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    struct kv_wire_status answer = { 0 };
-    int r = kv_wire_read_status(result->data, result->length, &answer, err);
-    if (r == 0)
-        r = kv_etcd_note_header(call->store, &answer.header, err);
-    answer.status.reason = "";
-    if (r == 0)
-        end_status(call, &answer.status);
-    kv_wire_status_done(&answer);
-    return r;
-}
-
-static int take_answer(struct etcd_call *call, const struct grpc_result *result, struct error *err)
-{
-    switch (call->kind) {
-    case CALL_TXN:
-        return take_txn(call, result, err);
-    case CALL_RANGE:
-        return take_page(call, result, err);
-    case CALL_COMPACT:
-    case CALL_REVOKE:
-        return take_header(call, result, err);
-    case CALL_MEMBERS:
-        return take_members(call, result, err);
-    case CALL_STATUS:
-        return take_status(call, result, err);
-    case CALL_GRANT:
-    case CALL_KEEP_ALIVE:
-    case CALL_TIME_TO_LIVE:
-    case CALL_INVALID:
-        break;
-    }
-    return take_lease(call, result, err);
 }
 
 /* The store wants a token, or another one. */
@@ -546,11 +245,11 @@ static int mend(struct etcd_call *call, int code, struct error *err)
         return r < 0 ? r : go_on(call, message, err);
     }
     if (code == -ERANGE && call->kind == CALL_COMPACT) { /* as was wanted, by whomever */
-        end_compact(call, 0, "");
+        etcd_call_end_compacted(call);
         return 0;
     }
     if (code == -ERANGE && call->kind == CALL_RANGE && kv_etcd_listing_restart(&call->listing))
-        return next_page(call, err);
+        return etcd_call_next_page(call, err);
     return code;
 }
 
@@ -615,7 +314,7 @@ static int read_answer(struct etcd_call *call, const struct grpc_result *result,
     call->maybe_applied |= !call->is_read && done && result->http_status == 200;
     if (r == 0) {
         kv_etcd_auth_proved(store);
-        r = take_answer(call, result, err);
+        r = etcd_call_take(call, result, err);
     }
     if (r < 0 && !is_plain_answer(r))
         kv_etcd_note_error(store, err->text);
@@ -636,7 +335,7 @@ static void on_answer(struct grpc_call *grpc, const struct grpc_result *result, 
     if (r < 0)
         r = try_again(call, r, result, &err);
     if (r < 0)
-        end_failed(call, final_code(call, r), err.text);
+        etcd_call_end_failed(call, final_code(call, r), err.text);
     start_waiting(store);
 }
 
@@ -704,7 +403,7 @@ static int call_begin(struct etcd_call *call, int r, struct error *err)
     if (r == 0)
         r = try_now(call, err);
     if (r < 0)
-        call_free(call);
+        etcd_call_free(call);
     return r;
 }
 
@@ -809,7 +508,7 @@ void kv_etcd_forget(struct kv *kv, const void *userdata)
     struct etcd_call *next = NULL;
     DL_FOREACH_SAFE(store->calls, call, next) {
         if (call->userdata == userdata)
-            call_free(call);
+            etcd_call_free(call);
     }
     start_waiting(store);
 }
@@ -817,5 +516,5 @@ void kv_etcd_forget(struct kv *kv, const void *userdata)
 void kv_etcd_calls_free_all(struct kv_etcd *store)
 {
     while (store->calls)
-        call_free(store->calls);
+        etcd_call_free(store->calls);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kv_etcd.c (the store), kv_etcd_call.c (requests), kv_etcd_watch.c (streams) and
- * kv_etcd_auth.c (the token) share. For no one else. */
+/* What kv_etcd.c (the store), kv_etcd_call.c and kv_etcd_answer.c (requests), kv_etcd_watch.c
+ * (streams) and kv_etcd_auth.c (the token) share. For no one else. */
 #ifndef KVCLIENT_KV_ETCD_INTERNAL_H
 #define KVCLIENT_KV_ETCD_INTERNAL_H
 

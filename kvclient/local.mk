@@ -8,7 +8,8 @@ libkvclient_a_SOURCES = \
 	kvclient/kv_batch.c kvclient/kv_batch.h \
 	kvclient/kv_copy.c kvclient/kv_copy.h \
 	kvclient/kv_etcd.c kvclient/kv_etcd.h kvclient/kv_etcd_internal.h \
-	kvclient/kv_etcd_auth.c kvclient/kv_etcd_call.c kvclient/kv_etcd_watch.c \
+	kvclient/kv_etcd_answer.c kvclient/kv_etcd_auth.c kvclient/kv_etcd_call.c kvclient/kv_etcd_call.h \
+	kvclient/kv_etcd_watch.c \
 	kvclient/kv_etcd_listing.c kvclient/kv_etcd_listing.h \
 	kvclient/kv_memory.c kvclient/kv_memory.h kvclient/kv_memory_internal.h \
 	kvclient/kv_memory_data.c kvclient/kv_memory_late.c kvclient/kv_memory_watch.c \
