@@ -38,7 +38,7 @@ CLEANFILES += kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
 KV_LIBS = libkvclient.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
 
 check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
-	test-kv-wire test-kv-etcd test-kv-etcd-access
+	test-kv-wire test-kv-wire-trouble test-kv-etcd test-kv-etcd-access
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
@@ -51,9 +51,11 @@ test_kv_pairs_SOURCES = tests/unit/test-kv-pairs.c tests/unit/harness.h
 test_kv_pairs_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/harness.h
+test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/kv-wire-bytes.h tests/unit/harness.h
 test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=free
+test_kv_wire_trouble_SOURCES = tests/unit/test-kv-wire-trouble.c tests/unit/kv-wire-bytes.h tests/unit/harness.h
+test_kv_wire_trouble_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_wire_trouble_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=free
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h
 test_kv_election_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_memory_SOURCES = tests/unit/test-kv-memory.c tests/unit/harness.h \
