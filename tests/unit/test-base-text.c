@@ -164,6 +164,12 @@ static void globs_match_as_in_go(void **state)
     assert_true(text_glob_match("[a-c]?.service", "b1.service"));
     assert_false(text_glob_match("*", "a/b"));
     assert_false(text_glob_match("web*", "db.service"));
+    assert_true(text_glob_match("web", "web"));
+    assert_false(text_glob_match("web", "web.service"));
+    assert_false(text_glob_match("web.service", "web"));
+    assert_true(text_glob_match("web*", "web"));
+    assert_true(text_glob_match("w\\*b", "w*b"));
+    assert_false(text_glob_match("w\\*b", "web"));
 }
 
 static void nearest_word_is_suggested(void **state)
