@@ -9,6 +9,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/party.h"
 #include "scheduler/place.h"
+#include "scheduler/refusals.h"
 #include "scheduler/step.h"
 #include "scheduler/succession.h"
 
@@ -68,7 +69,7 @@ static bool can_go(struct step *step, const struct placement *p, const struct pa
     bool can = is_alone ? place_find(step->model, p->key.unit).machine != NULL
                         : place_find_party(step->model, here).machine != NULL;
     if (!can)
-        place_refusals(step->model, here, why);
+        refusals_words(step->model, here, why);
     party_set_down(step->model, &lift);
     return can;
 }
@@ -80,7 +81,7 @@ static void no_successor_words(struct step *step, struct unit *unit, struct text
     if (place_find(step->model, unit).machine) /* what it could wait for is another matter */
         text_add(why, "no other machine is left to try it");
     else
-        place_refusals(step->model, &alone, why);
+        refusals_words(step->model, &alone, why);
 }
 
 /* It runs on until it is up elsewhere. */

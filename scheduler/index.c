@@ -29,6 +29,8 @@ void index_ease(struct model *model)
 void index_stir(struct model *model, const struct machine *machine)
 {
     struct index *index = &model->index;
+    if (machine->is_told)
+        model->told.changes++;
     if (!model->globals || index->stale)
         return;
     bits_set(index->stirred, machine->number);
@@ -141,6 +143,7 @@ static void change_level(struct model *model, struct machine *machine)
 void index_renumber(struct model *model)
 {
     model->index.stale = true;
+    model->told.is_stale = true;
 }
 
 static void open_machine(struct model *model, struct machine *machine)

@@ -29,6 +29,7 @@ libscheduler_a_SOURCES = \
 	scheduler/plan_unit.c \
 	scheduler/plan_write.c \
 	scheduler/preempt.c scheduler/preempt.h \
+	scheduler/refusals.c scheduler/refusals.h \
 	scheduler/replace.c scheduler/replace.h \
 	scheduler/rebalance.c scheduler/rebalance.h \
 	scheduler/record_fields.h scheduler/record_plain.c \

@@ -45,6 +45,7 @@ static void note_presence(struct model *model, struct machine *m)
     m->is_counted = counts;
     m->is_counted_absent = is_absent;
     index_reopen(model, m);
+    model->told.is_stale = true;
 }
 
 /* Joining is quick, however many do. */
@@ -324,6 +325,7 @@ static int set_trouble(struct unit *unit, const char *problem, int64_t restart_r
     free(trouble->problem);
     trouble->problem = copy;
     trouble->restart_revision = restart_revision;
+    trouble->told_mod = 0;
     model_trouble_trim(unit);
     return 0;
 }

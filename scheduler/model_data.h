@@ -29,6 +29,16 @@ struct strike {
 };
 enum { STRIKES = 3 };
 
+enum { REFUSALS_TOLD = 8 };
+
+/* The machines that are spoken of where none will do: refusals.h. */
+struct told {
+    struct machine *machines[REFUSALS_TOLD];
+    size_t count, others;
+    uint64_t changes; /* how often something has happened to one of them, or to who they are */
+    bool is_stale;
+};
+
 /* Two lines of the processor's cache, which it fetches together. */
 enum { MACHINE_ALIGNMENT = 128 };
 
@@ -44,6 +54,7 @@ struct machine {
     struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
     bool is_cleared;       /* and nobody that it replaces may stay */
     bool is_reserved;      /* for that one, which has waited long; its verdict says so */
+    bool is_told;          /* one of struct told */
     int kept_priority;     /* of those that come with it, if any are tied to it; see party.h */
     uint32_t number;       /* in the index, unless that is stale */
     uint32_t level;        /* the one that it is in there, if it is open */
@@ -117,8 +128,11 @@ struct trouble {
         waits_since_ms; /* since when it waits for others of its group to stop; 0: it does not */
     int64_t succeeds_since_ms; /* since when its successor may come up; 0: there is none */
     int64_t lingers_since_ms;  /* since when it waits until it may leave; 0: it does not */
-    bool is_listed;            /* in shorts of the model */
-    bool says_reserved;        /* its verdict: a machine is reserved for it */
+    int64_t told_mod;          /* of the verdict that says what is so: refusals.h */
+    uint64_t told_at;
+    const struct machine *told_lost; /* for comparing only */
+    bool is_listed;                  /* in shorts of the model */
+    bool says_reserved;              /* its verdict: a machine is reserved for it */
     struct unit *unit;
     struct trouble *short_prev, *short_next;
 };
@@ -256,6 +270,7 @@ struct effort {
     size_t counted; /* copies for the budget */
     size_t asked;   /* machines, by units that run everywhere */
     size_t judged;  /* members of rollouts, once for how they do and once for a turn */
+    size_t worded;  /* machines, for words about why they do not take a unit */
     size_t walked;  /* copies, to order turns and to forget what is idle */
 };
 
@@ -275,6 +290,7 @@ struct model {
     struct rollout *rollouts;
     struct global *globals;
     struct index index;
+    struct told told;
 
     size_t tie_count;    /* lines of MachineOf= */
     size_t wanted_count; /* units that should be on some machine */

@@ -100,6 +100,7 @@ void model_look_anew(struct model *model)
     index_ease(model);
     budget_count_anew(model);
     globals_forget(model);
+    model->told.is_stale = true;
     for (struct rollout *r = model->rollouts; r; r = r->hh.next)
         rollout_list_drop(r);
 }

@@ -6,8 +6,6 @@
 #include "scheduler/bits.h"
 #include "scheduler/party.h"
 
-enum { REFUSALS_SHOWN = 8 };
-
 static size_t load_of(const struct machine *machine)
 {
     return machine->load + machine->planned;
@@ -669,67 +667,4 @@ void place_words(size_t eligible, size_t load, unsigned int wishes, struct text 
         text_addf(words, "least loaded of %zu eligible machines (%zu unit%s)", eligible, load,
                   plural);
     }
-}
-
-/* A machine that left for good and holds nothing is not worth a word. */
-static bool is_worth_a_word(const struct machine *machine)
-{
-    return machine->is_member || machine->registration > 0;
-}
-
-static void one_refusal(struct model *model, const struct party *party,
-                        const struct machine *machine, struct text *words)
-{
-    const struct unit *unit = NULL;
-    const struct refusal refusal = match_party(model, party, machine, MATCH_ARRIVE, &unit);
-    machine_words(machine, words);
-    text_add(words, ": ");
-    match_party_words(model, party, unit, machine, &refusal, words);
-}
-
-void place_peer_words(const struct unit *peer, struct text *words)
-{
-    text_addf(words, "waits for %s, which is on no machine", peer->name);
-}
-
-/* What is the same answer on every machine: one sentence says it. */
-static bool hopeless_words(const struct party *party, struct text *words)
-{
-    const struct unit *a = NULL;
-    const struct unit *b = NULL;
-    for (size_t i = 0; i < party->count; i++)
-        for (size_t f = 0; f < unit_follow_count(party->members[i]); f++) {
-            const struct unit *peer = party->members[i]->follows->links[f].peer;
-            if (party_has(party, peer) || unit_is_held_anywhere(peer))
-                continue;
-            place_peer_words(peer, words);
-            return true;
-        }
-    if (!party_clash(party, &a, &b))
-        return false;
-    text_addf(words, "no machine may run it: %s and %s of its group cannot be on one machine",
-              a->name, b->name);
-    return true;
-}
-
-void place_refusals(struct model *model, const struct party *party, struct text *words)
-{
-    size_t said = 0;
-    size_t unsaid = 0;
-    if (hopeless_words(party, words))
-        return;
-    for (size_t i = 0; i < model->machine_count; i++) {
-        if (!is_worth_a_word(model->machines_by_id[i]))
-            continue;
-        if (said == REFUSALS_SHOWN) {
-            unsaid++;
-            continue;
-        }
-        text_add(words, said++ == 0 ? "no machine may run it: " : "; ");
-        one_refusal(model, party, model->machines_by_id[i], words);
-    }
-    if (unsaid > 0)
-        text_addf(words, "; and %zu more", unsaid);
-    if (said == 0)
-        text_add(words, "no machine may run it: the cluster has no machines");
 }

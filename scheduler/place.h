@@ -55,9 +55,5 @@ struct place place_find_party_but(struct model *model, const struct party *party
                                   struct machine *const *but, size_t count);
 /* "least loaded of 3 eligible machines (0 units)" */
 void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words);
-/* "waits for a.service, which is on no machine" */
-void place_peer_words(const struct unit *peer, struct text *words);
-/* "no machine may run it: 4f2a1b3c (node1): conflicts with a.service; …" */
-void place_refusals(struct model *model, const struct party *party, struct text *words);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "scheduler/preempt.h"
+#include "scheduler/refusals.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
@@ -611,6 +612,7 @@ static int decide(struct step *step, struct error *err)
     int r = index_refresh(step->model, err);
     if (r < 0)
         return r;
+    refusals_begin(step->model);
     step_brake(step);
     step_kept(step);
     spread_marks(step);

@@ -13,6 +13,7 @@
 #include "scheduler/failing.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
+#include "scheduler/refusals.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
 
@@ -150,7 +151,7 @@ static void give_refusals(struct gathering *g, const struct party *party, struct
 {
     autotext words = { 0 };
     lost_words(member, &words);
-    place_refusals(g->step->model, party, &words);
+    refusals_words(g->step->model, party, &words);
     step_give_nowhere(g->step, unit, unit == party->members[0] ? reserved : NULL,
                       text_take(&words));
 }
@@ -512,7 +513,7 @@ static void stay_out(struct gathering *g, struct unit *unit)
             "be placed as one",
             PARTY_MAX - 1);
     else
-        place_peer_words(g->party.missing, &words);
+        refusals_peer_words(g->party.missing, &words);
     step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
 }
 

@@ -15,6 +15,7 @@
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
+#include "scheduler/refusals.h"
 #include "scheduler/replace.h"
 #include "scheduler/reserve.h"
 #include "scheduler/step.h"
@@ -47,9 +48,12 @@ static void nowhere(struct step *step, struct unit *unit, const struct machine *
     step_set_pending(step, unit, true);
     if (step_preempt(step, &party, lost != NULL, place->lacks_room))
         return;
-    step_lost_words(lost, &reason);
     const struct machine *reserved = step_reserve(step, &party, place->lacks_room);
-    place_refusals(step->model, &party, &reason);
+    if (!reserved && refusals_are_told(step->model, unit, lost))
+        return;
+    step_lost_words(lost, &reason);
+    refusals_words(step->model, &party, &reason);
+    refusals_note_told(step->model, unit, lost, reason.data);
     step_give_nowhere(step, unit, reserved, text_take(&reason));
 }
 

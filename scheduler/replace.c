@@ -34,6 +34,8 @@ static void lift_leavers(struct model *model, const struct unit *unit,
     ret->count = 0;
     ret->may_stay = false;
     DL_FOREACH2(machine->placements, p, machine_next) {
+        if (ret->may_stay) /* the others do not matter */
+            return;
         if (!must_go(p, unit))
             continue;
         if (is_left_alone(p->key.unit) || ret->count == REPLACED_MAX ||

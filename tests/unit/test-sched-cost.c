@@ -98,6 +98,51 @@ static void what_cannot_be_replaced_is_tried_once_a_group(void **state)
     model_free(cluster.model);
 }
 
+/* Writes what it says of units. */
+static void step_and_write_verdicts(struct cluster *cluster)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { cluster->now_ms, &contact_always, cluster->now_ms };
+    assert_int_equal(plan_step(cluster->model, &clock, &plan, NULL), 0);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct action *action = &plan->actions[i];
+        assert_int_equal(action->kind, ACTION_VERDICT);
+        autofree char *reason = action_reason(action);
+        autofree char *verdict =
+            text_format("{\"kind\":\"nowhere\",\"reason\":\"%s\",\"unit_revision\":%lld}", reason,
+                        (long long)action->unit_revision);
+        tell(cluster, verdict, "verdicts/%s", action->unit);
+    }
+}
+
+static size_t worded_after_one_leaves(struct cluster *cluster, int machine)
+{
+    tell(cluster, "{\"blob\":\"b\",\"desired\":\"launched\"}", "units/one.service");
+    assign(cluster, machine, "one.service");
+    (void)step(cluster);
+    assert_int_equal(step(cluster).worded, 0);
+    autofree char *id = text_format("%032d", machine);
+    model_drop_assignment(cluster->model, id, "one.service");
+    model_drop_unit(cluster->model, "one.service");
+    assert_true(cluster->model->retry); /* all that wait look again */
+    return step(cluster).worded;
+}
+
+static void what_waits_is_worded_again_when_it_may_read_otherwise(void **state)
+{
+    enum { WAITING = 3 };
+    struct cluster cluster;
+    (void)state;
+    begin(&cluster, SMALL);
+    fill_for_good(&cluster, SMALL);
+    want_replacers(&cluster, WAITING);
+    step_and_write_verdicts(&cluster);
+    assert_int_equal(step(&cluster).worded, WAITING * REFUSALS_TOLD);
+    assert_int_equal(worded_after_one_leaves(&cluster, SMALL - 1), 0);
+    assert_int_equal(worded_after_one_leaves(&cluster, 0), WAITING * REFUSALS_TOLD);
+    model_free(cluster.model);
+}
+
 static void a_trial_makes_nothing_possible_for_others(void **state)
 {
     struct cluster cluster;
@@ -281,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_replaced_is_tried_once_a_group),
+        cmocka_unit_test(what_waits_is_worded_again_when_it_may_read_otherwise),
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
         cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
