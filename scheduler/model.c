@@ -458,6 +458,8 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
         return error_oom(err);
     shared_put(&model->blobs, p->blob);
     p->blob = blob;
+    if (p->want == WANT_RELEASE && assignment->want != WANT_RELEASE && p->key.machine->kept_for)
+        model_mark_unit(model, p->key.machine->kept_for); /* it may have counted on the room */
     p->want = assignment->want;
     p->cause = move_cause_from_name(assignment->cause);
     p->unit_revision = assignment->unit_revision;
