@@ -43,12 +43,26 @@ static char *stop_first_reason(const struct placement *p)
     return reason && obstacle ? text_format("%s; %s", reason, obstacle) : take_ptr(reason);
 }
 
+/* Where to say why a unit does not go; NULL: others of which that is said come before it. */
+static struct text *words_for(struct look *look, struct text *words)
+{
+    return look->problem.length == 0 ? words : NULL;
+}
+
+/* It does not; why: as of words_for(). */
 static void note(struct look *look, const struct unit *unit, const struct text *why)
 {
-    if (look->problem.length > 0)
-        look->more++;
-    else
+    if (why)
         text_addf(&look->problem, "%s: %s", unit->name, why->data ? why->data : "");
+    else
+        look->more++;
+}
+
+static void note_as(struct look *look, const struct unit *unit, const char *why)
+{
+    autotext words = { 0 };
+    text_add(&words, why);
+    note(look, unit, words_for(look, &words));
 }
 
 /* --- one copy --- */
@@ -60,7 +74,8 @@ static bool can_go(struct step *step, const struct placement *p, const struct pa
 {
     struct party_lift lift = { .count = 0 };
     if (here->members[0] != p->key.unit) {
-        text_addf(why, "goes where %s goes", here->members[0]->name);
+        if (why)
+            text_addf(why, "goes where %s goes", here->members[0]->name);
         return false;
     }
     if (here->count > 1)
@@ -68,7 +83,7 @@ static bool can_go(struct step *step, const struct placement *p, const struct pa
     bool is_alone = here->count == 1 && !p->key.unit->follows;
     bool can = is_alone ? place_find(step->model, p->key.unit).machine != NULL
                         : place_find_party(step->model, here).machine != NULL;
-    if (!can)
+    if (!can && why)
         refusals_words(step->model, here, why);
     party_set_down(step->model, &lift);
     return can;
@@ -87,16 +102,18 @@ static void no_successor_words(struct step *step, struct unit *unit, struct text
 /* It runs on until it is up elsewhere. */
 static void look_at_start_first(struct step *step, struct placement *p, struct look *look)
 {
-    autotext why = { 0 };
+    autotext words = { 0 };
+    struct text *why = words_for(look, &words);
     const struct place place = succession_place(step, p);
     if (!place.machine) {
-        no_successor_words(step, p->key.unit, &why);
-        note(look, p->key.unit, &why);
-    } else if (!succession_is_due(step, p->key.unit, &why)) {
-        note(look, p->key.unit, &why);
-    } else if (!budget_allows_beside(step_budget(step), &why)) {
+        if (why)
+            no_successor_words(step, p->key.unit, why);
+        note(look, p->key.unit, why);
+    } else if (!succession_is_due(step, p->key.unit, why)) {
+        note(look, p->key.unit, why);
+    } else if (!budget_allows_beside(step_budget(step), why)) {
         look->waiting++;
-        note(look, p->key.unit, &why);
+        note(look, p->key.unit, why);
     } else {
         autofree char *reason = drain_reason(p->key.machine);
         step_succeed(step, p, &place, MOVE_CAUSE_DRAIN, reason ? reason : "");
@@ -112,21 +129,21 @@ static bool has_been_tried(const struct placement *p)
 
 static void look_at_stop_first(struct step *step, struct placement *p, struct look *look)
 {
-    autotext why = { 0 };
+    autotext words = { 0 };
+    struct text *why = words_for(look, &words);
     struct party here;
     bool may_go = look->may_begin || has_been_tried(p);
     step_party_here(p, &here);
-    if (!can_go(step, p, &here, &why)) {
-        note(look, p->key.unit, &why);
+    if (!can_go(step, p, &here, why)) {
+        note(look, p->key.unit, why);
         return;
     }
     look->owed += !look->may_begin && may_go;
-    if (!budget_allows_all(step_budget(step), &here, &why)) {
+    if (!budget_allows_all(step_budget(step), &here, why)) {
         look->waiting++;
-        note(look, p->key.unit, &why);
+        note(look, p->key.unit, why);
     } else if (!may_go) {
-        text_add(&why, "its turn did not come in time");
-        note(look, p->key.unit, &why);
+        note_as(look, p->key.unit, "its turn did not come in time");
     } else {
         autofree char *reason = stop_first_reason(p);
         step_release_party(step, p, MOVE_CAUSE_DRAIN, reason ? reason : "");
@@ -170,11 +187,9 @@ static bool is_left_as_it_is(const struct placement *p)
 
 static void look_at_single(struct step *step, struct placement *p, struct look *look)
 {
-    autotext why = { 0 };
     struct succession s = { 0 };
     if (is_left_as_it_is(p)) {
-        text_add(&why, unit_problem(p->key.unit));
-        note(look, p->key.unit, &why);
+        note_as(look, p->key.unit, unit_problem(p->key.unit));
     } else if (p->want == WANT_RELEASE) {
         look->going++;
     } else if (p->touched || unit_find_succession(p->key.unit, &s)) {

@@ -5,13 +5,15 @@
  *
  *   sched-step MACHINES UNITS
  *
- * prints BUDGET ROLLOUT GLOBAL REPLACE, the median of each in microseconds of processor time:
+ * prints BUDGET ROLLOUT GLOBAL DRAIN REPLACE, the median of each in microseconds of processor time:
  *
  * - BUDGET: three units may not stay where they are and leave one at a time; the first is still to
  *   stop, while the state of another comes in
  * - ROLLOUT: a template with an instance on each machine is rolled out one at a time, while the
  *   state of one comes in
  * - GLOBAL: ten units run on every machine, while a unit leaves a machine
+ * - DRAIN: a machine is to be empty and has a hundred units that no other takes, while the state of
+ *   another unit comes in
  * - REPLACE: as many units as there are machines wait for others that nobody can stop, one on each
  *   machine, and their verdicts say so, while a unit leaves a machine; each of those that wait is
  *   marked by that
@@ -303,6 +305,34 @@ static double measure_globals(struct bench *bench)
     return measure(bench, unit_leaves);
 }
 
+/* Its units go: only those that it alone may run stay. */
+static double measure_drain(struct bench *bench)
+{
+    enum { PINNED = 100 };
+    struct error err;
+    char id[33];
+    char name[64];
+    machine_id(0, id);
+    const struct requirements rules = { .failover = FAILOVER_AT_LEAST_ONCE, .machine_id = id };
+    const struct record_drain drain = { .problem = (char *)"" };
+    for (int i = 0; i < PINNED; i++) {
+        (void)snprintf(name, sizeof(name), "pinned@%d.service", i);
+        (void)start(bench, 0, name, &rules);
+    }
+    for (int unit = 0; unit < bench->units; unit += bench->machines) {
+        (void)snprintf(name, sizeof(name), "service%05d@%d.service", unit / INSTANCES,
+                       unit % INSTANCES);
+        model_drop_assignment(bench->model, id, name);
+        model_drop_state(bench->model, id, name);
+        model_drop_unit(bench->model, name);
+    }
+    model_set_cordon(bench->model, id, true);
+    check(model_put_drain(bench->model, id, ++bench->revision, &drain, &err), &err);
+    double us = measure(bench, hear_of_unit);
+    model_drop_drain(bench->model, id);
+    return us;
+}
+
 static double measure_replacers(struct bench *bench)
 {
     char *replaced[] = { (char *)"old@*", NULL };
@@ -344,7 +374,8 @@ int main(int argc, char **argv)
     double budget = measure_budget(&bench);
     double rollout = measure_rollout(&bench);
     double global = measure_globals(&bench);
-    printf("%.1f %.1f %.1f", budget, rollout, global);
+    double drain = measure_drain(&bench);
+    printf("%.1f %.1f %.1f %.1f", budget, rollout, global, drain);
     printf(" %.1f\n", measure_replacers(&bench));
     model_free(bench.model);
     return 0;

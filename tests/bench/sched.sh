@@ -15,7 +15,8 @@ BENCH_sched='sched.place.1000x30000 sched.place.1000x30000.prototype_ratio
     sched.place_constrained.10000x1000000 sched.place_constrained.10000x1000000.prototype_ratio
     sched.lost100.1000x30000 sched.lost100.10000x1000000 sched.bytes_per_unit
     sched.step.budget sched.step.budget.growth sched.step.rollout sched.step.rollout.growth
-    sched.step.global sched.step.global.growth sched.step.replace sched.step.replace.growth'
+    sched.step.global sched.step.global.growth sched.step.drain sched.step.drain.growth
+    sched.step.replace sched.step.replace.growth'
 
 SCHED_ROUNDS=${SCHED_ROUNDS:-5}
 
@@ -57,14 +58,14 @@ sched_size() {
 # sched_steps: a step after one small event, and how many times as long it takes where all is ten times as large.
 # What is nearly nothing grows by what the larger cluster has out of the processor's cache.
 sched_steps() {
-    local kinds='budget rollout global replace' kind column=0 small large
+    local kinds='budget rollout global drain replace' kind column=0 small large
     small=$("$BENCH_BUILD/sched-step" 1000 100000) && large=$("$BENCH_BUILD/sched-step" 10000 1000000) || return
     remark "sched step, us ($kinds): 1000x100000 $small; 10000x1000000 $large"
     for kind in $kinds; do
         column=$((column + 1))
         figure "sched.step.$kind" "$(cut -d ' ' -f "$column" <<<"$large")" us
         figure "sched.step.$kind.growth" "$(printf '%s %s\n' "$small" "$large" |
-            awk -v i="$column" '{ printf "%.2f", $(i + 4) / $i }')" x
+            awk -v i="$column" '{ printf "%.2f", $(i + 5) / $i }')" x
     done
 }
 
