@@ -143,6 +143,8 @@ static void call_free(struct http_call *call)
     if (call->body)
         explicit_bzero(call->body, call->body_length); /* or a password */
     free(call->body);
+    if (call->answer.data)
+        explicit_bzero(call->answer.data, call->answer.length); /* or the token itself */
     text_done(&call->answer);
     free(call);
 }
@@ -226,6 +228,11 @@ static int result_code(const struct http_call *call, CURLcode code)
     if (never_connected(code) && !was_sent(call))
         return errnum == EACCES ? -EACCES : errnum == ENOENT ? -ENOENT : -ECONNREFUSED;
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+}
+
+static bool is_want(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
 static void finish(struct http_call *call, CURLcode code)
@@ -478,11 +485,6 @@ static curl_socket_t open_shared(struct http *http, const struct curl_sockaddr *
         socket_make_room(fd, SEND_BUFFER_BYTES);
     http->opened[http->opened_count++ % OPENED_MAX] = fd;
     return fd;
-}
-
-static bool is_want(int errnum)
-{
-    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
 /* Of HTTP/2: libcurl (7.88) breaks a connection of prior knowledge by a second such request, and

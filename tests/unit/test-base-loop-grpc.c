@@ -2,6 +2,8 @@
 #include "base/loop_grpc.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "tests/unit/grpc-fixture.h"
@@ -169,24 +171,58 @@ static void nor_is_what_a_broken_connection_had(void **state)
     server_stop(&server);
 }
 
-/* A member is not to be blamed for it. */
-static void our_own_want_of_descriptors_is_told_as_that(void **state)
+static struct outcome ask_without_descriptors(struct server *server)
 {
-    struct server server;
     struct rlimit limit;
-    (void)state;
-    server_start(&server, peer_answer_well);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    int first_free = dup(server.listener);
+    int first_free = dup(server->listener);
     assert_true(first_free > 0);
     (void)close(first_free);
     const struct rlimit none = { .rlim_cur = (rlim_t)first_free, .rlim_max = limit.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct outcome outcome = outcome_ask(&server);
+    struct outcome outcome = outcome_ask(server);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return outcome;
+}
+
+/* A member is not to be blamed for it. */
+static void our_own_want_of_descriptors_is_told_as_that(void **state)
+{
+    struct server server;
+    (void)state;
+    server_start(&server, peer_answer_well);
+    struct outcome outcome = ask_without_descriptors(&server);
     assert_int_equal(outcome.code, -ENOMEM);
     outcome = outcome_ask(&server);
     outcome_expect(&outcome, "well");
+    server_stop(&server);
+}
+
+/* Linked in place of free(): whether an answer is given away with the memory. */
+static const char *secret;
+static bool secret_was_left;
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+    if (secret && memory)
+        secret_was_left |=
+            memmem(memory, malloc_usable_size(memory), secret, strlen(secret)) != NULL;
+    __real_free(memory);
+}
+
+/* It may be a token. */
+static void an_answer_stays_in_no_memory(void **state)
+{
+    struct server server;
+    (void)state;
+    server_start(&server, peer_answer_well);
+    secret = "well";
+    secret_was_left = false;
+    struct outcome outcome = outcome_ask(&server);
+    secret = NULL;
+    outcome_expect(&outcome, "well");
+    assert_false(secret_was_left);
     server_stop(&server);
 }
 
@@ -270,6 +306,7 @@ int main(void)
         cmocka_unit_test(what_the_server_refused_is_not_sent_again),
         cmocka_unit_test(nor_is_what_a_broken_connection_had),
         cmocka_unit_test(our_own_want_of_descriptors_is_told_as_that),
+        cmocka_unit_test(an_answer_stays_in_no_memory),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
         cmocka_unit_test(what_never_became_ready_did_not_happen),
         cmocka_unit_test(an_address_may_be_of_ipv6),
