@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,8 +236,21 @@ static bool is_want(int errnum)
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
+/* A resolver that could open nothing does not say so: whoever tries now finds out. */
+static bool resolver_had_no_descriptor(CURLcode code)
+{
+    if (code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY)
+        return false;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool none = fd < 0 && is_want(errno);
+    if (fd >= 0)
+        (void)close(fd);
+    return none;
+}
+
 static void finish(struct http_call *call, CURLcode code)
 {
+    call->no_socket |= resolver_had_no_descriptor(code);
     struct http_result result = { .code = result_code(call, code), .reason = "" };
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result.status);
     if (call->too_large)

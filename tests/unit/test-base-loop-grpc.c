@@ -198,6 +198,15 @@ static void our_own_want_of_descriptors_is_told_as_that(void **state)
     server_stop(&server);
 }
 
+static void so_it_is_where_a_name_could_not_be_looked_up_for_it(void **state)
+{
+    struct server server;
+    (void)state;
+    server_start_at(&server, "127.0.0.1", "http://somewhere.invalid", peer_answer_well);
+    assert_int_equal(ask_without_descriptors(&server).code, -ENOMEM);
+    server_stop(&server);
+}
+
 /* Linked in place of free(): whether an answer is given away with the memory. */
 static const char *secret;
 static bool secret_was_left;
@@ -306,6 +315,7 @@ int main(void)
         cmocka_unit_test(what_the_server_refused_is_not_sent_again),
         cmocka_unit_test(nor_is_what_a_broken_connection_had),
         cmocka_unit_test(our_own_want_of_descriptors_is_told_as_that),
+        cmocka_unit_test(so_it_is_where_a_name_could_not_be_looked_up_for_it),
         cmocka_unit_test(an_answer_stays_in_no_memory),
         cmocka_unit_test(a_stream_gives_what_arrives_and_ends_by_its_status),
         cmocka_unit_test(what_never_became_ready_did_not_happen),
