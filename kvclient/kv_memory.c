@@ -105,6 +105,8 @@ static int memory_txn(struct kv *kv, const struct kv_txn *txn, kv_txn_fn fn, voi
                       struct error *err)
 {
     struct connection *connection = (struct connection *)kv;
+    if (connection->overtake && !connection->cut && !is_read(txn))
+        connection->overtake(txn, connection->overtake_userdata);
     struct answer *answer = answer_new(kv, ANSWER_TXN, userdata, err);
     if (!answer)
         return -ENOMEM;
@@ -560,4 +562,11 @@ void kv_memory_land_late(struct kv *kv, unsigned int n, int64_t delay_ms)
     struct connection *connection = (struct connection *)kv;
     connection->late = n;
     connection->late_ms = delay_ms;
+}
+
+void kv_memory_overtake(struct kv *kv, kv_memory_overtake_fn fn, void *userdata)
+{
+    struct connection *connection = (struct connection *)kv;
+    connection->overtake = fn;
+    connection->overtake_userdata = userdata;
 }

@@ -46,6 +46,12 @@ void kv_memory_lose_answers(struct kv *kv, unsigned int n, bool applied);
  * delay_ms later, whether the connection is still there or not. */
 void kv_memory_land_late(struct kv *kv, unsigned int n, int64_t delay_ms);
 
+/* Somebody else is quicker: fn is called when a writing transaction of this connection has come to
+ * the store, before it is carried out; what it writes by another connection stands by then. NULL:
+ * nobody. */
+typedef void (*kv_memory_overtake_fn)(const struct kv_txn *txn, void *userdata);
+void kv_memory_overtake(struct kv *kv, kv_memory_overtake_fn fn, void *userdata);
+
 /* Faults of the store. Revoke every lease now (a frozen etcd that wakes); forget history below the
  * present revision (watches behind it end with -ERANGE). */
 void kv_memory_revoke_all(struct kv_memory *store);

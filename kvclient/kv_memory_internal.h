@@ -44,6 +44,8 @@ struct connection {
     bool lose_applied;
     unsigned int late; /* so many transactions */
     int64_t late_ms;
+    kv_memory_overtake_fn overtake;
+    void *overtake_userdata;
     struct connection *prev;
     struct connection *next;
 };

@@ -99,6 +99,33 @@ static void what_lands_late_is_done_when_its_client_has_given_up(void **state)
     assert_int_equal(kv_memory_next_ms(fixture->store), INT64_MAX);
 }
 
+static void be_quicker(const struct kv_txn *txn, void *userdata)
+{
+    assert_int_equal(txn->success_count, 1);
+    (void)contract_op(userdata, kv_op_put("there", "2"));
+}
+
+static void who_is_overtaken_finds_what_the_other_wrote(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct kv_compare guard = kv_if_value("there", "1");
+    const struct kv_op put = kv_op_put("mine", "1");
+    const struct kv_txn txn = {
+        .compares = &guard, .compare_count = 1, .success = &put, .success_count = 1
+    };
+    struct kv *slow = NULL;
+    int code = -1;
+    (void)contract_op(*state, kv_op_put("there", "1"));
+    assert_int_equal(kv_memory_connect(fixture->store, &slow, NULL), 0);
+    kv_memory_overtake(slow, be_quicker, fixture);
+    assert_int_equal(kv_txn(slow, &txn, keep_code, &code, NULL), 0);
+    (void)kv_memory_deliver(fixture->store);
+    assert_int_equal(code, 0);
+    assert_null(kv_memory_peek(fixture->store, "mine"));
+    kv_memory_overtake(slow, NULL, NULL);
+    kv_free(slow);
+}
+
 struct seen {
     int events;
     int code;
@@ -186,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_cut_connection_reaches_nothing),
         cmocka_unit_test(a_lost_answer_may_or_may_not_have_been_done),
         cmocka_unit_test(what_lands_late_is_done_when_its_client_has_given_up),
+        cmocka_unit_test(who_is_overtaken_finds_what_the_other_wrote),
         cmocka_unit_test(one_connection_is_served_without_the_others),
         cmocka_unit_test(a_watch_resumes_after_a_cut_and_ends_behind_compaction),
     };
