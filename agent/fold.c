@@ -165,6 +165,7 @@ static int fold_put(struct fold *fold, const struct store_key_parts *parts,
         FOLD(rebalance, (model_put_rebalance(model, &record), 0));
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
+    case STORE_KEY_UNITS_MARK:
     case STORE_KEY_BLOB: /* looked up when a unit names it: a unit and its text come in one revision
                           */
     case STORE_KEY_INVALID:

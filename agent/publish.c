@@ -133,6 +133,7 @@ static int member_value(const struct publish *publish, char **ret, struct error 
         .overcommit_cpu = config->overcommit_cpu,
         .overcommit_memory = config->overcommit_memory,
         .capabilities = capabilities,
+        .marks_units = true,
     };
     return record_member_encode(&record, ret, err);
 }

@@ -13,7 +13,7 @@
 #include "units/unit_name.h"
 
 enum {
-    TXN_UNITS = 60,      /* blob + unit each, of etcd's 128 operations */
+    TXN_UNITS = 60,      /* blob + unit each, and the units' mark, of etcd's 128 operations */
     TXN_BYTES = 1000000, /* of etcd's 1.5 MiB per request */
     ATTEMPTS = 5,
 };
@@ -59,8 +59,8 @@ static struct work *work_new(struct call *call, size_t count,
 /* One transaction's arrays, and the keys and values that they borrow. */
 struct batch {
     struct kv_compare compares[2 * TXN_UNITS];
-    struct kv_op ops[2 * TXN_UNITS];
-    char *owned[4 * TXN_UNITS];
+    struct kv_op ops[2 * TXN_UNITS + 1];
+    char *owned[4 * TXN_UNITS + 1];
     size_t compare_count;
     size_t op_count;
     size_t owned_count;
@@ -202,6 +202,16 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
     }
 }
 
+/* Who writes units puts this with them: the leader goes by it (doc/store.md). */
+static int mark_units(struct batch *batch, const struct call *call, struct error *err)
+{
+    const char *key = key_of(batch, call, STORE_KEY_UNITS_MARK, NULL);
+    if (!key)
+        return error_oom(err);
+    batch->ops[batch->op_count++] = kv_op_put(key, STORE_UNITS_MARK_VALUE);
+    return 0;
+}
+
 /* Fills a batch with the next changes that are to be written; sets how far it came. */
 static int fill_batch(const struct call *call, struct work *work, struct batch *batch,
                       struct error *err)
@@ -221,7 +231,7 @@ static int fill_batch(const struct call *call, struct work *work, struct batch *
         units++;
     }
     work->sent_end = i;
-    return 0;
+    return units ? mark_units(batch, call, err) : 0;
 }
 
 static void commit_next(struct call *call)

@@ -58,6 +58,7 @@ void view_entry_free(enum store_key_kind kind, struct view_entry *entry)
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
     case STORE_KEY_BLOB:
+    case STORE_KEY_UNITS_MARK:
         break;
     }
     free(entry->machine);
@@ -112,6 +113,7 @@ static int decode(enum store_key_kind kind, const struct kv_pair *pair, struct v
         return 0;
     case STORE_KEY_INVALID:
     case STORE_KEY_CLUSTER:
+    case STORE_KEY_UNITS_MARK:
         return 0;
     }
     return 0;

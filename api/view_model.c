@@ -57,6 +57,7 @@ static int put_entry(const struct view *view, struct model *model, enum store_ke
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB:
+    case STORE_KEY_UNITS_MARK:
         return 0;
     }
     return 0;

@@ -776,6 +776,7 @@ bool model_drop_key(struct model *model, const struct store_key_parts *parts, in
     case STORE_KEY_CLUSTER:
     case STORE_KEY_LEADER:
     case STORE_KEY_BLOB:
+    case STORE_KEY_UNITS_MARK:
         break;
     }
     return false;

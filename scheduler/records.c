@@ -556,6 +556,7 @@ static const struct field cluster_fields[] = {
 static const struct field member_fields[] = {
     FIELD(member, capabilities, FIELD_WORDS),
     FIELD(member, cpu_milli, FIELD_COUNT_OR),
+    FIELD(member, marks_units, FIELD_FLAG),
     FIELD(member, may_lead, FIELD_FLAG),
     FIELD(member, memory_bytes, FIELD_COUNT_OR),
     FIELD(member, metadata, FIELD_METADATA,

@@ -47,8 +47,11 @@ enum store_key_kind {
     STORE_KEY_BRAKE,       /* ops/brake */
     STORE_KEY_ROLLOUT,     /* ops/rollout/<name = template, or a unit that is no instance> */
     STORE_KEY_REBALANCE,   /* ops/rebalance */
-    STORE_KEY_LAST = STORE_KEY_REBALANCE,
+    STORE_KEY_UNITS_MARK,  /* units-written: put with each write of a unit */
+    STORE_KEY_LAST = STORE_KEY_UNITS_MARK,
 };
+
+#define STORE_UNITS_MARK_VALUE "{}" /* that it is written is what counts */
 
 /* The key of a thing; machine, name and index as the kind wants them, else NULL and 0. Caller
  * frees; NULL if memory ran out. prefix ends in '/'. */
@@ -88,6 +91,7 @@ struct record_member {
     int64_t reserve_cpu_milli, reserve_memory_bytes, reserve_tasks;
     int64_t overcommit_cpu, overcommit_memory;
     char **capabilities; /* what it can do */
+    bool marks_units;    /* its musterd puts units-written with each unit that it writes */
 };
 
 struct record_presence {

@@ -23,6 +23,16 @@ struct ops {
     size_t room;
 };
 
+static void ops_put(struct ops *ops, char *key, char *value);
+
+/* As the API does, in each transaction that they will be written in. */
+static void ops_mark_units(struct ops *ops)
+{
+    if (ops->count % KV_TXN_OPS_MAX == 0)
+        ops_put(ops, store_key(PREFIX, STORE_KEY_UNITS_MARK, NULL, NULL, 0),
+                strdup(STORE_UNITS_MARK_VALUE));
+}
+
 static void ops_add(struct ops *ops, struct kv_op op)
 {
     if (ops->count == ops->room) {
@@ -108,10 +118,12 @@ void cluster_submit(struct store *store, unsigned int units)
         autofree char *text = text_of(i, digest);
         const struct record_unit unit = { .blob = digest, .desired = DESIRED_LAUNCHED };
         cluster_unit_name(i, name);
+        ops_mark_units(&ops);
         if (i % INSTANCES == 0)
             ops_put(&ops, store_key(PREFIX, STORE_KEY_BLOB, NULL, digest, 0), take_ptr(text));
         if (record_unit_encode(&unit, &value, NULL) < 0)
             hollow_fail("a unit cannot be written");
+        ops_mark_units(&ops);
         ops_put(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0), value);
     }
     (void)ops_write_ns(store, &ops);
@@ -123,6 +135,7 @@ void cluster_destroy(struct store *store, unsigned int units)
     for (unsigned int i = 0; i < units; i++) {
         char name[CLUSTER_UNIT_NAME_SIZE];
         cluster_unit_name(i, name);
+        ops_mark_units(&ops);
         ops_delete(&ops, store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0));
     }
     (void)ops_write_ns(store, &ops);

@@ -35,6 +35,7 @@ static void every_kind_of_key_is_read_back(void **state)
         { STORE_KEY_BRAKE,      NULL,    NULL,           0,  "/m/ops/brake"                   },
         { STORE_KEY_ROLLOUT,    NULL,    "a@.service",   0,  "/m/ops/rollout/a@.service"      },
         { STORE_KEY_REBALANCE,  NULL,    NULL,           0,  "/m/ops/rebalance"               },
+        { STORE_KEY_UNITS_MARK, NULL,    NULL,           0,  "/m/units-written"               },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct store_key_parts parts;
@@ -135,7 +136,8 @@ static void records_survive_a_round_trip(void **state)
     ASSERT_ROUND_TRIP(cluster, "{\"schema\":1,\"uuid\":\"u\"}");
     ASSERT_ROUND_TRIP(
         member,
-        "{\"capabilities\":[\"kvm\",\"x86-64\"],\"cpu_milli\":4000,\"may_lead\":true,"
+        "{\"capabilities\":[\"kvm\",\"x86-64\"],\"cpu_milli\":4000,\"marks_units\":true,"
+        "\"may_lead\":true,"
         "\"memory_bytes\":8000000000,\"metadata\":{\"az\":\"1\",\"rack\":\"r1\"},"
         "\"name\":\"node1\",\"overcommit_cpu\":200,\"overcommit_memory\":100,"
         "\"public_ip\":\"10.0.0.1\",\"reserve_cpu_milli\":500,\"reserve_memory_bytes\":1000000,"
