@@ -66,6 +66,27 @@ static bool guard_presence(const struct commit_context *context, struct commit *
     return kept;
 }
 
+/* A second unit turns the compare of the first into one of what stands for all. */
+static bool guard_unit(const struct commit_context *context, struct commit *commit,
+                       const struct action *action)
+{
+    if (action->unit_mod < 0 || commit->has_mark)
+        return true;
+    const bool is_second = commit->unit_compare > 0 && context->units_mark > 0;
+    const char *key = is_second ? key_of(context, commit, STORE_KEY_UNITS_MARK, NULL, NULL, 0)
+                                : key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
+    if (!key)
+        return false;
+    if (is_second) {
+        commit->compares[commit->unit_compare] = kv_if_mod(key, context->units_mark);
+        commit->has_mark = true;
+        return true;
+    }
+    commit->unit_compare = commit->compare_count;
+    guard(commit, KV_TARGET_MOD, key, action->unit_mod);
+    return true;
+}
+
 int commit_begin(const struct commit_context *context, struct commit *commit, struct error *err)
 {
     *commit = (struct commit){ 0 };
@@ -121,14 +142,13 @@ static bool guard_successor(const struct commit_context *context, struct commit 
 static bool add_assign(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
-    const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
     const char *assignment =
         key_of(context, commit, STORE_KEY_ASSIGNMENT, action->machine, action->unit, 0);
     const char *value = assignment_value(context, commit, action);
-    if (!unit || !assignment || !value ||
-        !guard_presence(context, commit, action->machine, action->registration))
+    if (!assignment || !value ||
+        !guard_presence(context, commit, action->machine, action->registration) ||
+        !guard_unit(context, commit, action))
         return false;
-    guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
     if (action_more(action)->rollout && !guard_rollout(context, commit, action))
         return false;
     if (action_more(action)->successor && !guard_successor(context, commit, action))
@@ -258,6 +278,19 @@ static bool add_cordon(const struct commit_context *context, struct commit *comm
     return true;
 }
 
+/* Who writes units says so, once in a transaction. */
+static bool mark_units(const struct commit_context *context, struct commit *commit)
+{
+    if (commit->marks_units)
+        return true;
+    const char *key = key_of(context, commit, STORE_KEY_UNITS_MARK, NULL, NULL, 0);
+    if (!key)
+        return false;
+    commit->marks_units = true;
+    commit->ops[commit->op_count++] = kv_op_put(key, STORE_UNITS_MARK_VALUE);
+    return true;
+}
+
 static bool add_update(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
@@ -267,7 +300,7 @@ static bool add_update(const struct commit_context *context, struct commit *comm
     char *text = NULL;
     const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
     const char *value = record_unit_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!unit || !value || !guard_rollout(context, commit, action))
+    if (!unit || !value || !guard_rollout(context, commit, action) || !mark_units(context, commit))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
     commit->ops[commit->op_count++] = kv_op_put(unit, value);
@@ -347,22 +380,47 @@ static int add_all(const struct commit_context *context, struct commit *commit,
     return 0;
 }
 
+/* As it was before actions were added that are for another one; their strings stay until the end.
+ */
+struct extent {
+    size_t compare_count, op_count, bytes;
+    bool is_once, has_mark, marks_units;
+    size_t unit_compare;
+    struct kv_compare of_unit;
+};
+
+static struct extent extent_of(const struct commit *commit)
+{
+    return (struct extent){ .compare_count = commit->compare_count,
+                            .op_count = commit->op_count,
+                            .bytes = commit->bytes,
+                            .is_once = commit->is_once,
+                            .has_mark = commit->has_mark,
+                            .marks_units = commit->marks_units,
+                            .unit_compare = commit->unit_compare,
+                            .of_unit = commit->compares[commit->unit_compare] };
+}
+
+static void cut(struct commit *commit, const struct extent *extent)
+{
+    commit->compare_count = extent->compare_count;
+    commit->op_count = extent->op_count;
+    commit->bytes = extent->bytes;
+    commit->is_once = extent->is_once;
+    commit->has_mark = extent->has_mark;
+    commit->marks_units = extent->marks_units;
+    commit->unit_compare = extent->unit_compare;
+    commit->compares[extent->unit_compare] = extent->of_unit;
+}
+
 int commit_add(const struct commit_context *context, struct commit *commit,
                const struct action *actions, size_t count, struct error *err)
 {
-    const size_t compare_count = commit->compare_count;
-    const size_t op_count = commit->op_count;
-    const size_t bytes = commit->bytes;
-    const bool is_once = commit->is_once;
+    const struct extent before = extent_of(commit);
     int r = add_all(context, commit, actions, count, err);
-    if (r != 1)
-        return r;
-    /* They are for another one; their strings stay until the end. */
-    commit->compare_count = compare_count;
-    commit->op_count = op_count;
-    commit->bytes = bytes;
-    commit->is_once = is_once;
-    return 1;
+    if (r == 1)
+        cut(commit, &before);
+    return r;
 }
 
 void commit_done(struct commit *commit)

@@ -5,6 +5,8 @@
  * Every transaction compares the leader's epoch and, for each action, what it was derived from and
  * others may have changed; so what is written was right when it was written, whoever is deposed,
  * delayed or restarted meanwhile. A registration is compared once, however many actions rest on it.
+ * So are the units, where one key speaks for all of them (unit_guard.h) and a transaction rests on
+ * more than one.
  *
  * That an assignment is absent is compared for the first new one of a transaction alone. Nobody but
  * leaders writes assignments, and under this epoch nobody but this one, who knows what he wrote; so
@@ -32,12 +34,16 @@ struct commit {
     size_t string_room;
     size_t bytes; /* of those that are in it */
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
+    size_t unit_compare; /* where the first unit is compared, or all; 0: none rests on a unit */
+    bool has_mark;       /* and it is all */
+    bool marks_units;    /* it writes units */
 };
 
 struct commit_context {
     const char *prefix;
     int64_t epoch;
-    int64_t wall_ms; /* for the times that people see */
+    int64_t units_mark; /* what stands for all units, of unit_guard_plan(); 0: nothing does */
+    int64_t wall_ms;    /* for the times that people see */
 };
 
 /* An empty transaction that compares the epoch. */

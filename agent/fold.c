@@ -110,8 +110,33 @@ int fold_settle(struct fold *fold, struct error *err)
     return 0;
 }
 
+static bool marks_units(const struct kv_pair *member)
+{
+    autorecord(member) record = { 0 };
+    return record_member_decode(member->value, member->value_length, &record, NULL) == 0 &&
+           record.marks_units;
+}
+
+static void tell_guard(const struct fold *fold, enum store_key_kind kind, const struct kv_pair *old,
+                       const struct kv_pair *pair)
+{
+    struct unit_guard *guard = fold->config.guard;
+    if (kind == STORE_KEY_UNITS_MARK)
+        unit_guard_see_mark(guard, pair ? pair->mod_revision : 0);
+    if (kind == STORE_KEY_UNIT && pair)
+        unit_guard_see_unit(guard, pair->mod_revision);
+    if (kind == STORE_KEY_MEMBER && old)
+        unit_guard_forget_member(guard, marks_units(old));
+    if (kind == STORE_KEY_MEMBER && pair)
+        unit_guard_see_member(guard, marks_units(pair));
+}
+
 static void unreadable(const struct fold *fold, const struct kv_pair *pair, const struct error *err)
 {
+    struct store_key_parts parts;
+    store_key_parse(fold->config.prefix, pair->key, &parts);
+    if (parts.kind == STORE_KEY_UNIT)
+        unit_guard_see_unreadable_unit(fold->config.guard);
     fold->config.on_unreadable(pair->key, err->text, fold->config.userdata);
 }
 
@@ -179,6 +204,7 @@ int fold_change(struct fold *fold, const struct kv_pair *old, const struct kv_pa
 {
     struct store_key_parts parts;
     store_key_parse(fold->config.prefix, pair ? pair->key : old->key, &parts);
+    tell_guard(fold, parts.kind, old, pair);
     if (pair)
         return fold_put(fold, &parts, pair, now_ms, err);
     if (parts.kind == STORE_KEY_UNIT)

@@ -6,6 +6,7 @@
 #ifndef AGENT_FOLD_H
 #define AGENT_FOLD_H
 
+#include "agent/unit_guard.h"
 #include "kvclient/kv.h"
 #include "scheduler/model.h"
 
@@ -13,7 +14,8 @@ struct fold;
 
 struct fold_config {
     const char *prefix;  /* borrowed */
-    struct model *model; /* borrowed */
+    struct model *model; /* borrowed, as is the next, which is told what it wants to know */
+    struct unit_guard *guard;
     /* The text of a blob as the store has it now, or NULL; borrowed until the next change. */
     const struct kv_pair *(*find)(const char *key, void *userdata);
     void (*on_unreadable)(const char *key, const char *reason, void *userdata);

@@ -35,6 +35,18 @@ enum leader_phase {
     LEADER_BARRED,   /* the store is not ours: nothing is decided any more */
 };
 
+/* Actions of the plan, from one up to another. */
+struct span {
+    size_t next, end;
+};
+
+/* A transaction that is under way. */
+struct flight {
+    struct leader *leader; /* NULL: there is none */
+    struct span actions;
+    bool has_mark; /* its units are guarded by what stands for all: unit_guard.h */
+};
+
 struct leader {
     struct leader_config config;
     int64_t epoch;
@@ -43,9 +55,14 @@ struct leader {
     struct model *model;
     struct fold *fold;
     struct loop_timer *wake;
-    struct plan *plan;        /* being committed */
-    size_t next_action;       /* of it, not sent yet */
-    size_t in_flight;         /* transactions of it */
+    struct plan *plan;  /* being committed */
+    size_t next_action; /* of it, not sent yet */
+    size_t in_flight;   /* transactions of it */
+    struct flight flights[IN_FLIGHT_MAX];
+    struct unit_guard unit_guard;
+    int64_t units_mark;               /* what this plan's units are guarded by; 0: each by itself */
+    struct span again[IN_FLIGHT_MAX]; /* refused under it, and to be sent under a guard for each */
+    size_t again_count;
     bool is_alone;            /* the one in flight is answered before another is sent */
     bool one_at_a_time;       /* a batch was refused: find the one that stands in the way */
     bool refused;             /* a part of this plan was */
@@ -75,12 +92,22 @@ static void finish_plan(struct leader *leader)
 
 static void send_more(struct leader *leader);
 
+static void forget_requests(struct leader *leader)
+{
+    kv_forget(leader->config.kv, leader);
+    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+        kv_forget(leader->config.kv, &leader->flights[i]);
+        leader->flights[i].leader = NULL;
+    }
+}
+
 /* Under a new epoch nothing of the old one can land: what is still in flight has landed by then or
  * never will, and the mirror shows which. */
 static void forget_plan(struct leader *leader)
 {
-    kv_forget(leader->config.kv, leader);
+    forget_requests(leader);
     leader->in_flight = 0;
+    leader->again_count = 0;
     plan_free(take_ptr(leader->plan));
 }
 
@@ -100,9 +127,19 @@ static bool is_deposed(const struct leader *leader, const struct kv_txn_result *
     return read && (read->pair_count != 1 || read->pairs[0].mod_revision != leader->epoch);
 }
 
+/* Some unit was written since the plan was made, or something else is not as it was: under a guard
+ * for each of the units it will be seen which of these are in the way. */
+static void send_again(struct leader *leader, const struct span *actions)
+{
+    leader->again[leader->again_count++] = *actions;
+    leader->units_mark = 0;
+    unit_guard_refuse(&leader->unit_guard);
+}
+
 static void on_committed(const struct kv_txn_result *result, void *userdata)
 {
-    struct leader *leader = userdata;
+    struct flight *flight = userdata;
+    struct leader *leader = take_ptr(flight->leader);
     leader->in_flight--;
     if (result->code < 0) {
         log_warning("leader: outcome of a write unknown (%s); taking a new epoch before the next",
@@ -115,10 +152,12 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
         doubt(leader);
         return;
     }
-    if (!result->succeeded)
-        leader->refused = true;
-    else if (result->revision > leader->barrier_revision)
+    if (result->succeeded && result->revision > leader->barrier_revision)
         leader->barrier_revision = result->revision;
+    if (!result->succeeded && flight->has_mark)
+        send_again(leader, &flight->actions);
+    else if (!result->succeeded)
+        leader->refused = true;
     send_more(leader);
 }
 
@@ -135,10 +174,9 @@ static void log_action(const struct leader *leader, const struct action *action)
 
 /* Fills an empty transaction from a block that is too large for any. Its units come to the same
  * machine none the less: should the rest be refused, the next plan has it join these. */
-static int add_part(const struct leader *leader, const struct commit_context *context,
-                    struct commit *commit, size_t *count, struct error *err)
+static int add_part(const struct commit_context *context, struct commit *commit,
+                    const struct action *head, size_t *count, struct error *err)
 {
-    const struct action *head = &leader->plan->actions[leader->next_action];
     size_t added = 0;
     int r = 0;
     while (r == 0 && added < *count) {
@@ -152,46 +190,95 @@ static int add_part(const struct leader *leader, const struct commit_context *co
     return r < 0 ? r : 0;
 }
 
-/* Adds the block that comes next: 1 and nothing added if it is for another transaction. */
-static int add_next(struct leader *leader, const struct commit_context *context,
-                    struct commit *commit, struct error *err)
+/* What is sent again was told of before. */
+static void log_actions(const struct leader *leader, const struct span *actions)
 {
-    const struct action *head = &leader->plan->actions[leader->next_action];
-    size_t count = block_length(leader->plan, leader->next_action);
+    for (size_t i = actions->next; i < actions->end; i++)
+        if (i >= leader->next_action)
+            log_action(leader, &leader->plan->actions[i]);
+}
+
+/* Adds the block that comes next: 1 and nothing added if it is for another transaction. */
+static int add_next(const struct leader *leader, const struct commit_context *context,
+                    struct commit *commit, struct span *actions, struct error *err)
+{
+    const struct action *head = &leader->plan->actions[actions->next];
+    size_t count = block_length(leader->plan, actions->next);
+    if (count > actions->end - actions->next) /* the rest was sent by itself */
+        count = actions->end - actions->next;
     int r = commit_add(context, commit, head, count, err);
     if (r == 1 && commit->op_count == 0)
-        r = add_part(leader, context, commit, &count, err);
+        r = add_part(context, commit, head, &count, err);
     if (r != 0)
         return r;
-    for (size_t i = 0; i < count; i++)
-        log_action(leader, &head[i]);
-    leader->next_action += count;
+    actions->next += count;
     return 0;
 }
 
-/* Fills a transaction with as many of the plan's next blocks as fit. */
-static int fill(struct leader *leader, const struct commit_context *context, struct commit *commit,
-                struct error *err)
+/* Fills a transaction with as many of the next blocks as fit. */
+static int fill(const struct leader *leader, const struct commit_context *context,
+                struct commit *commit, struct span *actions, struct error *err)
 {
     int r = commit_begin(context, commit, err);
-    while (r == 0 && leader->next_action < leader->plan->count &&
+    while (r == 0 && actions->next < actions->end &&
            (commit->op_count == 0 || !leader->one_at_a_time))
-        r = add_next(leader, context, commit, err);
+        r = add_next(leader, context, commit, actions, err);
     return r < 0 ? r : 0;
+}
+
+/* What was refused under one guard for all units goes first. */
+static struct span next_span(const struct leader *leader)
+{
+    return leader->again_count ? leader->again[leader->again_count - 1]
+                               : (struct span){ leader->next_action, leader->plan->count };
+}
+
+static void set_next_span(struct leader *leader, const struct span *left)
+{
+    if (!leader->again_count)
+        leader->next_action = left->next;
+    else if (left->next < left->end)
+        leader->again[leader->again_count - 1] = *left;
+    else
+        leader->again_count--;
 }
 
 /* New assignments and rewritten ones stand each for itself, in whatever order they land. What takes
  * something away may make room for what follows it, so there the order is kept. */
-static bool next_is_alone(const struct leader *leader)
+static bool is_alone(const struct leader *leader, const struct span *actions)
 {
-    const struct plan *plan = leader->plan;
-    for (size_t i = leader->next_action; i < plan->count; i++) {
-        if (i == leader->next_action + KV_TXN_OPS_MAX)
+    for (size_t i = actions->next; i < actions->end; i++) {
+        if (i == actions->next + KV_TXN_OPS_MAX)
             break;
-        if (plan->actions[i].kind != ACTION_ASSIGN)
+        if (leader->plan->actions[i].kind != ACTION_ASSIGN)
             return true;
     }
     return false;
+}
+
+static struct flight *free_flight(struct leader *leader)
+{
+    struct flight *flight = leader->flights;
+    while (flight->leader)
+        flight++;
+    return flight;
+}
+
+static int send(struct leader *leader, struct commit *commit, struct flight *flight,
+                struct error *err)
+{
+    const struct kv_op read_leader = kv_op_range(commit->compares[0].key);
+    struct kv_txn txn = { .compares = commit->compares,
+                          .compare_count = commit->compare_count,
+                          .success = commit->ops,
+                          .success_count = commit->op_count,
+                          .failure = &read_leader,
+                          .failure_count = 1,
+                          .once = true };
+    flight->has_mark = commit->has_mark;
+    if (commit->marks_units) /* for what follows, the mark is another */
+        leader->units_mark = 0;
+    return kv_txn(leader->config.kv, &txn, on_committed, flight, err);
 }
 
 static void send_next(struct leader *leader)
@@ -200,33 +287,35 @@ static void send_next(struct leader *leader)
     struct commit commit;
     const struct commit_context context = { .prefix = leader->config.prefix,
                                             .epoch = leader->epoch,
+                                            .units_mark = leader->units_mark,
                                             .wall_ms = clock_wall_ms() };
-    int r = fill(leader, &context, &commit, &err);
-    const struct kv_op read_leader = kv_op_range(commit.compares[0].key);
-    struct kv_txn txn = { .compares = commit.compares,
-                          .compare_count = commit.compare_count,
-                          .success = commit.ops,
-                          .success_count = commit.op_count,
-                          .failure = &read_leader,
-                          .failure_count = 1,
-                          .once = true };
+    struct span left = next_span(leader);
+    struct flight *flight = free_flight(leader);
+    const size_t first = left.next;
+    int r = fill(leader, &context, &commit, &left, &err);
+    flight->actions = (struct span){ first, left.next };
     if (r == 0)
-        r = kv_txn(leader->config.kv, &txn, on_committed, leader, &err);
+        r = send(leader, &commit, flight, &err);
     commit_done(&commit);
     if (r < 0) {
         log_error("leader: a plan cannot be written: %s; planning again", err.text);
         leader->refused = true;
         leader->next_action = leader->plan->count;
+        leader->again_count = 0;
         return;
     }
+    log_actions(leader, &flight->actions);
+    set_next_span(leader, &left);
+    flight->leader = leader;
     leader->in_flight++;
 }
 
 static bool may_send(struct leader *leader)
 {
-    if (leader->next_action >= leader->plan->count)
+    const struct span next = next_span(leader);
+    if (next.next >= next.end)
         return false;
-    bool alone = next_is_alone(leader);
+    bool alone = is_alone(leader, &next);
     if (leader->in_flight > 0 && (alone || leader->is_alone || leader->in_flight >= IN_FLIGHT_MAX))
         return false;
     leader->is_alone = alone;
@@ -252,6 +341,9 @@ static void make_plan(struct leader *leader)
         .wall_ms = clock_wall_ms(),
     };
     loop_timer_cancel(leader->wake);
+    leader->units_mark = unit_guard_plan(&leader->unit_guard);
+    if (leader->one_at_a_time) /* who is in the way is to be seen */
+        leader->units_mark = 0;
     if (plan_step(leader->model, &clock, &leader->plan, &err) < 0) {
         log_error("leader: cannot plan: %s; trying again", err.text);
         loop_timer_set(leader->wake, REPLAN_MIN_MS);
@@ -267,6 +359,7 @@ static void make_plan(struct leader *leader)
     }
     leader->phase = LEADER_COMMITTING;
     leader->next_action = 0;
+    leader->again_count = 0;
     leader->refused = false;
     blocks_sort(leader->plan);
     send_more(leader);
@@ -360,12 +453,19 @@ static void on_wake(struct loop_timer *timer, void *userdata)
 
 /* --- what the mirror tells --- */
 
+/* It may have been a unit. */
+static void miss(struct leader *leader, const char *reason)
+{
+    unit_guard_see_unreadable_unit(&leader->unit_guard);
+    log_error("leader: %s", reason);
+}
+
 static void on_change(const struct kv_pair *old, const struct kv_pair *pair, void *userdata)
 {
     struct leader *leader = userdata;
     struct error err = { 0 };
     if (fold_change(leader->fold, old, pair, clock_boot_ms(), &err) < 0)
-        log_error("leader: %s", err.text);
+        miss(leader, err.text);
 }
 
 static void on_revision(int64_t revision, void *userdata)
@@ -374,7 +474,7 @@ static void on_revision(int64_t revision, void *userdata)
     struct error err = { 0 };
     (void)revision;
     if (fold_settle(leader->fold, &err) < 0)
-        log_error("leader: %s", err.text);
+        miss(leader, err.text);
     consider(leader);
 }
 
@@ -416,6 +516,7 @@ int leader_new(const struct leader_config *config, int64_t epoch, struct leader 
         return r;
     const struct fold_config fold_config = { .prefix = config->prefix,
                                              .model = leader->model,
+                                             .guard = &leader->unit_guard,
                                              .find = find_pair,
                                              .on_unreadable = on_unreadable,
                                              .userdata = leader };
@@ -436,7 +537,7 @@ void leader_free(struct leader *leader)
 {
     if (!leader)
         return;
-    kv_forget(leader->config.kv, leader);
+    forget_requests(leader);
     kv_mirror_free(leader->mirror);
     loop_timer_free(leader->wake);
     plan_free(leader->plan);

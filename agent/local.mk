@@ -22,7 +22,7 @@ libagent_a_SOURCES = \
 	agent/systemd.h \
 	agent/systemd_bus.c \
 	agent/texts.c agent/texts.h \
-	agent/unit_files.c agent/unit_files.h agent/unit_links.c agent/unit_links.h
+	agent/unit_files.c agent/unit_files.h agent/unit_guard.c agent/unit_guard.h agent/unit_links.c agent/unit_links.h
 
 sbin_PROGRAMS += musterd
 musterd_SOURCES = agent/main.c
@@ -50,6 +50,9 @@ test_agent_health_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 check_PROGRAMS += test-agent-commit
 test_agent_commit_SOURCES = tests/unit/test-agent-commit.c tests/unit/harness.h
 test_agent_commit_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+check_PROGRAMS += test-agent-unit-guard
+test_agent_unit_guard_SOURCES = tests/unit/test-agent-unit-guard.c tests/unit/harness.h
+test_agent_unit_guard_LDADD = libagent.a $(TEST_LIBS)
 check_PROGRAMS += test-agent-installation
 test_agent_installation_SOURCES = tests/unit/test-agent-installation.c tests/unit/harness.h tests/unit/tree.h
 test_agent_installation_LDADD = $(AGENT_LIBS) $(TEST_LIBS)

@@ -99,9 +99,9 @@ static void on_change_done(const struct kv_txn_result *result, void *userdata)
         sim_break(sim, "people cannot write: %s", result->reason);
 }
 
-static void change(struct sim *sim, const struct kv_op op)
+static void change(struct sim *sim, const struct kv_op *ops, size_t count)
 {
-    const struct kv_txn txn = { .success = &op, .success_count = 1 };
+    const struct kv_txn txn = { .success = ops, .success_count = count };
     if (kv_txn(sim->people, &txn, on_change_done, sim, NULL) < 0)
         sim_break(sim, "people cannot write");
     (void)kv_memory_deliver_to(sim->people, true, false);
@@ -109,12 +109,21 @@ static void change(struct sim *sim, const struct kv_op op)
 
 void sim_put(struct sim *sim, const char *key, const char *value)
 {
-    change(sim, kv_op_put(key, value));
+    const struct kv_op op = kv_op_put(key, value);
+    change(sim, &op, 1);
 }
 
 void sim_delete(struct sim *sim, const char *key)
 {
-    change(sim, kv_op_delete(key));
+    const struct kv_op op = kv_op_delete(key);
+    change(sim, &op, 1);
+}
+
+void sim_change_unit(struct sim *sim, const struct kv_op *op)
+{
+    const struct kv_op ops[] = { *op,
+                                 kv_op_put(SIM_PREFIX "units-written", STORE_UNITS_MARK_VALUE) };
+    change(sim, ops, 2);
 }
 
 const struct kv_pair *sim_peek(const struct sim *sim, const char *key)
@@ -505,6 +514,7 @@ void sim_heal(struct sim *sim)
         if (m->kv) {
             kv_memory_lose_answers(m->kv, 0, false);
             kv_memory_land_late(m->kv, 0, 0);
+            kv_memory_overtake(m->kv, NULL, NULL);
         }
     }
     sim_tell(sim, "nothing disturbs any more");

@@ -114,9 +114,10 @@ struct sim {
     int64_t store_calm_since_ms;
     int64_t leader_since_ms;
     bool slots_changed;
-    int64_t held_since_ms;     /* by an order to the brake; 0: there is none */
-    int64_t rebalance_seen_ms; /* when there was last an order to rebalance; 0: never */
-    int text_of_instances;     /* number of the text that instances are submitted with */
+    int64_t units_changed, units_marked; /* in which revision last */
+    int64_t held_since_ms;               /* by an order to the brake; 0: there is none */
+    int64_t rebalance_seen_ms;           /* when there was last an order to rebalance; 0: never */
+    int text_of_instances;               /* number of the text that instances are submitted with */
     int64_t unit_changed_ms[SIM_UNITS];
     struct sim_machine machines[SIM_MACHINES];
     const struct sim_machine *acting; /* whose code runs */
@@ -155,6 +156,8 @@ void sim_heal(struct sim *sim);
 /* Written at once, by people. */
 void sim_put(struct sim *sim, const char *key, const char *value);
 void sim_delete(struct sim *sim, const char *key);
+/* A unit's key, with units-written. */
+void sim_change_unit(struct sim *sim, const struct kv_op *op);
 const struct kv_pair *sim_peek(const struct sim *sim, const char *key);
 const struct kv_pair *sim_peekf(const struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -52,6 +52,18 @@ static bool is_instance(size_t unit)
     return text_starts_with(sim_sorts[unit].name, "t@");
 }
 
+/* With the mark, as the API does it. value NULL: deletes it. */
+static void change_unit(struct sim *sim, size_t unit, char *value)
+{
+    autofree char *own = value;
+    autofree char *key = store_key(SIM_PREFIX, STORE_KEY_UNIT, NULL, sim_sorts[unit].name, 0);
+    const struct kv_op op = own ? kv_op_put(key, own) : kv_op_delete(key);
+    if (key)
+        sim_change_unit(sim, &op);
+    else
+        sim_break(sim, "no memory");
+}
+
 /* The text is there before the unit that names it, so this is one write less than the API makes of
  * it. Two texts do for each unit; instances have that of the last rollout. */
 void sim_wish(struct sim *sim, size_t unit, enum desired desired)
@@ -62,7 +74,7 @@ void sim_wish(struct sim *sim, size_t unit, enum desired desired)
     put_text(sim, number, sim_sorts[unit].x_fleet, digest);
     const struct record_unit record = { .blob = digest, .desired = desired };
     if (record_unit_encode(&record, &value, NULL) == 0)
-        put_record(sim, STORE_KEY_UNIT, NULL, sim_sorts[unit].name, value);
+        change_unit(sim, unit, value);
 }
 
 static void disturb_unit(struct sim *sim)
@@ -73,7 +85,7 @@ static void disturb_unit(struct sim *sim)
     enum desired desired = wishes[sim_dice(sim, 6)];
     if (sim_dice(sim, 8) == 0) {
         sim_tell(sim, "%s is destroyed", sim_sorts[unit].name);
-        delete_record(sim, STORE_KEY_UNIT, NULL, sim_sorts[unit].name);
+        change_unit(sim, unit, NULL);
         return;
     }
     sim_tell(sim, "%s is to be %s", sim_sorts[unit].name, desired_name(desired));
@@ -300,6 +312,46 @@ static void lose_answers(struct sim *sim)
     kv_memory_lose_answers(m->kv, n, applied);
 }
 
+/* A unit that the transaction assigns, by lot; SIM_UNITS: it assigns none. */
+static size_t assigned_unit(struct sim *sim, const struct kv_txn *txn)
+{
+    size_t found[SIM_UNITS];
+    size_t count = 0;
+    for (size_t i = 0; i < txn->success_count && count < SIM_UNITS; i++) {
+        struct store_key_parts parts;
+        store_key_parse(SIM_PREFIX, txn->success[i].key, &parts);
+        for (size_t u = 0; u < SIM_UNITS && count < SIM_UNITS; u++)
+            if (txn->success[i].kind == KV_OP_PUT && parts.kind == STORE_KEY_ASSIGNMENT &&
+                text_equal(parts.name, sim_sorts[u].name))
+                found[count++] = u;
+    }
+    return count ? found[sim_dice(sim, count)] : SIM_UNITS;
+}
+
+/* What was planned rests on a unit that is another by the time it is written. */
+static void on_overtaken(const struct kv_txn *txn, void *userdata)
+{
+    struct sim *sim = userdata;
+    size_t unit = assigned_unit(sim, txn);
+    if (unit == SIM_UNITS || sim_dice(sim, 4) == 0)
+        return;
+    sim_tell(sim, "%s is changed before what is planned for it is written", sim_sorts[unit].name);
+    if (sim_dice(sim, 2))
+        change_unit(sim, unit, NULL);
+    else
+        sim_wish(sim, unit, sim_dice(sim, 2) ? DESIRED_LAUNCHED : DESIRED_INACTIVE);
+}
+
+static void overtake(struct sim *sim)
+{
+    struct sim_machine *m = likely_leader(sim);
+    if (!m->agent)
+        return;
+    bool ends = sim_dice(sim, 2);
+    sim_tell(sim, "people are %s quick for %s", ends ? "not so" : "too", m->machine.name);
+    kv_memory_overtake(m->kv, ends ? NULL : on_overtaken, sim);
+}
+
 /* --- units --- */
 
 static void curse(struct sim *sim)
@@ -367,6 +419,7 @@ static const struct {
     { 3, hang,              false},
     { 2, lose_bus,          false},
     { 5, lose_answers,      false},
+    { 4, overtake,          false},
     { 2, curse,             false},
     { 3, crash,             false},
     { 2, freeze,            true },

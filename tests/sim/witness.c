@@ -325,6 +325,12 @@ static void take_rebalance(struct sim *sim, const struct kv_event *event)
         sim->rebalance_seen_ms = sim->now_ms;
 }
 
+static void take_wish(struct sim *sim, size_t unit, int64_t revision)
+{
+    sim->unit_changed_ms[unit] = sim->now_ms;
+    sim->units_changed = revision;
+}
+
 static void take_event(struct sim *sim, const struct kv_event *event)
 {
     struct store_key_parts parts;
@@ -337,7 +343,9 @@ static void take_event(struct sim *sim, const struct kv_event *event)
     else if (parts.kind == STORE_KEY_DRAIN && m)
         m->drain_seen_ms = sim->now_ms;
     else if (parts.kind == STORE_KEY_UNIT && unit_of(parts.name) < SIM_UNITS)
-        sim->unit_changed_ms[unit_of(parts.name)] = sim->now_ms;
+        take_wish(sim, unit_of(parts.name), event->pair.mod_revision);
+    else if (parts.kind == STORE_KEY_UNITS_MARK)
+        sim->units_marked = event->pair.mod_revision;
     else if (parts.kind == STORE_KEY_SLOT)
         sim->slots_changed = true;
     else if (parts.kind == STORE_KEY_BRAKE)
@@ -454,6 +462,8 @@ static void check_revision(struct sim *sim)
 {
     if (sim->slots_changed)
         count_slots(sim);
+    if (sim->units_marked < sim->units_changed)
+        sim_break(sim, "a unit is written without a word of it");
     for (size_t u = 0; u < SIM_UNITS; u++)
         check_unit(sim, u);
     for (size_t i = 0; i < SIM_MACHINES; i++)

@@ -123,6 +123,87 @@ static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void 
     commit_done(&commit);
 }
 
+static const struct commit_context marked = { .prefix = "/t/", .epoch = 5, .units_mark = 33 };
+
+static int add_marked(struct commit *commit, const struct action *action)
+{
+    return commit_add(&marked, commit, action, 1, NULL);
+}
+
+static void one_compare_does_for_all_units_where_one_key_speaks_for_them(void **state)
+{
+    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
+                                      assign("c.service", M2, 0) };
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
+    assert_int_equal(add_marked(&commit, &actions[0]), 0);
+    assert_int_equal(count_compares(&commit, "/t/units/a.service"), 1); /* alone, it has its own */
+    assert_int_equal(add_marked(&commit, &actions[1]), 0);
+    assert_int_equal(add_marked(&commit, &actions[2]), 0);
+    assert_int_equal(count_compares(&commit, "/t/units/a.service"), 0);
+    assert_int_equal(count_compares(&commit, "/t/units/b.service"), 0);
+    assert_int_equal(count_compares(&commit, "/t/units-written"), 1);
+    assert_int_equal(commit.compares[commit.unit_compare].number, 33);
+    assert_int_equal(commit.compares[commit.unit_compare].target, KV_TARGET_MOD);
+    assert_true(commit.has_mark);
+    commit_done(&commit);
+}
+
+/* The second block brings a second unit, and has no room. */
+static void a_block_that_is_left_out_leaves_the_guards_as_they_were(void **state)
+{
+    enum { UNITS = KV_TXN_OPS_MAX };
+    const struct action first = assign("first.service", M1, 0);
+    struct action block[UNITS];
+    autostrv names = NULL;
+    struct commit commit;
+    (void)state;
+    for (size_t i = 0; i < UNITS; i++) {
+        assert_int_equal(strv_addf(&names, NULL, "u%zu.service", i), 0);
+        block[i] = assign(names[i], M1, 0);
+    }
+    assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
+    assert_int_equal(add_marked(&commit, &first), 0);
+    assert_int_equal(commit_add(&marked, &commit, block, UNITS, NULL), 1);
+    assert_int_equal(count_compares(&commit, "/t/units/first.service"), 1);
+    assert_int_equal(count_compares(&commit, "/t/units-written"), 0);
+    assert_false(commit.has_mark);
+    assert_int_equal(add_marked(&commit, &block[0]), 0);
+    assert_int_equal(count_compares(&commit, "/t/units-written"), 1);
+    commit_done(&commit);
+}
+
+static struct action turn(const char *unit, struct action_more *more)
+{
+    return (struct action){ .kind = ACTION_UPDATE,
+                            .unit = unit,
+                            .blob = BLOB,
+                            .desired = DESIRED_LAUNCHED,
+                            .unit_mod = 7,
+                            .more = more };
+}
+
+static void who_writes_units_says_so_once_in_a_transaction(void **state)
+{
+    struct action_more more = { .rollout = "t@.service", .op_mod = 4 };
+    const struct action actions[] = { turn("t@1.service", &more), turn("t@2.service", &more) };
+    struct commit commit;
+    (void)state;
+    assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
+    assert_int_equal(add_marked(&commit, &actions[0]), 0);
+    assert_int_equal(add_marked(&commit, &actions[1]), 0);
+    assert_int_equal(commit.op_count, 3);
+    assert_int_equal(count_compares(&commit, "/t/units/t@1.service"), 1);
+    assert_int_equal(count_compares(&commit, "/t/units/t@2.service"), 1);
+    int marks = 0;
+    for (size_t i = 0; i < commit.op_count; i++)
+        marks += strcmp(commit.ops[i].key, "/t/units-written") == 0;
+    assert_int_equal(marks, 1);
+    assert_true(commit.marks_units);
+    commit_done(&commit);
+}
+
 /* Of units that are placed as one there are never more (scheduler/party.h). */
 static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
 {
@@ -215,6 +296,9 @@ int main(void)
         cmocka_unit_test(new_assignments_are_not_written_twice),
         cmocka_unit_test(what_is_released_for_its_successor_compares_that_it_is_up),
         cmocka_unit_test(a_transaction_takes_as_many_assignments_as_it_has_compares_for),
+        cmocka_unit_test(one_compare_does_for_all_units_where_one_key_speaks_for_them),
+        cmocka_unit_test(a_block_that_is_left_out_leaves_the_guards_as_they_were),
+        cmocka_unit_test(who_writes_units_says_so_once_in_a_transaction),
         cmocka_unit_test(forty_units_leave_a_lost_machine_in_one_transaction),
         cmocka_unit_test(what_belongs_together_is_added_whole_or_not_at_all),
         cmocka_unit_test(what_would_be_too_many_bytes_is_left_for_the_next),

@@ -32,7 +32,8 @@ struct world {
     int64_t judged_ttl_ms;
     int renewals;
     int barred;
-    const char *uuid; /* of the cluster that this machine remembers; NULL: none */
+    bool members_mark; /* the units that they write */
+    const char *uuid;  /* of the cluster that this machine remembers; NULL: none */
 };
 
 static void on_put(const struct kv_txn_result *result, void *userdata)
@@ -124,7 +125,8 @@ static void join(struct world *world, const char *machine)
                                     .may_lead = true,
                                     .version = (char *)"0",
                                     .roles = (char *)"",
-                                    .role_priority = (char *)"" };
+                                    .role_priority = (char *)"",
+                                    .marks_units = world->members_mark };
     struct record_presence here = { .boot_id = (char *)"b",
                                     .nonce = (char *)"n",
                                     .address = (char *)"",
@@ -380,6 +382,95 @@ static void a_plan_is_written_in_as_few_transactions_as_hold_it(void **state)
     assert_true(kv_memory_revision(world->store) - before <= 2 + MANY / 120 + 1);
 }
 
+/* --- units that are written between a plan and its writing --- */
+
+static bool is_assigned(struct world *world, const char *name)
+{
+    autofree char *one = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M1, name, 0);
+    autofree char *other = store_key(PREFIX, STORE_KEY_ASSIGNMENT, M2, name, 0);
+    return kv_memory_peek(world->store, one) || kv_memory_peek(world->store, other);
+}
+
+static int count_assigned(struct world *world, char **ret_missing)
+{
+    int count = 0;
+    for (int i = 0; i < MANY; i++) {
+        autofree char *name = text_format("many@%d.service", i);
+        if (is_assigned(world, name)) {
+            count++;
+        } else {
+            free(*ret_missing);
+            *ret_missing = take_ptr(name);
+        }
+    }
+    return count;
+}
+
+/* Until the leader has sent as much of its plan as it may at once, and no answer is here. Returns a
+ * unit that is still to come. */
+static char *begin_many(struct world *world)
+{
+    char *missing = NULL;
+    join(world, M1);
+    join(world, M2);
+    launch_many(world);
+    (void)put(world, PREFIX "units-written", "{}");
+    lead(world);
+    for (int i = 0; i < 100 && count_assigned(world, &missing) == 0; i++) {
+        (void)kv_memory_deliver_to(world->kv, true, true);
+        loop_run_once(world->loop, false);
+    }
+    assert_in_range(count_assigned(world, &missing), MANY / 2, MANY - 1);
+    return missing;
+}
+
+/* As the API does it: of this version, or of one that does not put the mark. */
+static void destroy(struct world *world, const char *name)
+{
+    autofree char *key = store_key(PREFIX, STORE_KEY_UNIT, NULL, name, 0);
+    const struct kv_op ops[] = { kv_op_delete(key), kv_op_put(PREFIX "units-written", "{}") };
+    const struct kv_txn txn = { .success = ops, .success_count = world->members_mark ? 2 : 1 };
+    int64_t revision = 0;
+    assert_int_equal(kv_txn(world->others, &txn, on_put, &revision, NULL), 0);
+    (void)kv_memory_deliver(world->store);
+}
+
+static void assert_destroyed_stays_unassigned(struct world *world)
+{
+    autofree char *name = begin_many(world);
+    destroy(world, name);
+    run_for(world, 1000);
+    assert_false(is_assigned(world, name));
+    assert_int_equal(count_assigned_once(world), MANY - 1);
+}
+
+static void a_unit_destroyed_between_plan_and_writing_is_not_assigned(void **state)
+{
+    struct world *world = *state;
+    world->members_mark = true;
+    assert_destroyed_stays_unassigned(world);
+}
+
+static void nor_one_that_an_older_member_destroys_without_saying_so(void **state)
+{
+    struct world *world = *state;
+    world->members_mark = false;
+    assert_destroyed_stays_unassigned(world);
+}
+
+/* What the one guard for all has refused is written at once under others, not planned anew. */
+static void a_unit_written_meanwhile_is_in_nobodys_way(void **state)
+{
+    struct world *world = *state;
+    world->members_mark = true;
+    autofree char *name = begin_many(world);
+    int64_t before = kv_memory_revision(world->store);
+    (void)put(world, PREFIX "units-written", "{}");
+    assert_true(is_assigned(world, name));
+    assert_int_equal(count_assigned_once(world), MANY);
+    assert_in_range(kv_memory_revision(world->store) - before, 2, 3);
+}
+
 /* The revision that assigned a member of a group to either machine. */
 static int64_t assigned_at(struct world *world, int group, int member)
 {
@@ -633,6 +724,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_unit_destroyed_between_plan_and_writing_is_not_assigned,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nor_one_that_an_older_member_destroys_without_saying_so,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_unit_written_meanwhile_is_in_nobodys_way, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_group_is_written_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_of_many_lost_machines_are_written_at_once_each,
