@@ -151,6 +151,29 @@ static unsigned int count_leaving(const struct model *model, const struct role *
     return count;
 }
 
+/* --- too few --- */
+
+/* Of those that are in good hands: their machines may be back, or be lost. */
+static unsigned int count_absent(struct step *step, const struct role *role)
+{
+    unsigned int absent = 0;
+    const struct slot *slot = NULL;
+    DL_FOREACH(role->slots, slot)
+        absent += is_kept(step, role, slot) && slot_holder(slot)->registration == 0;
+    return absent;
+}
+
+/* Fewer machines than the role can do with hold it or could, but for so many: is that an end to
+ * filling? */
+static bool is_halted(struct step *step, const struct role *role, unsigned int but)
+{
+    enum role_short when = role_short_from_name(role->def.when_short);
+    if (when == ROLE_SHORT_RUN)
+        return false;
+    return count_kept(step, role) + role_count_spares(step->model, role) <
+           role->def.min_nodes + but;
+}
+
 /* --- taking away --- */
 
 /* ret_candidate: what speaks for it, or NULL. */
@@ -210,12 +233,13 @@ static void demote_unwilling(struct step *step, const struct role *role)
     }
 }
 
-/* Off a machine that is there and is being emptied, if somebody else can take it: one at a time,
- * since between the stop there and the start elsewhere the role has one holder less. */
+/* Off a machine that is there and is being emptied, if somebody else can take it and then does: one
+ * at a time, since between the stop there and the start elsewhere the role has one holder less. */
 static void demote_draining(struct step *step, const struct role *role)
 {
     struct slot *slot = NULL;
-    if (!role_best_spare(step->model, role, NULL).machine || count_leaving(step->model, role) > 0)
+    if (!role_best_spare(step->model, role, NULL).machine || count_leaving(step->model, role) > 0 ||
+        is_halted(step, role, count_absent(step, role) + 1))
         return;
     DL_FOREACH(role->slots, slot) {
         const struct machine *holder = slot_holder(slot);
@@ -337,9 +361,9 @@ static bool is_changing_hands(const struct model *model, const struct role *role
 static void fail_back(struct step *step, const struct role *role)
 {
     struct role_candidate worst = { 0 };
-    struct slot *slot = role->def.fail_back && !is_changing_hands(step->model, role)
-                            ? most_dispensable(step, role, &worst)
-                            : NULL;
+    bool may_change = role->def.fail_back && !is_changing_hands(step->model, role) &&
+                      !is_halted(step, role, count_absent(step, role));
+    struct slot *slot = may_change ? most_dispensable(step, role, &worst) : NULL;
     struct role_candidate best =
         slot ? role_best_spare(step->model, role, slot->machine) : (struct role_candidate){ 0 };
     if (!best.machine || !role_candidate_is_better(&best, &worst))
@@ -357,29 +381,6 @@ static void fail_back(struct step *step, const struct role *role)
         text_addf(&why, " has priority %u, not %u", best.priority, worst.priority);
     autofree char *words = text_take(&why);
     clear_slot(step, role, slot, words ? words : "a better machine is there");
-}
-
-/* --- too few --- */
-
-/* Of those that are in good hands: their machines may be back, or be lost. */
-static unsigned int count_absent(struct step *step, const struct role *role)
-{
-    unsigned int absent = 0;
-    const struct slot *slot = NULL;
-    DL_FOREACH(role->slots, slot)
-        absent += is_kept(step, role, slot) && slot_holder(slot)->registration == 0;
-    return absent;
-}
-
-/* Fewer machines than the role can do with hold it or could, but for so many: is that an end to
- * filling? */
-static bool is_halted(struct step *step, const struct role *role, unsigned int but)
-{
-    enum role_short when = role_short_from_name(role->def.when_short);
-    if (when == ROLE_SHORT_RUN)
-        return false;
-    return count_kept(step, role) + role_count_spares(step->model, role) <
-           role->def.min_nodes + but;
 }
 
 /* --- first boot --- */
