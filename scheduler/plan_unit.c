@@ -307,8 +307,10 @@ static void leave(struct step *step, struct placement *p, const struct refusal *
     }
     autofree char *reason = refusal_reason(step, p, refusal);
     enum move_cause cause = cause_to_leave(p, refusal, may_linger);
-    if (may_succeed && step_leaves_in_order(step, p, refusal, cause, reason ? reason : ""))
+    if (may_succeed && step_leaves_in_order(step, p, refusal, cause, reason ? reason : "")) {
+        stop_lingering(step, p->key.unit);
         return;
+    }
     if (!may_stop) {
         linger(step, p, refusal);
         return;
