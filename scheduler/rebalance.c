@@ -295,6 +295,13 @@ bool rebalance_note_vain(struct model *model, const struct unit *unit, int64_t n
     return true;
 }
 
+void rebalance_note_success(struct model *model, const struct unit *unit)
+{
+    struct rebalanced *moved = find_moved(&model->rebalance, unit);
+    if (moved)
+        moved->vain = 0;
+}
+
 /* As the successor's machine has it. */
 static char *successor_words(const struct offer *offer)
 {
