@@ -70,7 +70,7 @@ static bool guard_presence(const struct commit_context *context, struct commit *
 static bool guard_unit(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
-    if (action->unit_mod < 0 || commit->has_mark)
+    if (action_unit_mod(action) < 0 || commit->has_mark)
         return true;
     const bool is_second = commit->unit_compare > 0 && context->units_mark > 0;
     const char *key = is_second ? key_of(context, commit, STORE_KEY_UNITS_MARK, NULL, NULL, 0)
@@ -83,7 +83,7 @@ static bool guard_unit(const struct commit_context *context, struct commit *comm
         return true;
     }
     commit->unit_compare = commit->compare_count;
-    guard(commit, KV_TARGET_MOD, key, action->unit_mod);
+    guard(commit, KV_TARGET_MOD, key, action_unit_mod(action));
     return true;
 }
 
@@ -110,7 +110,7 @@ static const char *assignment_value(const struct commit_context *context, struct
         .reason = reason,
         .cause = (char *)move_cause_name(action->cause),
         .moves_from = (char *)action_more(action)->moves_from,
-        .restart_revision = action->restart_revision,
+        .restart_revision = action_more(action)->restart_revision,
     };
     char *value = NULL;
     return !reason || record_assignment_encode(&record, &value, NULL) < 0 ? NULL
@@ -153,8 +153,8 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
         return false;
     if (action_more(action)->successor && !guard_successor(context, commit, action))
         return false;
-    if (action->assignment_mod > 0 || !commit->is_once)
-        guard(commit, KV_TARGET_MOD, assignment, action->assignment_mod);
+    if (action_assignment_mod(action) > 0 || !commit->is_once)
+        guard(commit, KV_TARGET_MOD, assignment, action_assignment_mod(action));
     commit->is_once = true;
     commit->ops[commit->op_count++] = kv_op_put(assignment, value);
     return true;
@@ -296,13 +296,13 @@ static bool add_update(const struct commit_context *context, struct commit *comm
 {
     const struct record_unit record = { .blob = (char *)action->blob,
                                         .desired = action->desired,
-                                        .restart_revision = action->restart_revision };
+                                        .restart_revision = action_more(action)->restart_revision };
     char *text = NULL;
     const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
     const char *value = record_unit_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
     if (!unit || !value || !guard_rollout(context, commit, action) || !mark_units(context, commit))
         return false;
-    guard(commit, KV_TARGET_MOD, unit, action->unit_mod);
+    guard(commit, KV_TARGET_MOD, unit, action_unit_mod(action));
     commit->ops[commit->op_count++] = kv_op_put(unit, value);
     return true;
 }
@@ -333,7 +333,7 @@ static bool add(const struct commit_context *context, struct commit *commit,
                            action_more(action)->from_registration) &&
                add_assign(context, commit, action);
     case ACTION_DROP:
-        return add_removal(context, commit, action->machine, action, action->assignment_mod,
+        return add_removal(context, commit, action->machine, action, action_assignment_mod(action),
                            action_more(action)->state_mod, action->registration);
     case ACTION_VERDICT:
         return add_verdict(context, commit, action);

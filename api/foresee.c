@@ -235,7 +235,7 @@ static int note(struct foresight *foresight, const struct model *model, const st
         ok = note_move(fates, action);
     else if (action->kind == ACTION_DROP)
         ok = note_drop(fates, action);
-    else if (action->kind == ACTION_ASSIGN && action->assignment_mod > 0)
+    else if (action->kind == ACTION_ASSIGN && action_assignment_mod(action) > 0)
         ok = note_rewrite(fates, action);
     else if (action->kind == ACTION_ASSIGN)
         ok = action_more(action)->moves_from ? note_successor(fates, action)
@@ -309,7 +309,7 @@ static int carry_assign(struct future *future, const struct action *action, stru
         .failover = action->failover,
         .cause = (char *)move_cause_name(action->cause),
         .moves_from = (char *)action_more(action)->moves_from,
-        .restart_revision = action->restart_revision,
+        .restart_revision = action_more(action)->restart_revision,
     };
     int r = model_put_assignment(future->model, action->machine, action->unit, future->revision,
                                  &record, err);

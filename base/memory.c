@@ -55,6 +55,15 @@ void *memory_reserve(size_t bytes)
     return memory;
 }
 
+void memory_provide(void *memory, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)memory + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)memory + bytes) & ~(page - 1);
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+}
+
 void *memory_grow_pointers(void *array, size_t count, size_t *room)
 {
     if (count < *room)

@@ -18,6 +18,10 @@ void memory_give_back(void);
  * as much as a hundred words of work. NULL if there is none. Caller frees. */
 void *memory_reserve(size_t bytes);
 
+/* This much of it is about to be written: the kernel provides its pages in one go, which it does
+ * for a fraction of what each costs when it is met unprovided. Only that depends on it. */
+void memory_provide(void *memory, size_t bytes);
+
 /* An array of pointers with room for one more than count, and then for many: itself, or grown, and
  * room says so. NULL if there is no memory: then it is what it was. */
 void *memory_grow_pointers(void *array, size_t count, size_t *room);

@@ -126,7 +126,7 @@ void step_give_tried(struct step *step, const struct placement *p, enum verdict_
     action->more->attempts = attempts;
     action->more->tried = tried;
     action->unit_revision = unit->mod;
-    action->unit_mod = unit->mod;
+    action->more->unit_mod = unit->mod;
     action->more->verdict_mod = unit_verdict_mod(unit);
 }
 

@@ -35,7 +35,11 @@ const char *action_kind_name(enum action_kind kind)
 
 /* --- actions --- */
 
+_Static_assert(sizeof(struct action) <= 64, "a large plan pays for each line of an action");
+
 static const struct action_more nothing_more = {
+    .unit_mod = -1,
+    .assignment_mod = -1,
     .state_mod = -1,
     .from_assignment_mod = -1,
     .from_state_mod = -1,
@@ -107,13 +111,26 @@ static bool plan_reserve(struct plan *plan, size_t room)
     free(plan->actions);
     plan->actions = grown;
     plan->room = room;
+    plan->provided = 0;
     return true;
+}
+
+/* So many at a time, where there is room for as many. */
+static void plan_provide(struct plan *plan)
+{
+    enum { AT_ONCE = 4096 };
+    if (plan->count < plan->provided || plan->room - plan->count < AT_ONCE)
+        return;
+    memory_provide(&plan->actions[plan->count], AT_ONCE * sizeof(*plan->actions));
+    plan->provided = plan->count + AT_ONCE;
 }
 
 static struct action *plan_grow(struct plan *plan)
 {
-    bool has_room = plan->count < plan->room || plan_reserve(plan, 2 * plan->room + 1);
-    return has_room ? &plan->actions[plan->count] : NULL;
+    if (plan->count == plan->room && !plan_reserve(plan, 2 * plan->room + 1))
+        return NULL;
+    plan_provide(plan);
+    return &plan->actions[plan->count];
 }
 
 static struct action *add_action(struct step *step, enum action_kind kind, const struct unit *unit,
@@ -128,52 +145,56 @@ static struct action *add_action(struct step *step, enum action_kind kind, const
         .kind = kind,
         .unit = unit ? unit->name : NULL,
         .machine = machine ? machine->id : NULL,
-        .unit_mod = -1,
-        .assignment_mod = -1,
         .registration = -1,
     };
     step->plan->count++;
     return action;
 }
 
-/* words is taken over. */
-static struct action_more *more_new(char *words)
+static struct action_more *more_new(void)
 {
-    struct action_more *more = words ? malloc(sizeof(*more)) : NULL;
-    if (!more) {
-        free(words);
-        return NULL;
-    }
-    *more = nothing_more;
-    more->words = words;
+    struct action_more *more = malloc(sizeof(*more));
+    if (more)
+        *more = nothing_more;
     return more;
 }
 
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason)
 {
-    struct action_more *more = more_new(reason);
+    struct action_more *more = reason ? more_new() : NULL;
     struct action *action = more ? add_action(step, kind, unit, machine) : NULL;
     if (!action) {
-        more_free(more);
+        free(reason);
+        free(more);
         step->failed = true;
         return NULL;
     }
     action->more = more;
+    more->words = reason;
     return action;
 }
 
-struct action *step_action_placed(struct step *step, enum action_kind kind, const struct unit *unit,
+/* What the choice alone does not say. */
+static void note_placed_more(struct step *step, struct action *action, const char *note)
+{
+    action->more = more_new();
+    if (action->more && note)
+        action->more->words = text_format("%s", note);
+    step->failed = step->failed || !action->more || (note && !action->more->words);
+}
+
+struct action *step_action_placed(struct step *step, const struct unit *unit,
                                   const struct place *place)
 {
-    struct action *action = add_action(step, kind, unit, place->machine);
+    struct action *action = add_action(step, ACTION_ASSIGN, unit, place->machine);
     if (!action)
         return NULL;
     action->eligible = (uint32_t)place->eligible;
     action->load = (uint32_t)place->load;
     action->wishes = (uint8_t)place->wishes;
-    action->more = place->note ? more_new(text_format("%s", place->note)) : NULL;
-    step->failed = step->failed || (place->note && !action->more);
+    if (place->note || unit_restart_revision(unit) > 0)
+        note_placed_more(step, action, place->note);
     return action;
 }
 

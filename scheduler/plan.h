@@ -35,9 +35,10 @@ enum action_kind {
     ACTION_ROLLOUT,       /* put ops/rollout/<rollout>: how far it is; joined to its turns */
 };
 
-/* What few actions have. */
+/* What few of a large plan's actions have. */
 struct action_more {
     char *words;                /* or NULL */
+    int64_t restart_revision;   /* ASSIGN, MOVE, UPDATE */
     const char *from_machine;   /* MOVE; SLOT: the lost holder that it is taken from, else NULL */
     const char *moves_from;     /* ASSIGN: of a successor; else NULL */
     const char *successor;      /* ASSIGN: a release that rests on its being up there; else NULL */
@@ -49,7 +50,9 @@ struct action_more {
     int64_t attempts;           /* VERDICT */
     char *tried;
 
-    /* Guards, as below. */
+    /* Guards. -1: do not compare; 0: the key must be absent. */
+    int64_t unit_mod;            /* units/<unit> */
+    int64_t assignment_mod;      /* nodes/<machine>/units/<unit> */
     int64_t state_mod;           /* states/<machine>/<unit> (DROP) */
     int64_t from_assignment_mod; /* MOVE: nodes/<from_machine>/units/<unit> */
     int64_t from_state_mod;      /* MOVE: states/<from_machine>/<unit> */
@@ -62,7 +65,8 @@ struct action_more {
 
 /* What to write, and what to compare besides the epoch. Names and blob are borrowed from the model:
  * they are good until its next plan_step() or its end. A plan may have a million of them, most for
- * newcomers: what those need not say is behind a pointer. */
+ * newcomers: what those need not say is behind a pointer, and the rest fills one line of the
+ * processor's cache. */
 struct action {
     enum action_kind kind : 8;
     /* ASSIGN, MOVE: what to write, with blob and unit_revision (epoch is filled by the caller).
@@ -82,22 +86,31 @@ struct action {
     const char *machine; /* target; of slots: the holder; VERDICT: reserved for it, or NULL */
     const char *blob;
     int64_t unit_revision;
-    int64_t restart_revision; /* ASSIGN, MOVE, UPDATE */
+    int64_t registration; /* guard: create_revision of nodes/<machine>/presence, as in more */
 
-    /* Guards. -1: do not compare; 0: the key must be absent. */
-    int64_t unit_mod;       /* units/<unit> */
-    int64_t assignment_mod; /* nodes/<machine>/units/<unit> */
-    int64_t registration;   /* create_revision of nodes/<machine>/presence */
-
-    struct action_more *more; /* NULL: none; read it through action_more() */
+    struct action_more *more; /* NULL: a newcomer of which nothing else is to be said; read it
+                                 through these: */
 };
 
 /* There is always something to read: guards that compare nothing, where nothing else was said. */
 const struct action_more *action_more(const struct action *action);
 
+/* The guards of the unit and of its assignment. A newcomer's are the text that it was placed by,
+ * and that there is none. */
+static inline int64_t action_unit_mod(const struct action *action)
+{
+    return action->more ? action->more->unit_mod : action->unit_revision;
+}
+
+static inline int64_t action_assignment_mod(const struct action *action)
+{
+    return action->more ? action->more->assignment_mod : 0;
+}
+
 struct plan {
     struct action *actions;
     size_t count, room;
+    size_t provided; /* of the room: memory_provide() */
     int64_t wake_ms; /* boot time when plan_step() should run again without an event; -1: none */
 };
 

@@ -70,7 +70,7 @@ static void write_verdict(struct step *step, struct unit *unit, enum verdict_kin
         return;
     action->verdict = kind;
     action->unit_revision = unit->mod;
-    action->unit_mod = unit->mod;
+    action->more->unit_mod = unit->mod;
     action->more->verdict_mod = unit_verdict_mod(unit);
 }
 
@@ -127,11 +127,13 @@ static void fill_assignment(struct action *action, const struct unit *unit,
     action->blob = unit->blob;
     action->want = unit_want(unit);
     action->unit_revision = unit->mod;
-    action->restart_revision = unit_restart_revision(unit);
     action->failover = unit->group->failover;
-    action->unit_mod = unit->mod;
-    action->assignment_mod = 0;
     action->registration = machine->registration;
+    if (!action->more)
+        return;
+    action->more->restart_revision = unit_restart_revision(unit);
+    action->more->unit_mod = unit->mod;
+    action->more->assignment_mod = 0;
 }
 
 static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
@@ -146,7 +148,7 @@ struct action *step_rewrite(struct step *step, struct placement *p, const char *
 {
     struct action *action = assign(step, ACTION_ASSIGN, p->key.unit, p->key.machine, reason);
     if (action) {
-        action->assignment_mod = p->assignment_mod;
+        action->more->assignment_mod = p->assignment_mod;
         action->blob = blob;
     }
     step_plan_arrival(step, p);
@@ -181,8 +183,8 @@ struct action *step_release(struct step *step, struct placement *p, enum move_ca
         action->more->moves_from = on_the_way.old->key.machine->id;
     action->unit_revision = unit->exists ? unit->mod : p->unit_revision;
     action->failover = p->failover;
-    action->unit_mod = unit->mod;
-    action->assignment_mod = p->assignment_mod;
+    action->more->unit_mod = unit->mod;
+    action->more->assignment_mod = p->assignment_mod;
     action->registration = p->key.machine->registration;
     take_down(step, p, cause != MOVE_CAUSE_NONE && !is_taken);
     return action;
@@ -193,7 +195,7 @@ void step_drop(struct step *step, struct placement *p, char *reason)
     struct action *action = step_action(step, ACTION_DROP, p->key.unit, p->key.machine, reason);
     if (!action)
         return;
-    action->assignment_mod = p->assignment_mod;
+    action->more->assignment_mod = p->assignment_mod;
     action->more->state_mod = p->state_mod;
     action->registration = p->key.machine->registration; /* 0: still absent */
     step_plan_leaving(step, p);
@@ -255,7 +257,7 @@ void step_take_over(struct step *step, struct placement *old, struct placement *
         return;
     if (old->cause == MOVE_CAUSE_REBALANCE) /* so it was let go, as the successor was up */
         rebalance_note_success(step->model, unit);
-    action->assignment_mod = next->assignment_mod;
+    action->more->assignment_mod = next->assignment_mod;
     move_off(step, action, old);
     step_plan_arrival(step, next);
     step_clear_verdict(step, unit, "it has moved");
@@ -287,7 +289,7 @@ struct action *step_arrive(struct step *step, struct unit *unit, struct machine 
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place)
 {
     struct placement *to = step_placement(step, place->machine, unit);
-    struct action *action = to ? step_action_placed(step, ACTION_ASSIGN, unit, place) : NULL;
+    struct action *action = to ? step_action_placed(step, unit, place) : NULL;
     if (!action)
         return;
     fill_assignment(action, unit, place->machine);

@@ -159,8 +159,8 @@ static struct action *rewrite_unit(struct step *step, struct look *look, struct 
         return NULL;
     action->blob = blob;
     action->desired = unit->desired;
-    action->restart_revision = unit_restart_revision(unit);
-    action->unit_mod = unit->mod;
+    action->more->restart_revision = unit_restart_revision(unit);
+    action->more->unit_mod = unit->mod;
     step_plan_change(step, unit);
     return action;
 }
@@ -178,7 +178,7 @@ static struct action *rewrite_member(struct step *step, struct look *look,
     struct action *action = copy ? step_rewrite(step, copy, blob, turn_words(look->rollout))
                                  : rewrite_unit(step, look, unit, blob);
     if (action && same_text)
-        action->restart_revision = restart_revision_for(look->rollout, member);
+        action->more->restart_revision = restart_revision_for(look->rollout, member);
     return action;
 }
 

@@ -30,8 +30,8 @@ static bool guards_hold(struct sim *sim, const struct action *a)
     char from = more->from_machine ? more->from_machine[0] : '-';
     char next = more->successor ? more->successor[0] : '-';
     const char *unit = a->unit ? a->unit : "-";
-    return guard(sim_findf(sim, "units/%s", unit), a->unit_mod, false) &&
-           guard(sim_findf(sim, "nodes/%c/units/%s", m, unit), a->assignment_mod, false) &&
+    return guard(sim_findf(sim, "units/%s", unit), action_unit_mod(a), false) &&
+           guard(sim_findf(sim, "nodes/%c/units/%s", m, unit), action_assignment_mod(a), false) &&
            guard(sim_findf(sim, "states/%c/%s", m, unit), more->state_mod, false) &&
            guard(sim_findf(sim, "nodes/%c/presence", m), a->registration, true) &&
            guard(sim_findf(sim, "nodes/%c/units/%s", from, unit), more->from_assignment_mod,
@@ -84,7 +84,7 @@ static void update_unit(struct sim *sim, const struct action *a)
     const struct entry *unit = sim_findf(sim, "units/%s", a->unit);
     sim_putf(sim,
              sim_record("{s:s,s:s,s:I,s:O}", "blob", a->blob, "desired", desired_name(a->desired),
-                        "restart_revision", (json_int_t)a->restart_revision, "x-fleet",
+                        "restart_revision", (json_int_t)action_more(a)->restart_revision, "x-fleet",
                         json_object_get(unit->value, "x-fleet")),
              "units/%s", a->unit);
 }

@@ -245,7 +245,7 @@ static bool leaves_a_lost_machine(struct sim *sim, const struct action *a)
 static bool is_move(struct sim *sim, const struct plan *plan, const struct action *a)
 {
     bool begins =
-        a->want == WANT_RELEASE ? !sim_successor_of(sim, a->unit) : a->assignment_mod == 0;
+        a->want == WANT_RELEASE ? !sim_successor_of(sim, a->unit) : action_assignment_mod(a) == 0;
     return (a->cause == MOVE_CAUSE_DRAIN || a->cause == MOVE_CAUSE_REBALANCE ||
             a->cause == MOVE_CAUSE_RULE) &&
            begins && !has_failed(sim, a->machine[0], a->unit) && !sim_is_global(a->unit) &&
@@ -404,7 +404,7 @@ static void check_turn(struct sim *sim, const struct action *a)
         return;
     sim_read_rollout(sim, GLOBAL, &rollout);
     sim_require(sim,
-                a->restart_revision <= a->assignment_mod ||
+                action_more(a)->restart_revision <= action_assignment_mod(a) ||
                     (rollout.state != ROLLOUT_RUNNING && rollout.state != ROLLOUT_PAUSED),
                 "a copy is started anew before its turn", a->unit);
 }
@@ -427,7 +427,7 @@ void sim_check_plan(struct sim *sim, const struct plan *plan)
         updates[sim_is_global(a->unit ? a->unit : "")] += takes_down(sim, plan, a);
         bool arrives =
             a->kind == ACTION_SLOT ||
-            ((a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN) && a->assignment_mod == 0);
+            ((a->kind == ACTION_MOVE || a->kind == ACTION_ASSIGN) && action_assignment_mod(a) == 0);
         sim_require(sim, !arrives || sim_takes_newcomers(sim, a->machine[0]),
                     "a newcomer for a machine that takes none", reason);
         sim_require(sim, !leaves_a_lost_machine(sim, a), "Failover=never has been moved", a->unit);

@@ -274,8 +274,8 @@ static void print_action(const struct action *a, struct text *text)
     }
     if (a->kind == ACTION_UPDATE)
         text_addf(text, " %s %s", desired_name(a->desired), a->blob);
-    if (a->restart_revision)
-        text_addf(text, " restart %" PRId64, a->restart_revision);
+    if (action_more(a)->restart_revision)
+        text_addf(text, " restart %" PRId64, action_more(a)->restart_revision);
     if (a->is_joined)
         text_add(text, " joined");
     if (a->kind == ACTION_ROLLOUT)
@@ -285,8 +285,8 @@ static void print_action(const struct action *a, struct text *text)
                   action_more(a)->drain->expired ? " expired" : "");
     autofree char *reason = action_reason(a);
     text_addf(text, "\n    because %s\n    if", reason);
-    print_guard("unit", a->unit_mod, text);
-    print_guard("assignment", a->assignment_mod, text);
+    print_guard("unit", action_unit_mod(a), text);
+    print_guard("assignment", action_assignment_mod(a), text);
     print_guard("state", action_more(a)->state_mod, text);
     print_guard("registration", a->registration, text);
     print_guard("from-assignment", action_more(a)->from_assignment_mod, text);

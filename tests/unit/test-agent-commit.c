@@ -13,7 +13,8 @@
 
 static const struct commit_context context = { .prefix = "/t/", .epoch = 5 };
 
-static struct action assign(const char *unit, const char *machine, int64_t assignment_mod)
+/* Of a newcomer, as long as it has no more. */
+static struct action assign(const char *unit, const char *machine)
 {
     return (struct action){ .kind = ACTION_ASSIGN,
                             .unit = unit,
@@ -22,8 +23,6 @@ static struct action assign(const char *unit, const char *machine, int64_t assig
                             .blob = BLOB,
                             .unit_revision = 7,
                             .failover = FAILOVER_AT_LEAST_ONCE,
-                            .unit_mod = 7,
-                            .assignment_mod = assignment_mod,
                             .registration = 3 };
 }
 
@@ -54,8 +53,8 @@ static void every_transaction_compares_the_epoch(void **state)
 
 static void a_registration_is_compared_once_for_all_that_rests_on_it(void **state)
 {
-    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
-                                      assign("c.service", M2, 0), assign("d.service", M1, 0) };
+    const struct action actions[] = { assign("a.service", M1), assign("b.service", M1),
+                                      assign("c.service", M2), assign("d.service", M1) };
     struct commit commit;
     (void)state;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
@@ -72,11 +71,13 @@ static void a_registration_is_compared_once_for_all_that_rests_on_it(void **stat
 static void what_is_released_for_its_successor_compares_that_it_is_up(void **state)
 {
     struct action_more more = {
+        .unit_mod = 7,
+        .assignment_mod = 7,
         .successor = M2,
         .successor_state_mod = 8,
         .successor_registration = 9,
     };
-    struct action action = assign("a.service", M1, 7);
+    struct action action = assign("a.service", M1);
     struct commit commit;
     (void)state;
     action.more = &more;
@@ -91,10 +92,12 @@ static void what_is_released_for_its_successor_compares_that_it_is_up(void **sta
 /* One that is sent again, because its answer was lost, must find that it has landed. */
 static void new_assignments_are_not_written_twice(void **state)
 {
-    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
-                                      assign("c.service", M1, 9) };
+    struct action_more known = { .unit_mod = 7, .assignment_mod = 9 };
+    struct action actions[] = { assign("a.service", M1), assign("b.service", M1),
+                                assign("c.service", M1) };
     struct commit commit;
     (void)state;
+    actions[2].more = &known;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(add(&commit, &actions[i]), 0);
@@ -106,7 +109,7 @@ static void new_assignments_are_not_written_twice(void **state)
 
 static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void **state)
 {
-    struct action action = assign("a.service", M1, 0);
+    struct action action = assign("a.service", M1);
     autostrv names = NULL;
     struct commit commit;
     (void)state;
@@ -132,8 +135,8 @@ static int add_marked(struct commit *commit, const struct action *action)
 
 static void one_compare_does_for_all_units_where_one_key_speaks_for_them(void **state)
 {
-    const struct action actions[] = { assign("a.service", M1, 0), assign("b.service", M1, 0),
-                                      assign("c.service", M2, 0) };
+    const struct action actions[] = { assign("a.service", M1), assign("b.service", M1),
+                                      assign("c.service", M2) };
     struct commit commit;
     (void)state;
     assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
@@ -154,14 +157,14 @@ static void one_compare_does_for_all_units_where_one_key_speaks_for_them(void **
 static void a_block_that_is_left_out_leaves_the_guards_as_they_were(void **state)
 {
     enum { UNITS = KV_TXN_OPS_MAX };
-    const struct action first = assign("first.service", M1, 0);
+    const struct action first = assign("first.service", M1);
     struct action block[UNITS];
     autostrv names = NULL;
     struct commit commit;
     (void)state;
     for (size_t i = 0; i < UNITS; i++) {
         assert_int_equal(strv_addf(&names, NULL, "u%zu.service", i), 0);
-        block[i] = assign(names[i], M1, 0);
+        block[i] = assign(names[i], M1);
     }
     assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
     assert_int_equal(add_marked(&commit, &first), 0);
@@ -176,17 +179,14 @@ static void a_block_that_is_left_out_leaves_the_guards_as_they_were(void **state
 
 static struct action turn(const char *unit, struct action_more *more)
 {
-    return (struct action){ .kind = ACTION_UPDATE,
-                            .unit = unit,
-                            .blob = BLOB,
-                            .desired = DESIRED_LAUNCHED,
-                            .unit_mod = 7,
-                            .more = more };
+    return (struct action){
+        .kind = ACTION_UPDATE, .unit = unit, .blob = BLOB, .desired = DESIRED_LAUNCHED, .more = more
+    };
 }
 
 static void who_writes_units_says_so_once_in_a_transaction(void **state)
 {
-    struct action_more more = { .rollout = "t@.service", .op_mod = 4 };
+    struct action_more more = { .rollout = "t@.service", .unit_mod = 7, .op_mod = 4 };
     const struct action actions[] = { turn("t@1.service", &more), turn("t@2.service", &more) };
     struct commit commit;
     (void)state;
@@ -209,11 +209,12 @@ static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
 {
     enum { UNITS = 40 };
     struct action_more off = {
+        .unit_mod = 7,
         .from_machine = M2,
         .from_assignment_mod = 4,
         .from_state_mod = 5,
     };
-    struct action action = assign("a.service", M1, 0);
+    struct action action = assign("a.service", M1);
     autostrv names = NULL;
     struct commit commit;
     (void)state;
@@ -232,18 +233,21 @@ static void forty_units_leave_a_lost_machine_in_one_transaction(void **state)
 static void what_belongs_together_is_added_whole_or_not_at_all(void **state)
 {
     enum { UNITS = 32, FIT = 31 };
-    struct action first = assign("first.service", M2, 9);
+    struct action_more known = { .unit_mod = 7, .assignment_mod = 9 };
+    struct action first = assign("first.service", M2);
     struct action_more off[UNITS];
     struct action moves[UNITS];
     autostrv names = NULL;
     struct commit commit;
     (void)state;
+    first.more = &known;
     for (size_t i = 0; i < UNITS; i++) {
         assert_int_equal(strv_addf(&names, NULL, "u%zu.service", i), 0);
         assert_int_equal(strv_addf(&names, NULL, "%032zu", i), 0);
-        moves[i] = assign(names[2 * i], M1, 0);
+        moves[i] = assign(names[2 * i], M1);
         moves[i].kind = ACTION_MOVE;
         off[i] = (struct action_more){
+            .unit_mod = 7,
             .from_machine = names[2 * i + 1],
             .from_assignment_mod = 4,
             .from_state_mod = 5,
