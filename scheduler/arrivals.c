@@ -36,7 +36,7 @@ struct placement *arrivals_add(struct arrivals *arrivals, struct machine *machin
 
 static bool reserve_note(struct group *group)
 {
-    enum { ROOM_MIN = 4 };
+    enum { ROOM_MIN = 16 };
     if (group->arrived_count < group->arrived_room)
         return true;
     uint32_t room = group->arrived_room > 0 ? 2 * group->arrived_room : ROOM_MIN;
@@ -63,10 +63,10 @@ bool arrivals_note(struct arrivals *arrivals, const struct placement *p)
 
 /* --- as if nothing had been decided --- */
 
-static void forget_one(struct model *model, struct placement *p)
+static void forget_one(struct model *model, struct placement *p, bool goes_by_units)
 {
     LL_DELETE2(p->key.unit->placements, p, unit_next);
-    if (p->planned)
+    if (p->planned && goes_by_units)
         index_vacate_unit(model, p);
     model_placement_give_back(p);
 }
@@ -74,13 +74,14 @@ static void forget_one(struct model *model, struct placement *p)
 static void forget_placements(struct arrivals *arrivals, struct model *model)
 {
     enum { AHEAD = 16, UNIT_AHEAD = 8 };
+    bool goes_by_units = index_goes_by_units(&model->index);
     for (size_t i = 0; i < arrivals->count; i++) {
         if (i + AHEAD < arrivals->count)
             index_fetch(arrivals->placements[i + AHEAD], offsetof(struct placement, blob));
         if (i + UNIT_AHEAD < arrivals->count)
             index_fetch(arrivals->placements[i + UNIT_AHEAD]->key.unit,
                         offsetof(struct unit, follows));
-        forget_one(model, arrivals->placements[i]);
+        forget_one(model, arrivals->placements[i], goes_by_units);
     }
     free(arrivals->placements);
 }

@@ -5,11 +5,7 @@
 
 #include "scheduler/bits.h"
 
-/* A bitmap is made when the list has a number for each fourth of its words: with it a bag is a set
- * that is ready to be intersected. Counts are made when the list
- * has a number for each fourth machine: it takes as much memory then, within a factor of four, and
- * is slow to search. */
-enum { BITS_WORTH = 4, COUNTS_WORTH = BITS_PER_WORD / 4, ROOM_MIN = 2 };
+enum { ROOM_MIN = 4 };
 
 void bag_done(struct bag *bag)
 {
@@ -21,11 +17,9 @@ void bag_done(struct bag *bag)
 
 /* --- what it is made of --- */
 
-static bool grow(struct bag *bag)
+bool bag_grow(struct bag *bag)
 {
-    if (bag->size < bag->room)
-        return true;
-    uint32_t room = bag->room ? bag->room + bag->room / 2 + 1 : ROOM_MIN;
+    uint32_t room = bag->room ? 2 * bag->room : ROOM_MIN;
     uint32_t *grown = realloc(bag->list, room * sizeof(*grown));
     if (!grown)
         return false;
@@ -62,34 +56,17 @@ static void make_counts(struct bag *bag, size_t words)
     bag->room = 0;
 }
 
-static void reshape(struct bag *bag, size_t words)
+void bag_reshape(struct bag *bag, size_t words)
 {
-    if (!bag->bits && (size_t)bag->size * BITS_WORTH >= words)
+    if (!bag->bits)
         make_bits(bag, words);
-    if (bag->bits && !bag->counts && bag->size >= words * COUNTS_WORTH)
+    if (bag->bits && !bag->counts && bag->size >= words * BAG_COUNTS_WORTH)
         make_counts(bag, words);
 }
 
-/* --- one more, one less --- */
+/* --- one less --- */
 
-bool bag_add(struct bag *bag, uint32_t machine, size_t words)
-{
-    if (bag->counts)
-        bag->counts[machine]++;
-    else if (grow(bag))
-        bag->list[bag->size] = machine;
-    else
-        return false;
-    bag->size++;
-    bag->changes++;
-    if (bag->bits)
-        count_bit(bag, machine);
-    reshape(bag, words);
-    return true;
-}
-
-/* Where it is in the list before `end`, the last first; end: it is not. */
-static uint32_t find_before(const struct bag *bag, uint32_t end, uint32_t machine)
+uint32_t bag_find_before(const struct bag *bag, uint32_t end, uint32_t machine)
 {
     for (uint32_t i = end; i > 0; i--)
         if (bag->list[i - 1] == machine)
@@ -99,7 +76,7 @@ static uint32_t find_before(const struct bag *bag, uint32_t end, uint32_t machin
 
 static bool take_from_list(struct bag *bag, uint32_t machine)
 {
-    uint32_t at = find_before(bag, bag->size, machine);
+    uint32_t at = bag_find_before(bag, bag->size, machine);
     if (at == bag->size)
         return false;
     bag->list[at] = bag->list[--bag->size];
@@ -124,7 +101,7 @@ static void uncount_bit(struct bag *bag, uint32_t machine)
         bits_clear(bag->bits, machine);
 }
 
-void bag_remove(struct bag *bag, uint32_t machine)
+void bag_remove_any(struct bag *bag, uint32_t machine)
 {
     if (bag->counts ? take_from_counts(bag, machine) : take_from_list(bag, machine)) {
         bag->changes++;
@@ -145,12 +122,6 @@ uint32_t bag_count(const struct bag *bag, uint32_t machine)
     for (uint32_t i = 0; i < bag->size; i++)
         count += bag->list[i] == machine;
     return count;
-}
-
-bool bag_has(const struct bag *bag, uint32_t machine)
-{
-    return bag->bits ? bits_test(bag->bits, machine)
-                     : find_before(bag, bag->size, machine) < bag->size;
 }
 
 bool bag_has_all(const struct bag *bag, size_t machines)

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scheduler/bits.h"
+
 /* Zero-initialise. */
 struct bag {
     uint32_t *list;   /* a machine for each unit, in no order; or NULL */
@@ -31,11 +33,11 @@ struct bag {
 void bag_done(struct bag *bag);
 
 /* words: of a bitmap of all machines. False if memory ran out; the bag is as it was. */
-bool bag_add(struct bag *bag, uint32_t machine, size_t words);
+static inline bool bag_add(struct bag *bag, uint32_t machine, size_t words);
 /* Something that is not there may be taken away: nothing happens. */
-void bag_remove(struct bag *bag, uint32_t machine);
+static inline void bag_remove(struct bag *bag, uint32_t machine);
 uint32_t bag_count(const struct bag *bag, uint32_t machine);
-bool bag_has(const struct bag *bag, uint32_t machine);
+static inline bool bag_has(const struct bag *bag, uint32_t machine);
 /* True only if every one of so many machines is in it; false may also mean that nobody counted. */
 bool bag_has_all(const struct bag *bag, size_t machines);
 
@@ -54,6 +56,61 @@ struct bag_walk {
     uint32_t passed_of; /* the machine, if there are counts */
 };
 bool bag_next(const struct bag *bag, struct bag_walk *walk);
+
+/* Room in the list for one more. False if memory ran out. */
+bool bag_grow(struct bag *bag);
+/* It has become so large that a bitmap or counts are worth it. Without memory for them it does
+ * without. */
+void bag_reshape(struct bag *bag, size_t words);
+/* Where it is in the list before `end`, the last first; end: it is not. */
+uint32_t bag_find_before(const struct bag *bag, uint32_t end, uint32_t machine);
+
+/* A bitmap is made when the list has a number for each fourth of its words: with it a bag is a set
+ * that is ready to be intersected. Counts are made when the list has a number for each fourth
+ * machine: it takes as much memory then, within a factor of four, and is slow to search. */
+enum { BAG_BITS_WORTH = 4, BAG_COUNTS_WORTH = BITS_PER_WORD / 4 };
+
+static inline bool bag_add(struct bag *bag, uint32_t machine, size_t words)
+{
+    if (bag->counts)
+        bag->counts[machine]++;
+    else if (bag->size < bag->room || bag_grow(bag))
+        bag->list[bag->size] = machine;
+    else
+        return false;
+    bag->size++;
+    bag->changes++;
+    if (bag->bits) {
+        bag->repeats += bits_test(bag->bits, machine);
+        bits_set(bag->bits, machine);
+    }
+    if (bag->bits ? !bag->counts && bag->size >= words * BAG_COUNTS_WORTH
+                  : (size_t)bag->size * BAG_BITS_WORTH >= words)
+        bag_reshape(bag, words);
+    return true;
+}
+
+/* Any that is in it, or none. */
+void bag_remove_any(struct bag *bag, uint32_t machine);
+
+/* What was added last, and has no other of its machine before it, is soon gone. */
+static inline void bag_remove(struct bag *bag, uint32_t machine)
+{
+    if (bag->counts || bag->size == 0 || bag->list[bag->size - 1] != machine || bag->repeats > 0) {
+        bag_remove_any(bag, machine);
+        return;
+    }
+    bag->size--;
+    bag->changes++;
+    if (bag->bits)
+        bits_clear(bag->bits, machine);
+}
+
+static inline bool bag_has(const struct bag *bag, uint32_t machine)
+{
+    return bag->bits ? bits_test(bag->bits, machine)
+                     : bag_find_before(bag, bag->size, machine) < bag->size;
+}
 
 /* What is in several bags. As a rule there is one, and then it is that one, which nobody has to
  * tell what comes and goes. Zero-initialise. */

@@ -49,7 +49,7 @@ static void stir(struct model *model, const struct machine *machine)
 static size_t level_of(const struct machine *machine, size_t units, const int64_t *more, int sign)
 {
     size_t level = units;
-    for (size_t i = 0; i < RESOURCES; i++) {
+    for (size_t i = 0; machine->is_bounded && i < RESOURCES; i++) {
         if (machine->capacity[i] <= 0)
             continue;
         int64_t used = machine->used[i] + (more ? sign * more[i] : 0);
@@ -73,7 +73,8 @@ size_t index_level_with(const struct machine *machine, const struct requirements
     return level_of(machine, sign > 0 ? units + 1 : units - 1, rules->requests, sign);
 }
 
-static bool reserve_level(struct index *index, size_t level)
+/* Room for it, and its set. */
+static bool make_level(struct index *index, size_t level)
 {
     if (level >= index->level_room) {
         size_t room = level + level / 2 + LEVELS_MIN;
@@ -89,10 +90,10 @@ static bool reserve_level(struct index *index, size_t level)
     return index->levels[level].bits != NULL;
 }
 
-static void enter_level(struct index *index, struct machine *machine)
+static void enter_level(struct index *index, struct machine *machine, size_t level)
 {
-    size_t level = index_level(machine);
-    if (!reserve_level(index, level)) {
+    bool is_made = level < index->level_room && index->levels[level].bits;
+    if (!is_made && !make_level(index, level)) {
         index->stale = true;
         return;
     }
@@ -130,10 +131,11 @@ static void leave_level(struct index *index, const struct machine *machine)
 static void change_level(struct model *model, struct machine *machine)
 {
     struct index *index = &model->index;
-    if (!bits_test(index->open, machine->number) || machine->level == index_level(machine))
+    size_t level = index_level(machine);
+    if (machine->level == level || !bits_test(index->open, machine->number))
         return;
     leave_level(index, machine);
-    enter_level(index, machine);
+    enter_level(index, machine, level);
     trim_levels(index);
     rebalance_note(model, machine);
 }
@@ -151,7 +153,7 @@ static void open_machine(struct model *model, struct machine *machine)
     struct index *index = &model->index;
     bits_set(index->open, machine->number);
     index->open_count++;
-    enter_level(index, machine);
+    enter_level(index, machine, index_level(machine));
     rebalance_note(model, machine);
 }
 
@@ -282,6 +284,11 @@ void index_occupy(struct model *model, const struct placement *placement)
     change_level(model, machine);
 }
 
+bool index_goes_by_units(const struct index *index)
+{
+    return index->name_count > 0 || index->glob_count > 0 || index->strange.size > 0;
+}
+
 void index_vacate_unit(struct model *model, const struct placement *placement)
 {
     struct index *index = &model->index;
@@ -363,17 +370,15 @@ static bool renew_sets(struct index *index, size_t machine_count)
         if (!*sets[i])
             return false;
     }
-    free(index->tied);
     free(index->others);
     free(index->zeros);
     free(index->asked);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept */
     index->asked = calloc(machine_count + 1, sizeof(*index->asked));
-    index->tied = calloc(machine_count + 1, sizeof(*index->tied));
     index->others = calloc(machine_count + 1, sizeof(*index->others));
     index->zeros = calloc(machine_count + 1, sizeof(*index->zeros));
     index->open_count = 0;
-    return index->tied && index->others && index->zeros && index->asked;
+    return index->others && index->zeros && index->asked;
 }
 
 static bool renew_classes(struct model *model)
@@ -485,7 +490,6 @@ void index_done(struct model *model)
     free(index->mates2);
     free(index->wanted);
     free(index->beside);
-    free(index->tied);
     free(index->others);
     free(index->zeros);
     free(index->stirred);

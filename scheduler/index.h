@@ -146,6 +146,7 @@ struct group {
     unsigned int max_per_machine;
     enum failover failover : 8;
     bool is_global : 1;
+    bool is_plain : 1;   /* it asks nothing of machines and of who is there, nor takes a port */
     bool asks_room : 1;  /* of some resource */
     bool lacks_room : 1; /* hopeless: it was room that was missing */
 
@@ -196,7 +197,7 @@ struct index {
     struct machine **asked;                  /* scratch, with room for all machines */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
     uint64_t *wanted, *beside;               /* scratch */
-    uint32_t *tied, *others;                 /* scratch, with room for the domains of any key */
+    uint32_t *others;                        /* scratch, with room for the domains of any key */
     uint32_t *zeros;                         /* scratch, one for each machine; zeros between uses */
 };
 
@@ -232,6 +233,8 @@ void index_vacate(struct model *model, const struct placement *placement);
  * the placement by its unit; by its group, of any of whose units on this machine; and the level of
  * each machine, once the rest is done. */
 void index_vacate_unit(struct model *model, const struct placement *placement);
+/* False: nothing is known by units, and their groups are all that has to be vacated. */
+bool index_goes_by_units(const struct index *index);
 void index_vacate_group(struct model *model, struct group *group, struct machine *machine);
 void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if

@@ -652,6 +652,22 @@ static bool asks_room(const struct requirements *rules)
     return false;
 }
 
+static bool is_plain(const struct group *group)
+{
+    return group->class->key[0] == '\0' && !group->preferred && !group->tally &&
+           !group->asks_room && group->max_per_machine == 0 && group->conflict_count == 0 &&
+           group->replace_count == 0 && group->port_count == 0 && group->shut_count == 0;
+}
+
+static bool group_get_parts(struct model *model, struct group *group)
+{
+    const struct requirements *rules = group->requirements;
+    return get_patterns(model, rules->conflicts, &group->conflicts, &group->conflict_count) &&
+           get_patterns(model, rules->replaces, &group->replaces, &group->replace_count) &&
+           group_add_ports(&model->index, group) && group_prefer(model, group) &&
+           group_spread(model, group);
+}
+
 static bool group_fill(struct model *model, struct group *group, const char *family,
                        const struct requirements *requirements)
 {
@@ -668,11 +684,10 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
     if (!group->class || requirements_copy(requirements, &group->requirements, NULL) < 0)
         return false;
     model->index.prioritized += has_priority(group);
-    return get_patterns(model, requirements->conflicts, &group->conflicts,
-                        &group->conflict_count) &&
-           get_patterns(model, requirements->replaces, &group->replaces, &group->replace_count) &&
-           group_add_ports(&model->index, group) && group_prefer(model, group) &&
-           group_spread(model, group);
+    if (!group_get_parts(model, group))
+        return false;
+    group->is_plain = is_plain(group);
+    return true;
 }
 
 static struct group *group_new(struct model *model, const char *key, const char *family,

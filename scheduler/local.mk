@@ -24,6 +24,7 @@ libscheduler_a_SOURCES = \
 	scheduler/model_view.c \
 	scheduler/party.c scheduler/party.h \
 	scheduler/place.c scheduler/place.h \
+	scheduler/place_plain.c scheduler/place_plain.h \
 	scheduler/plan.c scheduler/plan.h \
 	scheduler/plan_party.c \
 	scheduler/plan_unit.c \

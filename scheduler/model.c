@@ -33,6 +33,9 @@ static void set_capacity(struct machine *machine)
     machine->capacity[RESOURCE_MEMORY] =
         capacity_of(m->memory_bytes, m->reserve_memory_bytes, m->overcommit_memory);
     machine->capacity[RESOURCE_TASKS] = capacity_of(m->tasks, m->reserve_tasks, 100);
+    machine->is_bounded = false;
+    for (size_t i = 0; i < RESOURCES; i++)
+        machine->is_bounded = machine->is_bounded || machine->capacity[i] > 0;
 }
 
 /* It may have come, gone, or begun or ceased to take newcomers. */

@@ -55,6 +55,7 @@ struct machine {
     bool is_cleared;       /* and nobody that it replaces may stay */
     bool is_reserved;      /* for that one, which has waited long; its verdict says so */
     bool is_told;          /* one of struct told */
+    bool is_bounded;       /* some capacity is declared */
     int kept_priority;     /* of those that come with it, if any are tied to it; see party.h */
     uint32_t number;       /* in the index, unless that is stale */
     uint32_t level;        /* the one that it is in there, if it is open */

@@ -5,6 +5,7 @@
 
 #include "scheduler/bits.h"
 #include "scheduler/party.h"
+#include "scheduler/place_plain.h"
 
 static size_t load_of(const struct machine *machine)
 {
@@ -305,7 +306,6 @@ struct search {
     const struct group *group;
     const struct party *party; /* NULL: the unit alone */
     const uint64_t *wanted, *preferred;
-    const struct domain *domain;
 };
 
 static uint64_t allowed(const struct search *search, const uint64_t *avoided, size_t i)
@@ -315,8 +315,6 @@ static uint64_t allowed(const struct search *search, const uint64_t *avoided, si
         word &= search->wanted[i];
     if (search->preferred)
         word &= search->preferred[i];
-    if (search->domain)
-        word &= search->domain->bits[i - search->domain->first];
     if (avoided)
         word &= ~avoided[i];
     return word;
@@ -349,15 +347,26 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
 static struct machine *first_of(const struct search *search, struct level *level,
                                 const uint64_t *avoided)
 {
-    const struct domain *domain = search->domain;
-    size_t end = domain ? domain->first + domain->words : search->model->index.words;
     while (!level->bits[level->first])
         level->first++; /* the level is not empty */
-    size_t i = domain && domain->first > level->first ? domain->first : level->first;
-    for (; i < end; i++) {
+    for (size_t i = level->first; i < search->model->index.words; i++) {
         uint64_t word = level->bits[i];
         struct machine *machine =
             word ? first_with_room(search, word & allowed(search, avoided, i), i) : NULL;
+        if (machine)
+            return machine;
+    }
+    return NULL;
+}
+
+static struct machine *first_in(const struct search *search, const struct domain *domain,
+                                const struct level *level, const uint64_t *avoided)
+{
+    for (size_t i = 0; i < domain->words; i++) {
+        size_t at = domain->first + i;
+        uint64_t word = level->bits[at] & domain->bits[i];
+        struct machine *machine =
+            word ? first_with_room(search, word & allowed(search, avoided, at), at) : NULL;
         if (machine)
             return machine;
     }
@@ -374,36 +383,36 @@ static struct machine *find_least_loaded(const struct search *search, const uint
     return machine;
 }
 
-/* The first by number, of the tied domains. Those of the key that numbers machines follow each
- * other. */
-static struct machine *first_in_domains(struct search *search, struct level *level, size_t tied,
+/* The first by number, of the domains that have so many of its template. Those of the key that
+ * numbers machines follow each other. */
+static struct machine *first_in_domains(const struct search *search, const struct level *level,
+                                        const uint32_t *counts, uint32_t count,
                                         const uint64_t *avoided)
 {
-    const struct index *index = &search->model->index;
     const struct spread *spread = search->group->tally->spread;
-    bool in_order = spread == index->primary;
+    bool in_order = spread == search->model->index.primary;
     struct machine *best = NULL;
-    for (size_t i = 0; i < tied && !(best && in_order); i++) {
-        search->domain = &spread->domains[index->tied[i]];
-        if (best && search->domain->first > best->number / BITS_PER_WORD)
+    for (size_t i = 0; i < spread->domain_count && !(best && in_order); i++) {
+        const struct domain *domain = &spread->domains[i];
+        if (counts[i] != count || (best && domain->first > best->number / BITS_PER_WORD))
             continue;
-        struct machine *machine = first_of(search, level, avoided);
+        struct machine *machine = first_in(search, domain, level, avoided);
         if (machine && (!best || machine->number < best->number))
             best = machine;
     }
-    search->domain = NULL;
     return best;
 }
 
 /* Level by level: most often the first domain in the lowest has one, and the others are not
  * asked. */
-static struct machine *find_in_domains(struct search *search, size_t tied, const uint64_t *avoided)
+static struct machine *find_in_domains(const struct search *search, const uint32_t *counts,
+                                       uint32_t count, const uint64_t *avoided)
 {
     const struct index *index = &search->model->index;
     struct machine *machine = NULL;
     for (size_t i = index->lowest; i < index->top && !machine; i++)
         if (index->levels[i].count > 0)
-            machine = first_in_domains(search, &index->levels[i], tied, avoided);
+            machine = first_in_domains(search, &index->levels[i], counts, count, avoided);
     return machine;
 }
 
@@ -421,47 +430,35 @@ static const uint32_t *count_others(struct index *index, const struct unit *unit
     return index->others;
 }
 
-/* Lists in index->tied the domains with the smallest count that is not below this one, which it
- * becomes. 0: there are none. */
-static size_t list_tied(struct index *index, const uint32_t *counts, size_t domain_count,
-                        uint32_t *count)
+/* The smallest count of any domain that is not below minimum; UINT32_MAX: there is none. Without a
+ * branch, since who has it cannot be foreseen. */
+static uint32_t next_count(const uint32_t *counts, size_t domain_count, uint32_t minimum)
 {
-    uint32_t minimum = *count;
-    uint32_t smallest = UINT32_MAX;
-    size_t tied = 0;
+    uint32_t next = UINT32_MAX;
     for (size_t i = 0; i < domain_count; i++) {
-        if (counts[i] < minimum || counts[i] > smallest)
-            continue;
-        tied = counts[i] < smallest ? 0 : tied;
-        smallest = counts[i];
-        index->tied[tied++] = (uint32_t)i;
+        uint32_t count = counts[i] >= minimum ? counts[i] : UINT32_MAX;
+        next = count < next ? count : next;
     }
-    *count = smallest;
-    return tied;
+    return next;
 }
 
 /* The domains with the fewest of its template first. */
-static struct machine *find_spread(struct search *search, const struct unit *unit,
+static struct machine *find_spread(const struct search *search, const struct unit *unit,
                                    const struct tiers *tiers)
 {
-    struct index *index = &search->model->index;
     size_t domain_count = unit->group->tally->spread->domain_count;
-    const uint32_t *counts = count_others(index, unit);
+    const uint32_t *counts = count_others(&search->model->index, unit);
     struct machine *machine = NULL;
-    uint32_t count = 0;
-    size_t tied = list_tied(index, counts, domain_count, &count);
-    while (tied > 0) {
+    uint32_t count = next_count(counts, domain_count, 0);
+    while (!machine && count < UINT32_MAX) {
         for (size_t i = 0; i < tiers->count && !machine; i++)
-            machine = find_in_domains(search, tied, tiers->sets[i]);
-        if (machine)
-            return machine;
-        count++;
-        tied = list_tied(index, counts, domain_count, &count);
+            machine = find_in_domains(search, counts, count, tiers->sets[i]);
+        count = machine ? count : next_count(counts, domain_count, count + 1);
     }
-    return NULL;
+    return machine;
 }
 
-static struct machine *find_among(struct search *search, const struct unit *unit,
+static struct machine *find_among(const struct search *search, const struct unit *unit,
                                   const struct tiers *tiers)
 {
     struct machine *machine = NULL;
@@ -530,6 +527,8 @@ struct place place_find(struct model *model, const struct unit *unit)
     struct index *index = &model->index;
     struct group *group = unit->group;
     struct place place = { 0 };
+    if (place_is_plain(model, group))
+        return place_find_plain(model, group);
     if (group->hopeless_at == index->easings && shares_hope(index) && !has_kept(unit)) {
         place.lacks_room = group->lacks_room;
         return place;

@@ -133,20 +133,13 @@ static struct action *plan_grow(struct plan *plan)
     return &plan->actions[plan->count];
 }
 
-static struct action *add_action(struct step *step, enum action_kind kind, const struct unit *unit,
-                                 const struct machine *machine)
+static struct action *add_action(struct step *step)
 {
     struct action *action = plan_grow(step->plan);
     if (!action) {
         step->failed = true;
         return NULL;
     }
-    *action = (struct action){
-        .kind = kind,
-        .unit = unit ? unit->name : NULL,
-        .machine = machine ? machine->id : NULL,
-        .registration = -1,
-    };
     step->plan->count++;
     return action;
 }
@@ -163,38 +156,60 @@ struct action *step_action(struct step *step, enum action_kind kind, const struc
                            const struct machine *machine, char *reason)
 {
     struct action_more *more = reason ? more_new() : NULL;
-    struct action *action = more ? add_action(step, kind, unit, machine) : NULL;
+    struct action *action = more ? add_action(step) : NULL;
     if (!action) {
         free(reason);
         free(more);
         step->failed = true;
         return NULL;
     }
-    action->more = more;
     more->words = reason;
+    *action = (struct action){
+        .kind = kind,
+        .unit = unit ? unit->name : NULL,
+        .machine = machine ? machine->id : NULL,
+        .registration = -1,
+        .more = more,
+    };
     return action;
 }
 
 /* What the choice alone does not say. */
-static void note_placed_more(struct step *step, struct action *action, const char *note)
+static void say_more(struct step *step, struct action *action, const struct unit *unit,
+                     const char *note)
 {
-    action->more = more_new();
-    if (action->more && note)
-        action->more->words = text_format("%s", note);
-    step->failed = step->failed || !action->more || (note && !action->more->words);
+    struct action_more *more = more_new();
+    action->more = more;
+    if (more) {
+        more->words = note ? text_format("%s", note) : NULL;
+        more->restart_revision = unit_restart_revision(unit);
+        more->unit_mod = unit->mod;
+        more->assignment_mod = 0;
+    }
+    step->failed = step->failed || !more || (note && !more->words);
 }
 
 struct action *step_action_placed(struct step *step, const struct unit *unit,
                                   const struct place *place)
 {
-    struct action *action = add_action(step, ACTION_ASSIGN, unit, place->machine);
+    struct action *action = add_action(step);
     if (!action)
         return NULL;
-    action->eligible = (uint32_t)place->eligible;
-    action->load = (uint32_t)place->load;
-    action->wishes = (uint8_t)place->wishes;
+    *action = (struct action){
+        .kind = ACTION_ASSIGN,
+        .want = unit_want(unit),
+        .failover = unit->group->failover,
+        .wishes = (uint8_t)place->wishes,
+        .eligible = (uint32_t)place->eligible,
+        .load = (uint32_t)place->load,
+        .unit = unit->name,
+        .machine = place->machine->id,
+        .blob = unit->blob,
+        .unit_revision = unit->mod,
+        .registration = place->machine->registration,
+    };
     if (place->note || unit_restart_revision(unit) > 0)
-        note_placed_more(step, action, place->note);
+        say_more(step, action, unit, place->note);
     return action;
 }
 

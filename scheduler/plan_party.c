@@ -517,7 +517,7 @@ static void stay_out(struct gathering *g, struct unit *unit)
     step_give_verdict(g->step, unit, VERDICT_NOWHERE, text_take(&words));
 }
 
-static bool decide_tied(struct step *step, struct unit *unit)
+bool step_party_tied(struct step *step, struct unit *unit)
 {
     struct gathering g = { .step = step };
     party_gather(unit, &g.party);
@@ -533,12 +533,6 @@ static bool decide_tied(struct step *step, struct unit *unit)
     else
         place_all(&g);
     return true;
-}
-
-/* Most units are tied to none, and go their way at once. */
-bool step_party(struct step *step, struct unit *unit)
-{
-    return unit_is_tied(unit) && decide_tied(step, unit);
 }
 
 const struct unit *step_party_never(struct step *step, const struct placement *p)

@@ -401,9 +401,21 @@ static void decide_homeless(struct step *step, struct unit *unit)
     step_soon(step, unit);
 }
 
+/* It has no copy, and nothing has ever been said of it. */
+static bool is_new(const struct unit *unit)
+{
+    return !unit->placements && !unit->trouble;
+}
+
 static void decide_single(struct step *step, struct unit *unit)
 {
-    if (unit->settled || step_succession(step, unit))
+    if (unit->settled)
+        return;
+    if (is_new(unit)) {
+        decide_homeless(step, unit);
+        return;
+    }
+    if (step_succession(step, unit))
         return;
     struct placement *home = step_find_home(step, unit);
     if (!home) {

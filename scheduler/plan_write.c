@@ -113,34 +113,20 @@ bool step_is_released(const struct placement *p)
            p->state_registration == p->key.machine->registration;
 }
 
-enum want unit_want(const struct unit *unit)
+static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
+                             const struct machine *machine, char *reason)
 {
-    return unit->desired == DESIRED_LAUNCHED ? WANT_RUN : WANT_LOADED;
-}
-
-/* What the unit wants now. */
-static void fill_assignment(struct action *action, const struct unit *unit,
-                            const struct machine *machine)
-{
+    struct action *action = step_action(step, kind, unit, machine, reason);
     if (!action)
-        return;
+        return NULL;
     action->blob = unit->blob;
     action->want = unit_want(unit);
     action->unit_revision = unit->mod;
     action->failover = unit->group->failover;
     action->registration = machine->registration;
-    if (!action->more)
-        return;
     action->more->restart_revision = unit_restart_revision(unit);
     action->more->unit_mod = unit->mod;
     action->more->assignment_mod = 0;
-}
-
-static struct action *assign(struct step *step, enum action_kind kind, const struct unit *unit,
-                             const struct machine *machine, char *reason)
-{
-    struct action *action = step_action(step, kind, unit, machine, reason);
-    fill_assignment(action, unit, machine);
     return action;
 }
 
@@ -289,9 +275,6 @@ struct action *step_arrive(struct step *step, struct unit *unit, struct machine 
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place)
 {
     struct placement *to = step_placement(step, place->machine, unit);
-    struct action *action = to ? step_action_placed(step, unit, place) : NULL;
-    if (!action)
-        return;
-    fill_assignment(action, unit, place->machine);
-    step_plan_arrival(step, to);
+    if (to && step_action_placed(step, unit, place))
+        step_plan_arrival(step, to);
 }

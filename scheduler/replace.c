@@ -171,11 +171,10 @@ static bool is_ready(struct model *model, const struct unit *unit, const struct 
            match(model, unit, kept, MATCH_ARRIVE).kind == REFUSAL_NONE;
 }
 
-bool step_replace(struct step *step, struct unit *unit, struct place *found)
+bool step_make_leave(struct step *step, struct unit *unit, struct place *found)
 {
     struct machine *kept = unit->trouble ? unit->trouble->kept : NULL;
-    if (unit->group->replace_count == 0 ||
-        (found->machine && !place_drives_away(unit, found->machine)) ||
+    if ((found->machine && !place_drives_away(unit, found->machine)) ||
         (kept && !kept->is_cleared && !kept->is_reserved)) /* others yield to it already */
         return false;
     if (is_ready(step->model, unit, kept)) {

@@ -15,7 +15,11 @@
 /* found: what was found for the unit, which needs a place; where others have left a machine for it,
  * and else more would have to leave, that machine instead. True: it waits until others have left.
  */
-bool step_replace(struct step *step, struct unit *unit, struct place *found);
+bool step_make_leave(struct step *step, struct unit *unit, struct place *found);
+static inline bool step_replace(struct step *step, struct unit *unit, struct place *found)
+{
+    return unit->group->replace_count > 0 && step_make_leave(step, unit, found);
+}
 
 /* It is told to leave for one that replaces it, and this leader has yet to find out for whom: the
  * next step will know. */

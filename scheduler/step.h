@@ -7,6 +7,7 @@
 #include "scheduler/arrivals.h"
 #include "scheduler/budget.h"
 #include "scheduler/model_data.h"
+#include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/plan.h"
 
@@ -55,8 +56,8 @@ struct trouble *step_trouble(struct step *step, struct unit *unit);
  * reason is taken over. */
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason);
-/* ACTION_ASSIGN of a newcomer to the machine that was chosen, which is the whole reason; it has
- * more only if there is more to say. */
+/* The whole ACTION_ASSIGN of a newcomer to the machine that was chosen, which is the whole reason;
+ * it has more only if there is more to say. */
 struct action *step_action_placed(struct step *step, const struct unit *unit,
                                   const struct place *place);
 
@@ -88,7 +89,8 @@ const char *step_change_of(const struct step *step, const struct placement *plac
 
 /* plan_party.c: finds a place for all of the unit's party that need one, now or with those that do
  * not know yet. False: nothing ties it to others, it is on its own. */
-bool step_party(struct step *step, struct unit *unit);
+static inline bool step_party(struct step *step, struct unit *unit);
+bool step_party_tied(struct step *step, struct unit *unit);
 /* The unit, whose home it is, if it has Failover=never; else the first of its party on that machine
  * that has; NULL: there is none. */
 const struct unit *step_party_never(struct step *step, const struct placement *placement);
@@ -106,6 +108,11 @@ void step_brake(struct step *step);
 bool step_brake_concerns(const struct machine *machine);
 /* "held by the brake: 2 of 3 machines are lost; …" */
 char *step_brake_words(const struct step *step, const struct machine *machine);
+
+static inline bool step_party(struct step *step, struct unit *unit)
+{
+    return unit_is_tied(unit) && step_party_tied(step, unit);
+}
 
 /* The budget, counted when first asked in a step. */
 static inline struct model *step_budget(struct step *step)
@@ -129,7 +136,10 @@ bool step_rollout_holds(const struct step *step, const struct unit *unit);
 /* The agent has stopped it, says so for this very release, and is the one that is registered. */
 bool step_is_released(const struct placement *placement);
 /* What its assignment is to say. */
-enum want unit_want(const struct unit *unit);
+static inline enum want unit_want(const struct unit *unit)
+{
+    return unit->desired == DESIRED_LAUNCHED ? WANT_RUN : WANT_LOADED;
+}
 /* Tells the agent to stop it. NULL when memory ran out. */
 struct action *step_release(struct step *step, struct placement *placement, enum move_cause cause,
                             char *reason);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/place_plain.h"
+
+#include "scheduler/bits.h"
+
+bool place_is_plain(const struct model *model, const struct group *group)
+{
+    const struct index *index = &model->index;
+    return group->is_plain && group->family->pattern_count == 0 && !index_goes_by_units(index) &&
+           model->cleared_count == 0 && index->open_count > 0;
+}
+
+/* Of a word of machines the first that is not in the bag; BITS_PER_WORD: none is. */
+static unsigned int first_not_in(uint64_t word, size_t i, const struct bag *bag)
+{
+    if (bag->bits)
+        word &= ~bag->bits[i];
+    else
+        while (word && bag_has(bag, (uint32_t)(i * BITS_PER_WORD + bits_first(word))))
+            word &= word - 1;
+    return word ? bits_first(word) : BITS_PER_WORD;
+}
+
+/* Where the first that is not in the bag stands among the numbered; NULL: all are. */
+static struct machine *const *first_of_level(const struct index *index, struct level *level,
+                                             const struct bag *bag)
+{
+    while (!level->bits[level->first])
+        level->first++; /* the level is not empty */
+    for (size_t i = level->first; i < index->words; i++) {
+        unsigned int bit = first_not_in(level->bits[i], i, bag);
+        if (bit < BITS_PER_WORD)
+            return &index->by_number[i * BITS_PER_WORD + bit];
+    }
+    return NULL;
+}
+
+static struct machine *least_loaded(const struct index *index, const struct bag *but)
+{
+    struct machine *const *machine = NULL;
+    for (size_t i = index->lowest; i < index->top && !machine; i++)
+        if (index->levels[i].count > 0)
+            machine = first_of_level(index, &index->levels[i], but);
+    if (machine && machine[1]) /* a good guess of who is asked next */
+        index_fetch(machine[1], MACHINE_ALIGNMENT);
+    return machine ? *machine : NULL;
+}
+
+struct place place_find_plain(const struct model *model, const struct group *group)
+{
+    static const struct bag none;
+    const struct index *index = &model->index;
+    const struct bag *here = bag_sum(&group->family->here);
+    bool is_everywhere = bag_has_all(here, model->machine_count);
+    struct machine *apart = is_everywhere ? NULL : least_loaded(index, here);
+    struct machine *machine = apart ? apart : least_loaded(index, &none);
+    return (struct place){
+        .machine = machine,
+        .eligible = index->open_count,
+        .load = machine->load + machine->planned,
+        .wishes = apart && group->family->is_template && here->size > 0 ? PLACE_APART : 0,
+    };
+}
