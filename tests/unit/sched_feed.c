@@ -70,7 +70,7 @@ static void read_rules(const char *key, const json_t *value, const char *name,
     }
 }
 
-/* ["80", "10.0.0.1:80"], all of tcp. */
+/* ["80", "10.0.0.1:80", "80/udp"]; of tcp where nothing is said. */
 static void read_ports(const char *key, const json_t *value, struct requirements *requirements)
 {
     struct error err = { 0 };
@@ -79,8 +79,10 @@ static void read_ports(const char *key, const json_t *value, struct requirements
     requirements->ports = calloc(strv_length(ports) + 1, sizeof(*requirements->ports));
     for (char **port = ports; port && *port; port++) {
         struct port_claim *claim = &requirements->ports[requirements->port_count++];
-        char *colon = strrchr(*port, ':');
-        memcpy(claim->protocol, "tcp", sizeof("tcp"));
+        const char *colon = strrchr(*port, ':');
+        const char *slash = strchr(*port, '/');
+        const char *protocol = slash ? slash + 1 : "tcp";
+        memcpy(claim->protocol, protocol, strnlen(protocol, sizeof(claim->protocol) - 1));
         claim->port = (uint16_t)atoi(colon ? colon + 1 : *port);
         if (colon)
             memcpy(claim->address, *port, (size_t)(colon - *port));
