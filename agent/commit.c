@@ -57,9 +57,14 @@ static bool is_guarded(const struct commit *commit, const char *key)
 static bool guard_presence(const struct commit_context *context, struct commit *commit,
                            const char *machine, int64_t registration)
 {
+    if (registration < 0 || text_equal(machine, commit->machine))
+        return true;
     autofree char *key = store_key(context->prefix, STORE_KEY_PRESENCE, machine, NULL, 0);
-    if (!key || registration < 0 || is_guarded(commit, key))
-        return key;
+    if (!key)
+        return false;
+    commit->machine = machine;
+    if (is_guarded(commit, key))
+        return true;
     const char *kept = keep(commit, take_ptr(key));
     if (kept)
         guard(commit, KV_TARGET_CREATE, kept, registration);
@@ -384,6 +389,7 @@ static int add_all(const struct commit_context *context, struct commit *commit,
  */
 struct extent {
     size_t compare_count, op_count, bytes;
+    const char *machine;
     bool is_once, has_mark, marks_units;
     size_t unit_compare;
     struct kv_compare of_unit;
@@ -394,6 +400,7 @@ static struct extent extent_of(const struct commit *commit)
     return (struct extent){ .compare_count = commit->compare_count,
                             .op_count = commit->op_count,
                             .bytes = commit->bytes,
+                            .machine = commit->machine,
                             .is_once = commit->is_once,
                             .has_mark = commit->has_mark,
                             .marks_units = commit->marks_units,
@@ -406,6 +413,7 @@ static void cut(struct commit *commit, const struct extent *extent)
     commit->compare_count = extent->compare_count;
     commit->op_count = extent->op_count;
     commit->bytes = extent->bytes;
+    commit->machine = extent->machine;
     commit->is_once = extent->is_once;
     commit->has_mark = extent->has_mark;
     commit->marks_units = extent->marks_units;

@@ -32,7 +32,8 @@ struct commit {
     char **strings; /* owns the keys and values above */
     size_t string_count;
     size_t string_room;
-    size_t bytes; /* of those that are in it */
+    size_t bytes;        /* of those that are in it */
+    const char *machine; /* whose registration was compared last; borrowed from its action */
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
     size_t unit_compare; /* where the first unit is compared, or all; 0: none rests on a unit */
     bool has_mark;       /* and it is all */

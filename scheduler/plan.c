@@ -11,7 +11,7 @@
 #include "scheduler/step.h"
 
 /* Who follows others by more steps than this may have its turn before them. */
-enum { FOLLOW_DEPTH_MAX = 256 };
+enum { FOLLOW_DEPTH_MAX = 256, REASON_USUAL = 120 };
 
 static const char *const kind_names[] = {
     [ACTION_ASSIGN] = "assign",
@@ -92,6 +92,7 @@ char *action_reason(const struct action *action)
 {
     autotext text = { 0 };
     const char *words = action_more(action)->words;
+    text_reserve(&text, REASON_USUAL); /* what is placed is told of twice: store and log */
     if (words)
         text_add(&text, words);
     if (action->eligible > 0)
