@@ -22,12 +22,12 @@ struct puts {
     char **strings; /* owns all keys and values */
     size_t string_count;
     /* As the guards want them. */
-    char **unit_keys;
-    int64_t *unit_mods; /* by a unit's number, as its key */
     char **presence_keys;
-    int64_t *registrations; /* by a machine's number, likewise */
+    int64_t *registrations; /* by a machine's number, as its key */
     char *leader_key;
     int64_t leader_mod; /* 0: nobody leads */
+    char *mark_key;
+    int64_t mark_mod;
 };
 
 static void *allocate(size_t count, size_t size)
@@ -79,9 +79,6 @@ static void add_put(struct puts *puts, const char *prefix, unsigned int unit, si
     machine_id_of(unit % puts->machines, machine);
     const char *key = key_of(puts, prefix, STORE_KEY_ASSIGNMENT, machine, name);
     puts->ops[at] = kv_op_put(key, value_of(puts, unit));
-    puts->unit_keys[unit] = key_of(puts, PREFIX, STORE_KEY_UNIT, NULL, name);
-    puts->presence_keys[unit % puts->machines] =
-        key_of(puts, PREFIX, STORE_KEY_PRESENCE, machine, NULL);
 }
 
 static void puts_init(struct puts *puts, const char *prefix, unsigned int units,
@@ -90,9 +87,7 @@ static void puts_init(struct puts *puts, const char *prefix, unsigned int units,
     size_t at = 0;
     *puts = (struct puts){ .units = units, .machines = machines };
     puts->ops = allocate(units, sizeof(*puts->ops));
-    puts->strings = allocate((size_t)units * 4 + 1, sizeof(*puts->strings));
-    puts->unit_keys = allocate(units, sizeof(*puts->unit_keys));
-    puts->unit_mods = allocate(units, sizeof(*puts->unit_mods));
+    puts->strings = allocate((size_t)units * 2 + machines + 2, sizeof(*puts->strings));
     puts->presence_keys = allocate(machines, sizeof(*puts->presence_keys));
     puts->registrations = allocate(machines, sizeof(*puts->registrations));
     for (unsigned int machine = 0; machine < machines; machine++)
@@ -106,8 +101,6 @@ static void puts_done(struct puts *puts)
         free(puts->strings[i]);
     free(puts->strings);
     free(puts->ops);
-    free(puts->unit_keys);
-    free(puts->unit_mods);
     free(puts->presence_keys);
     free(puts->registrations);
 }
@@ -123,22 +116,16 @@ double puts_bare(struct store *store, unsigned int units, unsigned int machines)
 
 /* --- under guards --- */
 
-static void on_unit_key(const struct kv_pair *pair, void *userdata)
-{
-    const struct puts *puts = userdata;
-    struct store_key_parts parts;
-    unsigned int unit = 0;
-    store_key_parse(PREFIX, pair->key, &parts);
-    if (parts.kind != STORE_KEY_UNIT || !cluster_unit_number(parts.name, &unit) ||
-        unit >= puts->units)
-        hollow_fail("%s is none of our units", pair->key);
-    puts->unit_mods[unit] = pair->mod_revision;
-}
-
 static void on_leader_key(const struct kv_pair *pair, void *userdata)
 {
     struct puts *puts = userdata;
     puts->leader_mod = pair->mod_revision;
+}
+
+static void on_mark(const struct kv_pair *pair, void *userdata)
+{
+    struct puts *puts = userdata;
+    puts->mark_mod = pair->mod_revision;
 }
 
 static void on_presence_key(const struct kv_pair *pair, void *userdata)
@@ -171,34 +158,47 @@ static void begin_txn(struct guarded *guarded, const struct puts *puts, size_t a
     txn->compares = &guarded->compares[guarded->compare_count];
     txn->success = &puts->ops[at];
     add_compare(guarded, kv_if_mod(puts->leader_key, puts->leader_mod));
+    add_compare(guarded, kv_if_mod(puts->mark_key, puts->mark_mod));
 }
 
-/* Opens another transaction where the last has no room for a put and two guards. */
+/* Opens another transaction where the last has no room for a put, or for its guard. */
 static void add_guarded(struct puts *puts, struct guarded *guarded, size_t at, unsigned int unit)
 {
     unsigned int machine = unit % puts->machines;
     const struct kv_txn *last = guarded->txn_count ? &guarded->txns[guarded->txn_count - 1] : NULL;
-    bool fresh = !last || last->compare_count + 2 > KV_TXN_OPS_MAX;
+    bool fresh =
+        !last || last->success_count == KV_TXN_OPS_MAX || last->compare_count == KV_TXN_OPS_MAX;
     if (fresh)
         begin_txn(guarded, puts, at);
     if (fresh || unit < puts->machines) /* the machine's first in it */
         add_compare(guarded,
                     kv_if_create(puts->presence_keys[machine], puts->registrations[machine]));
-    add_compare(guarded, kv_if_mod(puts->unit_keys[unit], puts->unit_mods[unit]));
     guarded->txns[guarded->txn_count - 1].success_count++;
+}
+
+/* What the guards want to know of the cluster. */
+static void read_cluster(struct store *store, struct puts *puts)
+{
+    for (unsigned int i = 0; i < puts->machines; i++) {
+        char machine[MACHINE_ID_SIZE];
+        machine_id_of(i, machine);
+        puts->presence_keys[i] = key_of(puts, PREFIX, STORE_KEY_PRESENCE, machine, NULL);
+    }
+    puts->leader_key = key_of(puts, PREFIX, STORE_KEY_LEADER, NULL, NULL);
+    puts->mark_key = key_of(puts, PREFIX, STORE_KEY_UNITS_MARK, NULL, NULL);
+    store_each(store, puts->leader_key, on_leader_key, puts);
+    store_each(store, puts->mark_key, on_mark, puts);
+    store_each(store, PREFIX "nodes/", on_presence_key, puts);
 }
 
 double puts_guarded(struct store *store, unsigned int units, unsigned int machines)
 {
     struct puts puts;
     struct guarded guarded = { .txns = allocate(units, sizeof(*guarded.txns)),
-                               .compares = allocate((size_t)units * 3, sizeof(*guarded.compares)) };
+                               .compares = allocate((size_t)units * 4, sizeof(*guarded.compares)) };
     size_t at = 0;
     puts_init(&puts, "/guarded/", units, machines);
-    puts.leader_key = key_of(&puts, PREFIX, STORE_KEY_LEADER, NULL, NULL);
-    store_each(store, puts.leader_key, on_leader_key, &puts);
-    store_each(store, PREFIX "units/", on_unit_key, &puts);
-    store_each(store, PREFIX "nodes/", on_presence_key, &puts);
+    read_cluster(store, &puts);
     for (unsigned int machine = 0; machine < machines; machine++)
         for (unsigned int unit = machine; unit < units; unit += machines)
             add_guarded(&puts, &guarded, at++, unit);

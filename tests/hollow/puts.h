@@ -14,7 +14,7 @@
 double puts_bare(struct store *store, unsigned int units, unsigned int machines);
 
 /* The same under a leader's guards, which the cluster's own keys fulfil: in each transaction that
- * nobody else leads, what each of its units is, and that its machines are the same still. */
+ * nobody else leads, that no unit has been written, and that its machines are the same still. */
 double puts_guarded(struct store *store, unsigned int units, unsigned int machines);
 
 #endif
