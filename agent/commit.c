@@ -102,17 +102,27 @@ int commit_begin(const struct commit_context *context, struct commit *commit, st
     return 0;
 }
 
+/* Whoever tells of the action need not make it again. */
+static const char *keep_reason(struct commit *commit, const struct action *action)
+{
+    const size_t bytes = commit->bytes;
+    const char *reason = keep(commit, action_reason(action));
+    commit->bytes = bytes; /* it is in the value */
+    commit->reasons[commit->action_count] = reason;
+    return reason;
+}
+
 static const char *assignment_value(const struct commit_context *context, struct commit *commit,
                                     const struct action *action)
 {
-    autofree char *reason = action_reason(action);
+    const char *reason = keep_reason(commit, action);
     const struct record_assignment record = {
         .blob = (char *)action->blob,
         .want = action->want,
         .unit_revision = action->unit_revision,
         .failover = action->failover,
         .epoch = context->epoch,
-        .reason = reason,
+        .reason = (char *)reason,
         .cause = (char *)move_cause_name(action->cause),
         .moves_from = (char *)action_more(action)->moves_from,
         .restart_revision = action_more(action)->restart_revision,
@@ -376,9 +386,11 @@ static int add_all(const struct commit_context *context, struct commit *commit,
     const bool was_empty = commit->op_count == 0;
     for (size_t i = 0; i < count; i++) {
         const struct action *action = &actions[i];
+        commit->reasons[commit->action_count] = NULL;
         if (!add(context, commit, action))
             return error_set(err, -EINVAL, "action %s for %s cannot be written",
                              action_kind_name(action->kind), action_subject(action));
+        commit->action_count++;
         if (is_too_big(commit) && (i > 0 || !was_empty))
             return 1;
     }
@@ -388,7 +400,7 @@ static int add_all(const struct commit_context *context, struct commit *commit,
 /* As it was before actions were added that are for another one; their strings stay until the end.
  */
 struct extent {
-    size_t compare_count, op_count, bytes;
+    size_t compare_count, op_count, action_count, bytes;
     const char *machine;
     bool is_once, has_mark, marks_units;
     size_t unit_compare;
@@ -399,6 +411,7 @@ static struct extent extent_of(const struct commit *commit)
 {
     return (struct extent){ .compare_count = commit->compare_count,
                             .op_count = commit->op_count,
+                            .action_count = commit->action_count,
                             .bytes = commit->bytes,
                             .machine = commit->machine,
                             .is_once = commit->is_once,
@@ -412,6 +425,7 @@ static void cut(struct commit *commit, const struct extent *extent)
 {
     commit->compare_count = extent->compare_count;
     commit->op_count = extent->op_count;
+    commit->action_count = extent->action_count;
     commit->bytes = extent->bytes;
     commit->machine = extent->machine;
     commit->is_once = extent->is_once;

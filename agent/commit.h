@@ -34,6 +34,9 @@ struct commit {
     size_t string_room;
     size_t bytes;        /* of those that are in it */
     const char *machine; /* whose registration was compared last; borrowed from its action */
+    /* In the order of its actions: the reason that is written with it, or NULL. */
+    const char *reasons[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
+    size_t action_count;
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
     size_t unit_compare; /* where the first unit is compared, or all; 0: none rests on a unit */
     bool has_mark;       /* and it is all */

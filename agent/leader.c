@@ -161,15 +161,18 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
     send_more(leader);
 }
 
-static void log_action(const struct leader *leader, const struct action *action)
+/* reason NULL: it is made. */
+static void log_action(const struct leader *leader, const struct action *action, const char *reason)
 {
     const struct log_fields fields = { .unit = action->unit,
                                        .machine = action->machine,
                                        .epoch = leader->epoch };
-    autofree char *reason = action_reason(action);
+    autofree char *made = reason ? NULL : action_reason(action);
+    if (!reason)
+        reason = made ? made : "";
     log_write(LOG_LEVEL_INFO, &fields, "leader: %s %s%s%.8s: %s", action_kind_name(action->kind),
               action_subject(action), action->machine ? " on " : "",
-              action->machine ? action->machine : "", reason ? reason : "");
+              action->machine ? action->machine : "", reason);
 }
 
 /* Fills an empty transaction from a block that is too large for any. Its units come to the same
@@ -191,11 +194,12 @@ static int add_part(const struct commit_context *context, struct commit *commit,
 }
 
 /* What is sent again was told of before. */
-static void log_actions(const struct leader *leader, const struct span *actions)
+static void log_actions(const struct leader *leader, const struct span *actions,
+                        const struct commit *commit)
 {
     for (size_t i = actions->next; i < actions->end; i++)
         if (i >= leader->next_action)
-            log_action(leader, &leader->plan->actions[i]);
+            log_action(leader, &leader->plan->actions[i], commit->reasons[i - actions->next]);
 }
 
 /* Adds the block that comes next: 1 and nothing added if it is for another transaction. */
@@ -296,6 +300,8 @@ static void send_next(struct leader *leader)
     flight->actions = (struct span){ first, left.next };
     if (r == 0)
         r = send(leader, &commit, flight, &err);
+    if (r == 0)
+        log_actions(leader, &flight->actions, &commit);
     commit_done(&commit);
     if (r < 0) {
         log_error("leader: a plan cannot be written: %s; planning again", err.text);
@@ -304,7 +310,6 @@ static void send_next(struct leader *leader)
         leader->again_count = 0;
         return;
     }
-    log_actions(leader, &flight->actions);
     set_next_span(leader, &left);
     flight->leader = leader;
     leader->in_flight++;
