@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/journal.h"
@@ -105,6 +106,18 @@ void log_flush(void)
         (void)journal_flush(journal);
 }
 
+/* In one piece and as it is: a leader has a line for each unit that it places. */
+static void write_stderr(const char *prefix, const char *separator, const char *line)
+{
+    const struct iovec pieces[] = {
+        {(void *)prefix,     strlen(prefix)   },
+        { (void *)separator, strlen(separator)},
+        { (void *)line,      strlen(line)     },
+        { (void *)"\n",      1                },
+    };
+    (void)!writev(STDERR_FILENO, pieces, sizeof(pieces) / sizeof(pieces[0]));
+}
+
 void log_write(enum log_level level, const struct log_fields *fields, const char *format, ...)
 {
     if (level > level_max)
@@ -121,6 +134,6 @@ void log_write(enum log_level level, const struct log_fields *fields, const char
     else if (stderr_is_journal())
         (void)fprintf(stderr, "<%d>%s\n", (int)level, line); /* sd-daemon(3)'s prefix */
     else
-        (void)fprintf(stderr, "%s%s%s\n", fields && fields->unit ? fields->unit : "",
-                      fields && fields->unit ? ": " : "", line);
+        write_stderr(fields && fields->unit ? fields->unit : "", fields && fields->unit ? ": " : "",
+                     line);
 }
