@@ -21,29 +21,36 @@ static unsigned int first_not_in(uint64_t word, size_t i, const struct bag *bag)
     return word ? bits_first(word) : BITS_PER_WORD;
 }
 
-/* Where the first that is not in the bag stands among the numbered; NULL: all are. */
-static struct machine *const *first_of_level(const struct index *index, struct level *level,
-                                             const struct bag *bag)
+/* The first that is not in the bag; NULL: all are. */
+static struct machine *first_of_level(const struct index *index, struct level *level,
+                                      const struct bag *bag)
 {
     while (!level->bits[level->first])
         level->first++; /* the level is not empty */
     for (size_t i = level->first; i < index->words; i++) {
         unsigned int bit = first_not_in(level->bits[i], i, bag);
-        if (bit < BITS_PER_WORD)
-            return &index->by_number[i * BITS_PER_WORD + bit];
+        if (bit == BITS_PER_WORD)
+            continue;
+        return index->by_number[i * BITS_PER_WORD + bit];
     }
     return NULL;
 }
 
 static struct machine *least_loaded(const struct index *index, const struct bag *but)
 {
-    struct machine *const *machine = NULL;
+    struct machine *machine = NULL;
     for (size_t i = index->lowest; i < index->top && !machine; i++)
         if (index->levels[i].count > 0)
             machine = first_of_level(index, &index->levels[i], but);
-    if (machine && machine[1]) /* a good guess of who is asked next */
-        index_fetch(machine[1], MACHINE_ALIGNMENT);
-    return machine ? *machine : NULL;
+    return machine;
+}
+
+/* Units come to the machines of one word, in whatever order, and then to those of the next. */
+static void foresee(const struct model *model, const struct machine *chosen)
+{
+    size_t next = chosen->number + BITS_PER_WORD;
+    if (next < model->machine_count)
+        index_fetch(model->index.by_number[next], MACHINE_ALIGNMENT);
 }
 
 struct place place_find_plain(const struct model *model, const struct group *group)
@@ -54,6 +61,7 @@ struct place place_find_plain(const struct model *model, const struct group *gro
     bool is_everywhere = bag_has_all(here, model->machine_count);
     struct machine *apart = is_everywhere ? NULL : least_loaded(index, here);
     struct machine *machine = apart ? apart : least_loaded(index, &none);
+    foresee(model, machine);
     return (struct place){
         .machine = machine,
         .eligible = index->open_count,
