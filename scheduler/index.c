@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "scheduler/askers.h"
 #include "scheduler/bits.h"
-#include "scheduler/globals.h"
 #include "scheduler/match.h"
 #include "scheduler/model_data.h"
 
@@ -31,7 +31,7 @@ void index_stir(struct model *model, const struct machine *machine)
     struct index *index = &model->index;
     if (machine->is_told)
         model->told.changes++;
-    if (!model->globals || index->stale)
+    if (!model->askers || index->stale)
         return;
     bits_set(index->stirred, machine->number);
     index->is_stirred = true;
@@ -464,7 +464,7 @@ int index_refresh(struct model *model, struct error *err)
     int r = model_sort_machines(model, err);
     if (r < 0 || is_live(model))
         return r;
-    globals_forget(model);
+    askers_forget(model);
     index->words = bits_words(model->machine_count) + 1;
     forget_levels(index);
     forget_bags(index);

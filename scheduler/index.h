@@ -192,7 +192,7 @@ struct index {
     uint64_t changes;     /* grows when machines open, close or change their class */
     uint64_t easings;     /* another whenever something may be possible that was not */
     uint64_t last_easing; /* that there has been, trials included: see party_lift() */
-    uint64_t *stirred;    /* machines that something has happened to: see globals.h */
+    uint64_t *stirred;    /* machines that something has happened to: see askers.h */
     bool is_stirred;
     struct machine **asked;                  /* scratch, with room for all machines */
     uint64_t *avoid, *shun, *mates, *mates2; /* scratch */
@@ -242,7 +242,7 @@ void index_settle(struct model *model, struct machine *machine);
 size_t index_level(const struct machine *machine);
 /* The same with one unit of these requirements more (sign 1) or less (-1). */
 size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign);
-/* Units that run everywhere ask the machine again: globals.h. */
+/* Units that run everywhere ask the machine again: askers.h. */
 void index_stir(struct model *model, const struct machine *machine);
 /* Something else may be possible now that was not. */
 void index_ease(struct model *model);

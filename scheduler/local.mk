@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libscheduler.a
 libscheduler_a_SOURCES = \
 	scheduler/arrivals.c scheduler/arrivals.h \
+	scheduler/askers.c scheduler/askers.h \
 	scheduler/bag.c scheduler/bag.h \
 	scheduler/bits.c scheduler/bits.h \
 	scheduler/blocks.c scheduler/blocks.h \
@@ -10,7 +11,6 @@ libscheduler_a_SOURCES = \
 	scheduler/drain.c \
 	scheduler/failing.c scheduler/failing.h \
 	scheduler/failures.c scheduler/failures.h \
-	scheduler/globals.c scheduler/globals.h \
 	scheduler/index.c scheduler/index.h \
 	scheduler/index_groups.c \
 	scheduler/index_spread.c \

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "scheduler/askers.h"
 #include "scheduler/budget.h"
 #include "scheduler/failures.h"
-#include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
 
@@ -297,7 +297,7 @@ static void mark_changed_unit(struct model *model, struct unit *unit)
     model_mark_unit(model, unit);
     model_mark_followers(model, unit);
     mark_neighbours(model, unit);
-    global_forget(model, unit);
+    asker_forget(model, unit);
     rollout_note_unit(model, unit);
     model->retry = true;
     index_ease(model);
@@ -651,7 +651,7 @@ int model_put_rollout(struct model *model, const char *name, int64_t mod,
     if (holds_copies(&known->record) && !holds_copies(&copy))
         mark_let_off(model, known);
     if (holds_copies(&known->record) != holds_copies(&copy))
-        globals_forget(model);
+        askers_forget(model);
     record_rollout_done(&known->record);
     known->record = copy;
     copy = (struct record_rollout){ 0 };
@@ -665,7 +665,7 @@ void model_drop_rollout(struct model *model, const char *name)
     if (!rollout)
         return;
     model_free_rollout(model, rollout);
-    globals_forget(model);
+    askers_forget(model);
 }
 
 /* --- verdicts --- */
@@ -706,7 +706,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->asked_since_ms = 0;
     trouble->says_reserved = verdict->reserved && *verdict->reserved;
     model_mark_unit(model, u);
-    global_forget(model, u);
+    asker_forget(model, u);
     return note_reserved(model, u, verdict->reserved, err);
 }
 
@@ -728,7 +728,7 @@ void model_drop_verdict(struct model *model, const char *name)
         model_trouble_trim(u);
     }
     model_mark_unit(model, u);
-    global_forget(model, u);
+    asker_forget(model, u);
 }
 
 /* --- keys --- */

@@ -275,7 +275,7 @@ struct effort {
     size_t walked;  /* copies, to order turns and to forget what is idle */
 };
 
-struct global;
+struct asker;
 
 struct model {
     struct machine *machines;
@@ -289,7 +289,7 @@ struct model {
     struct table failures; /* failures.h */
     struct role *roles;
     struct rollout *rollouts;
-    struct global *globals;
+    struct asker *askers;
     struct index index;
     struct told told;
 

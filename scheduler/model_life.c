@@ -2,8 +2,8 @@
 /* Making and freeing what the model is made of. */
 #include <string.h>
 
+#include "scheduler/askers.h"
 #include "scheduler/failures.h"
-#include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
 
@@ -83,7 +83,7 @@ static void trouble_free(struct trouble *trouble)
 
 static void unit_done(struct model *model, struct unit *u)
 {
-    global_forget(model, u);
+    asker_forget(model, u);
     if (u->trouble && u->trouble->kept)
         model_let_go(model, u->trouble->kept);
     model_forget_short(model, u);

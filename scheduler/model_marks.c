@@ -3,8 +3,8 @@
 #include <assert.h>
 
 #include "base/memory.h"
+#include "scheduler/askers.h"
 #include "scheduler/budget.h"
-#include "scheduler/globals.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
 
@@ -99,7 +99,7 @@ void model_look_anew(struct model *model)
 {
     index_ease(model);
     budget_count_anew(model);
-    globals_forget(model);
+    askers_forget(model);
     model->told.is_stale = true;
     for (struct rollout *r = model->rollouts; r; r = r->hh.next)
         rollout_list_drop(r);

@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
+#include "scheduler/askers.h"
 #include "scheduler/failing.h"
-#include "scheduler/globals.h"
 #include "scheduler/party.h"
 #include "scheduler/place.h"
 #include "scheduler/preempt.h"
@@ -477,16 +477,16 @@ static bool decide_global_on(struct step *step, struct unit *unit, struct machin
 static void decide_global(struct step *step, struct unit *unit)
 {
     size_t count = 0;
-    struct global *global = global_get(step->model, unit);
-    if (!global) {
+    struct asker *asker = asker_get(step->model, unit);
+    if (!asker) {
         step->failed = true;
         return;
     }
-    global->asks_all = global->asks_all || unit->follows;
-    struct machine *const *asked = global_take(step->model, global, &count);
+    asker->asks_all = asker->asks_all || unit->follows;
+    struct machine *const *asked = asker_take(step->model, asker, &count);
     for (size_t i = 0; i < count; i++)
-        global_note(global, asked[i], decide_global_on(step, unit, asked[i]));
-    if (global->count == 0)
+        asker_note(asker, asked[i], decide_global_on(step, unit, asked[i]));
+    if (asker->count == 0)
         nowhere(step, unit, NULL, &(const struct place){ 0 });
     else
         somewhere(step, unit);

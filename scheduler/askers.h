@@ -7,12 +7,12 @@
  *
  * What is kept for somebody is always asked: it depends on that unit, too.
  */
-#ifndef SCHEDULER_GLOBALS_H
-#define SCHEDULER_GLOBALS_H
+#ifndef SCHEDULER_ASKERS_H
+#define SCHEDULER_ASKERS_H
 
 #include "scheduler/model_data.h"
 
-struct global {
+struct asker {
     const struct unit *unit;
     bool asks_all;
     uint64_t *to_ask; /* machines, by number */
@@ -22,15 +22,15 @@ struct global {
 };
 
 /* What there is of the unit, or is made: then it asks all. NULL: memory ran out. */
-struct global *global_get(struct model *model, const struct unit *unit);
+struct asker *asker_get(struct model *model, const struct unit *unit);
 /* The machines that it is to ask now, by id; it has asked them. Borrowed until the next call. */
-struct machine *const *global_take(struct model *model, struct global *global, size_t *ret_count);
+struct machine *const *asker_take(struct model *model, struct asker *asker, size_t *ret_count);
 /* What the machine said. */
-void global_note(struct global *global, const struct machine *machine, bool has_it);
+void asker_note(struct asker *asker, const struct machine *machine, bool has_it);
 
 /* What it asks of machines may have changed, or it is gone. */
-void global_forget(struct model *model, const struct unit *unit);
+void asker_forget(struct model *model, const struct unit *unit);
 /* All of them, as after the machines have been numbered anew. */
-void globals_forget(struct model *model);
+void askers_forget(struct model *model);
 
 #endif
