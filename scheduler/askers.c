@@ -13,21 +13,21 @@ static void asker_free(struct model *model, struct asker *asker)
     free(asker);
 }
 
-static struct asker *asker_find(const struct model *model, const struct unit *unit)
+static struct asker *asker_find(const struct model *model, const void *who)
 {
     struct asker *asker = NULL;
     if (model->askers)
-        HASH_FIND_PTR(model->askers, &unit, asker);
+        HASH_FIND_PTR(model->askers, &who, asker);
     return asker;
 }
 
-static struct asker *asker_new(struct model *model, const struct unit *unit)
+static struct asker *asker_new(struct model *model, const void *who)
 {
     size_t words = model->index.words;
     struct asker *asker = calloc(1, sizeof(*asker));
     if (!asker)
         return NULL;
-    asker->unit = unit;
+    asker->who = who;
     asker->asks_all = true;
     asker->to_ask = calloc(words, sizeof(*asker->to_ask));
     asker->has = calloc(words, sizeof(*asker->has));
@@ -37,19 +37,19 @@ static struct asker *asker_new(struct model *model, const struct unit *unit)
         free(asker);
         return NULL;
     }
-    HASH_ADD_PTR(model->askers, unit, asker);
+    HASH_ADD_PTR(model->askers, who, asker);
     return asker;
 }
 
-struct asker *asker_get(struct model *model, const struct unit *unit)
+struct asker *asker_get(struct model *model, const void *who)
 {
-    struct asker *asker = asker_find(model, unit);
-    return asker ? asker : asker_new(model, unit);
+    struct asker *asker = asker_find(model, who);
+    return asker ? asker : asker_new(model, who);
 }
 
-void asker_forget(struct model *model, const struct unit *unit)
+void asker_forget(struct model *model, const void *who)
 {
-    struct asker *asker = asker_find(model, unit);
+    struct asker *asker = asker_find(model, who);
     if (asker)
         asker_free(model, asker);
 }

@@ -242,7 +242,7 @@ void index_settle(struct model *model, struct machine *machine);
 size_t index_level(const struct machine *machine);
 /* The same with one unit of these requirements more (sign 1) or less (-1). */
 size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign);
-/* Units that run everywhere ask the machine again: askers.h. */
+/* All who ask machines ask it again: askers.h. */
 void index_stir(struct model *model, const struct machine *machine);
 /* Something else may be possible now that was not. */
 void index_ease(struct model *model);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "scheduler/askers.h"
 #include "scheduler/bits.h"
 #include "scheduler/match.h"
 #include "scheduler/model_data.h"
@@ -738,6 +739,7 @@ void index_group_put(struct model *model, struct group *group)
     if (!group || --group->units > 0)
         return;
     table_remove(&model->index.groups, &group_kind, group);
+    asker_forget(model, group);
     group_quit(group);
     group_free(model, group);
 }

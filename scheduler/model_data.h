@@ -269,7 +269,7 @@ struct role {
 struct effort {
     size_t trials;  /* machines on which units were lifted for one that replaces them */
     size_t counted; /* copies for the budget */
-    size_t asked;   /* machines, by units that run everywhere */
+    size_t asked;   /* machines, by askers */
     size_t judged;  /* members of rollouts, once for how they do and once for a turn */
     size_t worded;  /* machines, for words about why they do not take a unit */
     size_t walked;  /* copies, to order turns and to forget what is idle */

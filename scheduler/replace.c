@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/replace.h"
 
+#include "scheduler/askers.h"
 #include "scheduler/failing.h"
 #include "scheduler/index.h"
 #include "scheduler/match.h"
@@ -88,12 +89,14 @@ static bool shares_luck(struct model *model, const struct unit *unit)
            index_matched(model, unit, &matched) == unit->group->family->pattern_count;
 }
 
-static struct machine *ask_machines(struct model *model, const struct unit *unit)
+/* In the order of their ids. */
+static struct machine *ask_machines(struct model *model, const struct unit *unit,
+                                    struct machine *const *machines, size_t count)
 {
     struct machine *best = NULL;
     struct merit least = { 0 };
-    for (size_t i = 0; i < model->machine_count; i++) {
-        struct machine *m = model->machines_by_id[i];
+    for (size_t i = 0; i < count; i++) {
+        struct machine *m = machines[i];
         struct merit merit = { 0 };
         if (!is_free_for(m, unit) || unit_has_tried(unit, m) || !place_drives_away(unit, m) ||
             !would_do(model, unit, m, &merit))
@@ -108,16 +111,32 @@ static struct machine *ask_machines(struct model *model, const struct unit *unit
     return best;
 }
 
+/* Those that the group has not asked yet, or that something has happened to since. */
+static struct machine *ask_for_group(struct model *model, const struct unit *unit)
+{
+    size_t count = 0;
+    struct asker *asker = asker_get(model, unit->group);
+    if (!asker) /* it can do without */
+        return ask_machines(model, unit, model->machines_by_id, model->machine_count);
+    struct machine *const *machines = asker_take(model, asker, &count);
+    struct machine *best = ask_machines(model, unit, machines, count);
+    if (best)
+        asker_forget(model, unit->group);
+    return best;
+}
+
 /* Whom place_find() has found no machine for finds one here only when something has eased. */
 static struct machine *find_best(struct model *model, const struct unit *unit,
                                  const struct place *found)
 {
     struct group *group = unit->group;
     bool is_noted = !found->machine && shares_luck(model, unit);
-    if (is_noted && group->barred_at == model->index.easings)
+    if (!is_noted)
+        return ask_machines(model, unit, model->machines_by_id, model->machine_count);
+    if (group->barred_at == model->index.easings)
         return NULL;
-    struct machine *best = ask_machines(model, unit);
-    if (!best && is_noted)
+    struct machine *best = ask_for_group(model, unit);
+    if (!best)
         group->barred_at = model->index.easings;
     return best;
 }

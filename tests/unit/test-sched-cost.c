@@ -98,6 +98,22 @@ static void what_cannot_be_replaced_is_tried_once_a_group(void **state)
     model_free(cluster.model);
 }
 
+static void what_cannot_be_replaced_is_tried_again_where_something_happens(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    begin(&cluster, LARGE);
+    fill_for_good(&cluster, LARGE);
+    want_replacers(&cluster, SMALL);
+    tell(&cluster, "{\"blob\":\"b\",\"desired\":\"launched\"}", "units/one.service");
+    assign(&cluster, 7, "one.service");
+    assert_int_equal(step(&cluster).trials, LARGE);
+    model_drop_assignment(cluster.model, "00000000000000000000000000000007", "one.service");
+    model_drop_unit(cluster.model, "one.service");
+    assert_int_equal(step(&cluster).trials, 1);
+    model_free(cluster.model);
+}
+
 /* Writes what it says of units. */
 static void step_and_write_verdicts(struct cluster *cluster)
 {
@@ -326,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_replaced_is_tried_once_a_group),
+        cmocka_unit_test(what_cannot_be_replaced_is_tried_again_where_something_happens),
         cmocka_unit_test(what_waits_is_worded_again_when_it_may_read_otherwise),
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
