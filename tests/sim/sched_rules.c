@@ -111,6 +111,15 @@ static bool is_stranded(struct sim *sim, const struct entry *assignment, const c
            (has_stopped || !text_equal(sim_field_of(assignment, "want"), "release"));
 }
 
+/* A successor whose other copy is gone: nothing is left to be done. */
+static bool has_arrived(struct sim *sim, const struct entry *assignment, const char *unit)
+{
+    char homes[MACHINES + 1];
+    return *sim_field_of(assignment, "moves_from") &&
+           text_equal(sim_field_of(assignment, "want"), "run") &&
+           sim_homes_of(sim, unit, homes) == 1;
+}
+
 /* So few units: one at a time. What runs everywhere stops when its machine has nothing else. */
 static size_t count_moving(struct sim *sim)
 {
@@ -120,6 +129,7 @@ static size_t count_moving(struct sim *sim)
         const char *key = sim->store[i].key;
         const char *unit = goes ? strrchr(key, '/') + 1 : "";
         count += goes && !sim_is_global(unit) && !is_stranded(sim, &sim->store[i], unit) &&
+                 !has_arrived(sim, &sim->store[i], unit) &&
                  sim_is_present(sim, key[strlen("nodes/")]);
     }
     return count;
