@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "scheduler/bits.h"
-
 enum { ROOM_MIN = 4 };
 
 void bag_done(struct bag *bag)
@@ -28,19 +26,13 @@ bool bag_grow(struct bag *bag)
     return true;
 }
 
-static void count_bit(struct bag *bag, uint32_t machine)
-{
-    bag->repeats += bits_test(bag->bits, machine);
-    bits_set(bag->bits, machine);
-}
-
 /* Without memory for it the list alone does. */
 static void make_bits(struct bag *bag, size_t words)
 {
     bag->bits = calloc(words, sizeof(*bag->bits));
     bag->repeats = 0;
     for (uint32_t i = 0; bag->bits && i < bag->size; i++)
-        count_bit(bag, bag->list[i]);
+        bag_count_bit(bag, bag->list[i]);
 }
 
 /* The same. */

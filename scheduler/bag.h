@@ -21,7 +21,7 @@
 
 /* Zero-initialise. */
 struct bag {
-    uint32_t *list;   /* a machine for each unit, in no order; or NULL */
+    uint32_t *list;   /* a machine for each unit, as a rule the youngest last; or NULL */
     uint32_t *counts; /* or NULL: of each machine, in place of the list */
     uint64_t *bits;   /* or NULL: there is none beside the list */
     uint32_t size;    /* units */
@@ -70,6 +70,12 @@ uint32_t bag_find_before(const struct bag *bag, uint32_t end, uint32_t machine);
  * machine: it takes as much memory then, within a factor of four, and is slow to search. */
 enum { BAG_BITS_WORTH = 4, BAG_COUNTS_WORTH = BITS_PER_WORD / 4 };
 
+static inline void bag_count_bit(struct bag *bag, uint32_t machine)
+{
+    bag->repeats += bits_test(bag->bits, machine);
+    bits_set(bag->bits, machine);
+}
+
 static inline bool bag_add(struct bag *bag, uint32_t machine, size_t words)
 {
     if (bag->counts)
@@ -80,10 +86,8 @@ static inline bool bag_add(struct bag *bag, uint32_t machine, size_t words)
         return false;
     bag->size++;
     bag->changes++;
-    if (bag->bits) {
-        bag->repeats += bits_test(bag->bits, machine);
-        bits_set(bag->bits, machine);
-    }
+    if (bag->bits)
+        bag_count_bit(bag, machine);
     if (bag->bits ? !bag->counts && bag->size >= words * BAG_COUNTS_WORTH
                   : (size_t)bag->size * BAG_BITS_WORTH >= words)
         bag_reshape(bag, words);

@@ -57,7 +57,8 @@ bool failure_note(struct model *model, const struct placement *p, const char *wo
 
 void failure_forget(struct model *model, const struct placement *p)
 {
-    struct failure *failure = find(model, p);
+    const struct trouble *trouble = p->key.unit->trouble;
+    struct failure *failure = trouble && trouble->failures > 0 ? find(model, p) : NULL;
     if (!failure)
         return;
     table_remove(&model->failures, &failure_kind, failure);

@@ -64,12 +64,12 @@ static size_t level_of(const struct machine *machine, size_t units, const int64_
 
 size_t index_level(const struct machine *machine)
 {
-    return level_of(machine, machine->load + machine->planned, NULL, 0);
+    return level_of(machine, machine_load(machine), NULL, 0);
 }
 
 size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign)
 {
-    size_t units = machine->load + machine->planned;
+    size_t units = machine_load(machine);
     return level_of(machine, sign > 0 ? units + 1 : units - 1, rules->requests, sign);
 }
 
@@ -145,7 +145,6 @@ static void change_level(struct model *model, struct machine *machine)
 void index_renumber(struct model *model)
 {
     model->index.stale = true;
-    model->told.is_stale = true;
 }
 
 static void open_machine(struct model *model, struct machine *machine)
@@ -465,6 +464,7 @@ int index_refresh(struct model *model, struct error *err)
     if (r < 0 || is_live(model))
         return r;
     askers_forget(model);
+    model->told.is_stale = true;
     index->words = bits_words(model->machine_count) + 1;
     forget_levels(index);
     forget_bags(index);

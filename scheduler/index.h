@@ -169,6 +169,14 @@ struct level {
     size_t first; /* no word of bits before it has a machine */
 };
 
+/* The first word of its set that has a machine; the level is not empty. */
+static inline size_t level_first_word(struct level *level)
+{
+    while (!level->bits[level->first])
+        level->first++;
+    return level->first;
+}
+
 struct index {
     bool stale;
     size_t words; /* of a set of all machines */

@@ -48,7 +48,8 @@ static void note_presence(struct model *model, struct machine *m)
     m->is_counted = counts;
     m->is_counted_absent = is_absent;
     index_reopen(model, m);
-    model->told.is_stale = true;
+    model->told.is_stale = model->told.is_stale || m->was_known != machine_is_known(m);
+    m->was_known = machine_is_known(m);
 }
 
 /* Joining is quick, however many do. */

@@ -75,6 +75,7 @@ struct machine {
     struct record_drain drain;
     bool took_token;                    /* to be let go; given back when it is back */
     bool is_counted, is_counted_absent; /* in brake_members, brake_absent of the model */
+    bool was_known;                     /* when it was last looked whom words tell of */
     bool let_go; /* lost, and its units may go elsewhere: the brake does not hold it */
     struct strike strikes[STRIKES]; /* the youngest last; those with at_ms 0 are none */
     int64_t drain_stuck_since_ms;   /* nothing moves, for want of budget; -1: it does */
@@ -449,6 +450,18 @@ static inline bool unit_is_strange(const struct unit *unit)
 static inline bool machine_is_open(const struct machine *machine)
 {
     return machine->registration > 0 && machine->is_member && machine->ready && !machine->cordoned;
+}
+
+/* One that left for good is not worth a word. */
+static inline bool machine_is_known(const struct machine *machine)
+{
+    return machine->is_member || machine->registration > 0;
+}
+
+/* Units that are there, or on their way. */
+static inline size_t machine_load(const struct machine *machine)
+{
+    return machine->load + machine->planned;
 }
 
 /* Assigned, or decided to be within this step. */

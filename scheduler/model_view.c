@@ -145,7 +145,7 @@ static int fill_answers(struct model *model, struct unit *unit, struct model_ans
         party_lift(model, &comers, &lift);
     for (size_t i = 0; r == 0 && i < model->machine_count; i++) {
         const struct machine *m = model->machines_by_id[i];
-        if (!m->is_member && m->registration == 0)
+        if (!machine_is_known(m))
             continue;
         struct model_answer *answer = &answers[(*count)++];
         memcpy(answer->machine, m->id, sizeof(answer->machine));

@@ -7,11 +7,6 @@
 #include "scheduler/party.h"
 #include "scheduler/place_plain.h"
 
-static size_t load_of(const struct machine *machine)
-{
-    return machine->load + machine->planned;
-}
-
 /* --- what speaks for a machine --- */
 
 /* Where it is itself does not count: it is about to leave. */
@@ -101,7 +96,7 @@ static void consider(struct model *model, const struct unit *unit, struct machin
             return;
     }
     best->machine = machine;
-    best->load = load_of(machine);
+    best->load = machine_load(machine);
 }
 
 struct place place_find_slowly(struct model *model, const struct unit *unit)
@@ -347,9 +342,7 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
 static struct machine *first_of(const struct search *search, struct level *level,
                                 const uint64_t *avoided)
 {
-    while (!level->bits[level->first])
-        level->first++; /* the level is not empty */
-    for (size_t i = level->first; i < search->model->index.words; i++) {
+    for (size_t i = level_first_word(level); i < search->model->index.words; i++) {
         uint64_t word = level->bits[i];
         struct machine *machine =
             word ? first_with_room(search, word & allowed(search, avoided, i), i) : NULL;
@@ -539,7 +532,7 @@ struct place place_find(struct model *model, const struct unit *unit)
     if (place.eligible > 0)
         place.machine = find_alone(model, unit, &avoided);
     if (place.machine) {
-        place.load = load_of(place.machine);
+        place.load = machine_load(place.machine);
         place.wishes = wishes_of(group, place.machine, group->asks_room);
         group->eligible.chosen = place.machine->number;
         group->eligible.has_chosen = true;
@@ -612,7 +605,7 @@ struct place place_find_party_but(struct model *model, const struct party *party
     if (place.eligible > 0)
         place.machine = find_best(&search, &avoided);
     if (place.machine) {
-        place.load = load_of(place.machine);
+        place.load = machine_load(place.machine);
         place.wishes = wishes_of(first->group, place.machine, party->asks_room);
     }
     place.lacks_room = !place.machine && place.eligible > 0;

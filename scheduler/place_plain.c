@@ -7,7 +7,7 @@ bool place_is_plain(const struct model *model, const struct group *group)
 {
     const struct index *index = &model->index;
     return group->is_plain && group->family->pattern_count == 0 && !index_goes_by_units(index) &&
-           model->cleared_count == 0 && index->open_count > 0;
+           model->cleared_count == 0 && index->open_count > 0 && !index->stale;
 }
 
 /* Of a word of machines the first that is not in the bag; BITS_PER_WORD: none is. */
@@ -25,9 +25,7 @@ static unsigned int first_not_in(uint64_t word, size_t i, const struct bag *bag)
 static struct machine *first_of_level(const struct index *index, struct level *level,
                                       const struct bag *bag)
 {
-    while (!level->bits[level->first])
-        level->first++; /* the level is not empty */
-    for (size_t i = level->first; i < index->words; i++) {
+    for (size_t i = level_first_word(level); i < index->words; i++) {
         unsigned int bit = first_not_in(level->bits[i], i, bag);
         if (bit == BITS_PER_WORD)
             continue;
@@ -65,7 +63,7 @@ struct place place_find_plain(const struct model *model, const struct group *gro
     return (struct place){
         .machine = machine,
         .eligible = index->open_count,
-        .load = machine->load + machine->planned,
+        .load = machine_load(machine),
         .wishes = apart && group->family->is_template && here->size > 0 ? PLACE_APART : 0,
     };
 }

@@ -175,21 +175,6 @@ struct action *step_action(struct step *step, enum action_kind kind, const struc
     return action;
 }
 
-/* What the choice alone does not say. */
-static void say_more(struct step *step, struct action *action, const struct unit *unit,
-                     const char *note)
-{
-    struct action_more *more = more_new();
-    action->more = more;
-    if (more) {
-        more->words = note ? text_format("%s", note) : NULL;
-        more->restart_revision = unit_restart_revision(unit);
-        more->unit_mod = unit->mod;
-        more->assignment_mod = 0;
-    }
-    step->failed = step->failed || !more || (note && !more->words);
-}
-
 struct action *step_action_placed(struct step *step, const struct unit *unit,
                                   const struct place *place)
 {
@@ -209,8 +194,6 @@ struct action *step_action_placed(struct step *step, const struct unit *unit,
         .unit_revision = unit->mod,
         .registration = place->machine->registration,
     };
-    if (place->note || unit_restart_revision(unit) > 0)
-        say_more(step, action, unit, place->note);
     return action;
 }
 

@@ -272,9 +272,25 @@ struct action *step_arrive(struct step *step, struct unit *unit, struct machine 
     return action;
 }
 
+/* Of one that has more to say. */
+static struct action *assign_placed(struct step *step, const struct unit *unit,
+                                    const struct place *place)
+{
+    char *note = text_format("%s", place->note ? place->note : "");
+    struct action *action = assign(step, ACTION_ASSIGN, unit, place->machine, note);
+    if (!action)
+        return NULL;
+    action->eligible = (uint32_t)place->eligible;
+    action->load = (uint32_t)place->load;
+    action->wishes = (uint8_t)place->wishes;
+    return action;
+}
+
 void step_arrive_placed(struct step *step, struct unit *unit, const struct place *place)
 {
     struct placement *to = step_placement(step, place->machine, unit);
-    if (to && step_action_placed(step, unit, place))
+    bool says_more = place->note || unit_restart_revision(unit) > 0;
+    if (to &&
+        (says_more ? assign_placed(step, unit, place) : step_action_placed(step, unit, place)))
         step_plan_arrival(step, to);
 }

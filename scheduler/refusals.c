@@ -5,12 +5,6 @@
 
 /* --- which machines --- */
 
-/* A machine that left for good and holds nothing is not worth a word. */
-static bool is_worth_a_word(const struct machine *machine)
-{
-    return machine->is_member || machine->registration > 0;
-}
-
 void refusals_begin(struct model *model)
 {
     struct told *told = &model->told;
@@ -19,11 +13,11 @@ void refusals_begin(struct model *model)
     *told = (struct told){ .changes = told->changes + 1 };
     for (size_t i = 0; i < model->machine_count; i++) {
         struct machine *m = model->machines_by_id[i];
-        m->is_told = is_worth_a_word(m) && told->count < REFUSALS_TOLD;
+        m->is_told = machine_is_known(m) && told->count < REFUSALS_TOLD;
         if (m->is_told)
             told->machines[told->count++] = m;
         else
-            told->others += is_worth_a_word(m);
+            told->others += machine_is_known(m);
     }
 }
 

@@ -56,8 +56,8 @@ struct trouble *step_trouble(struct step *step, struct unit *unit);
  * reason is taken over. */
 struct action *step_action(struct step *step, enum action_kind kind, const struct unit *unit,
                            const struct machine *machine, char *reason);
-/* The whole ACTION_ASSIGN of a newcomer to the machine that was chosen, which is the whole reason;
- * it has more only if there is more to say. */
+/* The whole ACTION_ASSIGN of a newcomer to the machine that was chosen, which is all the reason: it
+ * has no more. */
 struct action *step_action_placed(struct step *step, const struct unit *unit,
                                   const struct place *place);
 
