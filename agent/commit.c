@@ -195,9 +195,9 @@ static bool add_removal(const struct commit_context *context, struct commit *com
 static bool add_verdict(const struct commit_context *context, struct commit *commit,
                         const struct action *action)
 {
-    autofree char *reason = action_reason(action);
+    const char *reason = keep_reason(commit, action);
     const struct record_verdict record = { .unit_revision = action->unit_revision,
-                                           .reason = reason,
+                                           .reason = (char *)reason,
                                            .kind = (char *)verdict_kind_name(action->verdict),
                                            .attempts = action_more(action)->attempts,
                                            .tried = action_more(action)->tried,
@@ -206,7 +206,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
     const char *value = record_verdict_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!key || !value)
+    if (!key || !reason || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);
@@ -281,12 +281,12 @@ static bool add_clear_brake(const struct commit_context *context, struct commit 
 static bool add_cordon(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
-    autofree char *reason = action_reason(action);
-    const struct record_cordon record = { .reason = reason, .since_ms = context->wall_ms };
+    const char *reason = keep_reason(commit, action);
+    const struct record_cordon record = { .reason = (char *)reason, .since_ms = context->wall_ms };
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_CORDON, action->machine, NULL, 0);
     const char *value = record_cordon_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!key || !value)
+    if (!key || !reason || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);

@@ -107,6 +107,8 @@ int fold_settle(struct fold *fold, struct error *err)
             return r;
         unsettled_free(fold, fold->unsettled);
     }
+    if (fold->config.guard)
+        unit_guard_settle(fold->config.guard);
     return 0;
 }
 

@@ -3,7 +3,12 @@
 
 void unit_guard_see_mark(struct unit_guard *guard, int64_t mod)
 {
-    guard->mark = mod;
+    guard->seen = mod;
+}
+
+void unit_guard_settle(struct unit_guard *guard)
+{
+    guard->mark = guard->seen;
 }
 
 void unit_guard_see_unit(struct unit_guard *guard, int64_t mod)

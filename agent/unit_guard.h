@@ -12,8 +12,8 @@
  * finds that none has been written since the one before.
  *
  * It says nothing where somebody may write without it (a musterd that is older than this rule;
- * members tell), where the key is absent or older than a unit, or where a unit is known here as it
- * was before, since its present record cannot be read.
+ * members tell), where the key is absent or older than a unit, or where a record could not be read:
+ * then a unit may be known here as it was before, and that is so until another leads.
  */
 #ifndef AGENT_UNIT_GUARD_H
 #define AGENT_UNIT_GUARD_H
@@ -23,17 +23,20 @@
 #include <stdint.h>
 
 struct unit_guard {
-    int64_t mark;      /* mod_revision of units-written, as the mirror shows it; 0: absent */
+    int64_t seen;      /* mod_revision of units-written, as the mirror shows it; 0: absent */
+    int64_t mark;      /* the same, when all of a revision had been seen */
     int64_t newest;    /* the last revision in which a unit was put */
     size_t strangers;  /* members that may write units without it */
-    bool is_blind;     /* a unit is known as it was before */
+    bool is_blind;     /* a unit is known as it was before, or was: for as long as this leads */
     int64_t planned;   /* the mark of the last plan */
     bool is_contended; /* it has refused, and units have been written since */
 };
 
-/* What the mirror shows; mod 0: deleted. */
+/* What the mirror shows; mod 0: deleted. The key may be seen before the units that were written
+ * with it: it stands for them once all of a revision has been seen, and that is told. */
 void unit_guard_see_mark(struct unit_guard *guard, int64_t mod);
 void unit_guard_see_unit(struct unit_guard *guard, int64_t mod);
+void unit_guard_settle(struct unit_guard *guard);
 void unit_guard_see_unreadable_unit(struct unit_guard *guard);
 /* A member came that puts the key with its units, or does not; or one went. */
 void unit_guard_see_member(struct unit_guard *guard, bool marks_units);
