@@ -31,9 +31,14 @@ holds_for() {
     deadline=$(($(now_ms) + $1 * 1000))
     shift
     while [ "$(now_ms)" -lt "$deadline" ]; do
-        "$@" || { cluster_log "no longer so: $*"; return 1; }
-        sleep 0.25
+        holds_now "$@" || return
+        sleep 0.5
     done
+    holds_now "$@"
+}
+
+holds_now() {
+    "$@" || { cluster_log "no longer so: $*"; return 1; }
 }
 
 # node_write NODE FILE: standard input becomes a file of the node's.

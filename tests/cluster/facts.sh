@@ -156,12 +156,24 @@ units_run_on_holders() {
 }
 
 # What may not change while nothing is moved or restarted: unit, node, main process, invocation.
+# One question for each node, since this is asked again and again.
 units_identities() {
-    local unit node
-    for unit in "$@"; do
-        node=$(unit_node "$unit") || return
-        echo "$unit $(node_unit_identity "$node" "$unit")"
-    done
+    local node found
+    found=$(for node in $(cluster_nodes); do node_identities "$node" "$@"; done | sort)
+    [ "$(cut -d ' ' -f 1 <<<"$found")" = "$(printf '%s\n' "$@" | sort)" ] ||
+        cluster_fail "not each of $* is active on one node:"$'\n'"$found" || return
+    echo "$found"
+}
+
+# node_identities NODE UNIT…: of those that are active there.
+node_identities() {
+    local node=$1
+    shift
+    node_is_running "$node" || return 0
+    node_run "$node" systemctl show --property=Id,ActiveState,MainPID,InvocationID "$@" |
+        awk -v node="$node" 'BEGIN { RS = ""; FS = "\n" }
+            { for (i = 1; i <= NF; i++) { at = index($i, "="); value[substr($i, 1, at - 1)] = substr($i, at + 1) } }
+            value["ActiveState"] == "active" { print value["Id"], node, value["MainPID"], value["InvocationID"] }'
 }
 
 units_are_as_before() {

@@ -43,12 +43,14 @@ now_ms() {
 }
 
 # wait_for SECONDS DESCRIPTION COMMAND…: until COMMAND succeeds. The seconds are what a machine takes that has nothing else
-# to do; WAIT_PATIENCE (1) times as many are given. The command is a condition: it must be cheap, or WAIT_PAUSE longer
-# than the usual 50 ms. Its output is in WAIT_ANSWER, and shown only when the time is up. A condition that hangs is cut at
-# the deadline only if it is a program; keep shell functions quick.
+# to do; WAIT_PATIENCE (1) times as many are given. The command is a condition, which is asked about each 50 ms (or
+# WAIT_PAUSE seconds), and more rarely the longer it takes: others have the processors meanwhile. Its output is in
+# WAIT_ANSWER, and shown only when the time is up. A condition that hangs is cut at the deadline only if it is a program;
+# keep shell functions quick.
 wait_for() {
-    local deadline description=$2 output
-    deadline=$(($(now_ms) + $1 * 1000 * ${WAIT_PATIENCE:-1}))
+    local began deadline description=$2 output
+    began=$(now_ms)
+    deadline=$((began + $1 * 1000 * ${WAIT_PATIENCE:-1}))
     shift 2
     until output=$("$@" 2>&1); do
         if [ "$(now_ms)" -ge "$deadline" ]; then
@@ -56,10 +58,17 @@ wait_for() {
             [ -z "$output" ] || cluster_log "  last answer of '$*': $output"
             return 1
         fi
-        sleep "${WAIT_PAUSE:-0.05}"
+        sleep "${WAIT_PAUSE:-$(wait_pause "$began")}"
     done
     # shellcheck disable=SC2034  # read by callers
     WAIT_ANSWER=$output
+}
+
+# A sixteenth of the time since then, from 50 ms to 1 s.
+wait_pause() {
+    local ms=$((($(now_ms) - $1) / 16))
+    ms=$((ms < 50 ? 50 : ms > 999 ? 999 : ms))
+    printf '0.%03d' "$ms"
 }
 
 cluster_get() {
