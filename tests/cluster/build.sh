@@ -22,11 +22,11 @@ build_make() {
     make --no-print-directory -C "$build" -j"$(nproc)" "$@"
 }
 
-# build_installed SOURCE BUILD: an optimised build, installed below BUILD/install, with the busybox image
+# build_installed SOURCE BUILD [CONFIGURE ARGUMENT…]: an optimised build, installed below BUILD/install, with the busybox image
 # below BUILD/images. What was installed before is thrown away.
 build_installed() {
     local source=$1 build=$2
-    build_configured "$source" "$build" CFLAGS='-O2 -g' || return
+    build_configured "$source" "$build" CFLAGS='-O2 -g' "${@:3}" || return
     build_make "$build" || return
     build=$(readlink -f "$build")
     rm -rf "${build:?}/install"
