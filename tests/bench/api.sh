@@ -11,7 +11,7 @@ BENCH_api='api.units.30000 api.status.30000 api.status.30000.first api.why.30000
     api.machines.30000 api.machines.30000.ratio api.plan.30000 api.plan.30000.ratio'
 
 bench_api() {
-    local directory status=0 file=$BENCH_BUILD/api
+    local directory status=0 file=$BENCH_BUILD/api-bench.out
     directory=$(mktemp -d) || return
     "$BENCH_BUILD/api-bench" 1000 30000 "$directory/socket" >"$file" || status=1
     rm -rf "$directory"
