@@ -246,11 +246,18 @@ stray() {
     node musterctl start "$1"
 }
 
+# all_in_scope UNIT: prints the processes in its scope, once its shell has begun the two others.
+all_in_scope() {
+    local pids
+    pids=$(node cat "$SLICE/muster-${1%.service}.scope/cgroup.procs")
+    [ "$(wc -w <<<"$pids")" -ge 3 ] && echo "$pids"
+}
+
 # all_end_with UNIT: what was in its scope.
 all_end_with() {
     local pids pid
-    pids=$(node cat "$SLICE/muster-${1%.service}.scope/cgroup.procs")
-    [ "$(wc -w <<<"$pids")" -ge 3 ]
+    wait_for 5 "the processes of $1 have begun" all_in_scope "$1"
+    pids=$(all_in_scope "$1")
     node systemctl stop "$1"
     for pid in $pids; do
         wait_for 5 "process $pid is gone" node test ! -e "/proc/$pid"
