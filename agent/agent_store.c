@@ -241,7 +241,7 @@ static void on_own_revision(int64_t revision, void *userdata)
     agent_drop_strangers(agent);
     if (!agent->absence_asked && !loop_timer_is_set(agent->absence) &&
         runner_has_unconfirmed(agent->runner))
-        ask_absence(agent);
+        loop_timer_set(agent->absence, 0);
 }
 
 static void on_own_lost(int code, const char *reason, void *userdata)
