@@ -101,3 +101,17 @@ cluster_reap() {
     [ "$status" -eq 0 ] || return
     rm -rf --one-file-system "$directory"
 }
+
+# register_reap FILE: the clusters whose state directories are named there, a line each. What could not be removed
+# keeps the file, to be tried again.
+register_reap() {
+    local directory status=0
+    [ -f "$1" ] || return 0
+    while read -r directory; do
+        [ -d "$directory" ] || continue
+        cluster_reap "$directory" || { status=1; continue; }
+        echo "removed $directory"
+    done <"$1"
+    [ "$status" -ne 0 ] || rm -f "$1"
+    return "$status"
+}
