@@ -41,7 +41,7 @@ check_PROGRAMS += test-base-grpc test-base-loop-grpc test-base-loop-grpc-connect
 test_base_grpc_SOURCES = tests/unit/test-base-grpc.c tests/unit/harness.h
 test_base_grpc_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 GRPC_FIXTURE = tests/unit/grpc-fixture.c tests/unit/grpc-fixture.h tests/unit/harness.h
-test_base_loop_grpc_SOURCES = tests/unit/test-base-loop-grpc.c $(GRPC_FIXTURE)
+test_base_loop_grpc_SOURCES = tests/unit/test-base-loop-grpc.c $(GRPC_FIXTURE) tests/unit/secret.h
 test_base_loop_grpc_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_grpc_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=free
 test_base_loop_grpc_connections_SOURCES = tests/unit/test-base-loop-grpc-connections.c $(GRPC_FIXTURE)

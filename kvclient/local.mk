@@ -53,7 +53,8 @@ test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
 test_kv_mirror_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_SOURCES = tests/unit/test-kv-wire.c tests/unit/kv-wire-bytes.h tests/unit/harness.h
 test_kv_wire_LDADD = $(KV_LIBS) $(TEST_LIBS)
-test_kv_wire_trouble_SOURCES = tests/unit/test-kv-wire-trouble.c tests/unit/kv-wire-bytes.h tests/unit/harness.h
+test_kv_wire_trouble_SOURCES = tests/unit/test-kv-wire-trouble.c tests/unit/kv-wire-bytes.h tests/unit/harness.h \
+	tests/unit/secret.h
 test_kv_wire_trouble_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_wire_trouble_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=free
 test_kv_election_SOURCES = tests/unit/test-kv-election.c tests/unit/harness.h

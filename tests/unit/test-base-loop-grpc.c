@@ -2,12 +2,12 @@
 #include "base/loop_grpc.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "tests/unit/grpc-fixture.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/secret.h"
 
 static void answer_in_pieces(struct peer *peer, uint8_t stream)
 {
@@ -205,19 +205,6 @@ static void so_it_is_where_a_name_could_not_be_looked_up_for_it(void **state)
     server_start_at(&server, "127.0.0.1", "http://somewhere.invalid", peer_answer_well);
     assert_int_equal(ask_without_descriptors(&server).code, -ENOMEM);
     server_stop(&server);
-}
-
-/* Linked in place of free(): whether an answer is given away with the memory. */
-static const char *secret;
-static bool secret_was_left;
-void __real_free(void *memory);
-void __wrap_free(void *memory);
-void __wrap_free(void *memory)
-{
-    if (secret && memory)
-        secret_was_left |=
-            memmem(memory, malloc_usable_size(memory), secret, strlen(secret)) != NULL;
-    __real_free(memory);
 }
 
 /* It may be a token. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no store says, what one says of its trouble, and memory that runs out meanwhile. */
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "kvclient/kv_wire.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/kv-wire-bytes.h"
+#include "tests/unit/secret.h"
 
 /* --- what no store says --- */
 
@@ -232,19 +232,6 @@ void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
     return calls_until_none && --calls_until_none == 0 ? NULL : calloc(1, size);
-}
-
-/* And in place of free(): whether a secret is given away with the memory. */
-static const char *secret;
-static bool secret_was_left;
-void __real_free(void *memory);
-void __wrap_free(void *memory);
-void __wrap_free(void *memory)
-{
-    if (secret && memory)
-        secret_was_left |=
-            memmem(memory, malloc_usable_size(memory), secret, strlen(secret)) != NULL;
-    __real_free(memory);
 }
 
 static void a_token_stays_in_no_other_memory(void **state)
