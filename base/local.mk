@@ -16,7 +16,9 @@ libbase_a_SOURCES = \
 	base/loop.c base/loop.h \
 	base/loop_bus.c base/loop_bus.h \
 	base/loop_grpc.c base/loop_grpc.h \
-	base/loop_http.c base/loop_http.h \
+	base/loop_http.c base/loop_http.h base/loop_http_internal.h \
+	base/loop_http_call.c base/loop_http_connection.c base/loop_http_handle.c \
+	base/loop_http_result.c \
 	base/memory.c base/memory.h \
 	base/settings.c base/settings.h \
 	base/shape.c base/shape.h \

@@ -28,8 +28,8 @@ declare -A MAY_ALSO_INCLUDE=(
 # Header → the files that are its home, as shell patterns.
 declare -A HOME_OF=(
     [ev.h]='base/loop*'
-    [curl/curl.h]='base/loop_http.*'
-    [curl/multi.h]='base/loop_http.*'
+    [curl/curl.h]='base/loop_http*'
+    [curl/multi.h]='base/loop_http*'
     [systemd/sd-bus.h]='base/loop_bus.* agent/systemd* container/scope.c tests/unit/test-agent-systemd.c'
     [yaml.h]='cloud-config/*'
     [microhttpd.h]='api/*'
