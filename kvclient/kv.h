@@ -192,6 +192,16 @@ struct kv_status_result {
 };
 typedef void (*kv_status_fn)(const struct kv_status_result *result, void *userdata);
 
+/* For the stores: whom a request's answer goes to, by the kind of request. */
+union kv_answer_fn {
+    kv_txn_fn txn;
+    kv_range_fn range;
+    kv_lease_fn lease;
+    kv_compact_fn compact;
+    kv_members_fn members;
+    kv_status_fn status;
+};
+
 struct kv_event {
     bool deleted;
     struct kv_pair pair; /* deleted: key and mod_revision only */

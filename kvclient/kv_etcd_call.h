@@ -48,14 +48,7 @@ struct etcd_call {
     struct backoff backoff;
     struct grpc_call *grpc;   /* borrowed */
     struct loop_timer *timer; /* before the next try */
-    union {
-        kv_txn_fn txn;
-        kv_range_fn range;
-        kv_lease_fn lease;
-        kv_compact_fn compact;
-        kv_members_fn members;
-        kv_status_fn status;
-    } fn;
+    union kv_answer_fn fn;
     void *userdata;
 
     struct kv_etcd_listing listing; /* RANGE */

@@ -75,14 +75,7 @@ struct answer {
     int64_t left_s;
     struct kv_op_result *results; /* RANGE has one */
     size_t result_count;
-    union {
-        kv_txn_fn txn;
-        kv_range_fn range;
-        kv_lease_fn lease;
-        kv_compact_fn compact;
-        kv_members_fn members;
-        kv_status_fn status;
-    } fn;
+    union kv_answer_fn fn;
     void *userdata;
     struct answer *prev;
     struct answer *next;
