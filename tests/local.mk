@@ -29,6 +29,7 @@ EXTRA_DIST += demo bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/outage.bats \
 	tests/cluster/packages.sh \
 	tests/cluster/partition.bats \
+	tests/cluster/parts.sh \
 	tests/cluster/record.sh \
 	tests/cluster/restart.bats \
 	tests/cluster/session.bats tests/cluster/wiped.bats \
