@@ -12,8 +12,7 @@
 # up after a harness that was itself killed. Only processes whose start time matches the record, or
 # that live in a cgroup that the harness made, are ever signalled: a pid may have been given to a stranger since.
 #
-# Variables: CLUSTER (state directory), read by every function. MUSTER_CLUSTER_DIR (where state
-# directories are made, default /var/tmp).
+# Variables: CLUSTER (state directory), read by every function; record.sh says where they are made.
 
 CLUSTER_LIB=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # Only chatter goes here; a bats test sets it to 3 to see it in the TAP stream.
@@ -99,14 +98,9 @@ cluster_netns() {
 # A state directory, a name that no other cluster has, and one tmpfs that holds every root: an overlay's
 # upper may not lie on an overlay, and one umount removes all of it.
 cluster_state_new() {
-    local base=${MUSTER_CLUSTER_DIR:-/var/tmp}
-    mkdir -p "$base"
-    CLUSTER=$(mktemp -d "$base/muster-cluster.XXXXXX")
-    export CLUSTER
-    [ -z "${CLUSTER_REGISTER:-}" ] || echo "$CLUSTER" >>"$CLUSTER_REGISTER"
+    state_new muster-cluster || return
     echo "mu${CLUSTER##*.}" >"$CLUSTER/prefix"
     echo "10.77.$((RANDOM % 250 + 1))" >"$CLUSTER/subnet"
-    : >"$CLUSTER/record"
     mkdir "$CLUSTER/fs" "$CLUSTER/log"
     record mount "$CLUSTER/fs"
     mount -t tmpfs -o mode=0755 "$(cluster_get prefix)" "$CLUSTER/fs"

@@ -2,8 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What a cluster has made, written down before it is made, and how to remove it. Sourced by lib.sh.
+#
+# Variables: MUSTER_CLUSTER_DIR (where state directories are made, default /var/tmp). CLUSTER_REGISTER (a file that is
+# told of each; whoever sets it can remove what was left behind by a killed harness: register_reap).
+#
 # One line each in $CLUSTER/record:   pid PID STARTED    cgroup PATH    netns NAME    mount PATH    disk PATH
 # (a mount that may have been left frozen)
+
+# state_new NAME: a new state directory, in CLUSTER.
+state_new() {
+    local base=${MUSTER_CLUSTER_DIR:-/var/tmp}
+    mkdir -p "$base" && CLUSTER=$(mktemp -d "$base/$1.XXXXXX") || return
+    export CLUSTER
+    [ -z "${CLUSTER_REGISTER:-}" ] || echo "$CLUSTER" >>"$CLUSTER_REGISTER"
+    : >"$CLUSTER/record"
+}
 
 record() {
     echo "$*" >>"$CLUSTER/record"

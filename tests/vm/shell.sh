@@ -20,7 +20,7 @@ main() {
     local build image status=0
     build=${1:-$(find_build)} || exit
     image=$(vm_image "$build" "$VM_CACHE") || exit
-    vm_state_new || exit
+    state_new muster-vm || exit
     echo 'booting; "exit" ends the machine, and so does Ctrl-A X'
     vm_command "$image" 'quiet vm.shell'
     "${VM_COMMAND[@]}" -serial mon:stdio || status=$?

@@ -28,14 +28,6 @@ VM_LIB=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 VM_BOOT_SECONDS=120
 VM_ANSWER_SECONDS=120
 
-vm_state_new() {
-    local base=${MUSTER_CLUSTER_DIR:-/var/tmp}
-    mkdir -p "$base"
-    CLUSTER=$(mktemp -d "$base/muster-vm.XXXXXX") || return
-    export CLUSTER
-    : >"$CLUSTER/record"
-}
-
 # Defences and self-tests take seconds of an emulated boot, and are not what is tested.
 VM_KERNEL_ARGUMENTS='mitigations=off tsc=reliable cryptomgr.notests init_on_alloc=0 audit=0 apparmor=0 nowatchdog'
 
@@ -149,7 +141,7 @@ vm_wait_booted() {
 vm_up() {
     local image
     image=$(vm_image "$1" "$VM_CACHE") || cluster_fail 'there is no image to boot' || return
-    vm_state_new && vm_launch "$image" && vm_wait_booted
+    state_new muster-vm && vm_launch "$image" && vm_wait_booted
 }
 
 vm_down() {
