@@ -239,10 +239,19 @@ vm_image_make() {
 }
 
 # vm_image BUILD CACHE: prints the directory that holds vmlinuz, initramfs and disk. One image is kept: a machine
-# that runs from an older one has it open.
+# that runs from an older one has it open. One is made at a time: who wants the same one waits for it.
 vm_image() {
+    mkdir -p "$2" || return
+    (
+        flock 9
+        vm_image_locked "$1" "$2"
+    ) 9>"$2/lock"
+}
+
+vm_image_locked() {
     local build=$1 cache=$2 digest new
-    mkdir -p "$cache" && vm_kernel "$cache" >&2 || return
+    rm -rf "$cache"/new.* # of somebody who was killed: there is nobody else
+    vm_kernel "$cache" >&2 || return
     digest=$(vm_image_digest "$cache/kernel" "$build") || return
     if [ ! -d "$cache/image-$digest" ]; then
         new=$(mktemp -d "$cache/new.XXXXXX") || return
