@@ -35,6 +35,7 @@ EXTRA_DIST += demo bench .ci/run .clang-format .clang-tidy .shellcheckrc \
 	tests/cluster/session.bats tests/cluster/wiped.bats \
 	tests/cluster/session.sh \
 	tests/cluster/types.bats \
+	tests/integration/check.bats \
 	tests/lint/all.sh \
 	tests/lint/cppcheck.sh \
 	tests/lint/format.sh \

@@ -8,9 +8,12 @@
 #   part_run "$2" "$3"     part_lane
 #   parts_end              all have ended; if the script ends before, they are told to
 #
+# A part is told to end by SIGINT, and killed when PART_END_SECONDS (120, enough for a cluster to be removed) have passed.
+#
 # The script has the functions part_NAME, step (see ./check), by which a part fails that ended early, and leftovers_reap,
 # which removes what a part may have left.
 
+: "${PART_END_SECONDS:=120}"
 declare -A parts=()
 
 # part_begin NAME
@@ -33,9 +36,10 @@ part_run() {
 
 # The part ends when that process does, which may not have the time to say so.
 part_follow() {
+    trap '' INT # which it sends to the whole session
     tail --pid="$1" -f /dev/null >/dev/null 2>&1
     kill -INT -- "-$$"
-    timeout 120 tail --pid="$$" -f /dev/null >/dev/null 2>&1
+    process_ends_within "$PART_END_SECONDS" "$$"
     kill -KILL -- "-$$"
 }
 
@@ -50,15 +54,28 @@ parts_end() {
 
 # We end before our time. A part may have no session yet.
 parts_interrupt() {
-    local part
+    local name deadline=$((SECONDS + PART_END_SECONDS))
     trap '' INT TERM
-    for part in "${parts[@]}"; do
-        kill -INT -- "-$part" 2>/dev/null || kill "$part" 2>/dev/null
+    for name in "${!parts[@]}"; do
+        kill -INT -- "-${parts[$name]}" 2>/dev/null || kill "${parts[$name]}" 2>/dev/null
     done
-    wait "${parts[@]}"
-    for part in "${parts[@]}"; do
-        kill -KILL -- "-$part" 2>/dev/null
+    for name in "${!parts[@]}"; do
+        part_end "$name" "$((deadline - SECONDS))"
     done
     leftovers_reap
     echo 'interrupted'
+}
+
+# part_end NAME SECONDS: it has been told to. What it leaves of its session is killed; and so is the part itself if it
+# takes longer, which nothing but a disk that hangs can then keep.
+part_end() {
+    local part=${parts[$1]}
+    process_ends_within "$2" "$part" || echo "part $1 has not ended within $PART_END_SECONDS s, and is killed"
+    kill -KILL -- "-$part" 2>/dev/null
+    process_ends_within 10 "$part"
+}
+
+# process_ends_within SECONDS PID. Less than a second is a second: none would be no limit.
+process_ends_within() {
+    timeout "$(($1 > 0 ? $1 : 1))" tail --pid="$2" -f /dev/null >/dev/null 2>&1
 }
