@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/commit.h"
+#include "agent/decisions.h"
 #include "agent/fold.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -57,7 +58,8 @@ struct leader {
     struct loop_timer *wake;
     struct plan *plan;  /* being committed */
     size_t next_action; /* of it, not sent yet */
-    size_t in_flight;   /* transactions of it */
+    struct decisions decisions;
+    size_t in_flight; /* transactions of it */
     struct flight flights[IN_FLIGHT_MAX];
     struct unit_guard unit_guard;
     int64_t units_mark;               /* what this plan's units are guarded by; 0: each by itself */
@@ -161,20 +163,6 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
     send_more(leader);
 }
 
-/* reason NULL: it is made. */
-static void log_action(const struct leader *leader, const struct action *action, const char *reason)
-{
-    const struct log_fields fields = { .unit = action->unit,
-                                       .machine = action->machine,
-                                       .epoch = leader->epoch };
-    autofree char *made = reason ? NULL : action_reason(action);
-    if (!reason)
-        reason = made ? made : "";
-    log_write(LOG_LEVEL_INFO, &fields, "leader: %s %s%s%.8s: %s", action_kind_name(action->kind),
-              action_subject(action), action->machine ? " on " : "",
-              action->machine ? action->machine : "", reason);
-}
-
 /* Fills an empty transaction from a block that is too large for any. Its units come to the same
  * machine none the less: should the rest be refused, the next plan has it join these. */
 static int add_part(const struct commit_context *context, struct commit *commit,
@@ -194,12 +182,11 @@ static int add_part(const struct commit_context *context, struct commit *commit,
 }
 
 /* What is sent again was told of before. */
-static void log_actions(const struct leader *leader, const struct span *actions,
-                        const struct commit *commit)
+static void tell(struct leader *leader, const struct span *actions, const struct commit *commit)
 {
-    for (size_t i = actions->next; i < actions->end; i++)
-        if (i >= leader->next_action)
-            log_action(leader, &leader->plan->actions[i], commit->reasons[i - actions->next]);
+    if (actions->next >= leader->next_action)
+        decisions_tell(&leader->decisions, &leader->plan->actions[actions->next], commit->reasons,
+                       actions->end - actions->next);
 }
 
 /* Adds the block that comes next: 1 and nothing added if it is for another transaction. */
@@ -301,7 +288,7 @@ static void send_next(struct leader *leader)
     if (r == 0)
         r = send(leader, &commit, flight, &err);
     if (r == 0)
-        log_actions(leader, &flight->actions, &commit);
+        tell(leader, &flight->actions, &commit);
     commit_done(&commit);
     if (r < 0) {
         log_error("leader: a plan cannot be written: %s; planning again", err.text);
@@ -364,6 +351,7 @@ static void make_plan(struct leader *leader)
     }
     leader->phase = LEADER_COMMITTING;
     leader->next_action = 0;
+    leader->decisions = (struct decisions){ .epoch = leader->epoch };
     leader->again_count = 0;
     leader->refused = false;
     blocks_sort(leader->plan);

@@ -6,6 +6,7 @@ libagent_a_SOURCES = \
 	agent/checks.c agent/checks.h \
 	agent/commit.c agent/commit.h \
 	agent/config.c agent/config.h \
+	agent/decisions.c agent/decisions.h \
 	agent/fold.c agent/fold.h \
 	agent/health.c agent/health.h \
 	agent/health_note.c agent/health_note.h \

@@ -13,7 +13,7 @@
 
 enum {
     IN_FLIGHT = 8, /* as a leader has; more gains nothing on two processors */
-    TRACK_MS = 50, /* more often would be a load of its own */
+    TRACK_MS = 20, /* more often would be a load of its own */
 };
 
 struct sample {

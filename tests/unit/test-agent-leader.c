@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/decisions.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "kvclient/kv_memory.h"
 #include "scheduler/records.h"
@@ -382,6 +384,36 @@ static void a_plan_is_written_in_as_few_transactions_as_hold_it(void **state)
     assert_true(kv_memory_revision(world->store) - before <= 2 + MANY / 120 + 1);
 }
 
+struct told {
+    unsigned int by_themselves;
+    unsigned int together;
+};
+
+static void count_told(const char *line, void *userdata)
+{
+    struct told *told = userdata;
+    unsigned int count = 0;
+    told->by_themselves += text_starts_with(line, "leader: assign many@");
+    if (sscanf(line, "leader: assign %u units more", &count) == 1)
+        told->together += count;
+}
+
+static void a_great_plan_does_not_flood_the_log(void **state)
+{
+    struct world *world = *state;
+    struct told told = { 0 };
+    join(world, M1);
+    join(world, M2);
+    launch_many(world);
+    log_set_sink(count_told, &told);
+    lead(world);
+    run_for(world, 300);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(count_assigned_once(world), MANY);
+    assert_int_equal(told.by_themselves, DECISIONS_PLACED_MAX);
+    assert_int_equal(told.together, MANY - DECISIONS_PLACED_MAX);
+}
+
 /* --- units that are written between a plan and its writing --- */
 
 static bool is_assigned(struct world *world, const char *name)
@@ -723,6 +755,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_outcome_is_followed_by_a_new_epoch_and_no_double,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_great_plan_does_not_flood_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_unit_destroyed_between_plan_and_writing_is_not_assigned,
