@@ -7,12 +7,13 @@
 #
 # hollow.commit.ratio is how fast a leader that finds all units to be placed writes their assignments, by how fast
 # the same etcd took bare puts of such keys and values before and after: as many at a time, through the same client,
-# the machines standing still, and nobody hearing of the puts. hollow.commit.guarded_ratio is the same by puts in a
-# leader's transactions and under its guards: what is missing from 1 there is the leader's own work, and that a
-# machine and the leader hear of each assignment. What is missing between the two is what guards cost etcd.
+# the machines standing still, and nobody hearing of the puts. hollow.commit.heard_ratio is the same by puts under a
+# leader's guards, of each of which one machine hears and one who hears of all, as of assignments: what is missing
+# from 1 there is what the leader thinks and does, and what is missing between the two is what no leader could spare
+# etcd.
 
 # shellcheck disable=SC2034  # read by ./bench
-BENCH_hollow='hollow.commit.ratio hollow.commit.guarded_ratio hollow.commit.rate hollow.idle.store_writes
+BENCH_hollow='hollow.commit.ratio hollow.commit.heard_ratio hollow.commit.rate hollow.idle.store_writes
     hollow.idle.requests hollow.register hollow.submit.running hollow.lose.running hollow.destroy.gone hollow.leader_rss'
 
 HOLLOW_MACHINES=${HOLLOW_MACHINES:-1000}

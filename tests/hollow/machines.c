@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent/agent.h"
 #include "agent/systemd_fake.h"
@@ -122,15 +121,6 @@ static void machines_done(struct machines *machines)
     loop_free(machines->loop);
 }
 
-/* Each has a watch on a connection of its own. */
-static void allow_files(void)
-{
-    struct rlimit files = { 0 };
-    (void)getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &files);
-}
-
 static int start_all(struct machines *machines, const struct machines_options *options,
                      struct error *err)
 {
@@ -156,7 +146,6 @@ static int start_all(struct machines *machines, const struct machines_options *o
 int machines_run(const struct machines_options *options, struct error *err)
 {
     struct machines machines = { 0 };
-    allow_files();
     log_set_level(options->may_lead ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
     int r = start_all(&machines, options, err);
     if (r == 0)

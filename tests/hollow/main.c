@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/text.h"
 #include "tests/hollow/drive.h"
@@ -39,6 +40,18 @@ static int be_machines(char **argv)
     return EXIT_SUCCESS;
 }
 
+/* Likewise: hear URL DIRECTORY PREFIX MACHINES. */
+static int be_hearers(char **argv)
+{
+    struct error err = { 0 };
+    const struct hearers_options options = {
+        .url = argv[2], .directory = argv[3], .prefix = argv[4], .machines = number_of(argv[5])
+    };
+    if (hearers_run(&options, &err) < 0)
+        hollow_fail("%s", err.text);
+    return EXIT_SUCCESS;
+}
+
 static int play(char **argv)
 {
     const struct drive_options options = { .url = argv[2],
@@ -53,13 +66,25 @@ static int play(char **argv)
     return EXIT_SUCCESS;
 }
 
+/* Each watch has a connection of its own. */
+static void allow_files(void)
+{
+    struct rlimit files = { 0 };
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     (void)signal(SIGPIPE, SIG_IGN);
+    allow_files();
     if (text_equal(what, "drive") && argc == 8)
         return play(argv);
     if ((text_equal(what, "lead") || text_equal(what, "follow")) && argc == 7)
         return be_machines(argv);
+    if (text_equal(what, "hear") && argc == 6)
+        return be_hearers(argv);
     hollow_fail("arguments: drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S");
 }

@@ -27,23 +27,16 @@ void hollow_fail(const char *format, ...)
 }
 
 /* In the child, which begins anew: the loop of the parent is not its own. */
-static void become_machines(const struct machines_options *options, pid_t parent)
+static void become(const char *log, const char *const *arguments, pid_t parent)
 {
-    autofree char *log = text_format("%s/log.%u", options->directory, options->first);
-    autofree char *first = text_format("%u", options->first);
-    autofree char *count = text_format("%u", options->count);
-    autofree char *ttl_s = text_format("%u", options->ttl_s);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!log || !first || !count || !ttl_s || getppid() != parent)
-        _exit(1);
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = getppid() == parent ? open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     if (fd >= 0 && dup2(fd, STDERR_FILENO) >= 0)
-        (void)execl("/proc/self/exe", "muster-hollow", options->may_lead ? "lead" : "follow",
-                    options->url, options->directory, first, count, ttl_s, (char *)NULL);
+        (void)execv("/proc/self/exe", (char *const *)arguments);
     _exit(1);
 }
 
-pid_t process_start(const struct machines_options *options)
+static pid_t start(const char *log, const char *const *arguments)
 {
     pid_t parent = getpid();
     (void)fflush(NULL);
@@ -51,8 +44,34 @@ pid_t process_start(const struct machines_options *options)
     if (pid < 0)
         hollow_fail("fork: %s", strerror(errno));
     if (pid == 0)
-        become_machines(options, parent);
+        become(log, arguments, parent);
     return pid;
+}
+
+pid_t process_start_machines(const struct machines_options *options)
+{
+    autofree char *log = text_format("%s/log.%u", options->directory, options->first);
+    autofree char *first = text_format("%u", options->first);
+    autofree char *count = text_format("%u", options->count);
+    autofree char *ttl_s = text_format("%u", options->ttl_s);
+    const char *arguments[] = { "muster-hollow", options->may_lead ? "lead" : "follow",
+                                options->url,    options->directory,
+                                first,           count,
+                                ttl_s,           NULL };
+    if (!log || !first || !count || !ttl_s)
+        hollow_fail("out of memory");
+    return start(log, arguments);
+}
+
+pid_t process_start_hearers(const struct hearers_options *options)
+{
+    autofree char *log = text_format("%s/log.hear", options->directory);
+    autofree char *machines = text_format("%u", options->machines);
+    const char *arguments[] = { "muster-hollow", "hear",   options->url, options->directory,
+                                options->prefix, machines, NULL };
+    if (!log || !machines)
+        hollow_fail("out of memory");
+    return start(log, arguments);
 }
 
 void process_signal(pid_t pid, int signo)

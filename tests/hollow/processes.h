@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes of machines that a drive starts, and what the kernel tells of them. They die with
+/* The processes that a drive starts, and what the kernel tells of them. They die with
  * the drive. Each function ends the program, with the reason, if it cannot. */
 #ifndef TESTS_HOLLOW_PROCESSES_H
 #define TESTS_HOLLOW_PROCESSES_H
@@ -7,13 +7,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tests/hollow/hearers.h"
 #include "tests/hollow/machines.h"
 
 /* What is wrong, and the end of the program. */
 void hollow_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* What it says goes to DIRECTORY/log.FIRST. */
-pid_t process_start(const struct machines_options *options);
+/* What they say goes to DIRECTORY/log.FIRST, and to log.hear. */
+pid_t process_start_machines(const struct machines_options *options);
+pid_t process_start_hearers(const struct hearers_options *options);
 void process_signal(pid_t pid, int signo);
 /* Waits until it has ended after the signal. */
 void process_end(pid_t pid, int signo);

@@ -197,7 +197,7 @@ double puts_guarded(struct store *store, unsigned int units, unsigned int machin
     struct guarded guarded = { .txns = allocate(units, sizeof(*guarded.txns)),
                                .compares = allocate((size_t)units * 4, sizeof(*guarded.compares)) };
     size_t at = 0;
-    puts_init(&puts, "/guarded/", units, machines);
+    puts_init(&puts, PUTS_GUARDED_PREFIX, units, machines);
     read_cluster(store, &puts);
     for (unsigned int machine = 0; machine < machines; machine++)
         for (unsigned int unit = machine; unit < units; unit += machines)

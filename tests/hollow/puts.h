@@ -2,16 +2,18 @@
 /*
  * What a leader's assignments are measured by: as many puts, of keys and values as an assignment
  * has them, through the same client, as many in a transaction and as many transactions at a time.
- * They are written beside the cluster, where nobody hears of them, and each function returns how
- * many etcd took in a second.
+ * They are written beside the cluster, and each function returns how many etcd took in a second.
  */
 #ifndef TESTS_HOLLOW_PUTS_H
 #define TESTS_HOLLOW_PUTS_H
 
 #include "tests/hollow/store.h"
 
-/* Puts and nothing else. */
+/* Puts and nothing else, of which nobody hears. */
 double puts_bare(struct store *store, unsigned int units, unsigned int machines);
+
+/* Below this, for who is to hear of them. */
+#define PUTS_GUARDED_PREFIX "/guarded/"
 
 /* The same under a leader's guards, which the cluster's own keys fulfil: in each transaction that
  * nobody else leads, that no unit has been written, and that its machines are the same still. */

@@ -267,6 +267,8 @@ static void add_line(struct store_traffic *traffic, const char *line)
         traffic->received += (int64_t)strtod(number, NULL);
     else if (text_starts_with(line, "grpc_server_msg_sent_total{grpc_method=\"Watch\""))
         traffic->watched += (int64_t)strtod(number, NULL);
+    else if (text_starts_with(line, "etcd_debugging_mvcc_watcher_total "))
+        traffic->watches = (int64_t)strtod(number, NULL);
     else if (text_starts_with(line, "process_cpu_seconds_total"))
         traffic->cpu_s = strtod(number, NULL);
 }

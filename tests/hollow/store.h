@@ -41,6 +41,7 @@ int64_t store_time_of_ns(const struct store *store, int64_t revision);
 struct store_traffic {
     int64_t received; /* messages from clients */
     int64_t watched;  /* messages to watches */
+    int64_t watches;  /* that stand */
     double cpu_s;     /* of its process */
 };
 struct store_traffic store_get_traffic(struct store *store);

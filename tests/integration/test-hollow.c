@@ -53,7 +53,7 @@ static void every_unit_runs_once_and_a_cluster_at_rest_writes_nothing(void **sta
     autofree char *output = play(*state);
     /* Of all that was told, the steps that come last; nothing is told after what is not right. */
     assert_true(has_figure(output, "hollow.commit.ratio "));
-    assert_true(has_figure(output, "hollow.commit.guarded_ratio "));
+    assert_true(has_figure(output, "hollow.commit.heard_ratio "));
     assert_true(has_figure(output, "hollow.submit.running "));
     assert_true(has_figure(output, "hollow.idle.store_writes 0.000 writes\n"));
     assert_true(has_figure(output, "hollow.lose.running "));
