@@ -21,7 +21,9 @@
 #define TEMPLATE "t@.service"
 #define GLOBAL   "global.service"
 
-enum { MACHINES = 5, UNITS = 34, KEYS_MAX = 384, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+enum { UNITS = 34, KEYS_MAX = 768, STEPS = 60, NODES = 2, CALM_ROUNDS = 400 };
+/* One seed in LARGE_EACH has a large cluster. */
+enum { MACHINES = 5, MACHINES_LARGE = 12, MACHINES_MAX = 16, LARGE_EACH = 25 };
 
 struct entry {
     char *key;
@@ -39,15 +41,16 @@ struct event {
 struct sim {
     uint64_t random;
     uint64_t seed;
+    size_t machines;
     struct entry store[KEYS_MAX];
     struct entry *by_key;
     int64_t revision;
     int64_t now_ms;
-    int64_t absent_since_ms[MACHINES]; /* of those that are absent */
-    bool held_a_slot[MACHINES];        /* when they went */
-    bool seemed_let_go[MACHINES];      /* since they went: see sched_rules.c */
-    int64_t held_since_ms;             /* by an order to the brake; 0: there is none */
-    struct event *events;              /* all there were */
+    int64_t absent_since_ms[MACHINES_MAX]; /* of those that are absent */
+    bool held_a_slot[MACHINES_MAX];        /* when they went */
+    bool seemed_let_go[MACHINES_MAX];      /* since they went: see sched_rules.c */
+    int64_t held_since_ms;                 /* by an order to the brake; 0: there is none */
+    struct event *events;                  /* all there were */
     size_t event_count, event_room, delivered;
     struct model *model;
     struct model *forgetful; /* told the same; what it has noted it forgets before each plan */
@@ -96,7 +99,9 @@ struct entry *sim_findf(struct sim *sim, const char *format, ...)
 void sim_deliver(struct sim *sim);
 /* Another one, which knows what the store has and nothing else. */
 void sim_new_leader(struct sim *sim);
+/* Their ids are such a digit, 32 times. */
 char sim_letter(size_t machine);
+size_t sim_number(char m);
 bool sim_is_present(struct sim *sim, char m);
 bool sim_takes_newcomers(struct sim *sim, char m);
 json_t *sim_record(const char *format, ...);
@@ -128,10 +133,10 @@ bool sim_lead(struct sim *sim, bool calm, int64_t *ret_wake_ms);
 /* --- sched_units.c --- */
 
 const struct sim_sort *sim_sort_named(const char *name); /* or NULL */
-size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1]);
+size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES_MAX + 1]);
 /* The machine where the unit's successor is, while there is one; '\0': there is none. */
 char sim_successor_of(struct sim *sim, const char *name);
-size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1]);
+size_t sim_count_holders(struct sim *sim, char holders[MACHINES_MAX + 1]);
 const char *sim_metadata_of(struct sim *sim, char m, const char *key);
 bool sim_is_wanted(struct sim *sim, const struct sim_sort *sort); /* started, or loaded */
 bool sim_is_readable(struct sim *sim, const struct sim_sort *sort);

@@ -91,12 +91,12 @@ static void disturb_membership(struct sim *sim, char m)
 
 void sim_lose(struct sim *sim, char m)
 {
-    char holders[MACHINES + 1];
+    char holders[MACHINES_MAX + 1];
     (void)sim_count_holders(sim, holders);
     sim_delf(sim, "nodes/%c/presence", m);
-    sim->absent_since_ms[m - 'a'] = sim->now_ms;
-    sim->held_a_slot[m - 'a'] = strchr(holders, m) != NULL;
-    sim->seemed_let_go[m - 'a'] = false;
+    sim->absent_since_ms[sim_number(m)] = sim->now_ms;
+    sim->held_a_slot[sim_number(m)] = strchr(holders, m) != NULL;
+    sim->seemed_let_go[sim_number(m)] = false;
 }
 
 static void disturb_presence(struct sim *sim, char m)
@@ -112,7 +112,7 @@ static void disturb_presence(struct sim *sim, char m)
 
 static void disturb_machine(struct sim *sim)
 {
-    char m = sim_letter(sim_dice(sim, MACHINES));
+    char m = sim_letter(sim_dice(sim, sim->machines));
     switch (sim_dice(sim, 8)) {
     case 7:
         disturb_membership(sim, m);

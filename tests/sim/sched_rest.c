@@ -7,13 +7,13 @@
 
 static bool is_absent(struct sim *sim, const struct sim_sort *sort)
 {
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     return sim_homes_of(sim, sort->name, homes) > 0 && !sim_is_present(sim, homes[0]);
 }
 
 static bool is_home(struct sim *sim, const struct sim_sort *sort)
 {
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     return sim_homes_of(sim, sort->name, homes) > 0 && sim_is_present(sim, homes[0]);
 }
 
@@ -57,7 +57,7 @@ static void check_homeless(struct sim *sim, const struct sim_sort *sort)
     if (sim_waits_for_unwanted(sim, sort) || is_any_stuck(sim, &set) ||
         (is_any_stuck(sim, &party) && !is_any_home(sim, &party)))
         return;
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         sim_require(sim, !sim_all_fit(sim, &set, sim_letter(i), false),
                     "a unit waits though a machine would do, or less important ones would yield",
                     sort->name);
@@ -76,7 +76,7 @@ static void check_drained(struct sim *sim, const struct sim_sort *sort, char hom
         return; /* enough machines have tried */
     for (size_t i = 0; i < UNITS; i++)
         set.has[i] = set.has[i] && sim_findf(sim, "nodes/%c/units/%s", home, sim_sorts[i].name);
-    for (size_t i = 0; !sim_is_another_down(sim, sort->name) && i < MACHINES; i++)
+    for (size_t i = 0; !sim_is_another_down(sim, sort->name) && i < sim->machines; i++)
         sim_require(sim, !sim_all_fit(sim, &set, sim_letter(i), true),
                     "a drain leaves a unit that another machine takes", sort->name);
     sim_require(sim, *sim_field_of(drain, "problem") != '\0', "a drain does not say what it leaves",
@@ -90,7 +90,7 @@ static void check_everywhere(struct sim *sim, const struct sim_sort *sort)
     sim_read_rollout(sim, sort->name, &rollout);
     const char *text = sim_field_of(sim_findf(sim, "units/%s", sort->name), "blob");
     bool ended = rollout.state != ROLLOUT_RUNNING && rollout.state != ROLLOUT_PAUSED;
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < sim->machines; i++) {
         char m = sim_letter(i);
         const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, sort->name);
         bool given_back = sim_findf(sim, "ops/drain/%c", m) != NULL;
@@ -112,7 +112,7 @@ static void check_everywhere(struct sim *sim, const struct sim_sort *sort)
 
 static void check_unit_at_rest(struct sim *sim, const struct sim_sort *sort)
 {
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     size_t count = sim_homes_of(sim, sort->name, homes);
     if (!sim_is_wanted(sim, sort)) {
         sim_require(sim, count == 0, "an unwanted unit is still assigned", sort->name);
@@ -144,7 +144,7 @@ static bool has_the_text(struct sim *sim, const struct record_rollout *rollout, 
 static void check_reservations(struct sim *sim)
 {
     size_t count = 0;
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     for (size_t i = 0; i < UNITS; i++) {
         const char *id = sim_field_of(sim_findf(sim, "verdicts/%s", sim_sorts[i].name), "reserved");
         const struct sim_set set = sim_party(sim, &sim_sorts[i]);
@@ -187,7 +187,7 @@ static void check_even(struct sim *sim)
 /* Whose time is over is not waited for: what had a turn has been told to stop. */
 static void check_ends_of_drains(struct sim *sim)
 {
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < sim->machines; i++) {
         char m = sim_letter(i);
         const struct entry *drain = sim_findf(sim, "ops/drain/%c", m);
         int64_t timeout_ms = sim_number_of(drain, "timeout_ms");
@@ -248,7 +248,7 @@ static bool is_bystander(struct sim *sim, const struct sim_sort *sort)
 
 static bool is_any_order(struct sim *sim)
 {
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         if (sim_findf(sim, "ops/drain/%c", sim_letter(i)))
             return true;
     return text_equal(sim_field_of(sim_findf(sim, "ops/rollout/%s", TEMPLATE), "state"), "running");
@@ -265,11 +265,11 @@ static void lose_one(struct sim *sim)
 {
     int64_t before[UNITS] = { 0 };
     char homes[UNITS] = "";
-    char lost = sim_letter(sim_dice(sim, MACHINES));
+    char lost = sim_letter(sim_dice(sim, sim->machines));
     if (!sim_is_present(sim, lost) || is_any_order(sim))
         return;
     for (size_t i = 0; i < UNITS; i++) {
-        char all[MACHINES + 1];
+        char all[MACHINES_MAX + 1];
         if (sim_homes_of(sim, sim_sorts[i].name, all) != 1 || *all == lost ||
             !is_bystander(sim, &sim_sorts[i]))
             continue;

@@ -18,7 +18,7 @@ static bool is_move_of_two(struct sim *sim, const struct sim_sort *sort, const c
 
 static void check_conflicts(struct sim *sim, const struct sim_sort *a, const struct sim_sort *b)
 {
-    for (size_t i = 0; a != b && a->group && a->group == b->group && i < MACHINES; i++)
+    for (size_t i = 0; a != b && a->group && a->group == b->group && i < sim->machines; i++)
         sim_require(sim,
                     !sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), a->name) ||
                         !sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), b->name),
@@ -28,8 +28,8 @@ static void check_conflicts(struct sim *sim, const struct sim_sort *a, const str
 /* Each of the two has to be with the other. */
 static void check_twins(struct sim *sim, const struct sim_sort *sort)
 {
-    char homes[MACHINES + 1];
-    char others[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
+    char others[MACHINES_MAX + 1];
     const struct sim_sort *peer = sim_sort_named(sort->peers[0]);
     bool is_mutual = peer && text_equal(peer->peers[0], sort->name);
     if (is_mutual && sim_homes_of(sim, sort->name, homes) > 0 &&
@@ -49,7 +49,7 @@ static void check_memory(struct sim *sim, char m)
 
 void sim_check_store(struct sim *sim)
 {
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     for (size_t i = 0; i < UNITS; i++) {
         sim_require(sim,
                     sim_homes_of(sim, sim_sorts[i].name, homes) <= 1 ||
@@ -60,7 +60,7 @@ void sim_check_store(struct sim *sim)
         for (size_t j = 0; j < UNITS; j++)
             check_conflicts(sim, &sim_sorts[i], &sim_sorts[j]);
     }
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         check_memory(sim, sim_letter(i));
     size_t count = sim_count_holders(sim, homes);
     sim_require(sim, count <= NODES, "a role has too many holders", homes);
@@ -114,7 +114,7 @@ static bool is_stranded(struct sim *sim, const struct entry *assignment, const c
 /* A successor whose other copy is gone: nothing is left to be done. */
 static bool has_arrived(struct sim *sim, const struct entry *assignment, const char *unit)
 {
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     return *sim_field_of(assignment, "moves_from") &&
            text_equal(sim_field_of(assignment, "want"), "run") &&
            sim_homes_of(sim, unit, homes) == 1;
@@ -154,7 +154,7 @@ static bool is_up_on(struct sim *sim, char m, const char *unit)
 
 static bool is_up(struct sim *sim, const char *unit)
 {
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         if (is_up_on(sim, sim_letter(i), unit))
             return true;
     return false;
@@ -163,7 +163,7 @@ static bool is_up(struct sim *sim, const char *unit)
 /* To take down what is unhealthy costs nobody anything. */
 static bool is_healthy(struct sim *sim, const char *unit)
 {
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         if (text_equal(sim_field_of(sim_findf(sim, "states/%c/%s", sim_letter(i), unit), "health"),
                        "unhealthy"))
             return false;
@@ -185,7 +185,7 @@ static bool is_released_by(const struct plan *plan, char m, const char *unit)
 static bool is_another_copy_down(struct sim *sim, const struct plan *plan, char but,
                                  const char *unit)
 {
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < sim->machines; i++) {
         char m = sim_letter(i);
         const struct entry *e = sim_findf(sim, "nodes/%c/units/%s", m, unit);
         if (m != but && sim_is_present(sim, m) && e && text_equal(sim_field_of(e, "want"), "run") &&
@@ -275,7 +275,7 @@ static void check_order(struct sim *sim, const struct action *a)
         !is_up_on(sim, a->machine[0], a->unit))
         return;
     size_t up = 0;
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         up += is_up_on(sim, sim_letter(i), a->unit);
     sim_require(sim, up == 2, "a move stops what is up nowhere else", a->unit);
 }
@@ -327,7 +327,7 @@ static void check_debounce(struct sim *sim, const struct action *a)
                  ? action_more(a)->from_machine[0]
              : a->kind == ACTION_DROP && a->registration == 0 ? a->machine[0]
                                                               : 0;
-    sim_require(sim, !m || sim->now_ms - sim->absent_since_ms[m - 'a'] >= PLAN_DEBOUNCE_MS,
+    sim_require(sim, !m || sim->now_ms - sim->absent_since_ms[sim_number(m)] >= PLAN_DEBOUNCE_MS,
                 "taken from a machine that may be back", a->unit);
 }
 
@@ -365,7 +365,7 @@ static void check_release(struct sim *sim, const struct plan *plan, const struct
     const struct sim_sort *sort = sim_sort_named(a->unit);
     if (a->kind != ACTION_ASSIGN || a->want != WANT_RELEASE || a->cause != MOVE_CAUSE_NONE)
         return;
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     char m = a->machine[0];
     sim_require(sim,
                 !sim_is_wanted(sim, sort) || !sim_rules_hold(sim, sort, m) ||
@@ -388,7 +388,7 @@ static bool seems_let_go(struct sim *sim, char m)
 
 static void note_seemingly_let_go(struct sim *sim)
 {
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         if (!sim_is_present(sim, sim_letter(i)) && seems_let_go(sim, sim_letter(i)))
             sim->seemed_let_go[i] = true;
 }
@@ -397,11 +397,13 @@ static void note_seemingly_let_go(struct sim *sim)
 static void check_held(struct sim *sim, const struct action *a)
 {
     char m = a->kind == ACTION_MOVE ? action_more(a)->from_machine[0] : 0;
-    char homes[MACHINES + 1];
+    char homes[MACHINES_MAX + 1];
     if (m && sim_homes_of(sim, a->unit, homes) == 1 && !sim_is_present(sim, m) &&
-        sim->held_since_ms > 0 && !sim->held_a_slot[m - 'a'] &&
-        sim->absent_since_ms[m - 'a'] >= sim->held_since_ms && sim_findf(sim, "members/%c", m))
-        sim_require(sim, action_more(a)->from_registration != 0 || sim->seemed_let_go[m - 'a'],
+        sim->held_since_ms > 0 && !sim->held_a_slot[sim_number(m)] &&
+        sim->absent_since_ms[sim_number(m)] >= sim->held_since_ms &&
+        sim_findf(sim, "members/%c", m))
+        sim_require(sim,
+                    action_more(a)->from_registration != 0 || sim->seemed_let_go[sim_number(m)],
                     "a unit is moved that the brake holds", a->unit);
 }
 

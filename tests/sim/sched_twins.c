@@ -11,7 +11,7 @@
  * is told of, and that a role without holders has had some. */
 static bool tells_more(struct sim *sim)
 {
-    char holders[MACHINES + 1];
+    char holders[MACHINES_MAX + 1];
     bool more = sim_count_holders(sim, holders) == 0;
     for (size_t i = 0; i < UNITS; i++)
         more = more || ((sim_homes_of(sim, sim_sorts[i].name, holders) > 0 ||

@@ -67,10 +67,10 @@ static size_t number_of(const struct sim_sort *sort)
 /* --- what the store says of them --- */
 
 /* Machines whose assignment of the unit says so; '\0' at the end. */
-size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
+size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES_MAX + 1])
 {
     size_t count = 0;
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < sim->machines; i++)
         if (sim_findf(sim, "nodes/%c/units/%s", sim_letter(i), name))
             homes[count++] = sim_letter(i);
     homes[count] = '\0';
@@ -79,7 +79,7 @@ size_t sim_homes_of(struct sim *sim, const char *name, char homes[MACHINES + 1])
 
 char sim_successor_of(struct sim *sim, const char *name)
 {
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < sim->machines; i++) {
         char m = sim_letter(i);
         if (*sim_field_of(sim_findf(sim, "nodes/%c/units/%s", m, name), "moves_from"))
             return m;
@@ -92,12 +92,12 @@ static bool is_assigned(struct sim *sim, const struct sim_sort *sort, char m)
     return sim_findf(sim, "nodes/%c/units/%s", m, sort->name) != NULL;
 }
 
-size_t sim_count_holders(struct sim *sim, char holders[MACHINES + 1])
+size_t sim_count_holders(struct sim *sim, char holders[MACHINES_MAX + 1])
 {
     size_t count = 0;
-    for (unsigned int i = 0; i < MACHINES; i++) {
+    for (unsigned int i = 0; i < sim->machines; i++) {
         const struct entry *slot = sim_findf(sim, "slots/db/%u", i);
-        if (slot && count < MACHINES)
+        if (slot && count < sim->machines)
             holders[count++] = *sim_field_of(slot, "machine");
     }
     holders[count] = '\0';
@@ -222,7 +222,7 @@ static const char *rack_of(struct sim *sim, const struct sim_sort *sort)
 
 static bool role_fits(struct sim *sim, char m, const char *wish)
 {
-    char holders[MACHINES + 1];
+    char holders[MACHINES_MAX + 1];
     const json_t *require =
         json_object_get(sim_findf(sim, "roles/db")->value, "require"); /* rack=r1, or nothing */
     (void)sim_count_holders(sim, holders);

@@ -148,9 +148,16 @@ void sim_new_leader(struct sim *sim)
 
 /* --- the world --- */
 
+static const char letters[MACHINES_MAX + 1] = "abcdef0123456789";
+
 char sim_letter(size_t machine)
 {
-    return (char)('a' + machine);
+    return letters[machine];
+}
+
+size_t sim_number(char m)
+{
+    return (size_t)(strchr(letters, m) - letters);
 }
 
 bool sim_is_present(struct sim *sim, char m)
