@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/decisions.h"
 
+#include <inttypes.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+
+void decisions_begin(struct decisions *decisions, int64_t epoch)
+{
+    *decisions = (struct decisions){ .epoch = epoch, .began_ms = clock_boot_ms() };
+}
 
 /* Placed for the first time, so that its own assignment has all that is to be said. */
 static bool is_placement(const struct action *action)
@@ -53,4 +61,12 @@ void decisions_tell(struct decisions *decisions, const struct action *actions,
     }
     if (untold)
         tell_many(decisions, untold, first, last);
+}
+
+void decisions_end(const struct decisions *decisions, size_t count, bool refused)
+{
+    const struct log_fields fields = { .epoch = decisions->epoch };
+    if (count > DECISIONS_PLACED_MAX)
+        log_write(LOG_LEVEL_INFO, &fields, "leader: %zu actions written in %" PRId64 " ms%s", count,
+                  clock_boot_ms() - decisions->began_ms, refused ? ", but for those refused" : "");
 }

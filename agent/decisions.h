@@ -11,6 +11,7 @@
 #ifndef AGENT_DECISIONS_H
 #define AGENT_DECISIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,15 +19,21 @@
 
 enum { DECISIONS_PLACED_MAX = 500 }; /* of a plan, told one by one */
 
-/* Of one plan; begin with the epoch alone. */
+/* Of one plan. */
 struct decisions {
     int64_t epoch;
-    size_t placed; /* told of so far */
+    int64_t began_ms; /* boot time */
+    size_t placed;    /* told of so far */
 };
+
+void decisions_begin(struct decisions *decisions, int64_t epoch);
 
 /* Tells of actions that are in one transaction. reasons: as that has them; where one is NULL, it is
  * made. */
 void decisions_tell(struct decisions *decisions, const struct action *actions,
                     const char *const *reasons, size_t count);
+
+/* All actions of the plan were answered. Of many, how long that took. */
+void decisions_end(const struct decisions *decisions, size_t count, bool refused);
 
 #endif

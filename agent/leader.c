@@ -78,6 +78,7 @@ static void consider(struct leader *leader);
 
 static void finish_plan(struct leader *leader)
 {
+    decisions_end(&leader->decisions, leader->plan->count, leader->refused);
     plan_free(take_ptr(leader->plan));
     leader->one_at_a_time = leader->refused;
     leader->phase = LEADER_CATCHING_UP;
@@ -351,10 +352,10 @@ static void make_plan(struct leader *leader)
     }
     leader->phase = LEADER_COMMITTING;
     leader->next_action = 0;
-    leader->decisions = (struct decisions){ .epoch = leader->epoch };
     leader->again_count = 0;
     leader->refused = false;
     blocks_sort(leader->plan);
+    decisions_begin(&leader->decisions, leader->epoch);
     send_more(leader);
 }
 

@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "scheduler/plan.h"
@@ -19,8 +21,6 @@ enum {
     POLL_MS = 50, /* and a twentieth of what has been waited already */
     STILL_MS = 2000,
     PATIENCE_S = 600,
-    SAMPLES_MAX = PATIENCE_S * 1000 / POLL_MS,
-    STILL_SAMPLES = 6,
     RENEW_MS = 5000, /* in which all machines that stood still have renewed their leases */
     START_MS = 2000, /* of a leader, until its contact begins */
 };
@@ -330,66 +330,77 @@ static struct puts_rates mean_of(struct puts_rates a, struct puts_rates b)
                                 .heard_cpu_s = (a.heard_cpu_s + b.heard_cpu_s) / 2 };
 }
 
-/* The leader's processor time by the revision that the store had come to. */
-struct leader_samples {
-    struct leader_sample {
-        int64_t revision;
-        int64_t cpu_ms;
-    } all[SAMPLES_MAX];
-    size_t count;
+/* What a leader that has just been started tells in its log. */
+struct leader_story {
+    char *log;
+    long from;               /* what is before this, those before it have told */
+    int64_t takeover_cpu_ms; /* until it decided anything, and a little before */
+    unsigned int written;
+    unsigned int took_ms; /* 0: not all is written */
 };
 
-static void add_leader_sample(struct drive *drive, struct leader_samples *samples)
+static void story_begin(const struct drive *drive, struct leader_story *story)
 {
-    if (samples->count == SAMPLES_MAX)
-        hollow_fail("not all units are assigned");
-    samples->all[samples->count++] =
-        (struct leader_sample){ .revision = store_tracked(drive->store),
-                                .cpu_ms = process_cpu_ms(drive->leader) };
+    struct stat log = { 0 };
+    *story = (struct leader_story){ .log = text_format("%s/log.%u", drive->options->directory,
+                                                       drive->options->machines) };
+    if (!story->log || stat(story->log, &log) < 0)
+        hollow_fail("the leader has no log");
+    story->from = log.st_size;
 }
 
-/* What it had needed before the revision came about. */
-static int64_t leader_ms_before(const struct leader_samples *samples, int64_t revision)
+static void read_story(struct drive *drive, struct leader_story *story)
 {
-    int64_t cpu_ms = 0;
-    for (size_t i = 0; i < samples->count && samples->all[i].revision < revision; i++)
-        cpu_ms = samples->all[i].cpu_ms;
-    return cpu_ms;
+    char line[512];
+    bool has_decided = false;
+    FILE *file = fopen(story->log, "re");
+    if (!file || fseek(file, story->from, SEEK_SET) < 0)
+        hollow_fail("%s cannot be read", story->log);
+    while (fgets(line, sizeof(line), file)) {
+        has_decided = has_decided || text_starts_with(line, "leader: assign ");
+        (void)sscanf(line, "leader: %u actions written in %u ms", &story->written, &story->took_ms);
+    }
+    (void)fclose(file);
+    if (!has_decided)
+        story->takeover_cpu_ms = process_cpu_ms(drive->leader);
 }
 
-static bool is_still(const struct leader_samples *samples)
+/* Nothing is asked of etcd meanwhile that is not asked while puts are measured. */
+static void wait_assigned(struct drive *drive, struct leader_story *story)
 {
-    return samples->count > STILL_SAMPLES &&
-           samples->all[samples->count - 1].revision ==
-               samples->all[samples->count - 1 - STILL_SAMPLES].revision;
-}
-
-/* Nothing is asked of etcd meanwhile that is not asked while puts are measured: only once nobody
- * writes any more, whether that was all. */
-static void wait_assigned(struct drive *drive, struct leader_samples *samples)
-{
-    int64_t wanted = (int64_t)drive->options->units + drive->options->machines + 1;
-    do {
+    int64_t began_ns = store_now_ns();
+    while (!story->took_ms) {
+        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+            hollow_fail("the leader does not tell that it has written what it decided");
         store_pause(drive->store, POLL_MS);
-        add_leader_sample(drive, samples);
-    } while (!is_still(samples) || store_count(drive->store, PREFIX "nodes/") != wanted);
+        read_story(drive, story);
+    }
+    if (story->written != drive->options->units)
+        hollow_fail("the leader has written %u actions at first, and there are %u units",
+                    story->written, drive->options->units);
 }
 
-static void figure_commit(struct drive *drive, const struct puts_rates *puts,
-                          const struct cluster_assignments *found)
+static void figure_commit(const struct leader_story *story, const struct puts_rates *puts)
 {
-    int64_t from_ns = store_time_of_ns(drive->store, found->first_revision);
-    int64_t to_ns = store_time_of_ns(drive->store, found->last_revision);
-    double rate = drive->options->units / seconds_between(from_ns, to_ns);
-    figure("commit.takeover", seconds_between(drive->leader_since_ns, from_ns), "s");
+    double rate = story->written * 1e3 / story->took_ms;
     figure("commit.bare", puts->bare, "/s");
     figure("commit.bare_etcd_cpu", puts->bare_cpu_s, "s");
     figure("commit.heard", puts->heard, "/s");
     figure("commit.heard_etcd_cpu", puts->heard_cpu_s, "s");
     figure("commit.rate", rate, "/s");
-    figure("commit.transactions", (double)(found->last_revision - found->first_revision + 1), "");
     figure("commit.heard_ratio", rate / puts->heard, "x");
     figure("commit.ratio", rate / puts->bare, "x");
+}
+
+static void figure_leader(struct drive *drive, const struct leader_story *story,
+                          const struct cost *before)
+{
+    const struct cost after = cost_now(drive);
+    figure("commit.takeover",
+           seconds_between(before->at_ns, after.at_ns) - (double)story->took_ms / 1e3, "s");
+    figure("commit.takeover_cpu", (double)story->takeover_cpu_ms / 1e3, "s");
+    figure("commit.leader_cpu", (double)(after.leader_ms - story->takeover_cpu_ms) / 1e3, "s");
+    figure("commit.etcd_cpu", after.traffic.cpu_s - before->traffic.cpu_s, "s"); /* of both */
 }
 
 /* A leader that finds everything to do, while the machines hold still so that it has the store for
@@ -397,28 +408,24 @@ static void figure_commit(struct drive *drive, const struct puts_rates *puts,
 static void commit(struct drive *drive)
 {
     const struct drive_options *options = drive->options;
+    struct leader_story story;
     process_end(drive->leader, SIGTERM);
+    story_begin(drive, &story);
     cluster_submit(drive->store, options->units);
     signal_groups(drive, SIGSTOP);
-    store_track(drive->store, true);
-    static struct leader_samples samples;
     struct puts_rates puts = measure_puts(drive);
     signal_groups(drive, SIGCONT); /* to keep their leases: nothing is assigned to them yet */
     store_pause(drive->store, RENEW_MS);
     signal_groups(drive, SIGSTOP);
-    double etcd_s = etcd_cpu_s(drive);
     start_leader(drive);
-    wait_assigned(drive, &samples);
-    int64_t leader_ms = process_cpu_ms(drive->leader);
-    etcd_s = etcd_cpu_s(drive) - etcd_s;
+    const struct cost before = cost_now(drive);
+    wait_assigned(drive, &story);
+    figure_leader(drive, &story, &before);
     const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
+    figure("commit.transactions", (double)(found.last_revision - found.first_revision + 1), "");
     puts = mean_of(puts, measure_puts(drive));
-    store_track(drive->store, false);
-    int64_t takeover_ms = leader_ms_before(&samples, found.first_revision);
-    figure("commit.takeover_cpu", (double)takeover_ms / 1e3, "s");
-    figure("commit.leader_cpu", (double)(leader_ms - takeover_ms) / 1e3, "s");
-    figure("commit.etcd_cpu", etcd_s, "s"); /* with the takeover */
-    figure_commit(drive, &puts, &found);
+    figure_commit(&story, &puts);
+    free(story.log);
 }
 
 /* The machines go on, and carry out what was written. */

@@ -13,7 +13,7 @@
 
 enum {
     IN_FLIGHT = 8, /* as a leader has; more gains nothing on two processors */
-    TRACK_MS = 20, /* more often would be a load of its own */
+    TRACK_MS = 50, /* for each asking etcd copies all that it has yet to write to its file */
 };
 
 struct sample {
@@ -232,11 +232,6 @@ void store_track(struct store *store, bool on)
         loop_timer_set(store->track, 0);
     else
         loop_timer_cancel(store->track);
-}
-
-int64_t store_tracked(const struct store *store)
-{
-    return store->sample_count ? store->samples[store->sample_count - 1].revision : 0;
 }
 
 int64_t store_time_of_ns(const struct store *store, int64_t revision)

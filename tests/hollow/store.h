@@ -33,8 +33,6 @@ void store_each(struct store *store, const char *prefix,
 /* From now on the store is asked for its revision all the time, so that it can be told when one
  * came about: on the monotonic clock, between two askings as if writes came evenly. */
 void store_track(struct store *store, bool on);
-/* The newest that is known by that. */
-int64_t store_tracked(const struct store *store);
 int64_t store_time_of_ns(const struct store *store, int64_t revision);
 
 /* What etcd's own counters say. */

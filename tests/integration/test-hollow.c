@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole small cluster on a real etcd: ten hollow machines, a leader, a hundred units, each in its
- * own process but for the units. What must hold at each step, muster-hollow finds out itself. */
+/* A whole small cluster on a real etcd: ten hollow machines, a leader, and so many units that it
+ * tells how long it wrote, each in its own process but for the units. What must hold at each step,
+ * muster-hollow finds out itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static int end_etcd(void **state)
 static char *play(const struct etcd_server *server)
 {
     autofree char *command =
-        text_format("mkdir %s/hollow && exec ./muster-hollow drive %s %s/hollow 10 100 10 2",
+        text_format("mkdir %s/hollow && exec ./muster-hollow drive %s %s/hollow 10 600 10 2",
                     server->directory, server->client_url, server->directory);
     char *output = calloc(1, OUTPUT_MAX);
     assert_non_null(command);

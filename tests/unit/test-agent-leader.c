@@ -387,6 +387,7 @@ static void a_plan_is_written_in_as_few_transactions_as_hold_it(void **state)
 struct told {
     unsigned int by_themselves;
     unsigned int together;
+    unsigned int ends;
 };
 
 static void count_told(const char *line, void *userdata)
@@ -396,6 +397,8 @@ static void count_told(const char *line, void *userdata)
     told->by_themselves += text_starts_with(line, "leader: assign many@");
     if (sscanf(line, "leader: assign %u units more", &count) == 1)
         told->together += count;
+    if (sscanf(line, "leader: %u actions written in ", &count) == 1 && count == MANY)
+        told->ends++;
 }
 
 static void a_great_plan_does_not_flood_the_log(void **state)
@@ -412,6 +415,7 @@ static void a_great_plan_does_not_flood_the_log(void **state)
     assert_int_equal(count_assigned_once(world), MANY);
     assert_int_equal(told.by_themselves, DECISIONS_PLACED_MAX);
     assert_int_equal(told.together, MANY - DECISIONS_PLACED_MAX);
+    assert_int_equal(told.ends, 1);
 }
 
 /* --- units that are written between a plan and its writing --- */
