@@ -132,7 +132,7 @@ libcontainer_a_SOURCES += \
 	container/ports.c container/ports.h
 
 check_PROGRAMS += test-container-cni test-container-network
-test_container_network_SOURCES = tests/unit/test-container-network.c tests/unit/harness.h
+test_container_network_SOURCES = tests/unit/test-container-network.c tests/unit/harness.h tests/unit/loopback.h
 test_container_network_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)
 test_container_cni_SOURCES = tests/unit/test-container-cni.c tests/unit/harness.h
 test_container_cni_LDADD = libcontainer.a libunits.a $(BASE_LIBS) $(TEST_LIBS)

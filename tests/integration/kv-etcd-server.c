@@ -2,17 +2,16 @@
 #include "tests/integration/kv-etcd-server.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/harness.h"
+#include "tests/unit/loopback.h"
 #include "tests/unit/tree.h"
 
 enum { ARGUMENTS_MAX = 64 };
@@ -21,15 +20,9 @@ static const char etcd_program[] = "/usr/bin/etcd";
 
 static int free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    (void)close(fd);
-    return ntohs(address.sin_port);
+    int port = 0;
+    (void)close(loopback_bind(&port));
+    return port;
 }
 
 /* In the child. It dies with the test, however that ends. */

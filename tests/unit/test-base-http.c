@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/loop_http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/loopback.h"
 
 /* A server for one connection inside the same loop, which answers as often as it is told, and then
  * dies with the request read: connection and listener are closed. */
@@ -71,16 +70,10 @@ static void on_connection(struct loop_io *io, int events, void *userdata)
 
 static void start_server(struct server *server)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof(address);
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(server->listener >= 0);
-    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    int port = 0;
+    server->listener = loopback_bind(&port);
     assert_int_equal(listen(server->listener, 1), 0);
-    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
-    (void)snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/",
-                   ntohs(address.sin_port));
+    (void)snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/", port);
     assert_int_equal(loop_io_new(server->loop, "listener", server->listener, LOOP_READ,
                                  on_connection, server, &server->listening, NULL),
                      0);

@@ -2,7 +2,6 @@
 #include "base/loop.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/loop_http.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/loopback.h"
 
 static void count(struct loop_timer *timer, void *userdata)
 {
@@ -72,19 +72,6 @@ static void on_connect(struct loop_io *io, int events, void *userdata)
     assert_int_equal(write(fd, answer, sizeof(answer) - 1), sizeof(answer) - 1);
 }
 
-static int listen_on_loopback(int *ret_port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
 static void start_get(struct http *http, struct seen *seen, int port)
 {
     char url[64];
@@ -100,7 +87,7 @@ static void an_answer_of_any_status_is_delivered_once(void **state)
     autoptr(http) http = NULL;
     autoptr(loop_io) io = NULL;
     int port = 0;
-    autoclose int fd = listen_on_loopback(&port);
+    autoclose int fd = loopback_bind(&port);
     struct server server = { .fd = fd };
     struct seen seen = { 0 };
     assert_int_equal(listen(fd, 1), 0);
@@ -121,7 +108,7 @@ static void refused_connection_is_told_apart_from_unknown_outcome(void **state)
     autoptr(loop) loop = NULL;
     autoptr(http) http = NULL;
     int port = 0;
-    autoclose int fd = listen_on_loopback(&port); /* bound, never listening: refused */
+    autoclose int fd = loopback_bind(&port); /* bound, never listening: refused */
     struct seen seen = { 0 };
     assert_int_equal(loop_new(&loop, NULL), 0);
     assert_int_equal(http_new(loop, &http, NULL), 0);
@@ -137,7 +124,7 @@ static void cancelled_call_never_calls_back(void **state)
     autoptr(loop) loop = NULL;
     autoptr(http) http = NULL;
     int port = 0;
-    autoclose int fd = listen_on_loopback(&port);
+    autoclose int fd = loopback_bind(&port);
     struct seen cancelled = { 0 };
     struct seen other = { 0 };
     assert_int_equal(loop_new(&loop, NULL), 0);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -10,6 +9,7 @@
 #include "container/name_files.h"
 #include "container/ports.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/loopback.h"
 
 static char name[] = "web";
 static char tcp[] = "tcp";
@@ -118,14 +118,10 @@ static void hosts_begin_with_what_was_said_and_end_with_its_own(void **state)
 /* A port of 127.0.0.1 on which somebody listens as long as *ret_fd is open. */
 static int64_t listen_somewhere(int *ret_fd)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t length = sizeof(address);
-    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(*ret_fd, (struct sockaddr *)&address, length), 0);
+    int port = 0;
+    *ret_fd = loopback_bind(&port);
     assert_int_equal(listen(*ret_fd, 1), 0);
-    assert_int_equal(getsockname(*ret_fd, (struct sockaddr *)&address, &length), 0);
-    return ntohs(address.sin_port);
+    return port;
 }
 
 static void a_port_with_a_listener_is_taken(void **state)
