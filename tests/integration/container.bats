@@ -53,20 +53,7 @@ define() {
 {"image": "${image:-$IMAGE}", "exec": $(json_strings "$@"), "environment": [], "mounts": ${mounts:-[]},
  "hostName": "mcont", "network": "${network:-none}", "notify": "${notify:-no}"}
 END
-    node tee "/run/systemd/system/$unit" >/dev/null <<END
-[Service]
-Type=notify
-NotifyAccess=all
-Delegate=yes
-KillMode=mixed
-Slice=muster.slice
-TimeoutStopSec=10
-OOMPolicy=stop
-DevicePolicy=closed
-ExecStart=$HELPER start %n
-ExecStopPost=-$HELPER clean %n
-${service:-}
-END
+    define_service "$unit" Slice=muster.slice TimeoutStopSec=10 OOMPolicy=stop DevicePolicy=closed "${service:-}"
 }
 
 forever() {

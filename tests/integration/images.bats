@@ -99,17 +99,7 @@ define() {
         '{image: $image, hostName: "images", network: "none"} + $more
          + if $ARGS.positional == [] then {} else {exec: $ARGS.positional} end' --args -- "$@" |
         node tee "/run/muster/containers/$unit/spec.json" >/dev/null
-    node tee "/run/systemd/system/$unit" >/dev/null <<END
-[Service]
-Type=notify
-NotifyAccess=all
-Delegate=yes
-KillMode=mixed
-TimeoutStopSec=1
-ExecStart=$HELPER start %n
-ExecStopPost=-$HELPER clean %n
-${service:-}
-END
+    define_service "$unit" TimeoutStopSec=1 "${service:-}"
 }
 
 forget() {

@@ -42,18 +42,7 @@ define() {
     node tee "$RUN/$unit/spec.json" >/dev/null <<END
 {"image": "$IMAGE", "exec": ["/bin/sh", "-c", "$command"], "hostName": "${unit%%[.@]*}", ${spec:-$(bridge)}}
 END
-    node tee "/run/systemd/system/$unit" >/dev/null <<END
-[Service]
-Type=notify
-NotifyAccess=all
-Delegate=yes
-KillMode=mixed
-Slice=muster.slice
-TimeoutStopSec=10
-KillSignal=SIGKILL
-ExecStart=$HELPER start %n
-ExecStopPost=-$HELPER clean %n
-END
+    define_service "$unit" Slice=muster.slice TimeoutStopSec=10 KillSignal=SIGKILL
 }
 
 # bridge [MORE]: the default network, with more of the JSON.

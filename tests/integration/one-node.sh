@@ -41,6 +41,20 @@ setup() {
     . "$SRC/tests/cluster/lib.sh"
 }
 
+# define_service UNIT [LINE…]: the service as musterd would write it, with more lines of [Service].
+define_service() {
+    node tee "/run/systemd/system/$1" >/dev/null <<END
+[Service]
+Type=notify
+NotifyAccess=all
+Delegate=yes
+KillMode=mixed
+ExecStart=$HELPER start %n
+ExecStopPost=-$HELPER clean %n
+$(printf '%s\n' "${@:2}")
+END
+}
+
 # What nspawn's console shows is in the journal of the node too; here the journal is enough.
 teardown() {
     [ -n "${BATS_TEST_COMPLETED:-}" ] || node_journal node1 --lines=40 >&3 2>&1
