@@ -15,6 +15,7 @@ libagent_a_SOURCES = \
 	agent/leader.c agent/leader.h \
 	agent/machine.c agent/machine.h \
 	agent/notify.c agent/notify.h \
+	agent/plan_writer.c agent/plan_writer.h \
 	agent/presence.c agent/presence.h \
 	agent/publish.c agent/publish.h \
 	agent/reconcile.c agent/reconcile.h \
