@@ -29,6 +29,7 @@ libscheduler_a_SOURCES = \
 	scheduler/plan_party.c \
 	scheduler/plan_unit.c \
 	scheduler/plan_write.c \
+	scheduler/pool.c scheduler/pool.h \
 	scheduler/preempt.c scheduler/preempt.h \
 	scheduler/refusals.c scheduler/refusals.h \
 	scheduler/replace.c scheduler/replace.h \
@@ -95,6 +96,10 @@ check_PROGRAMS += test-sched-index
 test_sched_index_SOURCES = tests/unit/test-sched-index.c tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_index_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += test-sched-pool
+test_sched_pool_SOURCES = tests/unit/test-sched-pool.c tests/unit/harness.h
+test_sched_pool_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += test-sched-cost
 test_sched_cost_SOURCES = tests/unit/test-sched-cost.c tests/unit/contact.h tests/unit/sched_feed.c \

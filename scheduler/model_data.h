@@ -19,6 +19,7 @@
 #include "scheduler/brake.h"
 #include "scheduler/index.h"
 #include "scheduler/model.h"
+#include "scheduler/pool.h"
 #include "scheduler/rebalance.h"
 #include "scheduler/shared.h"
 
@@ -39,29 +40,28 @@ struct told {
     bool is_stale;
 };
 
-/* Two lines of the processor's cache, which it fetches together. */
-enum { MACHINE_ALIGNMENT = 128 };
-
 struct machine {
-    /* What each placing looks at fills the first two lines. */
-    _Alignas(MACHINE_ALIGNMENT) int64_t registration; /* 0: absent */
-    int64_t capacity[RESOURCES]; /* what may be promised to units; 0: not declared */
-    int64_t used[RESOURCES];     /* what is, as long as the index is not stale */
-    size_t load;                 /* placements that the store has an assignment for */
-    size_t planned;              /* within a step: placements decided on top of load */
-    struct placement *arrivals;  /* within a step: newcomers, linked by machine_next alone */
-    struct machine *arrived_next;
-    struct unit *kept_for; /* it is about to have room for this one; NULL: for none */
-    bool is_cleared;       /* and nobody that it replaces may stay */
-    bool is_reserved;      /* for that one, which has waited long; its verdict says so */
-    bool is_told;          /* one of struct told */
-    bool is_bounded;       /* some capacity is declared */
-    int kept_priority;     /* of those that come with it, if any are tied to it; see party.h */
-    uint32_t number;       /* in the index, unless that is stale */
-    uint32_t level;        /* the one that it is in there, if it is open */
+    /* What each placing looks at fills one line of the processor's cache. */
+    _Alignas(CACHE_LINE) int64_t registration; /* 0: absent */
+    uint32_t load;                             /* placements that the store has an assignment for */
+    uint32_t planned;             /* within a step: placements decided on top of load */
+    struct placement *arrivals;   /* within a step: newcomers, linked by machine_next alone */
+    struct machine *arrived_next; /* within a step */
+    struct unit *kept_for;        /* it is about to have room for this one; NULL: for none */
+    int kept_priority; /* of those that come with it, if any are tied to it; see party.h */
+    bool is_cleared;   /* and nobody that it replaces may stay */
+    bool is_reserved;  /* for that one, which has waited long; its verdict says so */
+    bool is_told;      /* one of struct told */
+    bool is_bounded;   /* some capacity is declared */
+    uint32_t number;   /* in the index, unless that is stale */
+    uint32_t level;    /* the one that it is in there, if it is open */
+    bool is_member;
+
+    /* And what is looked at where resources count fills most of the next. */
+    _Alignas(CACHE_LINE) int64_t capacity[RESOURCES]; /* to be promised; 0: not declared */
+    int64_t used[RESOURCES]; /* what is promised, as long as the index is not stale */
 
     char id[33];
-    bool is_member;
     struct record_member member;
     struct role_number *priorities; /* member.role_priority, read */
     size_t priority_count;
@@ -280,6 +280,7 @@ struct asker;
 
 struct model {
     struct machine *machines;
+    struct pool machine_pool;
     struct machine **machines_by_id; /* sorted; rebuilt when machines come and go */
     size_t machine_count;
     bool machines_stale;
@@ -461,7 +462,7 @@ static inline bool machine_is_known(const struct machine *machine)
 /* Units that are there, or on their way. */
 static inline size_t machine_load(const struct machine *machine)
 {
-    return machine->load + machine->planned;
+    return (size_t)machine->load + machine->planned;
 }
 
 /* Assigned, or decided to be within this step. */

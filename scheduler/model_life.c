@@ -135,12 +135,11 @@ struct machine *model_machine_get(struct model *model, const char *id, struct er
     struct machine *m = model_machine(model, id);
     if (m)
         return m;
-    m = aligned_alloc(MACHINE_ALIGNMENT, sizeof(*m));
+    m = pool_take(&model->machine_pool);
     if (!m) {
         (void)error_oom(err);
         return NULL;
     }
-    memset(m, 0, sizeof(*m));
     memcpy(m->id, id, strnlen(id, sizeof(m->id) - 1));
     m->absent_since_ms = -1;
     m->drain_stuck_since_ms = -1;
@@ -150,13 +149,13 @@ struct machine *model_machine_get(struct model *model, const char *id, struct er
     return m;
 }
 
-static void machine_done(struct machine *m)
+static void machine_done(struct model *model, struct machine *m)
 {
     record_member_done(&m->member);
     free(m->priorities);
     free(m->not_ready_reason);
     record_drain_done(&m->drain);
-    free(m);
+    pool_give_back(&model->machine_pool, m);
 }
 
 void model_free_machine(struct model *model, struct machine *machine)
@@ -169,7 +168,7 @@ void model_free_machine(struct model *model, struct machine *machine)
     if (machine->member.ttl_ms == model->shortest_ttl_ms)
         model->shortest_ttl_stale = true;
     index_renumber(model);
-    machine_done(machine);
+    machine_done(model, machine);
 }
 
 int machine_compare(const void *a, const void *b)
@@ -321,6 +320,7 @@ int model_new(struct model **ret, struct error *err)
     struct model *model = calloc(1, sizeof(*model));
     if (!model)
         return error_oom(err);
+    model->machine_pool.size = sizeof(struct machine);
     model->index.stale = true;
     *ret = model;
     return 0;
@@ -368,8 +368,9 @@ void model_free(struct model *model)
         model_free_role(model, r);
     HASH_ITER(hh, model->machines, m, m_next) {
         HASH_DEL(model->machines, m);
-        machine_done(m);
+        machine_done(model, m);
     }
+    pool_done(&model->machine_pool);
     free(model->machines_by_id);
     rebalance_done(model);
     failures_done(model);

@@ -332,7 +332,7 @@ static struct machine *first_with_room(const struct search *search, uint64_t wor
             &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
         if (has_room(search, *machine)) {
             if (machine[1]) /* a good guess of who is asked next */
-                index_fetch(machine[1], MACHINE_ALIGNMENT);
+                index_fetch(machine[1], offsetof(struct machine, id));
             return *machine;
         }
     }

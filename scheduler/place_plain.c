@@ -48,7 +48,7 @@ static void foresee(const struct model *model, const struct machine *chosen)
 {
     size_t next = chosen->number + BITS_PER_WORD;
     if (next < model->machine_count)
-        index_fetch(model->index.by_number[next], MACHINE_ALIGNMENT);
+        index_fetch(model->index.by_number[next], CACHE_LINE);
 }
 
 struct place place_find_plain(const struct model *model, const struct group *group)
