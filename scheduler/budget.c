@@ -270,8 +270,8 @@ static bool cluster_allows(const struct model *model, size_t at_a_time, struct t
     if (model->moving_count < allowed)
         return true;
     if (why)
-        text_addf(why, "%zu units are on the move already, and no more than %zu may be",
-                  model->moving_count, allowed);
+        text_addf(why, "%zu unit%s on the move already, and no more than %zu may be",
+                  model->moving_count, model->moving_count == 1 ? " is" : "s are", allowed);
     return false;
 }
 

@@ -633,6 +633,7 @@ struct place place_find_party_slowly(struct model *model, const struct party *pa
 
 /* --- words --- */
 
+/* Each is asked of those that fulfil the ones before it. */
 static void wish_words(unsigned int wishes, struct text *words)
 {
     static const char *const wish_texts[] = { "is preferred", "has the fewest in its domain",
@@ -642,7 +643,7 @@ static void wish_words(unsigned int wishes, struct text *words)
         if (!(wishes >> i & 1))
             continue;
         text_addf(words, "%s%s", between, wish_texts[i]);
-        between = " and ";
+        between = ", and of those ";
     }
 }
 
