@@ -192,6 +192,7 @@ static bool add_removal(const struct commit_context *context, struct commit *com
     return true;
 }
 
+/* A verdict is about a text; of a unit that has another by now, or is gone, it says nothing. */
 static bool add_verdict(const struct commit_context *context, struct commit *commit,
                         const struct action *action)
 {
@@ -206,7 +207,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
     const char *value = record_verdict_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
-    if (!key || !reason || !value)
+    if (!key || !reason || !value || !guard_unit(context, commit, action))
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
     commit->ops[commit->op_count++] = kv_op_put(key, value);

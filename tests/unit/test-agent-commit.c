@@ -279,7 +279,7 @@ static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
     assert_non_null(words);
     memset(words, 'w', LONG);
     words[LONG] = '\0';
-    struct action_more more = { .words = words, .verdict_mod = 0 };
+    struct action_more more = { .words = words, .unit_mod = -1 };
     const struct action action = {
         .kind = ACTION_VERDICT, .unit = "a.service", .verdict = VERDICT_NOWHERE, .more = &more
     };
@@ -289,6 +289,24 @@ static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
     assert_int_equal(add(&commit, &action), 1);
     assert_int_equal(commit.op_count, 2);
     assert_int_equal(commit.compare_count, 3);
+    commit_done(&commit);
+}
+
+static void a_verdict_is_about_the_unit_as_it_was(void **state)
+{
+    struct commit commit;
+    struct action_more more = { .words = (char *)"no room", .unit_mod = 7, .verdict_mod = 3 };
+    const struct action action = {
+        .kind = ACTION_VERDICT, .unit = "a.service", .verdict = VERDICT_NOWHERE, .more = &more
+    };
+    (void)state;
+    assert_int_equal(commit_begin(&context, &commit, NULL), 0);
+    assert_int_equal(add(&commit, &action), 0);
+    assert_int_equal(commit.compare_count, 3); /* the epoch's is the first */
+    assert_string_equal(commit.compares[1].key, "/t/units/a.service");
+    assert_int_equal(commit.compares[1].number, 7);
+    assert_string_equal(commit.compares[2].key, "/t/verdicts/a.service");
+    assert_int_equal(commit.compares[2].number, 3);
     commit_done(&commit);
 }
 
@@ -305,6 +323,7 @@ int main(void)
         cmocka_unit_test(who_writes_units_says_so_once_in_a_transaction),
         cmocka_unit_test(forty_units_leave_a_lost_machine_in_one_transaction),
         cmocka_unit_test(what_belongs_together_is_added_whole_or_not_at_all),
+        cmocka_unit_test(a_verdict_is_about_the_unit_as_it_was),
         cmocka_unit_test(what_would_be_too_many_bytes_is_left_for_the_next),
     };
     return cmocka_run_group_tests_name("agent/commit", tests, NULL, NULL);
