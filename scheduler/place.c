@@ -378,16 +378,18 @@ static struct machine *find_least_loaded(const struct search *search, const uint
 
 /* The first by number, of the domains that have so many of its template. Those of the key that
  * numbers machines follow each other. */
-static struct machine *first_in_domains(const struct search *search, const struct level *level,
+static struct machine *first_in_domains(const struct search *search, struct level *level,
                                         const uint32_t *counts, uint32_t count,
                                         const uint64_t *avoided)
 {
     const struct spread *spread = search->group->tally->spread;
+    size_t first = level_first_word(level); /* domains before it have none */
     bool in_order = spread == search->model->index.primary;
     struct machine *best = NULL;
     for (size_t i = 0; i < spread->domain_count && !(best && in_order); i++) {
         const struct domain *domain = &spread->domains[i];
-        if (counts[i] != count || (best && domain->first > best->number / BITS_PER_WORD))
+        if (counts[i] != count || domain->first + domain->words <= first ||
+            (best && domain->first > best->number / BITS_PER_WORD))
             continue;
         struct machine *machine = first_in(search, domain, level, avoided);
         if (machine && (!best || machine->number < best->number))
