@@ -38,6 +38,8 @@ static inline bool bag_add(struct bag *bag, uint32_t machine, size_t words);
 static inline void bag_remove(struct bag *bag, uint32_t machine);
 uint32_t bag_count(const struct bag *bag, uint32_t machine);
 static inline bool bag_has(const struct bag *bag, uint32_t machine);
+/* One word of its set. */
+static inline uint64_t bag_word(const struct bag *bag, size_t i);
 /* True only if every one of so many machines is in it; false may also mean that nobody counted. */
 bool bag_has_all(const struct bag *bag, size_t machines);
 
@@ -114,6 +116,17 @@ static inline bool bag_has(const struct bag *bag, uint32_t machine)
 {
     return bag->bits ? bits_test(bag->bits, machine)
                      : bag_find_before(bag, bag->size, machine) < bag->size;
+}
+
+/* Without a branch for each of the list: in which word it is cannot be foreseen. */
+static inline uint64_t bag_word(const struct bag *bag, size_t i)
+{
+    uint64_t word = 0;
+    if (bag->bits)
+        return bag->bits[i];
+    for (uint32_t at = 0; at < bag->size; at++)
+        word |= (uint64_t)(bag->list[at] / BITS_PER_WORD == i) << bag->list[at] % BITS_PER_WORD;
+    return word;
 }
 
 /* What is in several bags. As a rule there is one, and then it is that one, which nobody has to

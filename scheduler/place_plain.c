@@ -10,26 +10,14 @@ bool place_is_plain(const struct model *model, const struct group *group)
            model->cleared_count == 0 && index->open_count > 0 && !index->stale;
 }
 
-/* Of a word of machines the first that is not in the bag; BITS_PER_WORD: none is. */
-static unsigned int first_not_in(uint64_t word, size_t i, const struct bag *bag)
-{
-    if (bag->bits)
-        word &= ~bag->bits[i];
-    else
-        while (word && bag_has(bag, (uint32_t)(i * BITS_PER_WORD + bits_first(word))))
-            word &= word - 1;
-    return word ? bits_first(word) : BITS_PER_WORD;
-}
-
 /* The first that is not in the bag; NULL: all are. */
 static struct machine *first_of_level(const struct index *index, struct level *level,
                                       const struct bag *bag)
 {
     for (size_t i = level_first_word(level); i < index->words; i++) {
-        unsigned int bit = first_not_in(level->bits[i], i, bag);
-        if (bit == BITS_PER_WORD)
-            continue;
-        return index->by_number[i * BITS_PER_WORD + bit];
+        uint64_t word = level->bits[i] ? level->bits[i] & ~bag_word(bag, i) : 0;
+        if (word)
+            return index->by_number[i * BITS_PER_WORD + bits_first(word)];
     }
     return NULL;
 }
