@@ -31,12 +31,19 @@ static struct machine *least_loaded(const struct index *index, const struct bag 
     return machine;
 }
 
-/* Units come to the machines of one word, in whatever order, and then to those of the next. */
+static void fetch_machine(const struct model *model, size_t number)
+{
+    if (number < model->machine_count)
+        index_fetch(model->index.by_number[number], CACHE_LINE);
+}
+
+/* Instances of one template come to machines in the order of their numbers. Those of many in turn
+ * come to the machines of one word, in whatever order, and then to those of the next. */
 static void foresee(const struct model *model, const struct machine *chosen)
 {
-    size_t next = chosen->number + BITS_PER_WORD;
-    if (next < model->machine_count)
-        index_fetch(model->index.by_number[next], CACHE_LINE);
+    enum { AHEAD = 8 };
+    fetch_machine(model, chosen->number + AHEAD);
+    fetch_machine(model, chosen->number + BITS_PER_WORD);
 }
 
 struct place place_find_plain(const struct model *model, const struct group *group)
