@@ -451,6 +451,14 @@ static struct placement *placement_make(struct model *model, const char *machine
     return p;
 }
 
+/* The store says so: the successor, which is up, is about to be all of the unit. */
+static bool has_moved(const struct placement *next, const struct record_assignment *assignment)
+{
+    bool succeeds = assignment->moves_from && *assignment->moves_from;
+    return next->succeeds && !succeeds && assignment->want == WANT_RUN &&
+           next->health == COPY_UP && placement_has_answered(next);
+}
+
 int model_put_assignment(struct model *model, const char *machine, const char *name, int64_t mod,
                          const struct record_assignment *assignment, struct error *err)
 {
@@ -464,6 +472,8 @@ int model_put_assignment(struct model *model, const char *machine, const char *n
     p->blob = blob;
     if (p->want == WANT_RELEASE && assignment->want != WANT_RELEASE && p->key.machine->kept_for)
         model_mark_unit(model, p->key.machine->kept_for); /* it may have counted on the room */
+    if (p->cause == MOVE_CAUSE_REBALANCE && has_moved(p, assignment))
+        rebalance_note_success(model, p->key.unit);
     p->want = assignment->want;
     p->cause = move_cause_from_name(assignment->cause);
     p->unit_revision = assignment->unit_revision;

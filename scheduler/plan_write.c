@@ -241,8 +241,6 @@ void step_take_over(struct step *step, struct placement *old, struct placement *
         assign(step, ACTION_MOVE, unit, next->key.machine, take_over_reason(step, old));
     if (!action)
         return;
-    if (old->cause == MOVE_CAUSE_REBALANCE) /* so it was let go, as the successor was up */
-        rebalance_note_success(step->model, unit);
     action->more->assignment_mod = next->assignment_mod;
     move_off(step, action, old);
     step_plan_arrival(step, next);

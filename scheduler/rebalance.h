@@ -56,7 +56,7 @@ void rebalance_set_mode(struct model *model, enum rebalance_mode mode);
 void rebalance_note(struct model *model, struct machine *machine);
 /* Its successor was no good: it rests for twice as long as before. False: memory ran out. */
 bool rebalance_note_vain(struct model *model, const struct unit *unit, int64_t now_ms);
-/* Its successor runs, and the old copy has stopped: what was in vain before is over. */
+/* Its successor runs, and is all of it, as the store says: what was in vain before is over. */
 void rebalance_note_success(struct model *model, const struct unit *unit);
 /* It is about to be freed. */
 void rebalance_forget(struct model *model, struct machine *machine);
