@@ -6,6 +6,8 @@
  * so when either changes is it asked again, and no sooner. All ask a machine that was stirred; who
  * changes is forgotten, and asks all machines.
  *
+ * A group of which nobody waits is forgotten.
+ *
  * What is kept for somebody is always asked: it depends on that unit, too.
  */
 #ifndef SCHEDULER_ASKERS_H

@@ -155,10 +155,10 @@ struct group {
     uint32_t *arrived; /* numbers of machines */
     struct group *arrived_next;
 
-    size_t units;
-    uint64_t vain_at;   /* no machine could be reserved for one of them, likewise */
-    uint64_t futile_at; /* nobody would yield to one of them, likewise */
-    uint64_t barred_at; /* nobody whom one of them replaces can be made to leave, likewise */
+    size_t units, pending; /* all of them; those that are */
+    uint64_t vain_at;      /* no machine could be reserved for one of them, likewise */
+    uint64_t futile_at;    /* nobody would yield to one of them, likewise */
+    uint64_t barred_at;    /* nobody whom one of them replaces can be made to leave, likewise */
     uint64_t hash;
     char key[];
 };

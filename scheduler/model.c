@@ -383,10 +383,9 @@ int model_put_unit(struct model *model, const char *name, int64_t create, int64_
     }
     index_unit(model, u, index_vacate);
     budget_forget_unit(model, u);
-    index_group_put(model, u->group);
+    model_change_group(model, u, parts.group);
     shared_put(&model->blobs, u->blob);
     follow(model, u, parts.follows);
-    u->group = parts.group;
     u->blob = parts.blob;
     if (!u->exists)
         rollout_join(model, u);
@@ -455,8 +454,8 @@ static struct placement *placement_make(struct model *model, const char *machine
 static bool has_moved(const struct placement *next, const struct record_assignment *assignment)
 {
     bool succeeds = assignment->moves_from && *assignment->moves_from;
-    return next->succeeds && !succeeds && assignment->want == WANT_RUN &&
-           next->health == COPY_UP && placement_has_answered(next);
+    return next->succeeds && !succeeds && assignment->want == WANT_RUN && next->health == COPY_UP &&
+           placement_has_answered(next);
 }
 
 int model_put_assignment(struct model *model, const char *machine, const char *name, int64_t mod,

@@ -374,6 +374,9 @@ void model_mark_peers(struct model *model, const struct unit *unit);
 /* False if memory ran out: then it is not pending. */
 bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
+/* It is of that group now, which it takes over, and no more of the one that it was of; either may
+ * be NULL. */
+void model_change_group(struct model *model, struct unit *unit, struct group *group);
 /* What steps have noted to save themselves work is forgotten: the next finds all of it anew. It
  * decides the same. */
 void model_look_anew(struct model *model);

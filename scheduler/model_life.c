@@ -259,7 +259,7 @@ struct placement *model_placement_get(struct model *model, struct machine *machi
     if (p)
         return p;
     if (!unit->group)
-        unit->group = index_group_get(model, unit->name, NULL);
+        model_change_group(model, unit, index_group_get(model, unit->name, NULL));
     p = unit->group ? model_placement_take(unit) : NULL;
     if (!p)
         return NULL;

@@ -49,8 +49,28 @@ void model_mark_peers(struct model *model, const struct unit *unit)
             model_mark_unit(model, unit->follows->links[i].peer);
 }
 
+/* Once none of them waits nobody of the group asks machines. */
+static void leave_pending(struct model *model, struct group *group)
+{
+    if (group && --group->pending == 0)
+        asker_forget(model, group);
+}
+
+void model_change_group(struct model *model, struct unit *unit, struct group *group)
+{
+    struct group *before = unit->group;
+    unit->group = group;
+    if (unit->pending) {
+        leave_pending(model, before);
+        if (group)
+            group->pending++;
+    }
+    index_group_put(model, before);
+}
+
 static void stop_pending(struct model *model, struct unit *unit)
 {
+    leave_pending(model, unit->group);
     struct unit *last = model->pending_units[--model->pending_count];
     model->pending_units[unit->pending_at] = last;
     last->pending_at = unit->pending_at;
@@ -71,6 +91,8 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending)
         return false;
     model->pending_units = units;
     unit->pending = true;
+    if (unit->group)
+        unit->group->pending++;
     unit->pending_at = (uint32_t)model->pending_count;
     model->pending_units[model->pending_count++] = unit;
     return true;
@@ -132,7 +154,7 @@ static void sweep_unit(struct model *model, struct unit *u)
     if (u->exists || u->placements)
         return;
     /* Deleted and gone from everywhere: it repels and follows nobody any more. */
-    index_group_put(model, take_ptr(u->group));
+    model_change_group(model, u, NULL);
     model_mark_peers(model, u);
     model_unfollow(model, u);
     if (u->followers || unit_verdict_mod(u) > 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "scheduler/askers.h"
 #include "scheduler/model_data.h"
 #include "scheduler/party.h"
 #include "tests/unit/contact.h"
@@ -95,6 +96,28 @@ static void what_cannot_be_replaced_is_tried_once_a_group(void **state)
     fill_for_good(&cluster, SMALL);
     want_replacers(&cluster, LARGE);
     assert_int_equal(step(&cluster).trials, SMALL);
+    model_free(cluster.model);
+}
+
+static void who_does_not_wait_any_more_has_no_list_of_machines_to_ask(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    begin(&cluster, SMALL);
+    fill_for_good(&cluster, SMALL);
+    want_replacers(&cluster, 2);
+    (void)step(&cluster);
+    assert_int_equal(HASH_COUNT(cluster.model->askers), 1);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(cluster.model->askers);
+        tell(&cluster,
+             "{\"blob\":\"b\",\"desired\":\"inactive\","
+             "\"x-fleet\":{\"replaces\":[\"old@*\"],\"memory\":101}}",
+             "units/new@%d.service", i);
+        (void)step(&cluster);
+    }
+    assert_null(cluster.model->askers);
+    assert_non_null(model_unit(cluster.model, "new@0.service"));
     model_free(cluster.model);
 }
 
@@ -342,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_replaced_is_tried_once_a_group),
+        cmocka_unit_test(who_does_not_wait_any_more_has_no_list_of_machines_to_ask),
         cmocka_unit_test(what_cannot_be_replaced_is_tried_again_where_something_happens),
         cmocka_unit_test(what_waits_is_worded_again_when_it_may_read_otherwise),
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
