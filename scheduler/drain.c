@@ -15,7 +15,7 @@
 
 enum { STUCK_MS = 10000 }; /* waiting for budget is worth a word after that */
 
-/* What a look at one machine found. */
+/* What a look at one machine found. It is not repeated as long as it would find the same. */
 struct look {
     bool may_begin;      /* the time is not over */
     struct text problem; /* of the first unit that does not go */
@@ -23,6 +23,7 @@ struct look {
     size_t left;         /* copies still assigned */
     size_t waiting;      /* of them wait for budget only */
     size_t going;        /* are being released, or have a successor on its way */
+    size_t open;         /* whether they go may change by itself, or by what happens to others */
     size_t owed;         /* the time is over, and they have had a turn, but are not released yet */
 };
 
@@ -153,7 +154,10 @@ static void look_at_stop_first(struct step *step, struct placement *p, struct lo
 
 static void look_at_known(struct step *step, struct placement *p, struct look *look)
 {
-    if (look->may_begin && succession_applies(p))
+    const struct unit *unit = p->key.unit;
+    const bool starts_first = succession_applies(p);
+    look->open += starts_first || unit_is_tied(unit) || (unit->trouble && unit->trouble->kept);
+    if (look->may_begin && starts_first)
         look_at_start_first(step, p, look);
     else
         look_at_stop_first(step, p, look);
@@ -195,6 +199,7 @@ static void look_at_single(struct step *step, struct placement *p, struct look *
     } else if (p->touched || unit_find_succession(p->key.unit, &s)) {
         bool is_owed = !look->may_begin && has_had_a_turn(p);
         look->going++;
+        look->open++;
         look->owed += is_owed;
         if (is_owed && !p->touched && !s.next->touched) /* this step has decided nothing of it */
             hurry(step, p);
@@ -231,6 +236,7 @@ static void look_at(struct step *step, struct machine *machine, struct look *loo
         if (p->assignment_mod == 0 || unit_is_global(p->key.unit))
             continue;
         look->left++;
+        step->model->effort.drained++;
         if (machine->registration > 0)
             look_at_single(step, p, look);
         else /* it may be back */
@@ -242,19 +248,20 @@ static void look_at(struct step *step, struct machine *machine, struct look *loo
 
 /* --- telling --- */
 
-static void report(struct step *step, const struct machine *machine, bool drained, bool expired,
+/* False: it is written already. */
+static bool report(struct step *step, const struct machine *machine, bool drained, bool expired,
                    const char *problem)
 {
     const struct record_drain *now = &machine->drain;
     if (now->drained == drained && now->expired == expired && text_equal(now->problem, problem))
-        return;
+        return false;
     const char *what = drained    ? "nothing of ours is left there"
                        : expired  ? "the time is over"
                        : *problem ? problem
                                   : "it goes on";
     struct action *action = step_action(step, ACTION_DRAIN, NULL, machine, text_format("%s", what));
     if (!action)
-        return;
+        return true;
     action->more->op_mod = machine->drain_mod;
     const struct record_drain record = { .since_ms = now->since_ms,
                                          .timeout_ms = now->timeout_ms,
@@ -267,6 +274,7 @@ static void report(struct step *step, const struct machine *machine, bool draine
     else
         free(record.problem);
     step->failed = step->failed || !action->more->drain || !record.problem;
+    return true;
 }
 
 /* Some of it is under way, or was a moment ago. */
@@ -293,31 +301,75 @@ static int64_t time_left_ms(const struct step *step, const struct machine *machi
     return left_ms > 0 ? left_ms : 0;
 }
 
+/* --- a machine where nothing happens --- */
+
+/* What a step has decided already may count for those that it asks later. */
+static bool has_decided(const struct step *step)
+{
+    return step->touched_count > 0 || step->arrivals.count > 0 || step->model->kept;
+}
+
+static bool rests(const struct step *step, const struct machine *machine)
+{
+    const struct model *model = step->model;
+    return machine->drain_rests && machine->drain_eased_at == model->index.easings &&
+           machine->drain_told_at == model->told.changes && !has_decided(step);
+}
+
+/* What is told to stop goes on stopping, and the others cannot go. */
+static void note_rest(const struct step *step, struct machine *machine, const struct look *look)
+{
+    const struct model *model = step->model;
+    machine->drain_rests = look->may_begin && look->left > 0 && machine->registration > 0 &&
+                           look->waiting + look->owed + look->open == 0 && !has_decided(step);
+    machine->drain_eased_at = model->index.easings;
+    machine->drain_told_at = model->told.changes;
+}
+
+/* --- all of them --- */
+
+static bool tell(struct step *step, struct machine *machine, const struct look *look)
+{
+    autotext problem = { 0 };
+    bool quiet = goes_on(step, machine, look) && look->may_begin;
+    if (look->problem.data && !quiet)
+        text_add(&problem, look->problem.data);
+    else if (quiet && look->going == 0) /* not for long, as far as this leader has seen */
+        text_add(&problem, machine->drain.problem);
+    if (look->more > 0 && !quiet)
+        text_addf(&problem, "; and %zu more", look->more);
+    return report(step, machine, look->left == 0,
+                  look->left > 0 && !look->may_begin && look->owed == 0,
+                  problem.data && look->left > 0 ? problem.data : "");
+}
+
 static void drain(struct step *step, struct machine *machine)
 {
     int64_t left_ms = time_left_ms(step, machine);
     struct look look = { .may_begin = left_ms > 0 };
-    autotext problem = { 0 };
-    look_at(step, machine, &look);
-    bool quiet = goes_on(step, machine, &look) && look.may_begin;
-    if (look.problem.data && !quiet)
-        text_add(&problem, look.problem.data);
-    else if (quiet && look.going == 0) /* not for long, as far as this leader has seen */
-        text_add(&problem, machine->drain.problem);
-    if (look.more > 0 && !quiet)
-        text_addf(&problem, "; and %zu more", look.more);
-    text_done(&look.problem);
-    if (look.left > 0 && look.may_begin && left_ms < INT64_MAX)
+    bool has_rested = look.may_begin && rests(step, machine);
+    if (!has_rested)
+        look_at(step, machine, &look);
+    if ((has_rested || look.left > 0) && look.may_begin && left_ms < INT64_MAX)
         step_wake_at(step, step->clock->now_ms + left_ms);
-    report(step, machine, look.left == 0, look.left > 0 && !look.may_begin && look.owed == 0,
-           problem.data && look.left > 0 ? problem.data : "");
+    if (has_rested)
+        return;
+    machine->drain_rests = false;
+    if (!tell(step, machine, &look))
+        note_rest(step, machine, &look);
+    text_done(&look.problem);
+}
+
+static int compare_by_id(const struct machine *a, const struct machine *b)
+{
+    return strcmp(a->id, b->id);
 }
 
 void step_drains(struct step *step)
 {
-    for (size_t i = 0; step->model->drain_count > 0 && i < step->model->machine_count; i++) {
-        struct machine *m = step->model->machines_by_id[i];
+    struct machine *m = NULL;
+    DL_SORT2(step->model->draining, compare_by_id, drain_prev, drain_next);
+    DL_FOREACH2(step->model->draining, m, drain_next)
         if (machine_is_draining(m) && !m->drain.drained && !step->failed)
             drain(step, m);
-    }
 }

@@ -191,7 +191,8 @@ int model_put_drain(struct model *model, const char *machine, int64_t mod,
     char *problem = strdup(drain->problem ? drain->problem : "");
     if (!problem)
         return error_oom(err);
-    model->drain_count += m->drain_mod == 0;
+    if (m->drain_mod == 0)
+        DL_APPEND2(model->draining, m, drain_prev, drain_next);
     record_drain_done(&m->drain);
     m->drain = *drain;
     m->drain.problem = problem;
@@ -229,7 +230,7 @@ void model_drop_drain(struct model *model, const char *machine)
     struct machine *m = model_machine(model, machine);
     if (!m || m->drain_mod == 0)
         return;
-    model->drain_count--;
+    DL_DELETE2(model->draining, m, drain_prev, drain_next);
     record_drain_done(&m->drain);
     m->drain_mod = 0;
     m->drain_stuck_since_ms = -1;
@@ -423,6 +424,7 @@ static void note_copy(struct model *model, struct placement *p)
 {
     budget_note_copy(model, p);
     rollout_note_copy(model, p);
+    p->key.machine->drain_rests = false;
 }
 
 /* No key may speak of it any more: it is swept then. */
@@ -680,6 +682,15 @@ void model_drop_rollout(struct model *model, const char *name)
 
 /* --- verdicts --- */
 
+static void note_verdict(struct model *model, struct unit *unit)
+{
+    const struct placement *p = NULL;
+    LL_FOREACH2(unit->placements, p, unit_next)
+        p->key.machine->drain_rests = false;
+    model_mark_unit(model, unit);
+    asker_forget(model, unit);
+}
+
 /* Of two for which one machine is reserved, which no leader does, the first by name has it. */
 static int note_reserved(struct model *model, struct unit *unit, const char *id, struct error *err)
 {
@@ -715,8 +726,7 @@ int model_put_verdict(struct model *model, const char *name, int64_t mod,
     trouble->tried = take_ptr(tried);
     trouble->asked_since_ms = 0;
     trouble->says_reserved = verdict->reserved && *verdict->reserved;
-    model_mark_unit(model, u);
-    asker_forget(model, u);
+    note_verdict(model, u);
     return note_reserved(model, u, verdict->reserved, err);
 }
 
@@ -737,8 +747,7 @@ void model_drop_verdict(struct model *model, const char *name)
             model_let_go(model, u->trouble->kept);
         model_trouble_trim(u);
     }
-    model_mark_unit(model, u);
-    asker_forget(model, u);
+    note_verdict(model, u);
 }
 
 /* --- keys --- */

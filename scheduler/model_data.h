@@ -79,6 +79,11 @@ struct machine {
     bool let_go; /* lost, and its units may go elsewhere: the brake does not hold it */
     struct strike strikes[STRIKES]; /* the youngest last; those with at_ms 0 are none */
     int64_t drain_stuck_since_ms;   /* nothing moves, for want of budget; -1: it does */
+    /* As drain.c has found, no more of its copies can go, as long as nothing happens to them or to
+     * who is told of, and nothing eases: */
+    bool drain_rests;
+    uint64_t drain_told_at, drain_eased_at;
+    struct machine *drain_prev, *drain_next; /* in draining of the model */
 
     struct placement *placements;
 
@@ -273,6 +278,7 @@ struct effort {
     size_t asked;   /* machines, by askers */
     size_t judged;  /* members of rollouts, once for how they do and once for a turn */
     size_t worded;  /* machines, for words about why they do not take a unit */
+    size_t drained; /* copies on machines that are to be empty */
     size_t walked;  /* copies, to order turns and to forget what is idle */
 };
 
@@ -295,10 +301,10 @@ struct model {
     struct index index;
     struct told told;
 
-    size_t tie_count;    /* lines of MachineOf= */
-    size_t wanted_count; /* units that should be on some machine */
-    size_t moves_known;  /* planned moves under way, as the store has them */
-    size_t drain_count;
+    size_t tie_count;         /* lines of MachineOf= */
+    size_t wanted_count;      /* units that should be on some machine */
+    size_t moves_known;       /* planned moves under way, as the store has them */
+    struct machine *draining; /* machines with an order to be empty, in no order */
     struct brake brake;
     size_t brake_members, brake_absent; /* machines that are not cordoned; those that are gone */
     int64_t brake_mod;                  /* of an order to it; 0: none */

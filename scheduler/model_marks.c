@@ -13,6 +13,7 @@
 void model_mark_machine(struct model *model, struct machine *machine)
 {
     index_stir(model, machine);
+    machine->drain_rests = false;
     if (machine->marked)
         return;
     machine->marked = true;

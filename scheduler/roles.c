@@ -450,7 +450,7 @@ static void decide_role(struct step *step, struct role *role)
         return;
     demote_unwilling(step, role);
     demote_surplus(step, role, nodes);
-    if (step->model->drain_count > 0)
+    if (step->model->draining)
         demote_draining(step, role);
     if (!is_halted(step, role, count_absent(step, role)))
         fill(step, role, nodes);

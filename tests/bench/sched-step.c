@@ -182,7 +182,15 @@ static void put_verdict(struct bench *bench, const struct action *action)
     free(reason);
 }
 
-/* What it says of units is written. */
+static void put_drain(struct bench *bench, const struct action *action)
+{
+    struct error err;
+    check(model_put_drain(bench->model, action->machine, ++bench->revision, action->more->drain,
+                          &err),
+          &err);
+}
+
+/* What it says of units and of drains is written. */
 static void first_step(struct bench *bench)
 {
     struct error err;
@@ -192,6 +200,8 @@ static void first_step(struct bench *bench)
     for (size_t i = 0; i < plan->count; i++)
         if (plan->actions[i].kind == ACTION_VERDICT)
             put_verdict(bench, &plan->actions[i]);
+        else if (plan->actions[i].kind == ACTION_DRAIN)
+            put_drain(bench, &plan->actions[i]);
     plan_free(plan);
 }
 
@@ -305,7 +315,14 @@ static double measure_globals(struct bench *bench)
     return measure(bench, unit_leaves);
 }
 
-/* Its units go: only those that it alone may run stay. */
+static void remove_unit(struct bench *bench, const char *id, const char *name)
+{
+    model_drop_assignment(bench->model, id, name);
+    model_drop_state(bench->model, id, name);
+    model_drop_unit(bench->model, name);
+}
+
+/* Its units go: only those that it alone may run stay, and those that run everywhere. */
 static double measure_drain(struct bench *bench)
 {
     enum { PINNED = 100 };
@@ -322,10 +339,10 @@ static double measure_drain(struct bench *bench)
     for (int unit = 0; unit < bench->units; unit += bench->machines) {
         (void)snprintf(name, sizeof(name), "service%05d@%d.service", unit / INSTANCES,
                        unit % INSTANCES);
-        model_drop_assignment(bench->model, id, name);
-        model_drop_state(bench->model, id, name);
-        model_drop_unit(bench->model, name);
+        remove_unit(bench, id, name);
     }
+    remove_unit(bench, id, "near@0.service");
+    remove_unit(bench, id, "rolled@0.service");
     model_set_cordon(bench->model, id, true);
     check(model_put_drain(bench->model, id, ++bench->revision, &drain, &err), &err);
     double us = measure(bench, hear_of_unit);

@@ -299,6 +299,55 @@ static void the_copies_of_globals_are_not_gone_through(void **state)
     assert_int_equal(effort_for_one(LARGE).walked, effort_for_one(SMALL).walked);
 }
 
+/* --- drains --- */
+
+static void start_pinned(struct cluster *cluster, int machine, const char *name)
+{
+    tell(cluster,
+         "{\"blob\":\"b\",\"desired\":\"launched\",\"x-fleet\":{\"machine_id\":"
+         "\"00000000000000000000000000000000\"}}",
+         "units/%s", name);
+    assign(cluster, machine, name);
+    tell_up(cluster, machine, name);
+}
+
+static void begin_drain(struct cluster *cluster, int pinned)
+{
+    autoptr(plan) plan = NULL;
+    begin(cluster, LARGE);
+    const struct plan_clock clock = { cluster->now_ms, &contact_always, cluster->now_ms };
+    for (int i = 0; i < pinned; i++) {
+        autofree char *name = text_format("pinned@%d.service", i);
+        start_pinned(cluster, 0, name);
+    }
+    start_in_zone(cluster, LARGE - 1);
+    (void)step(cluster);
+    tell(cluster, "{}", "cordons/%032d", 0);
+    tell(cluster, "{\"since_ms\":1}", "ops/drain/%032d", 0);
+    (void)step(cluster);
+    assert_int_equal(plan_step(cluster->model, &clock, &plan, NULL), 0);
+    assert_int_equal(plan->count, 1);
+    autofree char *told =
+        text_format("{\"since_ms\":1,\"problem\":\"%s\"}", plan->actions[0].more->drain->problem);
+    tell(cluster, told, "ops/drain/%032d", 0);
+    assert_int_equal(step(cluster).drained, pinned);
+}
+
+static void a_drain_looks_at_those_that_stay_when_something_happens_to_them(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    begin_drain(&cluster, SMALL);
+    tell_up(&cluster, LARGE - 1, "web@199.service");
+    assert_int_equal(step(&cluster).drained, 0);
+    tell_up(&cluster, 0, "pinned@3.service");
+    assert_int_equal(step(&cluster).drained, SMALL);
+    assert_int_equal(step(&cluster).drained, 0);
+    model_look_anew(cluster.model);
+    assert_int_equal(step(&cluster).drained, SMALL);
+    model_free(cluster.model);
+}
+
 /* --- rollouts --- */
 
 static void start_rollout(struct cluster *cluster, const char *name)
@@ -372,6 +421,7 @@ int main(void)
         cmocka_unit_test(the_budget_counts_what_has_changed),
         cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
         cmocka_unit_test(the_copies_of_globals_are_not_gone_through),
+        cmocka_unit_test(a_drain_looks_at_those_that_stay_when_something_happens_to_them),
         cmocka_unit_test(a_rollout_judges_those_that_something_happened_to),
     };
     return cmocka_run_group_tests_name("scheduler/cost", tests, NULL, NULL);
