@@ -303,7 +303,8 @@ static int64_t time_left_ms(const struct step *step, const struct machine *machi
 
 /* --- a machine where nothing happens --- */
 
-/* What a step has decided already may count for those that it asks later. */
+/* What a step has decided already may count for those that it asks later; and so may what becomes
+ * of a unit that a machine is kept for. */
 static bool has_decided(const struct step *step)
 {
     return step->touched_count > 0 || step->arrivals.count > 0 || step->model->kept;
