@@ -64,14 +64,30 @@ void memory_provide(void *memory, size_t bytes)
         (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 }
 
-void *memory_grow_pointers(void *array, size_t count, size_t *room)
+/* To twice its size, or to what is wanted. */
+static void *grow_pointers(void *array, size_t wanted, size_t *room)
 {
-    if (count < *room)
-        return array;
     size_t more = *room > 0 ? *room * 2 : 64;
+    if (more < wanted)
+        more = wanted;
     void *grown = reallocarray(array, more, sizeof(void *));
     if (grown)
         *room = more;
+    return grown;
+}
+
+void *memory_grow_pointers(void *array, size_t count, size_t *room)
+{
+    return count < *room ? array : grow_pointers(array, 0, room);
+}
+
+void *memory_expect_pointers(void *array, size_t count, size_t more, size_t *room)
+{
+    if (more <= *room - count)
+        return array;
+    void **grown = grow_pointers(array, count + more, room);
+    if (grown)
+        memory_provide(&grown[count], more * sizeof(*grown));
     return grown;
 }
 

@@ -116,14 +116,16 @@ static bool plan_reserve(struct plan *plan, size_t room)
     return true;
 }
 
-/* So many at a time, where there is room for as many. */
+/* So many at a time; of few it is not worth the asking. */
 static void plan_provide(struct plan *plan)
 {
-    enum { AT_ONCE = 4096 };
-    if (plan->count < plan->provided || plan->room - plan->count < AT_ONCE)
+    enum { FEW = 256, AT_ONCE = 4096 };
+    size_t left = plan->room - plan->count;
+    if (plan->count < plan->provided || left < FEW)
         return;
-    memory_provide(&plan->actions[plan->count], AT_ONCE * sizeof(*plan->actions));
-    plan->provided = plan->count + AT_ONCE;
+    size_t count = left < AT_ONCE ? left : AT_ONCE;
+    memory_provide(&plan->actions[plan->count], count * sizeof(*plan->actions));
+    plan->provided = plan->count + count;
 }
 
 static struct action *plan_grow(struct plan *plan)
@@ -496,36 +498,59 @@ static void sort_marked(struct model *model)
             compare_marked, model);
 }
 
-/* Units are often marked in the order in which they have been created: true if they are sorted. */
-static bool look_at_marked(struct step *step, bool *any_follows)
+/* Of all marked units. */
+struct turns {
+    bool is_sorted; /* they are often marked in the order in which they have been created */
+    bool any_follows;
+    size_t newcomers; /* that have no copy, and were not waiting for one */
+};
+
+static void look_at_marked(struct step *step, struct turns *ret)
 {
     enum { AHEAD = 16 };
     const struct model *model = step->model;
     struct unit *const *units = model->marked_units;
     size_t count = model->marked_unit_count;
-    bool is_sorted = true;
+    *ret = (struct turns){ .is_sorted = true };
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count)
             index_fetch(units[i + AHEAD], offsetof(struct unit, own));
         units[i]->is_lost = is_on_lost_machine(step, units[i]);
-        *any_follows = *any_follows || units[i]->follows;
-        is_sorted = is_sorted && (i == 0 || compare_turns(model, units[i - 1], units[i]) <= 0);
+        ret->newcomers += !units[i]->placements && !units[i]->pending;
+        ret->any_follows = ret->any_follows || units[i]->follows;
+        ret->is_sorted =
+            ret->is_sorted && (i == 0 || compare_turns(model, units[i - 1], units[i]) <= 0);
     }
-    return is_sorted;
 }
 
 /* Puts the marked units in the order of their turns; none has a depth until all are sorted. */
-static void order_turns(struct step *step)
+static void order_turns(struct step *step, struct turns *ret)
 {
     struct model *model = step->model;
-    bool any_follows = false;
     model->depth_round++;
-    if (!look_at_marked(step, &any_follows))
+    look_at_marked(step, ret);
+    if (!ret->is_sorted)
         sort_marked(model);
-    for (size_t i = 0; any_follows && i < model->marked_unit_count; i++)
+    for (size_t i = 0; ret->any_follows && i < model->marked_unit_count; i++)
         (void)follow_depth(model, model->marked_units[i], 0);
-    if (any_follows)
+    if (ret->any_follows)
         sort_marked(model);
+}
+
+/* Most newcomers get a place, and each of those is noted twice. */
+static bool expect_newcomers(struct step *step, size_t count)
+{
+    struct model *model = step->model;
+    struct arrivals *arrivals = &step->arrivals;
+    struct placement **placements =
+        memory_expect_pointers(arrivals->placements, arrivals->count, count, &arrivals->room);
+    struct unit **pending = memory_expect_pointers(model->pending_units, model->pending_count,
+                                                   count, &model->pending_room);
+    if (placements)
+        arrivals->placements = placements;
+    if (pending)
+        model->pending_units = pending;
+    return count == 0 || (placements && pending);
 }
 
 static void spread_marks(struct step *step)
@@ -608,8 +633,10 @@ static int take_turns(struct step *step, struct error *err)
 {
     struct model *model = step->model;
     size_t count = model->marked_unit_count;
-    order_turns(step);
-    if (!plan_reserve(step->plan, step->plan->count + count))
+    struct turns turns;
+    order_turns(step, &turns);
+    if (!expect_newcomers(step, turns.newcomers) ||
+        !plan_reserve(step->plan, step->plan->count + count))
         return error_oom(err);
     for (size_t i = 0; i < count && !step->failed; i++) {
         foresee(model->marked_units, count, i);
