@@ -12,10 +12,12 @@ void decisions_begin(struct decisions *decisions, int64_t epoch)
     *decisions = (struct decisions){ .epoch = epoch, .began_ms = clock_boot_ms() };
 }
 
-/* Placed for the first time, so that its own assignment has all that is to be said. */
-static bool is_placement(const struct action *action)
+static bool is_in_store(const struct action *action)
 {
-    return action->kind == ACTION_ASSIGN && !action->more;
+    if (action->kind == ACTION_VERDICT)
+        return true;
+    return action->kind == ACTION_ASSIGN && action_assignment_mod(action) == 0 &&
+           !action_more(action)->moves_from;
 }
 
 static void tell_one(const struct decisions *decisions, const struct action *action,
@@ -32,14 +34,15 @@ static void tell_one(const struct decisions *decisions, const struct action *act
               action->machine ? action->machine : "", reason);
 }
 
-static void tell_many(const struct decisions *decisions, size_t count, const struct action *first,
+static void tell_rest(const struct decisions *decisions, size_t count, const struct action *first,
                       const struct action *last)
 {
     const struct log_fields fields = { .epoch = decisions->epoch };
-    log_write(LOG_LEVEL_INFO, &fields,
-              "leader: assign %zu units more, from %s on %.8s to %s on %.8s; "
-              "musterctl status tells the reason of each",
-              count, first->unit, first->machine, last->unit, last->machine);
+    log_write(
+        LOG_LEVEL_INFO, &fields,
+        "leader: and %zu more, from %s %s to %s %s; musterctl status tells the reason of each",
+        count, action_kind_name(first->kind), first->unit, action_kind_name(last->kind),
+        last->unit);
 }
 
 void decisions_tell(struct decisions *decisions, const struct action *actions,
@@ -47,26 +50,26 @@ void decisions_tell(struct decisions *decisions, const struct action *actions,
 {
     const struct action *first = NULL;
     const struct action *last = NULL;
-    size_t untold = 0;
+    size_t rest = 0;
     for (size_t i = 0; i < count; i++) {
         const struct action *action = &actions[i];
-        if (!is_placement(action) || decisions->placed < DECISIONS_PLACED_MAX) {
-            decisions->placed += is_placement(action);
+        if (!is_in_store(action) || decisions->told < DECISIONS_TOLD_MAX) {
+            decisions->told += is_in_store(action);
             tell_one(decisions, action, reasons[i]);
             continue;
         }
         first = first ? first : action;
         last = action;
-        untold++;
+        rest++;
     }
-    if (untold)
-        tell_many(decisions, untold, first, last);
+    if (rest)
+        tell_rest(decisions, rest, first, last);
 }
 
-void decisions_end(const struct decisions *decisions, size_t count, bool refused)
+void decisions_end(const struct decisions *decisions, size_t written, size_t count)
 {
     const struct log_fields fields = { .epoch = decisions->epoch };
-    if (count > DECISIONS_PLACED_MAX)
-        log_write(LOG_LEVEL_INFO, &fields, "leader: %zu actions written in %" PRId64 " ms%s", count,
-                  clock_boot_ms() - decisions->began_ms, refused ? ", but for those refused" : "");
+    if (count > DECISIONS_TOLD_MAX)
+        log_write(LOG_LEVEL_INFO, &fields, "leader: %zu of %zu actions written in %" PRId64 " ms",
+                  written, count, clock_boot_ms() - decisions->began_ms);
 }

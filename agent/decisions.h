@@ -2,11 +2,11 @@
 /*
  * What a leader tells the log of its decisions.
  *
- * A line for each action, with its reason. Of a plan that places many units for the first time, as
- * after a great submission, the later ones are told of by the transaction: a journal takes 10,000
- * lines in 30 s (journald.conf(5), RateLimitBurst=) and drops what comes then, whatever that is.
- * Nothing is lost by it: each assignment has its reason with it in the store. What moves, goes or
- * is refused is always told of by itself.
+ * A line for each action, with its reason. Of a plan with many, as after a great submission, those
+ * whose reason is in the store with what is written are told of by the transaction at last: a
+ * journal takes 10,000 lines in 30 s (journald.conf(5), RateLimitBurst=) and drops what comes then,
+ * whatever that is. Those are units placed for the first time, and verdicts. What moves or goes is
+ * always told of by itself.
  */
 #ifndef AGENT_DECISIONS_H
 #define AGENT_DECISIONS_H
@@ -17,13 +17,13 @@
 
 #include "scheduler/plan.h"
 
-enum { DECISIONS_PLACED_MAX = 500 }; /* of a plan, told one by one */
+enum { DECISIONS_TOLD_MAX = 500 }; /* of a plan, of those whose reason is in the store */
 
 /* Of one plan. */
 struct decisions {
     int64_t epoch;
     int64_t began_ms; /* boot time */
-    size_t placed;    /* told of so far */
+    size_t told;      /* of those whose reason is in the store */
 };
 
 void decisions_begin(struct decisions *decisions, int64_t epoch);
@@ -33,7 +33,8 @@ void decisions_begin(struct decisions *decisions, int64_t epoch);
 void decisions_tell(struct decisions *decisions, const struct action *actions,
                     const char *const *reasons, size_t count);
 
-/* All actions of the plan were answered. Of many, how long that took. */
-void decisions_end(const struct decisions *decisions, size_t count, bool refused);
+/* So many actions of all are in the store, and what is not was refused. Of many it is told how long
+ * that took. */
+void decisions_end(const struct decisions *decisions, size_t written, size_t count);
 
 #endif

@@ -2,7 +2,6 @@
 #include "agent/leader.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/fold.h"
 #include "agent/plan_writer.h"
@@ -10,7 +9,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kvclient/kv_mirror.h"
-#include "scheduler/blocks.h"
 #include "scheduler/plan.h"
 
 enum {
@@ -40,7 +38,6 @@ struct leader {
     struct loop_timer *wake;
     struct plan_writer *writer;
     struct unit_guard unit_guard;
-    bool one_at_a_time;       /* a batch was refused: find the one that stands in the way */
     int64_t replan_ms;        /* the wait after a refusal: doubles until something is written */
     int64_t founded_revision; /* 0: not by this leader */
 };
@@ -52,7 +49,6 @@ static void consider(struct leader *leader);
 static void on_written(bool refused, void *userdata)
 {
     struct leader *leader = userdata;
-    leader->one_at_a_time = refused;
     leader->phase = LEADER_CATCHING_UP;
     if (refused) { /* what was refused must be thought of again, with what made it so */
         model_touch_all(leader->model);
@@ -83,16 +79,6 @@ static void on_doubt(void *userdata)
 
 /* --- planning --- */
 
-static void write_plan(struct leader *leader, struct plan *plan, int64_t units_mark)
-{
-    const struct plan_writer_terms terms = { .epoch = leader->epoch,
-                                             .units_mark = leader->one_at_a_time ? 0 : units_mark,
-                                             .one_at_a_time = leader->one_at_a_time };
-    leader->phase = LEADER_COMMITTING;
-    blocks_sort(plan);
-    plan_writer_begin(leader->writer, plan, &terms);
-}
-
 static void make_plan(struct leader *leader)
 {
     struct error err = { 0 };
@@ -113,8 +99,10 @@ static void make_plan(struct leader *leader)
     leader->config.judge(model_shortest_ttl_ms(leader->model), leader->config.userdata);
     if (plan->wake_ms >= 0)
         loop_timer_set(leader->wake, plan->wake_ms - clock.now_ms);
-    if (plan->count)
-        write_plan(leader, take_ptr(plan), units_mark);
+    if (!plan->count)
+        return;
+    leader->phase = LEADER_COMMITTING;
+    plan_writer_begin(leader->writer, take_ptr(plan), leader->epoch, units_mark);
 }
 
 /* This leader decides nothing any more; its owner does away with it in a later turn. */
@@ -123,6 +111,7 @@ static void bar(struct leader *leader, const char *reason)
     if (leader->phase == LEADER_BARRED)
         return;
     log_error("leader: %s; deciding nothing any more", reason);
+    forget_requests(leader);
     leader->phase = LEADER_BARRED;
     loop_timer_cancel(leader->wake);
     leader->config.on_barred(leader->config.userdata);
@@ -317,7 +306,6 @@ void leader_set_epoch(struct leader *leader, int64_t epoch)
 {
     forget_requests(leader);
     leader->epoch = epoch;
-    leader->one_at_a_time = false;
     if (leader->phase == LEADER_BARRED)
         return;
     leader->phase = LEADER_CATCHING_UP;

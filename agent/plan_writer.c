@@ -29,16 +29,19 @@ struct flight {
 
 struct plan_writer {
     struct plan_writer_config config;
-    struct plan_writer_terms terms;
+    int64_t epoch;
+    int64_t units_mark;
     struct plan *plan;  /* NULL: none is under way */
     size_t next_action; /* of it, not sent yet */
+    size_t written;     /* of its actions */
     struct decisions decisions;
     size_t in_flight; /* transactions of it */
     struct flight flights[IN_FLIGHT_MAX];
     struct span again[IN_FLIGHT_MAX]; /* to be sent under a guard for each unit */
     size_t again_count;
-    bool is_alone; /* the one in flight is answered before another is sent */
-    bool refused;  /* a part of this plan was */
+    bool is_alone;      /* the one in flight is answered before another is sent */
+    bool one_at_a_time; /* something was refused: find what stands in the way */
+    bool refused;       /* a part of this plan was, or of the last */
     int64_t revision;
 };
 
@@ -61,6 +64,7 @@ void plan_writer_forget(struct plan_writer *writer)
     }
     writer->in_flight = 0;
     writer->again_count = 0;
+    writer->refused = false;
     plan_free(take_ptr(writer->plan));
 }
 
@@ -79,7 +83,7 @@ int64_t plan_writer_revision(const struct plan_writer *writer)
 
 static void finish(struct plan_writer *writer)
 {
-    decisions_end(&writer->decisions, writer->plan->count, writer->refused);
+    decisions_end(&writer->decisions, writer->written, writer->plan->count);
     plan_free(take_ptr(writer->plan));
     writer->config.on_written(writer->refused, writer->config.userdata);
 }
@@ -97,7 +101,7 @@ static void send_more(struct plan_writer *writer);
 static bool is_deposed(const struct plan_writer *writer, const struct kv_txn_result *result)
 {
     const struct kv_op_result *read = result->result_count ? &result->results[0] : NULL;
-    return read && (read->pair_count != 1 || read->pairs[0].mod_revision != writer->terms.epoch);
+    return read && (read->pair_count != 1 || read->pairs[0].mod_revision != writer->epoch);
 }
 
 /* Some unit was written since the plan was made, or something else is not as it was: under a guard
@@ -105,8 +109,15 @@ static bool is_deposed(const struct plan_writer *writer, const struct kv_txn_res
 static void send_again(struct plan_writer *writer, const struct span *actions)
 {
     writer->again[writer->again_count++] = *actions;
-    writer->terms.units_mark = 0;
+    writer->units_mark = 0;
     unit_guard_refuse(writer->config.guard);
+}
+
+static void note_written(struct plan_writer *writer, const struct span *actions, int64_t revision)
+{
+    writer->written += actions->end - actions->next;
+    if (revision > writer->revision)
+        writer->revision = revision;
 }
 
 static void on_committed(const struct kv_txn_result *result, void *userdata)
@@ -125,11 +136,11 @@ static void on_committed(const struct kv_txn_result *result, void *userdata)
         doubt(writer);
         return;
     }
-    if (result->succeeded && result->revision > writer->revision)
-        writer->revision = result->revision;
-    if (!result->succeeded && flight->has_mark)
+    if (result->succeeded)
+        note_written(writer, &flight->actions, result->revision);
+    else if (flight->has_mark)
         send_again(writer, &flight->actions);
-    else if (!result->succeeded)
+    else
         writer->refused = true;
     send_more(writer);
 }
@@ -184,7 +195,7 @@ static int fill(const struct plan_writer *writer, const struct commit_context *c
 {
     int r = commit_begin(context, commit, err);
     while (r == 0 && actions->next < actions->end &&
-           (commit->op_count == 0 || !writer->terms.one_at_a_time))
+           (commit->op_count == 0 || !writer->one_at_a_time))
         r = add_next(writer, context, commit, actions, err);
     return r < 0 ? r : 0;
 }
@@ -240,7 +251,7 @@ static int send(struct plan_writer *writer, struct commit *commit, struct flight
                           .once = true };
     flight->has_mark = commit->has_mark;
     if (commit->marks_units) /* for what follows, the mark is another */
-        writer->terms.units_mark = 0;
+        writer->units_mark = 0;
     return kv_txn(writer->config.kv, &txn, on_committed, flight, err);
 }
 
@@ -249,8 +260,8 @@ static void send_next(struct plan_writer *writer)
     struct error err = { 0 };
     struct commit commit;
     const struct commit_context context = { .prefix = writer->config.prefix,
-                                            .epoch = writer->terms.epoch,
-                                            .units_mark = writer->terms.units_mark,
+                                            .epoch = writer->epoch,
+                                            .units_mark = writer->units_mark,
                                             .wall_ms = clock_wall_ms() };
     struct span left = next_span(writer);
     struct flight *flight = free_flight(writer);
@@ -294,14 +305,18 @@ static void send_more(struct plan_writer *writer)
         finish(writer);
 }
 
-void plan_writer_begin(struct plan_writer *writer, struct plan *plan,
-                       const struct plan_writer_terms *terms)
+void plan_writer_begin(struct plan_writer *writer, struct plan *plan, int64_t epoch,
+                       int64_t units_mark)
 {
-    writer->terms = *terms;
+    blocks_sort(plan);
+    writer->epoch = epoch;
+    writer->one_at_a_time = writer->refused;
+    writer->units_mark = writer->one_at_a_time ? 0 : units_mark;
     writer->plan = plan;
     writer->next_action = 0;
+    writer->written = 0;
     writer->again_count = 0;
     writer->refused = false;
-    decisions_begin(&writer->decisions, terms->epoch);
+    decisions_begin(&writer->decisions, epoch);
     send_more(writer);
 }

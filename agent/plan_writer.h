@@ -34,15 +34,11 @@ int plan_writer_new(const struct plan_writer_config *config, struct plan_writer 
 void plan_writer_free(struct plan_writer *writer);
 DEFINE_AUTOPTR(plan_writer);
 
-struct plan_writer_terms {
-    int64_t epoch;
-    int64_t units_mark; /* what its units are guarded by, of unit_guard_plan(); 0: each by itself */
-    bool one_at_a_time; /* an action in each transaction, to find what stands in the way */
-};
-
-/* Takes the plan, which is in the order of blocks_sort(); there is none under way. */
-void plan_writer_begin(struct plan_writer *writer, struct plan *plan,
-                       const struct plan_writer_terms *terms);
+/* Takes the plan; there is none under way. units_mark: what its units are guarded by, of
+ * unit_guard_plan(); 0: each by itself. After a plan of which some was refused, the next one under
+ * its epoch is written one block at a time, and by each unit, to find what stands in the way. */
+void plan_writer_begin(struct plan_writer *writer, struct plan *plan, int64_t epoch,
+                       int64_t units_mark);
 
 /* Drops the plan that is under way, if any: none of the callbacks comes any more. What is in flight
  * may land until there is a new epoch. */

@@ -335,16 +335,17 @@ struct leader_story {
     char *log;
     long from;               /* what is before this, those before it have told */
     int64_t takeover_cpu_ms; /* until it decided anything, and a little before */
+    bool is_told;            /* what is below */
     unsigned int written;
-    unsigned int took_ms; /* 0: not all is written */
+    unsigned int took_ms;
 };
 
 static void story_begin(const struct drive *drive, struct leader_story *story)
 {
     struct stat log = { 0 };
-    *story = (struct leader_story){ .log = text_format("%s/log.%u", drive->options->directory,
-                                                       drive->options->machines) };
-    if (!story->log || stat(story->log, &log) < 0)
+    const struct machines_options options = machines_of(drive, drive->options->machines, 1);
+    *story = (struct leader_story){ .log = process_log(&options) };
+    if (stat(story->log, &log) < 0)
         hollow_fail("the leader has no log");
     story->from = log.st_size;
 }
@@ -358,7 +359,9 @@ static void read_story(struct drive *drive, struct leader_story *story)
         hollow_fail("%s cannot be read", story->log);
     while (fgets(line, sizeof(line), file)) {
         has_decided = has_decided || text_starts_with(line, "leader: assign ");
-        (void)sscanf(line, "leader: %u actions written in %u ms", &story->written, &story->took_ms);
+        story->is_told =
+            story->is_told || sscanf(line, "leader: %u of %*u actions written in %u ms",
+                                     &story->written, &story->took_ms) == 2;
     }
     (void)fclose(file);
     if (!has_decided)
@@ -369,7 +372,7 @@ static void read_story(struct drive *drive, struct leader_story *story)
 static void wait_assigned(struct drive *drive, struct leader_story *story)
 {
     int64_t began_ns = store_now_ns();
-    while (!story->took_ms) {
+    while (!story->is_told) {
         if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
             hollow_fail("the leader does not tell that it has written what it decided");
         store_pause(drive->store, POLL_MS);
@@ -392,15 +395,14 @@ static void figure_commit(const struct leader_story *story, const struct puts_ra
     figure("commit.ratio", rate / puts->bare, "x");
 }
 
-static void figure_leader(struct drive *drive, const struct leader_story *story,
-                          const struct cost *before)
+static void figure_leader(struct drive *drive, const struct leader_story *story, double etcd_s)
 {
-    const struct cost after = cost_now(drive);
+    const struct cost now = cost_now(drive);
     figure("commit.takeover",
-           seconds_between(before->at_ns, after.at_ns) - (double)story->took_ms / 1e3, "s");
+           seconds_between(drive->leader_since_ns, now.at_ns) - (double)story->took_ms / 1e3, "s");
     figure("commit.takeover_cpu", (double)story->takeover_cpu_ms / 1e3, "s");
-    figure("commit.leader_cpu", (double)(after.leader_ms - story->takeover_cpu_ms) / 1e3, "s");
-    figure("commit.etcd_cpu", after.traffic.cpu_s - before->traffic.cpu_s, "s"); /* of both */
+    figure("commit.leader_cpu", (double)(now.leader_ms - story->takeover_cpu_ms) / 1e3, "s");
+    figure("commit.etcd_cpu", now.traffic.cpu_s - etcd_s, "s"); /* of both */
 }
 
 /* A leader that finds everything to do, while the machines hold still so that it has the store for
@@ -417,10 +419,10 @@ static void commit(struct drive *drive)
     signal_groups(drive, SIGCONT); /* to keep their leases: nothing is assigned to them yet */
     store_pause(drive->store, RENEW_MS);
     signal_groups(drive, SIGSTOP);
+    double etcd_s = etcd_cpu_s(drive);
     start_leader(drive);
-    const struct cost before = cost_now(drive);
     wait_assigned(drive, &story);
-    figure_leader(drive, &story, &before);
+    figure_leader(drive, &story, etcd_s);
     const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
     figure("commit.transactions", (double)(found.last_revision - found.first_revision + 1), "");
     puts = mean_of(puts, measure_puts(drive));

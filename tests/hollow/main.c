@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "agent/decisions.h"
 #include "base/text.h"
 #include "tests/hollow/drive.h"
 #include "tests/hollow/processes.h"
@@ -40,13 +41,13 @@ static int be_machines(char **argv)
     return EXIT_SUCCESS;
 }
 
-/* Likewise: hear URL DIRECTORY PREFIX MACHINES. */
+/* Likewise: hear URL PREFIX MACHINES. */
 static int be_hearers(char **argv)
 {
     struct error err = { 0 };
-    const struct hearers_options options = {
-        .url = argv[2], .directory = argv[3], .prefix = argv[4], .machines = number_of(argv[5])
-    };
+    const struct hearers_options options = { .url = argv[2],
+                                             .prefix = argv[3],
+                                             .machines = number_of(argv[4]) };
     if (hearers_run(&options, &err) < 0)
         hollow_fail("%s", err.text);
     return EXIT_SUCCESS;
@@ -62,6 +63,9 @@ static int play(char **argv)
                                            .idle_s = number_of(argv[7]) };
     if (options.machines == 0 || options.machines % DRIVE_GROUPS)
         hollow_fail("MACHINES is a multiple of %d", DRIVE_GROUPS);
+    if (options.units <= DECISIONS_TOLD_MAX)
+        hollow_fail("UNITS is more than %d, since a leader tells only then how long it wrote",
+                    DECISIONS_TOLD_MAX);
     drive(&options);
     return EXIT_SUCCESS;
 }
@@ -84,7 +88,7 @@ int main(int argc, char **argv)
         return play(argv);
     if ((text_equal(what, "lead") || text_equal(what, "follow")) && argc == 7)
         return be_machines(argv);
-    if (text_equal(what, "hear") && argc == 6)
+    if (text_equal(what, "hear") && argc == 5)
         return be_hearers(argv);
     hollow_fail("arguments: drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S");
 }

@@ -48,9 +48,17 @@ static pid_t start(const char *log, const char *const *arguments)
     return pid;
 }
 
+char *process_log(const struct machines_options *options)
+{
+    char *log = text_format("%s/log.%u", options->directory, options->first);
+    if (!log)
+        hollow_fail("out of memory");
+    return log;
+}
+
 pid_t process_start_machines(const struct machines_options *options)
 {
-    autofree char *log = text_format("%s/log.%u", options->directory, options->first);
+    autofree char *log = process_log(options);
     autofree char *first = text_format("%u", options->first);
     autofree char *count = text_format("%u", options->count);
     autofree char *ttl_s = text_format("%u", options->ttl_s);
@@ -58,7 +66,7 @@ pid_t process_start_machines(const struct machines_options *options)
                                 options->url,    options->directory,
                                 first,           count,
                                 ttl_s,           NULL };
-    if (!log || !first || !count || !ttl_s)
+    if (!first || !count || !ttl_s)
         hollow_fail("out of memory");
     return start(log, arguments);
 }
@@ -67,7 +75,7 @@ pid_t process_start_hearers(const struct hearers_options *options)
 {
     autofree char *log = text_format("%s/log.hear", options->directory);
     autofree char *machines = text_format("%u", options->machines);
-    const char *arguments[] = { "muster-hollow", "hear",   options->url, options->directory,
+    const char *arguments[] = { "muster-hollow", "hear",   options->url,
                                 options->prefix, machines, NULL };
     if (!log || !machines)
         hollow_fail("out of memory");

@@ -13,7 +13,8 @@
 /* What is wrong, and the end of the program. */
 void hollow_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* What they say goes to DIRECTORY/log.FIRST, and to log.hear. */
+/* What they say goes to logs in the directory; the one of machines is known. Caller frees. */
+char *process_log(const struct machines_options *options);
 pid_t process_start_machines(const struct machines_options *options);
 pid_t process_start_hearers(const struct hearers_options *options);
 void process_signal(pid_t pid, int signo);
