@@ -25,7 +25,7 @@ void memory_provide(void *memory, size_t bytes);
 /* An array of pointers with room for one more than count, and then for many: itself, or grown, and
  * room says so. NULL if there is no memory: then it is what it was. */
 void *memory_grow_pointers(void *array, size_t count, size_t *room);
-/* Room for so many more, that are about to come, in pages that are provided. */
+/* The same for so many more that are about to come; if it is grown, their pages are provided. */
 void *memory_expect_pointers(void *array, size_t count, size_t more, size_t *room);
 
 #endif

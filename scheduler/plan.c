@@ -542,6 +542,8 @@ static bool expect_newcomers(struct step *step, size_t count)
 {
     struct model *model = step->model;
     struct arrivals *arrivals = &step->arrivals;
+    if (count == 0)
+        return true;
     struct placement **placements =
         memory_expect_pointers(arrivals->placements, arrivals->count, count, &arrivals->room);
     struct unit **pending = memory_expect_pointers(model->pending_units, model->pending_count,
@@ -550,7 +552,7 @@ static bool expect_newcomers(struct step *step, size_t count)
         arrivals->placements = placements;
     if (pending)
         model->pending_units = pending;
-    return count == 0 || (placements && pending);
+    return placements && pending;
 }
 
 static void spread_marks(struct step *step)

@@ -31,7 +31,7 @@ part_run() {
     follower=$!
     trap 'exit 130' INT TERM
     "part_$2"
-    kill "$follower"
+    kill "$follower" 2>/dev/null || :
 }
 
 # The part ends when that process does, which may not have the time to say so.
@@ -46,16 +46,18 @@ part_follow() {
 parts_end() {
     local name
     for name in "${!parts[@]}"; do
-        wait "${parts[$name]}" || step "part-$name-ended-early" false
+        wait "${parts[$name]}" && continue
+        kill -KILL -- "-${parts[$name]}" 2>/dev/null # what it had begun goes on, and may make what is removed below
+        step "part-$name-ended-early" false
     done
     trap - EXIT
     leftovers_reap
 }
 
-# We end before our time. A part may have no session yet.
+# We end before our time, and perhaps nobody listens any more. A part may have no session yet.
 parts_interrupt() {
     local name deadline=$((SECONDS + PART_END_SECONDS))
-    trap '' INT TERM
+    trap '' INT TERM HUP PIPE
     for name in "${!parts[@]}"; do
         kill -INT -- "-${parts[$name]}" 2>/dev/null || kill "${parts[$name]}" 2>/dev/null
     done

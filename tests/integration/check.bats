@@ -14,13 +14,13 @@ setup() {
 
 teardown() {
     local part
-    for part in deaf tidy; do
+    for part in deaf tidy torn; do
         # shellcheck disable=SC2046  # pid and start
         [ ! -e "$part" ] || process_kill $(cat "$part")
     done
 }
 
-# script COMMANDS: ./script, which has parts of three kinds, and does these commands.
+# script COMMANDS: ./script, which has parts of four kinds, and does these commands.
 script() {
     cat >script <<END
 #!/bin/bash
@@ -30,9 +30,10 @@ PARTS_PROGRAM=\$PWD/script
 part_deaf() { trap '' INT; echo "\$\$ \$(process_started \$\$)" >deaf; exec sleep infinity; }
 part_tidy() { trap 'echo tidied >tidied; exit' INT; echo "\$\$ \$(process_started \$\$)" >tidy; sleep infinity; }
 part_brief() { exit 3; }
+part_torn() { sleep infinity & echo "\$! \$(process_started \$!)" >torn; kill -KILL \$\$; }
 part_is_there() { test -s "\$1"; }
 step() { "\${@:2}" || echo "failed: \$1"; }
-leftovers_reap() { echo 'leftovers are removed'; }
+leftovers_reap() { : >reaped; echo 'leftovers are removed'; }
 [ "\${1:-}" != --part ] || { part_run "\$2" "\$3"; exit; }
 $1
 END
@@ -75,19 +76,33 @@ part_is_gone() {
     [ -e tidied ]
 }
 
+@test "a script that nobody listens to any more removes what its parts leave" {
+    script "part_begin deaf; wait_for 10 'it runs' part_is_there deaf; exit 1"
+    PART_END_SECONDS=1 ./script 3>&- | :
+    wait_for 20 'it is gone, and what it left' eval 'part_is_gone deaf && [ -e reaped ]'
+}
+
 @test "a part that ends before its time has failed" {
     script 'part_begin brief; parts_end'
     script_said 0
     [ "$output" = $'failed: part-brief-ended-early\nleftovers are removed' ]
 }
 
+@test "what a part that was killed had begun is ended before it is removed" {
+    # shellcheck disable=SC2016  # expanded in the script
+    script 'leftovers_reap() { wait_for 10 "it is gone" process_is_gone $(cat torn) && echo "nothing goes on"; }
+        part_begin torn; parts_end'
+    script_said 0
+    [[ "$output" == *$'failed: part-torn-ended-early\nnothing goes on' ]]
+}
+
 @test "clusters and machines are in the register before anything is made, and what is there is removed" {
     local kind
     export MUSTER_CLUSTER_DIR=$PWD/states CLUSTER_REGISTER=$PWD/register
     # Each loses its life where the first thing would be made.
-    for kind in 'cluster_state_new() { state_new muster-cluster; }; cluster_up 1' 'vm_image() { echo image; }; vm_up build'; do
+    for kind in 'cluster_up 1' 'vm_image() { echo image; }; vm_up build'; do
         run bash -c '. "$1/vm/vm.sh"; mkdir() { [ "$*" != "-p $MUSTER_CLUSTER_DIR" ] || { command mkdir "$@"; return; }; kill -KILL $$; }
-            seq() { kill -KILL $$; }; mkfifo() { kill -KILL $$; }; eval "$2"' killed "$TESTS" "$kind"
+            mkfifo() { kill -KILL $$; }; eval "$2"' killed "$TESTS" "$kind"
         [ "$status" -eq 137 ]
     done
     [ "$(wc -l <register)" -eq 2 ]

@@ -243,8 +243,7 @@ vm_image_make() {
 vm_image() {
     mkdir -p "$2" || return
     (
-        flock 9
-        vm_image_locked "$1" "$2"
+        flock 9 && vm_image_locked "$1" "$2"
     ) 9>"$2/lock"
 }
 
