@@ -358,7 +358,8 @@ static void read_story(struct drive *drive, struct leader_story *story)
     if (!file || fseek(file, story->from, SEEK_SET) < 0)
         hollow_fail("%s cannot be read", story->log);
     while (fgets(line, sizeof(line), file)) {
-        has_decided = has_decided || text_starts_with(line, "leader: assign ");
+        has_decided =
+            has_decided || strstr(line, "leader: assign "); /* behind the unit, if it is told of */
         story->is_told =
             story->is_told || sscanf(line, "leader: %u of %*u actions written in %u ms",
                                      &story->written, &story->took_ms) == 2;
