@@ -53,8 +53,9 @@ void decisions_tell(struct decisions *decisions, const struct action *actions,
     size_t rest = 0;
     for (size_t i = 0; i < count; i++) {
         const struct action *action = &actions[i];
-        if (!is_in_store(action) || decisions->told < DECISIONS_TOLD_MAX) {
-            decisions->told += is_in_store(action);
+        const bool in_store = is_in_store(action);
+        if (!in_store || decisions->told < DECISIONS_TOLD_MAX) {
+            decisions->told += in_store;
             tell_one(decisions, action, reasons[i]);
             continue;
         }

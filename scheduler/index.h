@@ -28,6 +28,7 @@
 
 #include "base/error.h"
 #include "scheduler/bag.h"
+#include "scheduler/pool.h"
 #include "scheduler/table.h"
 #include "units/requirements.h"
 
@@ -212,8 +213,8 @@ struct index {
 /* Asks the processor for this memory, which is read soon. It may be NULL. */
 static inline void index_fetch(const void *memory, size_t bytes)
 {
-    enum { LINE = 64, BYTES_MAX = 512 };
-    for (size_t i = 0; memory && i < bytes && i < BYTES_MAX; i += LINE)
+    enum { BYTES_MAX = 512 };
+    for (size_t i = 0; memory && i < bytes && i < BYTES_MAX; i += CACHE_LINE)
         __builtin_prefetch((const char *)memory + i);
 }
 
