@@ -289,17 +289,28 @@ static bool is_plain_answer(int code)
     return code == -ENOENT || code == -EEXIST || code == -ERANGE;
 }
 
-/* libcurl loses the words of a store that refuses a request by its size. A member that goes away
- * may end one in the same way, but hardly the next try as well; what a size that is too large would
+/* The store had its grpc-timeout from when the request began to arrive, which was no earlier. */
+static bool had_its_time(const struct etcd_call *call)
+{
+    return clock_boot_ms() - call->sent_boot_ms >= call->store->request_timeout_ms;
+}
+
+/* libcurl loses the words of a store that ends a request before it has the whole of it: for its
+ * size, or since its time was over, of which the latter tells nothing about the size. A member that
+ * goes away may do so too, but hardly to the next try as well; what a size that is too large would
  * be is the store's to say, and each may be configured otherwise. */
 static int judge_cut_short(struct etcd_call *call, int code, struct error *err)
 {
+    const char *endpoint = call->store->endpoints[call->endpoint];
+    if (had_its_time(call))
+        return error_set(err, code, "%s: it did not have the whole request, %zu bytes, in %d ms",
+                         endpoint, call->message.length, call->store->request_timeout_ms);
     if (++call->cut_short <= CUT_SHORT_MAX)
         return code;
     return error_set(err, -E2BIG,
                      "%s: it does not take a request of %zu bytes (etcd's --max-request-bytes, "
                      "1.5 MiB by default, bounds it)",
-                     call->store->endpoints[call->endpoint], call->message.length);
+                     endpoint, call->message.length);
 }
 
 static int read_answer(struct etcd_call *call, const struct grpc_result *result, struct error *err)

@@ -39,7 +39,7 @@ struct etcd_call {
     bool once; /* TXN: not again where it may have arrived */
     int tries;
     int refused_tokens;
-    int cut_short;  /* tries that the store ended before it had the whole request */
+    int cut_short;  /* tries that the store ended early, not having the whole request */
     uint64_t token; /* its generation, when the request was sent */
     bool has_token;
     size_t endpoint;

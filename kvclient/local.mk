@@ -38,7 +38,7 @@ CLEANFILES += kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
 KV_LIBS = libkvclient.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
 
 check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
-	test-kv-wire test-kv-wire-trouble test-kv-etcd test-kv-etcd-access
+	test-kv-wire test-kv-wire-trouble test-kv-etcd test-kv-etcd-access test-kv-etcd-call
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
@@ -68,6 +68,8 @@ test_kv_etcd_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_etcd_access_SOURCES = tests/integration/test-kv-etcd-access.c tests/unit/harness.h \
 	$(KV_ETCD_FIXTURE)
 test_kv_etcd_access_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_etcd_call_SOURCES = tests/unit/test-kv-etcd-call.c $(GRPC_FIXTURE)
+test_kv_etcd_call_LDADD = $(KV_LIBS) $(TEST_LIBS)
 
 # What tests/integration/kv-faults.bats drives the store with.
 noinst_PROGRAMS += kv-driver

@@ -92,6 +92,8 @@ static void take_frame(struct peer *peer, const uint8_t *frame)
     }
     if (type == SETTINGS && !(flags & ACK))
         peer_put_frame(peer, SETTINGS, ACK, 0, NULL, 0);
+    if (type == HEADERS && !(flags & END_STREAM) && peer->server->on_head)
+        peer->server->on_head(peer, frame[8]);
     if ((type != DATA && type != HEADERS) || !(flags & END_STREAM))
         return;
     peer->server->requests++;

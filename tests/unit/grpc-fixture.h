@@ -57,6 +57,7 @@ struct server {
     uint8_t max_streams; /* 0: not told */
     bool wide;           /* it takes any length of a request without acknowledging it */
     void (*on_request)(struct peer *peer, uint8_t stream);
+    void (*on_head)(struct peer *peer, uint8_t stream); /* NULL, or for each that has a body */
 };
 
 /* name: the origin without its port. The test is skipped if the machine has no such address. */

@@ -71,6 +71,12 @@ static void refuse(struct peer *peer, uint8_t stream)
     peer_put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
 }
 
+static void hang_up(struct peer *peer, uint8_t stream)
+{
+    (void)stream;
+    peer_hang_up(peer);
+}
+
 static void break_at_the_third(struct peer *peer, uint8_t stream)
 {
     if (peer->server->requests < 3)
@@ -186,6 +192,38 @@ static struct outcome ask_without_descriptors(struct server *server)
 }
 
 /* A member is not to be blamed for it. */
+/* Of a request that is longer than the server takes unasked, before it has the whole of it. */
+static struct outcome ask_at_length(void (*on_head)(struct peer *peer, uint8_t stream))
+{
+    enum { LONG = 1024 * 1024 };
+    struct server server;
+    struct outcome outcome;
+    autofree char *message = calloc(1, LONG);
+    assert_non_null(message);
+    server_start(&server, peer_answer_well);
+    server.on_head = on_head;
+    const struct grpc_request request = { .message = message,
+                                          .length = LONG,
+                                          .timeout_ms = WAIT_MS };
+    outcome_start_request(&server, request, NULL, &outcome);
+    outcome_wait(&server, &outcome, 1);
+    server_stop(&server);
+    return outcome;
+}
+
+/* As a server does that finds it too long. */
+static void what_the_server_did_not_take_whole_is_told_as_that(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_at_length(end_without_a_word).code, -EMSGSIZE);
+}
+
+static void but_not_what_broke_with_its_connection(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_at_length(hang_up).code, -EIO);
+}
+
 static void our_own_want_of_descriptors_is_told_as_that(void **state)
 {
     struct server server;
@@ -301,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_success_is_one_whole_message),
         cmocka_unit_test(what_the_server_refused_is_not_sent_again),
         cmocka_unit_test(nor_is_what_a_broken_connection_had),
+        cmocka_unit_test(what_the_server_did_not_take_whole_is_told_as_that),
+        cmocka_unit_test(but_not_what_broke_with_its_connection),
         cmocka_unit_test(our_own_want_of_descriptors_is_told_as_that),
         cmocka_unit_test(so_it_is_where_a_name_could_not_be_looked_up_for_it),
         cmocka_unit_test(an_answer_stays_in_no_memory),
