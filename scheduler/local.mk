@@ -20,7 +20,9 @@ libscheduler_a_SOURCES = \
 	scheduler/model_kept.c \
 	scheduler/model_life.c \
 	scheduler/model_marks.c \
+	scheduler/model_orders.c \
 	scheduler/model_roles.c \
+	scheduler/model_verdicts.c \
 	scheduler/model_view.c \
 	scheduler/party.c scheduler/party.h \
 	scheduler/place.c scheduler/place.h \
