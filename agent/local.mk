@@ -58,15 +58,19 @@ test_agent_unit_guard_LDADD = libagent.a $(TEST_LIBS)
 check_PROGRAMS += test-agent-installation
 test_agent_installation_SOURCES = tests/unit/test-agent-installation.c tests/unit/harness.h tests/unit/tree.h
 test_agent_installation_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
-check_PROGRAMS += test-agent-config test-agent-leader test-agent-presence test-agent-texts test-agent-reconcile \
-	test-agent-runner test-agent-systemd
+check_PROGRAMS += test-agent-config test-agent-leader test-agent-plan-writer test-agent-presence test-agent-texts \
+	test-agent-reconcile test-agent-runner test-agent-systemd
 check_PROGRAMS += test-agent-notify
 test_agent_notify_SOURCES = tests/unit/test-agent-notify.c tests/unit/harness.h
 test_agent_notify_LDADD = libagent.a $(BASE_LIBS) $(TEST_LIBS)
 test_agent_config_SOURCES = tests/unit/test-agent-config.c tests/unit/harness.h
 test_agent_config_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
-test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/contact.h tests/unit/harness.h
+test_agent_leader_SOURCES = tests/unit/test-agent-leader.c tests/unit/leader-fixture.c \
+	tests/unit/leader-fixture.h tests/unit/contact.h tests/unit/harness.h
 test_agent_leader_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
+test_agent_plan_writer_SOURCES = tests/unit/test-agent-plan-writer.c tests/unit/leader-fixture.c \
+	tests/unit/leader-fixture.h tests/unit/contact.h tests/unit/harness.h
+test_agent_plan_writer_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_presence_SOURCES = tests/unit/test-agent-presence.c tests/unit/harness.h
 test_agent_presence_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 test_agent_texts_SOURCES = tests/unit/test-agent-texts.c tests/unit/harness.h
