@@ -28,7 +28,7 @@ void http_call_free(struct http_call *call)
 {
     struct http *http = call->http;
     DL_DELETE(http->calls, call);
-    http_handle_give_back(call);
+    http_handle_give_back(http, &call->handle, call->may_spare);
     headers_free(call->headers);
     if (call->body)
         explicit_bzero(call->body, call->body_length); /* or a password */
@@ -39,7 +39,7 @@ void http_call_free(struct http_call *call)
     free(call);
 }
 
-size_t http_call_on_data(char *bytes, size_t one, size_t length, void *userdata)
+static size_t on_curl_data(char *bytes, size_t one, size_t length, void *userdata)
 {
     struct http_call *call = userdata;
     (void)one;
@@ -47,7 +47,7 @@ size_t http_call_on_data(char *bytes, size_t one, size_t length, void *userdata)
     if (call->cancelled)
         return 0;
     long status = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_RESPONSE_CODE, &status);
     if (call->on_data && status == 200) {
         call->on_data(call, bytes, length, call->userdata);
         return call->cancelled ? 0 : length;
@@ -67,13 +67,14 @@ static void drop_send_buffer(struct http_call *call)
     curl_off_t uploaded = 0;
     if (!call->on_data || call->connection == HTTP_CONNECTION_ANY || call->dropped)
         return;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     call->dropped = (size_t)uploaded >= call->body_length;
     if (call->dropped)
-        (void)curl_easy_setopt(call->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SMALL_UPLOAD_BYTES);
+        (void)curl_easy_setopt(call->handle.easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                               (long)SMALL_UPLOAD_BYTES);
 }
 
-size_t http_call_on_header(char *line, size_t one, size_t length, void *userdata)
+static size_t on_curl_header(char *line, size_t one, size_t length, void *userdata)
 {
     struct http_call *call = userdata;
     size_t bytes = one * length;
@@ -105,23 +106,23 @@ static bool set_headers(struct http_call *call, const struct http_request *reque
     bool ok = request->body_length < EXPECT_BYTES || add_header(call, "Expect:");
     for (; ok && headers && *headers; headers++)
         ok = add_header(call, *headers);
-    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    (void)curl_easy_setopt(call->handle.easy, CURLOPT_HTTPHEADER, call->headers);
     return ok;
 }
 
 static bool set_body(struct http_call *call, const struct http_request *request)
 {
     if (!request->body) {
-        (void)curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
+        (void)curl_easy_setopt(call->handle.easy, CURLOPT_HTTPGET, 1L);
         return true;
     }
     call->body = text_copy_bytes(request->body, request->body_length);
     if (!call->body)
         return false;
     call->body_length = request->body_length;
-    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+    (void)curl_easy_setopt(call->handle.easy, CURLOPT_POSTFIELDSIZE_LARGE,
                            (curl_off_t)request->body_length);
-    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
+    (void)curl_easy_setopt(call->handle.easy, CURLOPT_POSTFIELDS, call->body);
     return true;
 }
 
@@ -167,13 +168,14 @@ static long send_bytes(const struct http_request *request)
 
 static void set_options(struct http_call *call, const struct http_request *request)
 {
-    CURL *easy = call->easy;
+    CURL *easy = call->handle.easy;
     bool tls = text_starts_with(request->url, "https:");
     call->may_spare = !tls && !request->unix_socket && !call->on_data;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason);
-    http_handle_set_url(call, request->url);
+    http_handle_set_url(&call->handle, request->url, call->may_spare);
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
@@ -181,6 +183,7 @@ static void set_options(struct http_call *call, const struct http_request *reque
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     http_connection_set(call, request, tls);
     call->on_header = request->on_header;
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_bytes(request, call->on_data));
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, send_bytes(request));
@@ -199,13 +202,12 @@ int http_start(struct http *http, const struct http_request *request, http_data_
     };
     DL_APPEND(http->calls, call);
     call->handle = http_handle_take(http, request->url, on_data);
-    call->easy = call->handle.easy;
-    if (!call->easy || !set_headers(call, request) || !set_body(call, request)) {
+    if (!call->handle.easy || !set_headers(call, request) || !set_body(call, request)) {
         http_call_free(call);
         return error_oom(err);
     }
     set_options(call, request);
-    CURLMcode code = curl_multi_add_handle(http->multi, call->easy);
+    CURLMcode code = curl_multi_add_handle(http->multi, call->handle.easy);
     if (code != CURLM_OK) {
         http_call_free(call);
         return error_set(err, -ENOMEM, "libcurl: %s", curl_multi_strerror(code));

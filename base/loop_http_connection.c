@@ -110,7 +110,7 @@ static long version_of(enum http_connection connection, bool tls)
 
 void http_connection_set(struct http_call *call, const struct http_request *request, bool tls)
 {
-    CURL *easy = call->easy;
+    CURL *easy = call->handle.easy;
     bool any = request->connection == HTTP_CONNECTION_ANY;
     call->connection = request->connection;
     call->on_ready = request->on_ready;

@@ -24,20 +24,19 @@ void http_handle_free(struct http_handle *handle)
 
 /* A handle keeps its options, so each that some call sets is set by every call, or the handle is
  * no spare. */
-void http_handle_give_back(struct http_call *call)
+void http_handle_give_back(struct http *http, struct http_handle *handle, bool may_spare)
 {
-    struct http *http = call->http;
-    if (!call->easy)
+    if (!handle->easy)
         return;
-    (void)curl_multi_remove_handle(http->multi, call->easy);
-    if (!call->may_spare || http->spare_count == HTTP_SPARE_HANDLES) {
-        http_handle_free(&call->handle);
+    (void)curl_multi_remove_handle(http->multi, handle->easy);
+    if (!may_spare || http->spare_count == HTTP_SPARE_HANDLES) {
+        http_handle_free(handle);
         return;
     }
-    (void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
-    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
-    (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
-    http->spares[http->spare_count++] = call->handle;
+    (void)curl_easy_setopt(handle->easy, CURLOPT_ERRORBUFFER, NULL);
+    (void)curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, NULL);
+    (void)curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDS, NULL);
+    http->spares[http->spare_count++] = *handle;
 }
 
 /* What is the same for every call. */
@@ -49,8 +48,6 @@ static CURL *handle_new(void)
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_call_on_data);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_call_on_header);
     return easy;
 }
 
@@ -70,14 +67,13 @@ struct http_handle http_handle_take(struct http *http, const char *url, bool is_
 }
 
 /* What we cannot parse curl is given as it is: it will say what is wrong. */
-void http_handle_set_url(struct http_call *call, const char *url)
+void http_handle_set_url(struct http_handle *handle, const char *url, bool may_spare)
 {
-    struct http_handle *handle = &call->handle;
     if (text_equal(handle->url, url))
         return;
     handle_forget_url(handle);
     (void)curl_easy_setopt(handle->easy, CURLOPT_URL, url);
-    if (!call->may_spare)
+    if (!may_spare)
         return;
     handle->parsed = curl_url();
     handle->url = strdup(url);

@@ -45,7 +45,6 @@ struct http {
 struct http_call {
     struct http *http; /* borrowed */
     struct http_handle handle;
-    CURL *easy; /* the handle's */
     struct curl_slist *headers;
     char *body;
     size_t body_length;
@@ -72,8 +71,6 @@ struct http_call {
 
 /* loop_http_call.c */
 void http_call_free(struct http_call *call);
-size_t http_call_on_data(char *bytes, size_t one, size_t length, void *userdata);
-size_t http_call_on_header(char *line, size_t one, size_t length, void *userdata);
 
 /* loop_http_connection.c: tells curl which connection the call is to go by. */
 void http_connection_set(struct http_call *call, const struct http_request *request, bool tls);
@@ -81,8 +78,10 @@ void http_connection_set(struct http_call *call, const struct http_request *requ
 /* loop_http_handle.c: a spare handle that has been there already if possible, or a new one; its
  * easy is NULL if memory ran out. */
 struct http_handle http_handle_take(struct http *http, const char *url, bool is_stream);
-void http_handle_give_back(struct http_call *call); /* to be a spare one, or freed */
-void http_handle_set_url(struct http_call *call, const char *url);
+/* To be a spare one if it may, or freed. */
+void http_handle_give_back(struct http *http, struct http_handle *handle, bool may_spare);
+/* One that is to be a spare keeps what was parsed. */
+void http_handle_set_url(struct http_handle *handle, const char *url, bool may_spare);
 void http_handle_free(struct http_handle *handle);
 
 /* loop_http_result.c: tells the caller how it ended, unless it was cancelled, and frees it. */

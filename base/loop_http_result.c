@@ -30,7 +30,7 @@ static bool was_sent(const struct http_call *call)
     long sent_bytes = 0;
     if (call->connection != HTTP_CONNECTION_ANY)
         return call->ready;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     return sent_bytes > 0;
 }
 
@@ -56,7 +56,7 @@ static bool is_our_want(const struct http_call *call, CURLcode code)
 static bool was_cut_short(const struct http_call *call, CURLcode code)
 {
     curl_off_t uploaded = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     return code == CURLE_HTTP2_STREAM && (size_t)uploaded < call->body_length;
 }
 
@@ -81,7 +81,7 @@ static int result_code(const struct http_call *call, CURLcode code)
     if (was_cut_short(call, code))
         return -EMSGSIZE;
     long errnum = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_OS_ERRNO, &errnum);
     if (never_connected(code) && !was_sent(call))
         return errnum == EACCES ? -EACCES : errnum == ENOENT ? -ENOENT : -ECONNREFUSED;
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
@@ -108,7 +108,7 @@ void http_call_end(struct http_call *call, CURLcode code)
 {
     call->no_socket |= resolver_had_no_descriptor(code);
     struct http_result result = { .code = result_code(call, code), .reason = "" };
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result.status);
+    (void)curl_easy_getinfo(call->handle.easy, CURLINFO_RESPONSE_CODE, &result.status);
     if (call->too_large)
         result.reason = "the answer is larger than 64 MiB";
     else if (result.code == -EMSGSIZE)
