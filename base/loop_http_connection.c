@@ -81,7 +81,7 @@ static curl_socket_t on_curl_open_socket(void *userdata, curlsocktype purpose,
     (void)purpose;
     if (!call->ready && call->connection == HTTP_CONNECTION_NEW_2) {
         int fd = open_shared(call->http, address);
-        call->no_socket = fd < 0 && http_is_want(errno);
+        call->no_socket = fd < 0 && socket_is_want(errno);
         return fd;
     }
     call->broken = call->ready;

@@ -86,7 +86,5 @@ void http_handle_free(struct http_handle *handle);
 
 /* loop_http_result.c: tells the caller how it ended, unless it was cancelled, and frees it. */
 void http_call_end(struct http_call *call, CURLcode code);
-/* Whether errnum says that this side has not what it takes. */
-bool http_is_want(int errnum);
 
 #endif

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/socket.h"
+
 /* curl's codes for "no connection came about", where the server cannot have seen anything. */
 static bool never_connected(CURLcode code)
 {
@@ -87,18 +89,13 @@ static int result_code(const struct http_call *call, CURLcode code)
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 }
 
-bool http_is_want(int errnum)
-{
-    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
-}
-
 /* A resolver that could open nothing does not say so: whoever tries now finds out. */
 static bool resolver_had_no_descriptor(CURLcode code)
 {
     if (code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY)
         return false;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool none = fd < 0 && http_is_want(errno);
+    bool none = fd < 0 && socket_is_want(errno);
     if (fd >= 0)
         (void)close(fd);
     return none;

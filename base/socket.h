@@ -15,6 +15,10 @@ void socket_make_room(int fd, int bytes);
  * something was sent or not. */
 void socket_probe(int fd);
 
+/* Whether errnum, why none could be made, says that this side has not what it takes: descriptors or
+ * memory. */
+bool socket_is_want(int errnum);
+
 /* It takes something now, and the peer has not hung up. */
 bool socket_is_clear(int fd);
 
