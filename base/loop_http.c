@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 enum {
@@ -190,19 +189,4 @@ void http_free(struct http *http)
     loop_timer_free(http->rest);
     loop_timer_free(http->reaper);
     free(http);
-}
-
-char *http_escape(const char *s)
-{
-    autotext t = { 0 };
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     strchr("-._~", c);
-        if (plain)
-            text_add_bytes(&t, s, 1);
-        else
-            text_addf(&t, "%%%02X", c);
-    }
-    return text_take(&t);
 }

@@ -100,7 +100,4 @@ void http_cancel(struct http_call *call);
  * ends with -ENOBUFS. True if there is none. */
 bool http_is_clear(const struct http *http);
 
-/* s with everything but unreserved characters as %XX; NULL if memory ran out. */
-char *http_escape(const char *s);
-
 #endif

@@ -112,6 +112,21 @@ char *text_format(const char *format, ...)
     return length < 0 ? NULL : s;
 }
 
+char *text_escape_url(const char *s)
+{
+    autotext t = { 0 };
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("-._~", c);
+        if (plain)
+            text_add_bytes(&t, s, 1);
+        else
+            text_addf(&t, "%%%02X", c);
+    }
+    return text_take(&t);
+}
+
 char *text_copy_bytes(const void *bytes, size_t length)
 {
     char *copy = malloc(length + 1);

@@ -38,6 +38,10 @@ char *text_take(struct text *t);
 /* printf into fresh memory; NULL if memory ran out. */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* For a URL: s with everything but unreserved characters (RFC 3986) as %XX, in fresh memory; NULL
+ * if memory ran out. */
+char *text_escape_url(const char *s);
+
 /* The bytes, and a NUL behind them, in fresh memory; NULL if memory ran out. bytes may be NULL
  * where there are none. */
 char *text_copy_bytes(const void *bytes, size_t length);

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/loop_http.h"
+#include "base/text.h"
 #include "cli/table.h"
 
 int rollouts_call(const struct cli *cli, const char *method, const char *unit, const json_t *body,
                   json_t **ret, struct error *err)
 {
-    autofree char *escaped = http_escape(unit);
+    autofree char *escaped = text_escape_url(unit);
     autofree char *path = escaped ? text_format("/v1/rollouts/%s", escaped) : NULL;
     return path ? client_call(cli->client, method, path, body, ret, err) : error_oom(err);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/follow.h"
 #include "cli/source.h"
@@ -61,7 +60,7 @@ static int store_text(const char *name, char **ret, struct error *err, void *use
     const char *text = json_string_value(json_object_get(store->templates, name));
     autojson answer = NULL;
     if (!text) {
-        autofree char *escaped = http_escape(name);
+        autofree char *escaped = text_escape_url(name);
         autofree char *path = text_format("/v1/units/%s", escaped ? escaped : name);
         int r = path ? client_call(store->cli->client, "GET", path, NULL, &answer, err)
                      : error_oom(err);
@@ -448,7 +447,7 @@ static int wait_for(const struct cli *cli, const json_t *unit, const struct outc
     struct wait wait = { .unit = row_string(unit, "name"),
                          .words = words,
                          .patient = cli->block_attempts > 0 };
-    autofree char *escaped = http_escape(wait.unit);
+    autofree char *escaped = text_escape_url(wait.unit);
     autofree char *path = text_format("/v1/wait?unit=%s&goal=%s&revision=%" JSON_INTEGER_FORMAT,
                                       escaped ? escaped : wait.unit, words->goal,
                                       json_integer_value(json_object_get(unit, "revision")));

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/loop_http.h"
 #include "base/text.h"
 #include "units/quadlet.h"
 #include "units/unit_escape.h"
@@ -90,7 +89,7 @@ int unit_fetch(const struct cli *cli, const char *typed, json_t **ret, struct er
     int r = unit_typed_name(typed, &name, err);
     if (r < 0)
         return r;
-    autofree char *escaped = http_escape(name);
+    autofree char *escaped = text_escape_url(name);
     autofree char *path = escaped ? text_format("/v1/units/%s", escaped) : NULL;
     if (!path)
         return error_oom(err);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
-#include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/submission.h"
 
 static int destroy_one(const struct cli *cli, const char *name)
 {
     static const struct outcome_words words = { "gone", "gone", "destroy" };
-    autofree char *escaped = http_escape(name);
+    autofree char *escaped = text_escape_url(name);
     autofree char *path = text_format("/v1/units/%s", escaped ? escaped : name);
     autojson answer = NULL;
     struct error err;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/table.h"
 
@@ -46,7 +45,7 @@ static int drop(const struct cli *cli, const char *path)
 
 int verb_role(struct cli *cli)
 {
-    autofree char *name = http_escape(cli->args[1]);
+    autofree char *name = text_escape_url(cli->args[1]);
     autofree char *path = name ? text_format("/v1/roles/%s", name) : NULL;
     if (!path)
         return complain_text("out of memory");

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/loop_http.h"
 #include "base/text.h"
 #include "cli/table.h"
 #include "cli/unit.h"
@@ -65,7 +64,7 @@ int verb_why(struct cli *cli)
     struct error err;
     if (unit_typed_name(cli->args[0], &name, &err) < 0)
         return complain(&err);
-    autofree char *escaped = http_escape(name);
+    autofree char *escaped = text_escape_url(name);
     autofree char *path = escaped ? text_format("/v1/units/%s/why", escaped) : NULL;
     autojson why = NULL;
     int r = path ? client_call(cli->client, "GET", path, NULL, &why, &err) : error_oom(&err);

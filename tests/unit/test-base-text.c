@@ -43,6 +43,17 @@ static void text_replaces_text(void **state)
     assert_string_equal(text, "ne");
 }
 
+static void all_but_unreserved_characters_are_escaped_for_a_url(void **state)
+{
+    (void)state;
+    autofree char *plain = text_escape_url("aZ09-._~");
+    autofree char *other = text_escape_url("web@1 /?%\xc3\xbc");
+    autofree char *empty = text_escape_url("");
+    assert_string_equal(plain, "aZ09-._~");
+    assert_string_equal(other, "web%401%20%2F%3F%25%C3%BC");
+    assert_string_equal(empty, "");
+}
+
 static void copied_bytes_end_with_a_nul(void **state)
 {
     (void)state;
@@ -188,6 +199,7 @@ int main(void)
         cmocka_unit_test(buffer_grows_and_hands_over),
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
         cmocka_unit_test(text_replaces_text),
+        cmocka_unit_test(all_but_unreserved_characters_are_escaped_for_a_url),
         cmocka_unit_test(copied_bytes_end_with_a_nul),
         cmocka_unit_test(only_whole_characters_are_utf8),
         cmocka_unit_test(what_is_no_character_becomes_question_marks),
