@@ -63,6 +63,14 @@ void units_fleet_show(struct call *call)
     call_with_view(call, on_fleet_show);
 }
 
+/* Being emptied is no refusal to the scheduler, which looks for a place elsewhere first. */
+static const char *refusal_of(const struct view *view, const struct model_answer *answer, bool here)
+{
+    const struct view_entry *drain = view_find(view, STORE_KEY_DRAIN, answer->machine, "");
+    bool leaves = here && drain && !drain->record.drain.expired;
+    return leaves && !answer->refusal ? "is being drained" : answer->refusal;
+}
+
 static json_t *answer_json(const struct view *view, const char *unit,
                            const struct model_answer *answer)
 {
@@ -71,9 +79,9 @@ static json_t *answer_json(const struct view *view, const char *unit,
     const struct view_entry *here = view_find(view, STORE_KEY_ASSIGNMENT, answer->machine, unit);
     return json_pack("{s:s, s:s, s:s?, s:s?, s:I, s:s, s:I, s:b, s:s}", "machine", answer->machine,
                      "ip", member ? member->record.member.public_ip : "", "refusal",
-                     answer->refusal, "score", answer->score, "rank", (json_int_t)answer->rank,
-                     "problem", state ? state->record.state.problem : "", "units",
-                     (json_int_t)answer->load, "here", here != NULL, "reason",
+                     refusal_of(view, answer, here), "score", answer->score, "rank",
+                     (json_int_t)answer->rank, "problem", state ? state->record.state.problem : "",
+                     "units", (json_int_t)answer->load, "here", here != NULL, "reason",
                      here ? here->record.assignment.reason : "");
 }
 

@@ -86,6 +86,8 @@ units_run_once_off() {
     units_run_once_off node3 "${UNITS[@]}"
     runs_on pinned.service node3
     machine_is node1 node3 cordoned
+    node_run node1 musterctl drain --no-block node3
+    wait_for 5 'it is told that it is to leave' why_says node1 pinned.service 'is here, though: is being drained; '
     node_run node1 musterctl uncordon node3
 }
 
