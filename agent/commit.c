@@ -26,7 +26,7 @@ static const char *keep(struct commit *commit, char *s)
     }
     commit->strings[commit->string_count++] = s;
     commit->strings[commit->string_count] = NULL;
-    commit->bytes += strlen(s);
+    commit->extent.bytes += strlen(s);
     return s;
 }
 
@@ -40,14 +40,14 @@ static const char *key_of(const struct commit_context *context, struct commit *c
 static void guard(struct commit *commit, enum kv_target target, const char *key, int64_t number)
 {
     if (number >= 0)
-        commit->compares[commit->compare_count++] =
+        commit->compares[commit->extent.compare_count++] =
             (struct kv_compare){ .target = target, .key = key, .number = number };
 }
 
 /* The newest are looked at first: actions come in the order of machines as a rule. */
 static bool is_guarded(const struct commit *commit, const char *key)
 {
-    for (size_t i = commit->compare_count; i > 0; i--)
+    for (size_t i = commit->extent.compare_count; i > 0; i--)
         if (strcmp(commit->compares[i - 1].key, key) == 0)
             return true;
     return false;
@@ -57,12 +57,12 @@ static bool is_guarded(const struct commit *commit, const char *key)
 static bool guard_presence(const struct commit_context *context, struct commit *commit,
                            const char *machine, int64_t registration)
 {
-    if (registration < 0 || text_equal(machine, commit->machine))
+    if (registration < 0 || text_equal(machine, commit->extent.machine))
         return true;
     autofree char *key = store_key(context->prefix, STORE_KEY_PRESENCE, machine, NULL, 0);
     if (!key)
         return false;
-    commit->machine = machine;
+    commit->extent.machine = machine;
     if (is_guarded(commit, key))
         return true;
     const char *kept = keep(commit, take_ptr(key));
@@ -75,19 +75,19 @@ static bool guard_presence(const struct commit_context *context, struct commit *
 static bool guard_unit(const struct commit_context *context, struct commit *commit,
                        const struct action *action)
 {
-    if (action_unit_mod(action) < 0 || commit->has_mark)
+    if (action_unit_mod(action) < 0 || commit->extent.has_mark)
         return true;
-    const bool is_second = commit->unit_compare > 0 && context->units_mark > 0;
+    const bool is_second = commit->extent.unit_compare > 0 && context->units_mark > 0;
     const char *key = is_second ? key_of(context, commit, STORE_KEY_UNITS_MARK, NULL, NULL, 0)
                                 : key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
     if (!key)
         return false;
     if (is_second) {
-        commit->compares[commit->unit_compare] = kv_if_mod(key, context->units_mark);
-        commit->has_mark = true;
+        commit->compares[commit->extent.unit_compare] = kv_if_mod(key, context->units_mark);
+        commit->extent.has_mark = true;
         return true;
     }
-    commit->unit_compare = commit->compare_count;
+    commit->extent.unit_compare = commit->extent.compare_count;
     guard(commit, KV_TARGET_MOD, key, action_unit_mod(action));
     return true;
 }
@@ -105,10 +105,10 @@ int commit_begin(const struct commit_context *context, struct commit *commit, st
 /* Whoever tells of the action need not make it again. */
 static const char *keep_reason(struct commit *commit, const struct action *action)
 {
-    const size_t bytes = commit->bytes;
+    const size_t bytes = commit->extent.bytes;
     const char *reason = keep(commit, action_reason(action));
-    commit->bytes = bytes; /* it is in the value */
-    commit->reasons[commit->action_count] = reason;
+    commit->extent.bytes = bytes; /* it is in the value */
+    commit->reasons[commit->extent.action_count] = reason;
     return reason;
 }
 
@@ -168,10 +168,10 @@ static bool add_assign(const struct commit_context *context, struct commit *comm
         return false;
     if (action_more(action)->successor && !guard_successor(context, commit, action))
         return false;
-    if (action_assignment_mod(action) > 0 || !commit->is_once)
+    if (action_assignment_mod(action) > 0 || !commit->extent.is_once)
         guard(commit, KV_TARGET_MOD, assignment, action_assignment_mod(action));
-    commit->is_once = true;
-    commit->ops[commit->op_count++] = kv_op_put(assignment, value);
+    commit->extent.is_once = true;
+    commit->ops[commit->extent.op_count++] = kv_op_put(assignment, value);
     return true;
 }
 
@@ -187,8 +187,8 @@ static bool add_removal(const struct commit_context *context, struct commit *com
         return false;
     guard(commit, KV_TARGET_MOD, assignment, assignment_mod);
     guard(commit, KV_TARGET_MOD, state, state_mod);
-    commit->ops[commit->op_count++] = kv_op_delete(assignment);
-    commit->ops[commit->op_count++] = kv_op_delete(state);
+    commit->ops[commit->extent.op_count++] = kv_op_delete(assignment);
+    commit->ops[commit->extent.op_count++] = kv_op_delete(state);
     return true;
 }
 
@@ -210,7 +210,7 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
     if (!key || !reason || !value || !guard_unit(context, commit, action))
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
-    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, value);
     return true;
 }
 
@@ -221,7 +221,7 @@ static bool add_clear_verdict(const struct commit_context *context, struct commi
     if (!key)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
-    commit->ops[commit->op_count++] = kv_op_delete(key);
+    commit->ops[commit->extent.op_count++] = kv_op_delete(key);
     return true;
 }
 
@@ -237,7 +237,7 @@ static bool add_slot(const struct commit_context *context, struct commit *commit
     if (!key || !value || !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->slot_mod);
-    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, value);
     return true;
 }
 
@@ -249,7 +249,7 @@ static bool add_clear_slot(const struct commit_context *context, struct commit *
     if (!key)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->slot_mod);
-    commit->ops[commit->op_count++] = kv_op_delete(key);
+    commit->ops[commit->extent.op_count++] = kv_op_delete(key);
     return true;
 }
 
@@ -264,7 +264,7 @@ static bool add_drain(const struct commit_context *context, struct commit *commi
     if (!key || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
-    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, value);
     return true;
 }
 
@@ -275,7 +275,7 @@ static bool add_clear_brake(const struct commit_context *context, struct commit 
     if (!key)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
-    commit->ops[commit->op_count++] = kv_op_delete(key);
+    commit->ops[commit->extent.op_count++] = kv_op_delete(key);
     return true;
 }
 
@@ -290,20 +290,20 @@ static bool add_cordon(const struct commit_context *context, struct commit *comm
     if (!key || !reason || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
-    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, value);
     return true;
 }
 
 /* Who writes units says so, once in a transaction. */
 static bool mark_units(const struct commit_context *context, struct commit *commit)
 {
-    if (commit->marks_units)
+    if (commit->extent.marks_units)
         return true;
     const char *key = key_of(context, commit, STORE_KEY_UNITS_MARK, NULL, NULL, 0);
     if (!key)
         return false;
-    commit->marks_units = true;
-    commit->ops[commit->op_count++] = kv_op_put(key, STORE_UNITS_MARK_VALUE);
+    commit->extent.marks_units = true;
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, STORE_UNITS_MARK_VALUE);
     return true;
 }
 
@@ -319,7 +319,7 @@ static bool add_update(const struct commit_context *context, struct commit *comm
     if (!unit || !value || !guard_rollout(context, commit, action) || !mark_units(context, commit))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action_unit_mod(action));
-    commit->ops[commit->op_count++] = kv_op_put(unit, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(unit, value);
     return true;
 }
 
@@ -332,7 +332,7 @@ static bool add_rollout(const struct commit_context *context, struct commit *com
     if (!key || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
-    commit->ops[commit->op_count++] = kv_op_put(key, value);
+    commit->ops[commit->extent.op_count++] = kv_op_put(key, value);
     return true;
 }
 
@@ -377,72 +377,38 @@ static bool add(const struct commit_context *context, struct commit *commit,
 
 static bool is_too_big(const struct commit *commit)
 {
-    return commit->compare_count > KV_TXN_OPS_MAX || commit->op_count > KV_TXN_OPS_MAX ||
-           commit->bytes > COMMIT_BYTES_MAX;
+    return commit->extent.compare_count > KV_TXN_OPS_MAX ||
+           commit->extent.op_count > KV_TXN_OPS_MAX || commit->extent.bytes > COMMIT_BYTES_MAX;
 }
 
 static int add_all(const struct commit_context *context, struct commit *commit,
                    const struct action *actions, size_t count, struct error *err)
 {
-    const bool was_empty = commit->op_count == 0;
+    const bool was_empty = commit->extent.op_count == 0;
     for (size_t i = 0; i < count; i++) {
         const struct action *action = &actions[i];
-        commit->reasons[commit->action_count] = NULL;
+        commit->reasons[commit->extent.action_count] = NULL;
         if (!add(context, commit, action))
             return error_set(err, -EINVAL, "action %s for %s cannot be written",
                              action_kind_name(action->kind), action_subject(action));
-        commit->action_count++;
+        commit->extent.action_count++;
         if (is_too_big(commit) && (i > 0 || !was_empty))
             return 1;
     }
     return 0;
 }
 
-/* As it was before actions were added that are for another one; their strings stay until the end.
- */
-struct extent {
-    size_t compare_count, op_count, action_count, bytes;
-    const char *machine;
-    bool is_once, has_mark, marks_units;
-    size_t unit_compare;
-    struct kv_compare of_unit;
-};
-
-static struct extent extent_of(const struct commit *commit)
-{
-    return (struct extent){ .compare_count = commit->compare_count,
-                            .op_count = commit->op_count,
-                            .action_count = commit->action_count,
-                            .bytes = commit->bytes,
-                            .machine = commit->machine,
-                            .is_once = commit->is_once,
-                            .has_mark = commit->has_mark,
-                            .marks_units = commit->marks_units,
-                            .unit_compare = commit->unit_compare,
-                            .of_unit = commit->compares[commit->unit_compare] };
-}
-
-static void cut(struct commit *commit, const struct extent *extent)
-{
-    commit->compare_count = extent->compare_count;
-    commit->op_count = extent->op_count;
-    commit->action_count = extent->action_count;
-    commit->bytes = extent->bytes;
-    commit->machine = extent->machine;
-    commit->is_once = extent->is_once;
-    commit->has_mark = extent->has_mark;
-    commit->marks_units = extent->marks_units;
-    commit->unit_compare = extent->unit_compare;
-    commit->compares[extent->unit_compare] = extent->of_unit;
-}
-
+/* What is for another transaction is taken back, but for its strings, which stay until the end. */
 int commit_add(const struct commit_context *context, struct commit *commit,
                const struct action *actions, size_t count, struct error *err)
 {
-    const struct extent before = extent_of(commit);
+    const struct commit_extent before = commit->extent;
+    const struct kv_compare of_unit = commit->compares[before.unit_compare];
     int r = add_all(context, commit, actions, count, err);
-    if (r == 1)
-        cut(commit, &before);
+    if (r == 1) {
+        commit->extent = before;
+        commit->compares[before.unit_compare] = of_unit;
+    }
     return r;
 }
 

@@ -24,23 +24,28 @@ enum {
     COMMIT_ACTION_MAX = 6,         /* compares or ops that one action adds at the most: a move */
 };
 
-struct commit {
-    struct kv_compare compares[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
+/* How far a transaction has come. */
+struct commit_extent {
     size_t compare_count;
-    struct kv_op ops[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
     size_t op_count;
-    char **strings; /* owns the keys and values above */
-    size_t string_count;
-    size_t string_room;
-    size_t bytes;        /* of those that are in it */
-    const char *machine; /* whose registration was compared last; borrowed from its action */
-    /* In the order of its actions: the reason that is written with it, or NULL. */
-    const char *reasons[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
     size_t action_count;
+    size_t bytes;        /* of the strings that are in it */
+    const char *machine; /* whose registration was compared last; borrowed from its action */
     bool is_once; /* it compares something that itself changes, so it cannot be written twice */
     size_t unit_compare; /* where the first unit is compared, or all; 0: none rests on a unit */
     bool has_mark;       /* and it is all */
     bool marks_units;    /* it writes units */
+};
+
+struct commit {
+    struct commit_extent extent;
+    struct kv_compare compares[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
+    struct kv_op ops[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
+    /* In the order of its actions: the reason that is written with it, or NULL. */
+    const char *reasons[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
+    char **strings; /* owns the keys and values above */
+    size_t string_count;
+    size_t string_room;
 };
 
 struct commit_context {

@@ -181,7 +181,7 @@ static int add_next(const struct plan_writer *writer, const struct commit_contex
     if (count > actions->end - actions->next) /* the rest was sent by itself */
         count = actions->end - actions->next;
     int r = commit_add(context, commit, head, count, err);
-    if (r == 1 && commit->op_count == 0)
+    if (r == 1 && commit->extent.op_count == 0)
         r = add_part(context, commit, head, &count, err);
     if (r != 0)
         return r;
@@ -195,7 +195,7 @@ static int fill(const struct plan_writer *writer, const struct commit_context *c
 {
     int r = commit_begin(context, commit, err);
     while (r == 0 && actions->next < actions->end &&
-           (commit->op_count == 0 || !writer->one_at_a_time))
+           (commit->extent.op_count == 0 || !writer->one_at_a_time))
         r = add_next(writer, context, commit, actions, err);
     return r < 0 ? r : 0;
 }
@@ -243,14 +243,14 @@ static int send(struct plan_writer *writer, struct commit *commit, struct flight
 {
     const struct kv_op read_leader = kv_op_range(commit->compares[0].key);
     struct kv_txn txn = { .compares = commit->compares,
-                          .compare_count = commit->compare_count,
+                          .compare_count = commit->extent.compare_count,
                           .success = commit->ops,
-                          .success_count = commit->op_count,
+                          .success_count = commit->extent.op_count,
                           .failure = &read_leader,
                           .failure_count = 1,
                           .once = true };
-    flight->has_mark = commit->has_mark;
-    if (commit->marks_units) /* for what follows, the mark is another */
+    flight->has_mark = commit->extent.has_mark;
+    if (commit->extent.marks_units) /* for what follows, the mark is another */
         writer->units_mark = 0;
     return kv_txn(writer->config.kv, &txn, on_committed, flight, err);
 }

@@ -34,7 +34,7 @@ static int add(struct commit *commit, const struct action *action)
 static int count_compares(const struct commit *commit, const char *key)
 {
     int count = 0;
-    for (size_t i = 0; i < commit->compare_count; i++)
+    for (size_t i = 0; i < commit->extent.compare_count; i++)
         count += strcmp(commit->compares[i].key, key) == 0;
     return count;
 }
@@ -44,7 +44,7 @@ static void every_transaction_compares_the_epoch(void **state)
     struct commit commit;
     (void)state;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
-    assert_int_equal(commit.compare_count, 1);
+    assert_int_equal(commit.extent.compare_count, 1);
     assert_string_equal(commit.compares[0].key, "/t/leader");
     assert_int_equal(commit.compares[0].target, KV_TARGET_MOD);
     assert_int_equal(commit.compares[0].number, 5);
@@ -64,7 +64,7 @@ static void a_registration_is_compared_once_for_all_that_rests_on_it(void **stat
     assert_int_equal(count_compares(&commit, "/t/nodes/" M2 "/presence"), 1);
     assert_int_equal(count_compares(&commit, "/t/units/a.service"), 1);
     assert_int_equal(count_compares(&commit, "/t/units/d.service"), 1);
-    assert_int_equal(commit.op_count, 4);
+    assert_int_equal(commit.extent.op_count, 4);
     commit_done(&commit);
 }
 
@@ -85,7 +85,7 @@ static void what_is_released_for_its_successor_compares_that_it_is_up(void **sta
     assert_int_equal(add(&commit, &action), 0);
     assert_int_equal(count_compares(&commit, "/t/states/" M2 "/a.service"), 1);
     assert_int_equal(count_compares(&commit, "/t/nodes/" M2 "/presence"), 1);
-    assert_int_equal(commit.op_count, 1);
+    assert_int_equal(commit.extent.op_count, 1);
     commit_done(&commit);
 }
 
@@ -121,8 +121,8 @@ static void a_transaction_takes_as_many_assignments_as_it_has_compares_for(void 
         r = add(&commit, &action);
     }
     assert_int_equal(r, 1);
-    assert_true(commit.op_count > 120);
-    assert_true(commit.compare_count <= KV_TXN_OPS_MAX);
+    assert_true(commit.extent.op_count > 120);
+    assert_true(commit.extent.compare_count <= KV_TXN_OPS_MAX);
     commit_done(&commit);
 }
 
@@ -147,9 +147,9 @@ static void one_compare_does_for_all_units_where_one_key_speaks_for_them(void **
     assert_int_equal(count_compares(&commit, "/t/units/a.service"), 0);
     assert_int_equal(count_compares(&commit, "/t/units/b.service"), 0);
     assert_int_equal(count_compares(&commit, "/t/units-written"), 1);
-    assert_int_equal(commit.compares[commit.unit_compare].number, 33);
-    assert_int_equal(commit.compares[commit.unit_compare].target, KV_TARGET_MOD);
-    assert_true(commit.has_mark);
+    assert_int_equal(commit.compares[commit.extent.unit_compare].number, 33);
+    assert_int_equal(commit.compares[commit.extent.unit_compare].target, KV_TARGET_MOD);
+    assert_true(commit.extent.has_mark);
     commit_done(&commit);
 }
 
@@ -171,7 +171,7 @@ static void a_block_that_is_left_out_leaves_the_guards_as_they_were(void **state
     assert_int_equal(commit_add(&marked, &commit, block, UNITS, NULL), 1);
     assert_int_equal(count_compares(&commit, "/t/units/first.service"), 1);
     assert_int_equal(count_compares(&commit, "/t/units-written"), 0);
-    assert_false(commit.has_mark);
+    assert_false(commit.extent.has_mark);
     assert_int_equal(add_marked(&commit, &block[0]), 0);
     assert_int_equal(count_compares(&commit, "/t/units-written"), 1);
     commit_done(&commit);
@@ -193,14 +193,14 @@ static void who_writes_units_says_so_once_in_a_transaction(void **state)
     assert_int_equal(commit_begin(&marked, &commit, NULL), 0);
     assert_int_equal(add_marked(&commit, &actions[0]), 0);
     assert_int_equal(add_marked(&commit, &actions[1]), 0);
-    assert_int_equal(commit.op_count, 3);
+    assert_int_equal(commit.extent.op_count, 3);
     assert_int_equal(count_compares(&commit, "/t/units/t@1.service"), 1);
     assert_int_equal(count_compares(&commit, "/t/units/t@2.service"), 1);
     int marks = 0;
-    for (size_t i = 0; i < commit.op_count; i++)
+    for (size_t i = 0; i < commit.extent.op_count; i++)
         marks += strcmp(commit.ops[i].key, "/t/units-written") == 0;
     assert_int_equal(marks, 1);
-    assert_true(commit.marks_units);
+    assert_true(commit.extent.marks_units);
     commit_done(&commit);
 }
 
@@ -257,16 +257,16 @@ static void what_belongs_together_is_added_whole_or_not_at_all(void **state)
     }
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     assert_int_equal(commit_add(&context, &commit, moves, UNITS, NULL), 1);
-    assert_int_equal(commit.op_count, 0);
+    assert_int_equal(commit.extent.op_count, 0);
     assert_int_equal(commit_add(&context, &commit, moves, FIT, NULL), 0);
     commit_done(&commit);
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     assert_int_equal(add(&commit, &first), 0);
-    const size_t bytes = commit.bytes;
+    const size_t bytes = commit.extent.bytes;
     assert_int_equal(commit_add(&context, &commit, moves, FIT, NULL), 1);
-    assert_int_equal(commit.op_count, 1);
-    assert_int_equal(commit.compare_count, 4);
-    assert_int_equal(commit.bytes, bytes);
+    assert_int_equal(commit.extent.op_count, 1);
+    assert_int_equal(commit.extent.compare_count, 4);
+    assert_int_equal(commit.extent.bytes, bytes);
     commit_done(&commit);
 }
 
@@ -287,8 +287,8 @@ static void what_would_be_too_many_bytes_is_left_for_the_next(void **state)
     assert_int_equal(add(&commit, &action), 0);
     assert_int_equal(add(&commit, &action), 0);
     assert_int_equal(add(&commit, &action), 1);
-    assert_int_equal(commit.op_count, 2);
-    assert_int_equal(commit.compare_count, 3);
+    assert_int_equal(commit.extent.op_count, 2);
+    assert_int_equal(commit.extent.compare_count, 3);
     commit_done(&commit);
 }
 
@@ -302,7 +302,7 @@ static void a_verdict_is_about_the_unit_as_it_was(void **state)
     (void)state;
     assert_int_equal(commit_begin(&context, &commit, NULL), 0);
     assert_int_equal(add(&commit, &action), 0);
-    assert_int_equal(commit.compare_count, 3); /* the epoch's is the first */
+    assert_int_equal(commit.extent.compare_count, 3); /* the epoch's is the first */
     assert_string_equal(commit.compares[1].key, "/t/units/a.service");
     assert_int_equal(commit.compares[1].number, 7);
     assert_string_equal(commit.compares[2].key, "/t/verdicts/a.service");
