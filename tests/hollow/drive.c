@@ -136,24 +136,47 @@ static void pause_since(struct drive *drive, int64_t began_ns)
     store_pause(drive->store, POLL_MS + waited_ms / 20);
 }
 
-static void wait_count(struct drive *drive, const char *prefix, int64_t wanted)
+/* what: is counted, and told of if it never comes. */
+static void wait_count(struct drive *drive, int64_t (*count)(struct drive *drive, const char *what),
+                       const char *what, int64_t wanted)
 {
     int64_t began_ns = store_now_ns();
-    int64_t count = store_count(drive->store, prefix);
-    while (count != wanted) {
+    int64_t now = count(drive, what);
+    while (now != wanted) {
         if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
-            hollow_fail("%lld keys below %s, and %lld were waited for", (long long)count, prefix,
+            hollow_fail("%s: there are %lld, and %lld were waited for", what, (long long)now,
                         (long long)wanted);
         pause_since(drive, began_ns);
-        count = store_count(drive->store, prefix);
+        now = count(drive, what);
     }
+}
+
+static int64_t count_keys(struct drive *drive, const char *prefix)
+{
+    return store_count(drive->store, prefix);
+}
+
+static void wait_keys(struct drive *drive, const char *prefix, int64_t wanted)
+{
+    wait_count(drive, count_keys, prefix, wanted);
+}
+
+static int64_t count_watches(struct drive *drive, const char *what)
+{
+    (void)what;
+    return store_get_traffic(drive->store).watches;
+}
+
+static void wait_watches(struct drive *drive, int64_t wanted)
+{
+    wait_count(drive, count_watches, "watches", wanted);
 }
 
 /* Every machine has said that it is there and what it is. */
 static void wait_machines(struct drive *drive, unsigned int machines)
 {
-    wait_count(drive, PREFIX "members/", machines);
-    wait_count(drive, PREFIX "nodes/", machines);
+    wait_keys(drive, PREFIX "members/", machines);
+    wait_keys(drive, PREFIX "nodes/", machines);
 }
 
 /* Nothing is assigned to the machine any more. */
@@ -164,7 +187,7 @@ static void wait_empty(struct drive *drive, unsigned int number)
     autofree char *prefix = text_format("%snodes/%s/", PREFIX, machine);
     if (!prefix)
         hollow_fail("out of memory");
-    wait_count(drive, prefix, 0);
+    wait_keys(drive, prefix, 0);
 }
 
 /* Until nobody has written for a while. */
@@ -216,7 +239,7 @@ static struct cluster_assignments check_running(struct drive *drive)
 /* Returns when the last of them was told to be active. */
 static int64_t wait_running_ns(struct drive *drive)
 {
-    wait_count(drive, PREFIX "states/", drive->options->units);
+    wait_keys(drive, PREFIX "states/", drive->options->units);
     wait_still(drive);
     store_track(drive->store, false);
     const struct cluster_assignments found = check_running(drive);
@@ -272,22 +295,6 @@ static void measure_bare(struct drive *drive, struct puts_rates *rates)
     rates->bare_cpu_s = etcd_cpu_s(drive) - began_s;
 }
 
-static int64_t count_watches(struct drive *drive)
-{
-    return store_get_traffic(drive->store).watches;
-}
-
-static void wait_watches(struct drive *drive, int64_t wanted)
-{
-    int64_t began_ns = store_now_ns();
-    while (count_watches(drive) != wanted) {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
-            hollow_fail("%lld watches stand, and %lld were waited for",
-                        (long long)count_watches(drive), (long long)wanted);
-        pause_since(drive, began_ns);
-    }
-}
-
 static pid_t start_hearers(struct drive *drive, unsigned int machines)
 {
     const struct hearers_options options = { .url = drive->options->url,
@@ -301,7 +308,7 @@ static pid_t start_hearers(struct drive *drive, unsigned int machines)
 static void measure_heard(struct drive *drive, struct puts_rates *rates)
 {
     const unsigned int machines = drive->options->machines;
-    int64_t others = count_watches(drive);
+    int64_t others = store_get_traffic(drive->store).watches;
     pid_t of_all = start_hearers(drive, 0);
     pid_t of_each = start_hearers(drive, machines);
     wait_watches(drive, others + 1 + machines);
@@ -445,8 +452,8 @@ static void destroy(struct drive *drive)
 {
     const struct cost before = cost_now(drive);
     cluster_destroy(drive->store, drive->options->units);
-    wait_count(drive, PREFIX "states/", 0);
-    wait_count(drive, PREFIX "nodes/", (int64_t)drive->options->machines + 1);
+    wait_keys(drive, PREFIX "states/", 0);
+    wait_keys(drive, PREFIX "nodes/", (int64_t)drive->options->machines + 1);
     figure("destroy.gone", seconds_between(before.at_ns, store_now_ns()), "s");
     figure_cost(drive, "destroy", &before);
 }
