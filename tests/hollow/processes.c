@@ -15,6 +15,15 @@
 
 #include "base/text.h"
 
+enum { PROCESSES_MAX = 32 };
+
+/* Those that run. */
+static struct process {
+    pid_t pid; /* 0: there is none */
+    const char *what;
+    char *log;
+} processes[PROCESSES_MAX];
+
 void hollow_fail(const char *format, ...)
 {
     va_list arguments;
@@ -36,8 +45,19 @@ static void become(const char *log, const char *const *arguments, pid_t parent)
     _exit(1);
 }
 
-static pid_t start(const char *log, const char *const *arguments)
+/* Of pid 0 a free place. */
+static struct process *process_of(pid_t pid)
 {
+    for (size_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].pid == pid)
+            return &processes[i];
+    hollow_fail(pid ? "process %d is not ours" : "there are too many processes", (int)pid);
+}
+
+/* Takes log. */
+static pid_t start(char *log, const char *const *arguments)
+{
+    struct process *process = process_of(0);
     pid_t parent = getpid();
     (void)fflush(NULL);
     pid_t pid = fork();
@@ -45,6 +65,7 @@ static pid_t start(const char *log, const char *const *arguments)
         hollow_fail("fork: %s", strerror(errno));
     if (pid == 0)
         become(log, arguments, parent);
+    *process = (struct process){ .pid = pid, .what = arguments[1], .log = log };
     return pid;
 }
 
@@ -58,7 +79,7 @@ char *process_log(const struct machines_options *options)
 
 pid_t process_start_machines(const struct machines_options *options)
 {
-    autofree char *log = process_log(options);
+    char *log = process_log(options);
     autofree char *first = text_format("%u", options->first);
     autofree char *count = text_format("%u", options->count);
     autofree char *ttl_s = text_format("%u", options->ttl_s);
@@ -73,7 +94,7 @@ pid_t process_start_machines(const struct machines_options *options)
 
 pid_t process_start_hearers(const struct hearers_options *options)
 {
-    autofree char *log = text_format("%s/log.hear", options->directory);
+    char *log = text_format("%s/log.hear", options->directory);
     autofree char *machines = text_format("%u", options->machines);
     const char *arguments[] = { "muster-hollow", "hear",   options->url,
                                 options->prefix, machines, NULL };
@@ -88,14 +109,39 @@ void process_signal(pid_t pid, int signo)
         hollow_fail("process %d is gone", (int)pid);
 }
 
+/* Its log may be gone with the drive, so its last line is told. */
+static void fail_of(const struct process *process, const char *what)
+{
+    char line[512] = "";
+    FILE *file = fopen(process->log, "re");
+    while (file && fgets(line, sizeof(line), file))
+        continue;
+    if (file)
+        (void)fclose(file);
+    hollow_fail("process %d (%s) %s; its log ends with: %s", (int)process->pid, process->what, what,
+                text_trim(line));
+}
+
 void process_end(pid_t pid, int signo)
 {
     int status = 0;
+    struct process *process = process_of(pid);
     process_signal(pid, signo);
     if (waitpid(pid, &status, 0) != pid)
-        hollow_fail("process %d: %s", (int)pid, strerror(errno));
-    if (signo != SIGKILL && status != 0)
-        hollow_fail("process %d ended with status %d; see its log", (int)pid, status);
+        fail_of(process, "has ended by itself");
+    bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (signo == SIGKILL ? !was_killed : status != 0)
+        fail_of(process, "has not ended as it was told to");
+    free(process->log);
+    *process = (struct process){ 0 };
+}
+
+/* Its status the loop may have taken. */
+void processes_check(void)
+{
+    for (size_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].pid && waitpid(processes[i].pid, NULL, WNOHANG) != 0)
+            fail_of(&processes[i], "has ended by itself");
 }
 
 /* A line of /proc/PID/NAME that begins with start. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes that a drive starts, and what the kernel tells of them. They die with
- * the drive. Each function ends the program, with the reason, if it cannot. */
+/* The processes that a drive starts, and what the kernel tells of them. They die with the drive,
+ * and it dies with them: each function ends the program, with the reason, if it cannot, or if one
+ * has ended by itself. */
 #ifndef TESTS_HOLLOW_PROCESSES_H
 #define TESTS_HOLLOW_PROCESSES_H
 
@@ -20,6 +21,9 @@ pid_t process_start_hearers(const struct hearers_options *options);
 void process_signal(pid_t pid, int signo);
 /* Waits until it has ended after the signal. */
 void process_end(pid_t pid, int signo);
+
+/* Finds out whether all of them run still: for who is told that a child has ended. */
+void processes_check(void);
 
 /* Processor time so far. */
 int64_t process_cpu_ms(pid_t pid);

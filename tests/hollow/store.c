@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/hollow/store.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +27,7 @@ struct store {
     struct kv *kv;
     struct http *http;
     char *metrics_url;
+    struct loop_signal *child;
     struct loop_timer *pause;
     bool paused;
     struct loop_timer *track;
@@ -44,6 +46,13 @@ int64_t store_now_ns(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void on_child(struct loop_signal *signal, void *userdata)
+{
+    (void)signal;
+    (void)userdata;
+    processes_check();
 }
 
 static void on_pause(struct loop_timer *timer, void *userdata)
@@ -308,6 +317,7 @@ struct store *store_open(const char *url)
     if (loop_new(&store->loop, &err) < 0 ||
         kv_etcd_new(store->loop, &config, &store->kv, &err) < 0 ||
         http_new(store->loop, &store->http, &err) < 0 ||
+        loop_signal_new(store->loop, SIGCHLD, on_child, NULL, &store->child, &err) < 0 ||
         loop_timer_new(store->loop, "pause", on_pause, store, &store->pause, &err) < 0 ||
         loop_timer_new(store->loop, "track", on_track, store, &store->track, &err) < 0)
         hollow_fail("%s", err.text);
@@ -316,6 +326,7 @@ struct store *store_open(const char *url)
 
 void store_close(struct store *store)
 {
+    loop_signal_free(store->child);
     loop_timer_free(store->pause);
     loop_timer_free(store->track);
     http_free(store->http);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store as a drive uses it: one thing after another. Each function ends the program, with the
- * reason, if it cannot. */
+ * reason, if it cannot, or if one of the drive's processes ends by itself meanwhile. */
 #ifndef TESTS_HOLLOW_STORE_H
 #define TESTS_HOLLOW_STORE_H
 
