@@ -609,6 +609,7 @@ static void group_free(struct model *model, struct group *group)
     requirements_free(group->requirements);
     bag_done(&group->here);
     free(group->arrived);
+    free(group->asleep);
     free(group);
 }
 

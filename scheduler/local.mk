@@ -48,6 +48,7 @@ libscheduler_a_SOURCES = \
 	scheduler/rollout.c scheduler/rollout.h \
 	scheduler/rollout_list.c scheduler/rollout_list.h \
 	scheduler/rollout_member.c \
+	scheduler/sleepers.c scheduler/sleepers.h \
 	scheduler/step.h \
 	scheduler/succession.c scheduler/succession.h \
 	scheduler/table.c scheduler/table.h \
@@ -107,6 +108,11 @@ check_PROGRAMS += test-sched-cost
 test_sched_cost_SOURCES = tests/unit/test-sched-cost.c tests/unit/contact.h tests/unit/sched_feed.c \
 	tests/unit/sched_feed.h tests/unit/harness.h
 test_sched_cost_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += test-sched-sleepers
+test_sched_sleepers_SOURCES = tests/unit/test-sched-sleepers.c tests/unit/contact.h \
+	tests/unit/sched_feed.c tests/unit/sched_feed.h tests/unit/harness.h
+test_sched_sleepers_LDADD = $(SCHED_LIBS) $(TEST_LIBS)
 
 noinst_PROGRAMS += sched-bench
 sched_bench_SOURCES = tests/bench/sched-bench.c tests/unit/contact.h

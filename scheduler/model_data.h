@@ -13,6 +13,7 @@
 #define SCHEDULER_MODEL_DATA_H
 
 #include <limits.h>
+#include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -196,7 +197,7 @@ struct placement {
  * that one placement is part of it: what reads the one finds the other beside it. */
 struct unit {
     /* What each look at it reads stands together. */
-    uint32_t pending_at; /* where it is among the pending ones, if it is */
+    uint32_t pending_at; /* where it is among the pending ones, or those that sleep, if it is */
     enum desired desired : 8;
     bool exists : 1;  /* the store has units/<name> */
     bool pending : 1; /* wants what no machine gives: tried again when anything makes room */
@@ -206,6 +207,8 @@ struct unit {
     bool is_lost : 1;                   /* its machine is, as this step has found; of marked ones */
     bool is_down : 1, moves_as_one : 1; /* as budget.c has counted it */
     bool has_idle_copy : 1;             /* perhaps: one that no key speaks of */
+    bool is_asleep : 1;                 /* pending, and another looks for it: sleepers.h */
+    bool speaks : 1; /* within a step: if it finds nothing, nor do those that sleep */
 
     int64_t create, mod; /* of units/<name>; mod 0: absent */
     const char *blob;    /* shared */
@@ -280,9 +283,17 @@ struct effort {
     size_t worded;  /* machines, for words about why they do not take a unit */
     size_t drained; /* copies on machines that are to be empty */
     size_t walked;  /* copies, to order turns and to forget what is idle */
+    size_t turns;   /* units */
 };
 
 struct asker;
+
+/* Groups with units that sleep: sleepers.h. */
+struct sleepers {
+    struct group *groups;
+    size_t count;     /* of the units */
+    uint64_t told_at; /* what their verdicts say was so then, as of struct told */
+};
 
 struct model {
     struct machine *machines;
@@ -319,8 +330,9 @@ struct model {
     struct unit **marked_units;    /* with room for all units: a mark never fails */
     struct unit **revisited_units; /* with as much room */
     size_t marked_unit_count, marked_unit_room;
-    struct unit **pending_units; /* in no order */
+    struct unit **pending_units; /* in no order, but those that sleep; with room for these, too */
     size_t pending_count, pending_room;
+    struct sleepers sleepers;
     bool retry;         /* something made room: pending units look again */
     bool retry_late;    /* when some of them may have had their turn: in the next step */
     bool has_decided;   /* this leader has had its first step */
@@ -380,6 +392,9 @@ void model_mark_peers(struct model *model, const struct unit *unit);
 /* False if memory ran out: then it is not pending. */
 bool model_set_pending(struct model *model, struct unit *unit, bool pending);
 void model_mark_pending(struct model *model);
+/* For sleepers.c: it stays pending, and is not, or again, one of the pending units. */
+void model_leave_pending_units(struct model *model, const struct unit *unit);
+void model_join_pending_units(struct model *model, struct unit *unit);
 /* It is of that group now, which it takes over, and no more of the one that it was of; either may
  * be NULL. */
 void model_change_group(struct model *model, struct unit *unit, struct group *group);
@@ -422,6 +437,12 @@ static inline bool unit_is_global(const struct unit *unit)
 static inline int unit_priority(const struct unit *unit)
 {
     return unit->group ? unit->group->priority : 0;
+}
+
+/* The older first. */
+static inline int unit_compare_ages(const struct unit *a, const struct unit *b)
+{
+    return a->create != b->create ? (a->create < b->create ? -1 : 1) : strcmp(a->name, b->name);
 }
 
 static inline int64_t unit_verdict_mod(const struct unit *unit)

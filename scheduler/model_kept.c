@@ -64,6 +64,7 @@ bool model_keep(struct model *model, struct machine *machine, struct unit *unit,
     model->reserved_count += reserved;
     trouble->kept = machine;
     DL_APPEND2(model->kept, machine, kept_prev, kept_next);
+    index_stir(model, machine); /* what is told of it may be another */
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "scheduler/budget.h"
 #include "scheduler/model_data.h"
 #include "scheduler/rollout_list.h"
+#include "scheduler/sleepers.h"
 
 /* --- marks --- */
 
@@ -22,6 +23,8 @@ void model_mark_machine(struct model *model, struct machine *machine)
 
 void model_mark_unit(struct model *model, struct unit *unit)
 {
+    if (unit->is_asleep)
+        sleepers_wake(model, unit);
     if (unit->marked)
         return;
     unit->marked = true;
@@ -51,7 +54,7 @@ void model_mark_peers(struct model *model, const struct unit *unit)
 }
 
 /* Once none of them waits nobody of the group asks machines. */
-static void leave_pending(struct model *model, struct group *group)
+static void leave_waiting(struct model *model, struct group *group)
 {
     if (group && --group->pending == 0)
         asker_forget(model, group);
@@ -60,21 +63,36 @@ static void leave_pending(struct model *model, struct group *group)
 void model_change_group(struct model *model, struct unit *unit, struct group *group)
 {
     struct group *before = unit->group;
+    if (unit->is_asleep)
+        sleepers_wake(model, unit);
     unit->group = group;
     if (unit->pending) {
-        leave_pending(model, before);
+        leave_waiting(model, before);
         if (group)
             group->pending++;
     }
     index_group_put(model, before);
 }
 
-static void stop_pending(struct model *model, struct unit *unit)
+void model_leave_pending_units(struct model *model, const struct unit *unit)
 {
-    leave_pending(model, unit->group);
     struct unit *last = model->pending_units[--model->pending_count];
     model->pending_units[unit->pending_at] = last;
     last->pending_at = unit->pending_at;
+}
+
+void model_join_pending_units(struct model *model, struct unit *unit)
+{
+    unit->pending_at = (uint32_t)model->pending_count;
+    model->pending_units[model->pending_count++] = unit;
+}
+
+static void stop_pending(struct model *model, struct unit *unit)
+{
+    if (unit->is_asleep)
+        sleepers_wake(model, unit);
+    leave_waiting(model, unit->group);
+    model_leave_pending_units(model, unit);
     unit->pending = false;
 }
 
@@ -86,16 +104,15 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending)
         stop_pending(model, unit);
         return true;
     }
-    struct unit **units =
-        memory_grow_pointers(model->pending_units, model->pending_count, &model->pending_room);
+    struct unit **units = memory_grow_pointers(
+        model->pending_units, model->pending_count + model->sleepers.count, &model->pending_room);
     if (!units)
         return false;
     model->pending_units = units;
     unit->pending = true;
     if (unit->group)
         unit->group->pending++;
-    unit->pending_at = (uint32_t)model->pending_count;
-    model->pending_units[model->pending_count++] = unit;
+    model_join_pending_units(model, unit);
     return true;
 }
 
@@ -123,6 +140,7 @@ void model_look_anew(struct model *model)
     index_ease(model);
     budget_count_anew(model);
     askers_forget(model);
+    sleepers_wake_all(model);
     model->told.is_stale = true;
     for (struct rollout *r = model->rollouts; r; r = r->hh.next)
         rollout_list_drop(r);

@@ -8,6 +8,7 @@
 #include "scheduler/preempt.h"
 #include "scheduler/refusals.h"
 #include "scheduler/reserve.h"
+#include "scheduler/sleepers.h"
 #include "scheduler/step.h"
 
 /* Who follows others by more steps than this may have its turn before them. */
@@ -479,9 +480,7 @@ static int compare_turns(const struct model *model, const struct unit *left,
         return left_depth < right_depth ? -1 : 1;
     if (unit_priority(left) != unit_priority(right))
         return unit_priority(left) > unit_priority(right) ? -1 : 1;
-    if (left->create != right->create)
-        return left->create < right->create ? -1 : 1;
-    return strcmp(left->name, right->name);
+    return unit_compare_ages(left, right);
 }
 
 static int compare_marked(const void *a, const void *b, void *userdata)
@@ -491,11 +490,10 @@ static int compare_marked(const void *a, const void *b, void *userdata)
     return compare_turns(userdata, *left, *right);
 }
 
-static void sort_marked(struct model *model)
+static void sort_turns(struct model *model, struct unit **units, size_t count)
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
-    qsort_r(model->marked_units, model->marked_unit_count, sizeof(*model->marked_units),
-            compare_marked, model);
+    qsort_r(units, count, sizeof(*units), compare_marked, model);
 }
 
 /* Of all marked units. */
@@ -530,11 +528,11 @@ static void order_turns(struct step *step, struct turns *ret)
     model->depth_round++;
     look_at_marked(step, ret);
     if (!ret->is_sorted)
-        sort_marked(model);
+        sort_turns(model, model->marked_units, model->marked_unit_count);
     for (size_t i = 0; ret->any_follows && i < model->marked_unit_count; i++)
         (void)follow_depth(model, model->marked_units[i], 0);
     if (ret->any_follows)
-        sort_marked(model);
+        sort_turns(model, model->marked_units, model->marked_unit_count);
 }
 
 /* Most newcomers get a place, and each of those is noted twice. */
@@ -564,6 +562,7 @@ static void spread_marks(struct step *step)
         model->retry = true;
         model->roles_marked = true;
     }
+    step->retries = model->retry;
     if (model->retry)
         model_mark_pending(model);
 }
@@ -630,6 +629,75 @@ static void foresee(struct unit *const *turns, size_t count, size_t i)
         fetch_far_parts(turns[i + FAR_PARTS_AHEAD]->group);
 }
 
+/* --- those that sleep --- */
+
+/* Whoever was marked last, from there on, has a turn among those that are still to come. Returns
+ * how many turns there are. */
+static size_t line_up(struct model *model, size_t next, size_t count, size_t from)
+{
+    struct unit **units = model->marked_units;
+    struct unit **called = model->revisited_units; /* nobody is yet */
+    size_t more = model->marked_unit_count - from;
+    size_t at = count + more;
+    /* NOLINTBEGIN(bugprone-sizeof-expression): pointers are what is moved */
+    memcpy(called, &units[from], more * sizeof(*called));
+    memmove(&units[at], &units[count], (from - count) * sizeof(*units));
+    /* NOLINTEND(bugprone-sizeof-expression) */
+    sort_turns(model, called, more);
+    for (size_t left = count; more > 0;) {
+        bool is_later = left > next && compare_turns(model, units[left - 1], called[more - 1]) > 0;
+        units[--at] = is_later ? units[--left] : called[--more];
+    }
+    return count + model->marked_unit_count - from;
+}
+
+/* Who has had its turn looks again in the next step that is one for that. now: whose turn it is;
+ * NULL: nobody has had one. */
+static void wake_for_later_turns(struct model *model, const struct unit *now)
+{
+    size_t first = model->pending_count;
+    sleepers_wake_all(model);
+    for (size_t i = first; i < model->pending_count; i++)
+        if (!now || compare_turns(model, model->pending_units[i], now) > 0)
+            model_mark_unit(model, model->pending_units[i]);
+}
+
+/* What they found before holds no more, since this turn: each looks for itself. */
+static bool have_news(const struct step *step)
+{
+    return sleepers_are_stale(step->model) || step->model->index.easings != step->easings;
+}
+
+/* Before the first turn. Returns how many there are. */
+static size_t call_first(struct step *step, size_t count)
+{
+    struct model *model = step->model;
+    if (!step->retries || model->sleepers.count == 0)
+        return count;
+    if (sleepers_are_stale(model))
+        wake_for_later_turns(model, NULL);
+    else
+        sleepers_call_first(model);
+    return line_up(model, 0, count, count);
+}
+
+/* The unit has had its turn, and the next one is that. Returns how many there are. */
+static size_t call_more(struct step *step, struct unit *unit, size_t next, size_t count)
+{
+    struct model *model = step->model;
+    size_t from = model->marked_unit_count;
+    bool has_luck = unit->speaks && !unit->is_asleep;
+    unit->speaks = false;
+    if (have_news(step))
+        wake_for_later_turns(model, unit);
+    else if (has_luck)
+        sleepers_call_more(model, unit->group);
+    step->easings = model->index.easings;
+    return model->marked_unit_count > from ? line_up(model, next, count, from) : count;
+}
+
+/* --- the frame --- */
+
 /* What is marked meanwhile has none: who wants a turn in the next step says so (revisit). */
 static int take_turns(struct step *step, struct error *err)
 {
@@ -640,10 +708,16 @@ static int take_turns(struct step *step, struct error *err)
     if (!expect_newcomers(step, turns.newcomers) ||
         !plan_reserve(step->plan, step->plan->count + count))
         return error_oom(err);
+    step->easings = model->index.easings;
+    count = call_first(step, count);
     for (size_t i = 0; i < count && !step->failed; i++) {
+        struct unit *unit = model->marked_units[i];
         foresee(model->marked_units, count, i);
-        step_unit(step, model->marked_units[i]);
+        step_unit(step, unit);
+        if (step->retries && (unit->speaks || model->sleepers.count > 0))
+            count = call_more(step, unit, i + 1, count);
     }
+    model->effort.turns = count;
     return 0;
 }
 

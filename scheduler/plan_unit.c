@@ -18,6 +18,7 @@
 #include "scheduler/refusals.h"
 #include "scheduler/replace.h"
 #include "scheduler/reserve.h"
+#include "scheduler/sleepers.h"
 #include "scheduler/step.h"
 #include "scheduler/succession.h"
 
@@ -38,23 +39,38 @@ static char *refusal_reason(struct step *step, const struct placement *p,
 
 /* --- where it may run, or not --- */
 
+static void tell_nowhere(struct step *step, const struct party *party, const struct machine *lost,
+                         const struct machine *reserved)
+{
+    struct unit *unit = party->members[0];
+    autotext reason = { 0 };
+    step_lost_words(lost, &reason);
+    refusals_words(step->model, party, &reason);
+    refusals_note_told(step->model, unit, lost, reason.data);
+    step_give_nowhere(step, unit, reserved, text_take(&reason));
+}
+
+/* Who lacks room waits by its own clock, until a machine is reserved for it. */
+static bool may_sleep(struct model *model, const struct unit *unit, const struct place *place)
+{
+    return unit->trouble && !place->lacks_room && !unit_is_global(unit) && !unit_is_tied(unit) &&
+           refusals_are_told(model, unit, NULL) && unit_shares_luck(model, unit);
+}
+
 /* place: what was found instead of one. */
 static void nowhere(struct step *step, struct unit *unit, const struct machine *lost,
                     const struct place *place)
 {
-    autotext reason = { 0 };
     struct party party;
     party_of_one(unit, &party);
     step_set_pending(step, unit, true);
     if (step_preempt(step, &party, lost != NULL, place->lacks_room))
         return;
     const struct machine *reserved = step_reserve(step, &party, place->lacks_room);
-    if (!reserved && refusals_are_told(step->model, unit, lost))
-        return;
-    step_lost_words(lost, &reason);
-    refusals_words(step->model, &party, &reason);
-    refusals_note_told(step->model, unit, lost, reason.data);
-    step_give_nowhere(step, unit, reserved, text_take(&reason));
+    if (reserved || !refusals_are_told(step->model, unit, lost))
+        tell_nowhere(step, &party, lost, reserved);
+    if (may_sleep(step->model, unit, place))
+        sleepers_add(step->model, unit);
 }
 
 static void somewhere(struct step *step, struct unit *unit)

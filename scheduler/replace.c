@@ -6,6 +6,7 @@
 #include "scheduler/index.h"
 #include "scheduler/match.h"
 #include "scheduler/reserve.h"
+#include "scheduler/sleepers.h"
 
 enum { REPLACED_MAX = 8 }; /* on one machine */
 
@@ -75,20 +76,6 @@ static bool is_free_for(const struct machine *machine, const struct unit *unit)
     return machine_is_open(machine) && (!machine->kept_for || machine->kept_for == unit);
 }
 
-static bool has_a_past(const struct trouble *trouble)
-{
-    return trouble && (trouble->kept || (trouble->tried && *trouble->tried));
-}
-
-/* What one finds that is nowhere, has tried no machine and is named by no pattern but its
- * template's, any other of its group that is so finds, too. */
-static bool shares_luck(struct model *model, const struct unit *unit)
-{
-    struct pattern **matched = NULL;
-    return !unit->placements && !unit->follows && !has_a_past(unit->trouble) &&
-           index_matched(model, unit, &matched) == unit->group->family->pattern_count;
-}
-
 /* In the order of their ids. */
 static struct machine *ask_machines(struct model *model, const struct unit *unit,
                                     struct machine *const *machines, size_t count)
@@ -130,7 +117,7 @@ static struct machine *find_best(struct model *model, const struct unit *unit,
                                  const struct place *found)
 {
     struct group *group = unit->group;
-    bool is_noted = !found->machine && shares_luck(model, unit);
+    bool is_noted = !found->machine && unit_shares_luck(model, unit);
     if (!is_noted)
         return ask_machines(model, unit, model->machines_by_id, model->machine_count);
     if (group->barred_at == model->index.easings)

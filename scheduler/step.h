@@ -20,8 +20,10 @@ struct step {
     size_t touched_count, touched_room;
     struct unit **settled; /* units that have had their turn with their party */
     size_t settled_count, settled_room;
-    bool has_budget; /* it is counted, once a step */
-    bool any_placed; /* of those that ask for room: the lowest priority is */
+    bool retries;     /* who waits looks again */
+    uint64_t easings; /* as of when those that sleep were last called */
+    bool has_budget;  /* it is counted, once a step */
+    bool any_placed;  /* of those that ask for room: the lowest priority is */
     int lowest_placed;
     bool failed; /* memory ran out: the plan is worth nothing */
 };

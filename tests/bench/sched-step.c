@@ -15,8 +15,8 @@
  * - DRAIN: a machine is to be empty and has a hundred units that no other takes, while the state of
  *   another unit comes in
  * - REPLACE: as many units as there are machines wait for others that nobody can stop, one on each
- *   machine, and their verdicts say so, while a unit leaves a machine; each of those that wait is
- *   marked by that
+ *   machine, and their verdicts say so, while a unit leaves a machine; one of those that wait looks
+ *   again because of that
  */
 #include <stdio.h>
 #include <string.h>

@@ -182,6 +182,32 @@ static void what_waits_is_worded_again_when_it_may_read_otherwise(void **state)
     model_free(cluster.model);
 }
 
+/* How many units have a turn once something has eased, of which none has any luck. */
+static size_t turns_while_waiting(int waiting)
+{
+    struct cluster cluster;
+    begin(&cluster, SMALL);
+    fill_for_good(&cluster, SMALL);
+    for (int i = 0; i < waiting; i++)
+        tell(&cluster,
+             "{\"blob\":\"b\",\"desired\":\"launched\","
+             "\"x-fleet\":{\"replaces\":[\"old@*\"],\"conflicts\":[\"old@*\"]}}",
+             "units/new@%d.service", i);
+    step_and_write_verdicts(&cluster);
+    assert_int_equal(step(&cluster).turns, SMALL + waiting);
+    tell(&cluster, "{\"blob\":\"b\",\"desired\":\"inactive\"}", "units/one.service");
+    const size_t turns = step(&cluster).turns;
+    model_free(cluster.model);
+    return turns;
+}
+
+static void of_those_that_wait_alike_one_looks_again(void **state)
+{
+    (void)state;
+    assert_int_equal(turns_while_waiting(SMALL), 2);
+    assert_int_equal(turns_while_waiting(LARGE), 2);
+}
+
 static void a_trial_makes_nothing_possible_for_others(void **state)
 {
     struct cluster cluster;
@@ -417,6 +443,7 @@ int main(void)
         cmocka_unit_test(who_does_not_wait_any_more_has_no_list_of_machines_to_ask),
         cmocka_unit_test(what_cannot_be_replaced_is_tried_again_where_something_happens),
         cmocka_unit_test(what_waits_is_worded_again_when_it_may_read_otherwise),
+        cmocka_unit_test(of_those_that_wait_alike_one_looks_again),
         cmocka_unit_test(a_trial_makes_nothing_possible_for_others),
         cmocka_unit_test(the_budget_counts_what_has_changed),
         cmocka_unit_test(globals_ask_the_machines_that_something_happened_to),
