@@ -46,12 +46,20 @@ static int give_back_object(struct dl_phdr_info *object, size_t size, void *page
 
 void *memory_reserve(size_t bytes)
 {
-    enum { LARGE = 16 << 20, LARGE_PAGE = 2 << 20 };
+    enum { LARGE = 16 << 20 };
     char *memory = malloc(bytes);
     if (!memory || bytes < LARGE)
         return memory;
-    size_t skipped = LARGE_PAGE - (uintptr_t)memory % LARGE_PAGE;
+    size_t skipped = MEMORY_LARGE_PAGE - (uintptr_t)memory % MEMORY_LARGE_PAGE;
     (void)madvise(memory + skipped, bytes - skipped, MADV_HUGEPAGE);
+    return memory;
+}
+
+void *memory_large_page(void)
+{
+    void *memory = aligned_alloc(MEMORY_LARGE_PAGE, MEMORY_LARGE_PAGE);
+    if (memory)
+        (void)madvise(memory, MEMORY_LARGE_PAGE, MADV_HUGEPAGE);
     return memory;
 }
 

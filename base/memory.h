@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+enum { MEMORY_LARGE_PAGE = 2 << 20 };
+
 /* Unmaps the pages of code, symbol tables and constants of the program and its libraries, which are
  * all backed by their files: what is still in use comes back at its next touch from the page cache,
  * and what only the dynamic linker and the initialisers read stays out. Frees what malloc keeps at
@@ -17,6 +19,11 @@ void memory_give_back(void);
  * costs nothing, and what is very large asks the kernel for large pages, since each small one costs
  * as much as a hundred words of work. NULL if there is none. Caller frees. */
 void *memory_reserve(size_t bytes);
+
+/* One large page, aligned, or as much in small ones where the kernel has none to give. What is read
+ * here and there needs one address translated for all of it. NULL if there is no memory. Caller
+ * frees. */
+void *memory_large_page(void);
 
 /* This much of it is about to be written: the kernel provides its pages in one go, which it does
  * for a fraction of what each costs when it is met unprovided. Only that depends on it. */

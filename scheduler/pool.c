@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_THINGS = 64 };
+#include "base/memory.h"
+
+enum { FEW = 64, MANY = 1024 };
 
 struct pool_spare {
     struct pool_spare *next;
@@ -25,16 +27,29 @@ static void add_spare(struct pool *pool, void *thing)
     ASAN_POISON_MEMORY_REGION(thing, pool->size);
 }
 
+/* A few at a time, which waste little. Those of many are together on large pages: small ones would
+ * be more than the processor keeps addresses of. */
+static struct pool_block *block_new(const struct pool *pool, size_t *ret_count)
+{
+    if (pool->room < MANY) {
+        *ret_count = FEW;
+        return aligned_alloc(CACHE_LINE, sizeof(struct pool_block) + FEW * pool->size);
+    }
+    *ret_count = (MEMORY_LARGE_PAGE - sizeof(struct pool_block)) / pool->size;
+    return memory_large_page();
+}
+
 /* The first of it is taken first. */
 static bool add_block(struct pool *pool)
 {
-    struct pool_block *block =
-        aligned_alloc(CACHE_LINE, sizeof(*block) + BLOCK_THINGS * pool->size);
+    size_t count = 0;
+    struct pool_block *block = block_new(pool, &count);
     if (!block)
         return false;
     block->next = pool->blocks;
     pool->blocks = block;
-    for (size_t i = BLOCK_THINGS; i > 0; i--)
+    pool->room += count;
+    for (size_t i = count; i > 0; i--)
         add_spare(pool, block->things + (i - 1) * pool->size);
     return true;
 }
@@ -63,4 +78,5 @@ void pool_done(struct pool *pool)
         free(block);
     }
     pool->spare = NULL;
+    pool->room = 0;
 }

@@ -16,7 +16,8 @@ struct pool_block;
 
 /* Zero-initialise, but for size. */
 struct pool {
-    size_t size; /* of each: a multiple of CACHE_LINE */
+    size_t size; /* of each: a multiple of CACHE_LINE, far below a large page */
+    size_t room; /* for so many, taken or not */
     struct pool_block *blocks;
     struct pool_spare *spare; /* things that are not taken */
 };

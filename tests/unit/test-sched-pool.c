@@ -6,13 +6,13 @@
 
 #include "tests/unit/harness.h"
 
-enum { THING = 2 * CACHE_LINE, MANY = 1000 };
+enum { THING = 2 * CACHE_LINE, MANY = 40000 }; /* some on large pages */
 
 static void what_is_taken_is_zeros_on_lines_of_its_own(void **state)
 {
     static const char zeros[THING];
     struct pool pool = { .size = THING };
-    char *things[MANY];
+    static char *things[MANY];
     (void)state;
     for (size_t i = 0; i < MANY; i++) {
         things[i] = pool_take(&pool);
