@@ -325,15 +325,26 @@ static bool has_room(const struct search *search, const struct machine *machine)
                                          !machine_is_kept_from(machine, search->unit));
 }
 
+static struct machine *machine_of(const struct search *search, uint64_t word, size_t i)
+{
+    return search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
+}
+
+/* The next of the word are a good guess of who is asked next, by others that ask the same. */
+static void foresee_next(const struct search *search, uint64_t word, size_t i)
+{
+    enum { AHEAD = 2 };
+    for (size_t n = 0; n < AHEAD && word; n++, word &= word - 1)
+        index_fetch(machine_of(search, word, i), offsetof(struct machine, id));
+}
+
 static struct machine *first_with_room(const struct search *search, uint64_t word, size_t i)
 {
     for (; word; word &= word - 1) {
-        struct machine *const *machine =
-            &search->model->index.by_number[i * BITS_PER_WORD + bits_first(word)];
-        if (has_room(search, *machine)) {
-            if (machine[1]) /* a good guess of who is asked next */
-                index_fetch(machine[1], offsetof(struct machine, id));
-            return *machine;
+        struct machine *machine = machine_of(search, word, i);
+        if (has_room(search, machine)) {
+            foresee_next(search, word & (word - 1), i);
+            return machine;
         }
     }
     return NULL;

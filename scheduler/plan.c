@@ -611,7 +611,8 @@ static void fetch_far_parts(const struct group *group)
     for (size_t i = 0; i < group->conflict_count; i++)
         index_fetch(group->conflicts[i], offsetof(struct pattern, hash));
     if (group->tally)
-        index_fetch(group->tally->counts, 1);
+        index_fetch(group->tally->counts,
+                    group->tally->spread->domain_count * sizeof(*group->tally->counts));
 }
 
 /* What later turns will read is fetched while this one is thought about: of many units each is far
