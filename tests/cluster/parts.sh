@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a script does at the same time: parts, each the script itself in a session of its own, which end with whoever
+# What a script does at the same time, or what is to end with it: parts, each the script itself in a session of its own, which end with whoever
 # began them, however he ends. Sourced by ./check.
 #
 #   part_begin lane        PARTS_PROGRAM --part $$ lane, which is to call
 #   part_run "$2" "$3"     part_lane
+#   part_await lane        it has ended, before the script goes on
 #   parts_end              all have ended; if the script ends before, they are told to
 #
 # A part is told to end by SIGINT, and killed when PART_END_SECONDS (120, enough for a cluster to be removed) have passed.
@@ -43,12 +44,19 @@ part_follow() {
     kill -KILL -- "-$$"
 }
 
+# part_await NAME
+part_await() {
+    wait "${parts[$1]}" || {
+        kill -KILL -- "-${parts[$1]}" 2>/dev/null # what it had begun goes on, and may make what is removed later
+        step "part-$1-ended-early" false
+    }
+    unset "parts[$1]"
+}
+
 parts_end() {
     local name
     for name in "${!parts[@]}"; do
-        wait "${parts[$name]}" && continue
-        kill -KILL -- "-${parts[$name]}" 2>/dev/null # what it had begun goes on, and may make what is removed below
-        step "part-$name-ended-early" false
+        part_await "$name"
     done
     trap - EXIT
     leftovers_reap

@@ -14,7 +14,7 @@ setup() {
 
 teardown() {
     local part
-    for part in deaf tidy torn; do
+    for part in deaf tidy torn busy; do
         # shellcheck disable=SC2046  # pid and start
         [ ! -e "$part" ] || process_kill $(cat "$part")
     done
@@ -94,6 +94,42 @@ part_is_gone() {
         part_begin torn; parts_end'
     script_said 0
     [[ "$output" == *$'failed: part-torn-ended-early\nnothing goes on' ]]
+}
+
+@test "a part that is waited for has ended before the script goes on, well or not" {
+    # shellcheck disable=SC2016  # expanded in the script
+    script 'part_begin brief; part_await brief; part_begin tidy; wait_for 10 "it runs" part_is_there tidy
+        kill -INT -- "-${parts[tidy]}"; part_await tidy; [ ! -e tidied ] || echo "it has tidied"; parts_end'
+    script_said 0
+    [ "$output" = $'failed: part-brief-ended-early\nit has tidied\nleftovers are removed' ]
+}
+
+# check_with STEP: ./check as it is, of which that step takes for ever, and the others take no time.
+check_with() {
+    mkdir -p bin tests/cluster tests/vm
+    cp "$TESTS/../check" . && cp "$TESTS/cluster/parts.sh" tests/cluster/ || return
+    printf '#!/bin/sh\necho 0\n' >bin/id && chmod +x bin/id
+    cat >busy.sh <<END
+. "$TESTS/cluster/record.sh"
+echo "\$\$ \$(process_started \$\$)" >busy
+exec sleep infinity
+END
+    echo ". $TESTS/cluster/packages.sh; packages_install() { :; }" >tests/cluster/packages.sh
+    echo "take() { [ \$1 != $1 ] || bash busy.sh; }" | tee tests/vm/vm.sh >tests/cluster/build.sh
+    echo 'build_configured() { take configure; }; build_installed() { take machines; }; build_make() { :; }' >>tests/cluster/build.sh
+    echo 'vm_image() { take image; }' >>tests/vm/vm.sh
+    PATH=$PWD/bin:$PATH PART_END_SECONDS=5 ./check >said 2>&1 3>&- &
+}
+
+@test "what ./check itself begins before its tests ends with it when it is killed" {
+    local step
+    for step in configure machines image; do
+        rm -f busy
+        check_with "$step"
+        wait_for 20 "$step has begun" test -s busy
+        kill -KILL $!
+        wait_for 20 "$step is gone" part_is_gone busy
+    done
 }
 
 @test "clusters and machines are in the register before anything is made, and what is there is removed" {
