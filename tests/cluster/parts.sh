@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a script does at the same time, or what is to end with it: parts, each the script itself in a session of its own, which end with whoever
-# began them, however he ends. Sourced by ./check.
+# What a script does at the same time, or what is to end with it: parts, each the script itself in a session of its
+# own, which end with whoever began them, however he ends. Sourced by ./check.
 #
 #   part_begin lane        PARTS_PROGRAM --part $$ lane, which is to call
 #   part_run "$2" "$3"     part_lane
