@@ -156,14 +156,11 @@ struct group {
     uint32_t *arrived; /* numbers of machines */
     struct group *arrived_next;
 
-    size_t units, pending; /* all of them; those that are */
-    struct unit **asleep;  /* those of them that sleep: sleepers.h */
-    size_t asleep_count, asleep_room;
-    size_t called; /* within a step: so many of those have been called at a time */
-    struct group *asleep_prev, *asleep_next;
-    uint64_t vain_at;   /* no machine could be reserved for one of them, likewise */
-    uint64_t futile_at; /* nobody would yield to one of them, likewise */
-    uint64_t barred_at; /* nobody whom one of them replaces can be made to leave, likewise */
+    size_t units, pending;   /* all of them; those that are */
+    struct sleepers *asleep; /* those of them that sleep: sleepers.h; NULL: none has yet */
+    uint64_t vain_at;        /* no machine could be reserved for one of them, likewise */
+    uint64_t futile_at;      /* nobody would yield to one of them, likewise */
+    uint64_t barred_at;      /* nobody whom one of them replaces can be made to leave, likewise */
     uint64_t hash;
     char key[];
 };

@@ -9,6 +9,7 @@
 #include "scheduler/bits.h"
 #include "scheduler/match.h"
 #include "scheduler/model_data.h"
+#include "scheduler/sleepers.h"
 #include "units/unit_name.h"
 
 /* --- how they are found --- */
@@ -609,7 +610,7 @@ static void group_free(struct model *model, struct group *group)
     requirements_free(group->requirements);
     bag_done(&group->here);
     free(group->arrived);
-    free(group->asleep);
+    sleepers_free(group->asleep);
     free(group);
 }
 

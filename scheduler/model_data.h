@@ -288,11 +288,19 @@ struct effort {
 
 struct asker;
 
-/* Groups with units that sleep: sleepers.h. */
+/* Units of one group that sleep, a heap with the oldest on top: sleepers.h. */
 struct sleepers {
-    struct group *groups;
-    size_t count;     /* of the units */
-    uint64_t told_at; /* what their verdicts say was so then, as of struct told */
+    struct unit **units;
+    size_t count, room;
+    size_t called; /* within a step: so many at a time */
+    struct sleepers *prev, *next;
+};
+
+/* All that sleep. */
+struct sleep {
+    struct sleepers *groups; /* those with any */
+    size_t count;            /* of the units */
+    uint64_t told_at;        /* what their verdicts say was so then, as of struct told */
 };
 
 struct model {
@@ -332,7 +340,7 @@ struct model {
     size_t marked_unit_count, marked_unit_room;
     struct unit **pending_units; /* in no order, but those that sleep; with room for these, too */
     size_t pending_count, pending_room;
-    struct sleepers sleepers;
+    struct sleep sleep;
     bool retry;         /* something made room: pending units look again */
     bool retry_late;    /* when some of them may have had their turn: in the next step */
     bool has_decided;   /* this leader has had its first step */

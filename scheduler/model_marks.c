@@ -105,7 +105,7 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending)
         return true;
     }
     struct unit **units = memory_grow_pointers(
-        model->pending_units, model->pending_count + model->sleepers.count, &model->pending_room);
+        model->pending_units, model->pending_count + model->sleep.count, &model->pending_room);
     if (!units)
         return false;
     model->pending_units = units;

@@ -673,7 +673,7 @@ static bool have_news(const struct step *step)
 static size_t call_first(struct step *step, size_t count)
 {
     struct model *model = step->model;
-    if (!step->retries || model->sleepers.count == 0)
+    if (!step->retries || model->sleep.count == 0)
         return count;
     if (sleepers_are_stale(model))
         wake_for_later_turns(model, NULL);
@@ -715,7 +715,7 @@ static int take_turns(struct step *step, struct error *err)
         struct unit *unit = model->marked_units[i];
         foresee(model->marked_units, count, i);
         step_unit(step, unit);
-        if (step->retries && (unit->speaks || model->sleepers.count > 0))
+        if (step->retries && (unit->speaks || model->sleep.count > 0))
             count = call_more(step, unit, i + 1, count);
     }
     model->effort.turns = count;

@@ -15,125 +15,135 @@ bool unit_shares_luck(struct model *model, const struct unit *unit)
            index_matched(model, unit, &matched) == unit->group->family->pattern_count;
 }
 
-/* --- a heap in each group, the oldest on top --- */
+/* --- a heap for each group --- */
 
-static void put_at(struct group *group, size_t i, struct unit *unit)
+static void put_at(struct sleepers *heap, size_t i, struct unit *unit)
 {
-    group->asleep[i] = unit;
+    heap->units[i] = unit;
     unit->pending_at = (uint32_t)i;
 }
 
-static void rise(struct group *group, size_t i)
+static void rise(struct sleepers *heap, size_t i)
 {
-    struct unit *unit = group->asleep[i];
-    while (i > 0 && unit_compare_ages(unit, group->asleep[(i - 1) / 2]) < 0) {
-        put_at(group, i, group->asleep[(i - 1) / 2]);
+    struct unit *unit = heap->units[i];
+    while (i > 0 && unit_compare_ages(unit, heap->units[(i - 1) / 2]) < 0) {
+        put_at(heap, i, heap->units[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
-    put_at(group, i, unit);
+    put_at(heap, i, unit);
 }
 
-static size_t older_child(const struct group *group, size_t i)
+static size_t older_child(const struct sleepers *heap, size_t i)
 {
     size_t child = 2 * i + 1;
-    bool other = child + 1 < group->asleep_count &&
-                 unit_compare_ages(group->asleep[child + 1], group->asleep[child]) < 0;
+    bool other = child + 1 < heap->count &&
+                 unit_compare_ages(heap->units[child + 1], heap->units[child]) < 0;
     return child + other;
 }
 
-static void sink(struct group *group, size_t i)
+static void sink(struct sleepers *heap, size_t i)
 {
-    struct unit *unit = group->asleep[i];
-    while (2 * i + 1 < group->asleep_count) {
-        size_t child = older_child(group, i);
-        if (unit_compare_ages(unit, group->asleep[child]) <= 0)
+    struct unit *unit = heap->units[i];
+    while (2 * i + 1 < heap->count) {
+        size_t child = older_child(heap, i);
+        if (unit_compare_ages(unit, heap->units[child]) <= 0)
             break;
-        put_at(group, i, group->asleep[child]);
+        put_at(heap, i, heap->units[child]);
         i = child;
     }
-    put_at(group, i, unit);
+    put_at(heap, i, unit);
 }
 
 /* The age of the one that is taken out may be another than when it was put in. */
-static void take_out(struct group *group, size_t i)
+static void take_out(struct sleepers *heap, size_t i)
 {
-    struct unit *last = group->asleep[--group->asleep_count];
-    if (i == group->asleep_count)
+    struct unit *last = heap->units[--heap->count];
+    if (i == heap->count)
         return;
-    put_at(group, i, last);
-    rise(group, i);
-    sink(group, last->pending_at);
+    put_at(heap, i, last);
+    rise(heap, i);
+    sink(heap, last->pending_at);
 }
 
 /* --- who sleeps --- */
 
-static bool reserve_bed(struct group *group)
+/* With room for one more; NULL: there is no memory. */
+static struct sleepers *get_heap(struct group *group)
 {
-    struct unit **asleep =
-        memory_grow_pointers(group->asleep, group->asleep_count, &group->asleep_room);
-    if (asleep)
-        group->asleep = asleep;
-    return asleep != NULL;
+    if (!group->asleep)
+        group->asleep = calloc(1, sizeof(*group->asleep));
+    struct sleepers *heap = group->asleep;
+    struct unit **units = heap ? memory_grow_pointers(heap->units, heap->count, &heap->room) : NULL;
+    if (!units)
+        return NULL;
+    heap->units = units;
+    return heap;
+}
+
+void sleepers_free(struct sleepers *sleepers)
+{
+    if (sleepers)
+        free(sleepers->units);
+    free(sleepers);
 }
 
 void sleepers_add(struct model *model, struct unit *unit)
 {
-    struct group *group = unit->group;
-    struct sleepers *sleepers = &model->sleepers;
-    if (unit->is_asleep || !reserve_bed(group))
+    struct sleepers *heap = unit->is_asleep ? NULL : get_heap(unit->group);
+    if (!heap)
         return;
     if (sleepers_are_stale(model))
         sleepers_wake_all(model);
-    sleepers->told_at = model->told.changes;
+    model->sleep.told_at = model->told.changes;
     model_leave_pending_units(model, unit);
-    if (group->asleep_count == 0)
-        DL_APPEND2(sleepers->groups, group, asleep_prev, asleep_next);
+    if (heap->count == 0)
+        DL_APPEND(model->sleep.groups, heap);
     unit->is_asleep = true;
-    sleepers->count++;
-    put_at(group, group->asleep_count++, unit);
-    rise(group, unit->pending_at);
+    model->sleep.count++;
+    put_at(heap, heap->count++, unit);
+    rise(heap, unit->pending_at);
 }
 
 static void get_up(struct model *model, struct unit *unit)
 {
     unit->is_asleep = false;
-    model->sleepers.count--;
+    model->sleep.count--;
     model_join_pending_units(model, unit);
 }
 
 void sleepers_wake(struct model *model, struct unit *unit)
 {
-    struct group *group = unit->group;
-    take_out(group, unit->pending_at);
-    if (group->asleep_count == 0)
-        DL_DELETE2(model->sleepers.groups, group, asleep_prev, asleep_next);
+    struct sleepers *heap = unit->group->asleep;
+    take_out(heap, unit->pending_at);
+    if (heap->count == 0)
+        DL_DELETE(model->sleep.groups, heap);
     get_up(model, unit);
 }
 
 void sleepers_wake_all(struct model *model)
 {
-    struct sleepers *sleepers = &model->sleepers;
-    while (sleepers->groups) {
-        struct group *group = sleepers->groups;
-        DL_DELETE2(sleepers->groups, group, asleep_prev, asleep_next);
-        while (group->asleep_count > 0)
-            get_up(model, group->asleep[--group->asleep_count]);
+    while (model->sleep.groups) {
+        struct sleepers *heap = model->sleep.groups;
+        DL_DELETE(model->sleep.groups, heap);
+        while (heap->count > 0)
+            get_up(model, heap->units[--heap->count]);
     }
 }
 
 bool sleepers_are_stale(const struct model *model)
 {
-    return model->sleepers.count > 0 && model->sleepers.told_at != model->told.changes;
+    return model->sleep.count > 0 && model->sleep.told_at != model->told.changes;
 }
 
 /* --- whose turn it is --- */
 
 /* Whoever is marked has had its turn in this step. */
-static void call(struct model *model, struct group *group, size_t count)
+static void call(struct model *model, struct sleepers *heap, size_t count)
 {
     struct unit *last = NULL;
-    while (count > 0 && group->asleep_count > 0) {
-        struct unit *unit = group->asleep[0];
+    heap->called = count;
+    while (count > 0 && heap->count > 0) {
+        struct unit *unit = heap->units[0];
         if (!unit->marked) {
             last = unit;
             count--;
@@ -146,16 +156,15 @@ static void call(struct model *model, struct group *group, size_t count)
 
 void sleepers_call_first(struct model *model)
 {
-    struct group *next = NULL;
-    for (struct group *group = model->sleepers.groups; group; group = next) {
-        next = group->asleep_next;
-        group->called = 1;
-        call(model, group, 1);
+    struct sleepers *next = NULL;
+    for (struct sleepers *heap = model->sleep.groups; heap; heap = next) {
+        next = heap->next;
+        call(model, heap, 1);
     }
 }
 
 void sleepers_call_more(struct model *model, struct group *group)
 {
-    group->called *= 2;
-    call(model, group, group->called);
+    if (group->asleep)
+        call(model, group->asleep, 2 * group->asleep->called);
 }

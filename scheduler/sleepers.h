@@ -36,4 +36,7 @@ void sleepers_call_first(struct model *model);
 /* Marks twice as many of the group as were called last. The last of them speaks for the others. */
 void sleepers_call_more(struct model *model, struct group *group);
 
+/* Its group is about to be freed: none of them sleeps. It may be NULL. */
+void sleepers_free(struct sleepers *sleepers);
+
 #endif

@@ -271,7 +271,7 @@ static void step(struct pair *pair, uint32_t refused)
     autoptr(plan) noted = NULL;
     autoptr(plan) woken = NULL;
     const struct plan_clock clock = { pair->now_ms, &contact_always, pair->now_ms };
-    const size_t slept = pair->noting->sleepers.count;
+    const size_t slept = pair->noting->sleep.count;
     pair->asleep += slept;
     model_look_anew(pair->waking);
     assert_int_equal(plan_step(pair->noting, &clock, &noted, NULL), 0);
@@ -392,7 +392,7 @@ static void who_sleeps_is_told_what_an_earlier_turn_has_changed(void **state)
     put(&pair, "late@1.service", "inactive", "{}");
     launch_others(&pair, "waits", rules);
     settle(&pair);
-    assert_int_equal(pair.noting->sleepers.count, EACH);
+    assert_int_equal(pair.noting->sleep.count, EACH);
     launch(&pair, "late@1.service", "{}");
     step(&pair, 0);
     assert_null(strstr(verdict_on(&pair, "waits@0.service"), "late@1.service"));
@@ -421,7 +421,7 @@ static void who_sleeps_gets_what_an_earlier_turn_gives_up(void **state)
     launch(&pair, "old@10.service", rules);
     launch_others(&pair, "old", rules);
     settle(&pair);
-    assert_int_equal(pair.noting->sleepers.count, EACH + 1);
+    assert_int_equal(pair.noting->sleep.count, EACH + 1);
     put_metadata(&pair, OTHER, "{\"zone\":\"x\",\"rack\":\"r\"}");
     put_metadata(&pair, KEPT, "{\"zone\":\"y\",\"disk\":\"d\"}");
     step(&pair, 0);
