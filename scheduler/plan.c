@@ -736,6 +736,7 @@ static int decide(struct step *step, struct error *err)
     int r = index_refresh(step->model, err);
     if (r < 0)
         return r;
+    rebalance_settle(step->model);
     refusals_begin(step->model);
     step_brake(step);
     step_kept(step);

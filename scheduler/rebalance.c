@@ -21,7 +21,17 @@ void rebalance_note(struct model *model, struct machine *machine)
     DL_APPEND2(rebalance->uneven, machine, uneven_prev, uneven_next);
 }
 
-void rebalance_forget(struct model *model, struct machine *machine)
+/* NULL: it is gone. */
+static void forget_attempts_on(struct rebalance *rebalance, const struct machine *machine)
+{
+    for (size_t i = 0; i < rebalance->attempt_count; i++) {
+        struct rebalance_attempt *attempt = &rebalance->attempts[i];
+        attempt->from = attempt->from == machine ? NULL : attempt->from;
+        attempt->to = attempt->to == machine ? NULL : attempt->to;
+    }
+}
+
+static void forget_uneven(struct model *model, struct machine *machine)
 {
     if (!machine->uneven)
         return;
@@ -29,10 +39,16 @@ void rebalance_forget(struct model *model, struct machine *machine)
     DL_DELETE2(model->rebalance.uneven, machine, uneven_prev, uneven_next);
 }
 
+void rebalance_forget(struct model *model, struct machine *machine)
+{
+    forget_attempts_on(&model->rebalance, machine);
+    forget_uneven(model, machine);
+}
+
 static void forget_all(struct model *model)
 {
     while (model->rebalance.uneven)
-        rebalance_forget(model, model->rebalance.uneven);
+        forget_uneven(model, model->rebalance.uneven);
 }
 
 void rebalance_set_mode(struct model *model, enum rebalance_mode mode)
@@ -51,6 +67,7 @@ void rebalance_set_mode(struct model *model, enum rebalance_mode mode)
 void rebalance_done(struct model *model)
 {
     free(model->rebalance.moved);
+    free(model->rebalance.attempts);
 }
 
 /* --- a look at one machine --- */
@@ -312,9 +329,74 @@ static char *successor_words(const struct offer *offer)
     return text_take(&words);
 }
 
+/* --- what the store has refused --- */
+
+static bool note_attempt(struct rebalance *rebalance, const struct offer *offer)
+{
+    const struct placement *p = offer->placement;
+    const struct rebalanced *moved = find_moved(rebalance, p->key.unit);
+    if (rebalance->attempt_count == rebalance->attempt_room) {
+        size_t room = 2 * rebalance->attempt_room + 16;
+        struct rebalance_attempt *grown = reallocarray(rebalance->attempts, room, sizeof(*grown));
+        if (!grown)
+            return false;
+        rebalance->attempts = grown;
+        rebalance->attempt_room = room;
+    }
+    rebalance->attempts[rebalance->attempt_count++] = (struct rebalance_attempt){
+        .unit = p->key.unit,
+        .from = p->key.machine,
+        .to = offer->to,
+        .succeeds = succession_applies(p),
+        .was_noted = moved != NULL,
+        .noted = moved ? *moved : (struct rebalanced){ 0 },
+        .from_ms = p->key.machine->rebalanced_ms,
+        .to_ms = offer->to->rebalanced_ms,
+    };
+    return true;
+}
+
+/* The store has its first write. */
+static bool has_begun(const struct rebalance_attempt *attempt)
+{
+    const struct machine *machine = attempt->succeeds ? attempt->to : attempt->from;
+    const struct placement *p = NULL;
+    if (machine)
+        DL_FOREACH2(machine->placements, p, machine_next)
+            if (p->key.unit == attempt->unit)
+                return p->assignment_mod > 0 && p->cause == MOVE_CAUSE_REBALANCE;
+    return false;
+}
+
+static void take_back(struct rebalance *rebalance, const struct rebalance_attempt *attempt)
+{
+    struct rebalanced *moved = find_moved(rebalance, attempt->unit);
+    if (attempt->from)
+        attempt->from->rebalanced_ms = attempt->from_ms;
+    if (attempt->to)
+        attempt->to->rebalanced_ms = attempt->to_ms;
+    if (moved)
+        *moved = attempt->was_noted ? attempt->noted : rebalance->moved[--rebalance->moved_count];
+}
+
+void rebalance_settle(struct model *model)
+{
+    struct rebalance *rebalance = &model->rebalance;
+    for (size_t i = 0; i < rebalance->attempt_count; i++)
+        if (!has_begun(&rebalance->attempts[i]))
+            take_back(rebalance, &rebalance->attempts[i]);
+    rebalance->attempt_count = 0;
+}
+
+/* --- beginning --- */
+
 static void begin_move(struct step *step, const struct offer *offer)
 {
     int64_t now_ms = step->clock->now_ms;
+    if (!note_attempt(&step->model->rebalance, offer)) {
+        step->failed = true;
+        return;
+    }
     if (succession_applies(offer->placement))
         step_succeed_on(step, offer->placement, offer->to, MOVE_CAUSE_REBALANCE,
                         successor_words(offer));
@@ -391,7 +473,7 @@ void step_rebalance(struct step *step)
     for (m = rebalance->uneven; m && !step->failed; m = next) {
         next = m->uneven_next;
         if (!stays_uneven(&look, m))
-            rebalance_forget(model, m);
+            forget_uneven(model, m);
     }
     rebalance->muted = false;
 }

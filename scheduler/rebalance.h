@@ -41,6 +41,16 @@ struct rebalanced {
     unsigned int vain; /* how often it could not run where it was to; see forget_rested() */
 };
 
+/* A move that was decided, and what was noted of it before. */
+struct rebalance_attempt {
+    const struct unit *unit;   /* for comparing only, as above */
+    struct machine *from, *to; /* NULL: it is gone */
+    bool succeeds;             /* it begins on the machine where it goes */
+    bool was_noted;
+    struct rebalanced noted; /* of the unit */
+    int64_t from_ms, to_ms;  /* rebalanced_ms of the machines */
+};
+
 struct rebalance {
     enum rebalance_mode mode;
     bool muted;               /* loads are changed for looking only */
@@ -49,11 +59,16 @@ struct rebalance {
     struct machine *uneven;   /* whose load has changed; kept where the mode is "auto" */
     struct rebalanced *moved; /* that rest, or are soon to have rested */
     size_t moved_count, moved_room;
+    struct rebalance_attempt *attempts; /* of the last step */
+    size_t attempt_count, attempt_room;
 };
 
 void rebalance_set_mode(struct model *model, enum rebalance_mode mode);
 /* Its load has changed, it takes newcomers now, or one of its units may go now. */
 void rebalance_note(struct model *model, struct machine *machine);
+/* The model has caught up with what the last step decided: where the store has refused a move
+ * nobody rests for it. Before anything is decided. */
+void rebalance_settle(struct model *model);
 /* Its successor was no good: it rests for twice as long as before. False: memory ran out. */
 bool rebalance_note_vain(struct model *model, const struct unit *unit, int64_t now_ms);
 /* Its successor runs, and is all of it, as the store says: what was in vain before is over. */
