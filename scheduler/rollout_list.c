@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "scheduler/bits.h"
 
 static struct rollout *rollout_of(const struct model *model, const struct unit *unit)
@@ -53,24 +54,40 @@ static bool takes_part(const struct rollout *rollout, const struct unit *unit)
     return unit->exists && unit->group && strcmp(unit->group->family->name, rollout->name) == 0;
 }
 
-/* All units of the model are walked once, when a rollout begins. */
+/* All units of the model are walked once, when a rollout begins: each is far from the one before in
+ * memory, so what is read of it is fetched ahead. */
+static struct unit **find_units(const struct model *model, const struct rollout *rollout,
+                                size_t *ret_count)
+{
+    enum { AHEAD = 16 };
+    struct unit **const slots = (struct unit **)model->units.slots;
+    size_t room = 0;
+    size_t count = 0;
+    struct unit **units = memory_grow_pointers(NULL, 0, &room);
+    for (size_t i = 0; i < model->units.room && units; i++) {
+        if (i + AHEAD < model->units.room)
+            index_fetch(slots[i + AHEAD], offsetof(struct unit, own));
+        if (!slots[i] || !takes_part(rollout, slots[i]))
+            continue;
+        struct unit **grown = memory_grow_pointers(units, count, &room);
+        if (!grown)
+            free(units);
+        units = grown;
+        if (units)
+            units[count++] = slots[i];
+    }
+    *ret_count = count;
+    return units;
+}
+
 static bool list_units(const struct model *model, struct rollout *rollout)
 {
-    size_t count = 0;
     if (rollout->units)
         return true;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i])
-            count += takes_part(rollout, model->units.slots[i]);
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is listed */
-    rollout->units = calloc(count + 1, sizeof(*rollout->units));
+    rollout->units = find_units(model, rollout, &rollout->unit_count);
     if (!rollout->units)
         return false;
-    rollout->unit_count = 0;
-    for (size_t i = 0; i < model->units.room; i++)
-        if (model->units.slots[i] && takes_part(rollout, model->units.slots[i]))
-            rollout->units[rollout->unit_count++] = model->units.slots[i];
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the same */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
     qsort(rollout->units, rollout->unit_count, sizeof(*rollout->units), compare_units);
     return true;
 }
