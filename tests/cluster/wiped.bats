@@ -35,6 +35,26 @@ put_much() {
     etcd_curl etcd1 '/v3/kv/put#[1-100]' --data '{"key":"L211Y2g=","value":"bW9yZQ=="}' >/dev/null
 }
 
+# transactions_of NODE: how many its musterd has sent.
+transactions_of() {
+    node_run "$1" curl -s --unix-socket /run/muster/muster.sock http://localhost/v1/status |
+        sed -n 's/.*"txn":\([0-9]*\).*/\1/p'
+}
+
+has_sent() {
+    [ "$(transactions_of "$1")" -ge "$2" ]
+}
+
+# What a machine knows of the store's revision is what its last proof that it is registered has shown it: every third of
+# the TTL. A second one is sent when the first is answered; and one transaction may be a report that was still due.
+every_machine_learns_how_far_it_is() {
+    local node sent
+    for node in $(cluster_nodes); do
+        sent=$(transactions_of "$node") && [ -n "$sent" ] || return
+        wait_for 15 "$node has proved itself" has_sent "$node" $((sent + 3)) || return
+    done
+}
+
 as_before_the_restore() {
     units_are_as_before "$(session_recall with_the_newer)" busybox@1.service busybox@2.service since-started.service &&
         unit_runs_nowhere since-destroyed.service
@@ -47,6 +67,7 @@ as_before_the_restore() {
     node_run node1 musterctl destroy since-destroyed.service
     wait_for 5 'it has stopped' unit_runs_nowhere since-destroyed.service
     put_much
+    every_machine_learns_how_far_it_is
     session_keep with_the_newer "$(units_identities busybox@1.service busybox@2.service since-started.service)"
     etcd_restore "$CLUSTER/snapshot"
     wait_for 15 'every machine says so' every_machine_says 'its revision went back, so it was restored'
