@@ -275,6 +275,18 @@ static void forget_rested(struct rebalance *rebalance, int64_t now_ms)
     rebalance->moved_count = kept;
 }
 
+/* With room for one more of that size than count: itself, or grown. NULL: memory ran out. */
+static void *with_room(void *array, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return array;
+    size_t more = 2 * *room + 16;
+    void *grown = reallocarray(array, more, size);
+    if (grown)
+        *room = more;
+    return grown;
+}
+
 static void renew(struct rebalanced *moved, const struct unit *unit, int64_t now_ms)
 {
     moved->vain = vain_of(moved, unit);
@@ -286,20 +298,16 @@ static bool remember(struct rebalance *rebalance, const struct unit *unit, int64
 {
     forget_rested(rebalance, now_ms);
     struct rebalanced *before = find_moved(rebalance, unit);
-    size_t kept = rebalance->moved_count;
     if (before) {
         renew(before, unit, now_ms);
         return true;
     }
-    if (kept == rebalance->moved_room) {
-        size_t room = kept ? 2 * kept : 16;
-        struct rebalanced *grown = reallocarray(rebalance->moved, room, sizeof(*grown));
-        if (!grown)
-            return false;
-        rebalance->moved = grown;
-        rebalance->moved_room = room;
-    }
-    rebalance->moved[rebalance->moved_count++] =
+    struct rebalanced *moved =
+        with_room(rebalance->moved, rebalance->moved_count, &rebalance->moved_room, sizeof(*moved));
+    if (!moved)
+        return false;
+    rebalance->moved = moved;
+    moved[rebalance->moved_count++] =
         (struct rebalanced){ .unit = unit, .mod = unit->mod, .at_ms = now_ms };
     return true;
 }
@@ -335,15 +343,12 @@ static bool note_attempt(struct rebalance *rebalance, const struct offer *offer)
 {
     const struct placement *p = offer->placement;
     const struct rebalanced *moved = find_moved(rebalance, p->key.unit);
-    if (rebalance->attempt_count == rebalance->attempt_room) {
-        size_t room = 2 * rebalance->attempt_room + 16;
-        struct rebalance_attempt *grown = reallocarray(rebalance->attempts, room, sizeof(*grown));
-        if (!grown)
-            return false;
-        rebalance->attempts = grown;
-        rebalance->attempt_room = room;
-    }
-    rebalance->attempts[rebalance->attempt_count++] = (struct rebalance_attempt){
+    struct rebalance_attempt *attempts = with_room(rebalance->attempts, rebalance->attempt_count,
+                                                   &rebalance->attempt_room, sizeof(*attempts));
+    if (!attempts)
+        return false;
+    rebalance->attempts = attempts;
+    attempts[rebalance->attempt_count++] = (struct rebalance_attempt){
         .unit = p->key.unit,
         .from = p->key.machine,
         .to = offer->to,
