@@ -236,6 +236,18 @@ void peer_be_silent(struct peer *peer, uint8_t stream)
     (void)stream;
 }
 
+void peer_end_stream(struct peer *peer, uint8_t stream)
+{
+    static const uint8_t code[4] = { 0, 0, 0, NO_ERROR };
+    peer_put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
+}
+
+void peer_break_off(struct peer *peer, uint8_t stream)
+{
+    (void)stream;
+    peer_hang_up(peer);
+}
+
 static void on_done(struct grpc_call *call, const struct grpc_result *result, void *userdata)
 {
     struct outcome *outcome = userdata;

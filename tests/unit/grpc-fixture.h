@@ -76,10 +76,12 @@ void peer_put_trailers(struct peer *peer, uint8_t stream, const char *status);
 void peer_hang_up(struct peer *peer);
 
 /* Ways to take a request: with the message "well", with a stream that begins with the messages
- * "one" and "two", not at all. */
+ * "one" and "two", not at all; by the stream's end without a word, by the connection's. */
 void peer_answer_well(struct peer *peer, uint8_t stream);
 void peer_begin_a_stream(struct peer *peer, uint8_t stream);
 void peer_be_silent(struct peer *peer, uint8_t stream);
+void peer_end_stream(struct peer *peer, uint8_t stream);
+void peer_break_off(struct peer *peer, uint8_t stream);
 
 struct outcome {
     struct grpc_call *call;

@@ -59,22 +59,10 @@ static void answer_nothing(struct peer *peer, uint8_t stream)
     peer_put_trailers(peer, stream, "0");
 }
 
-static void end_without_a_word(struct peer *peer, uint8_t stream)
-{
-    static const uint8_t code[4] = { 0, 0, 0, NO_ERROR };
-    peer_put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
-}
-
 static void refuse(struct peer *peer, uint8_t stream)
 {
     static const uint8_t code[4] = { 0, 0, 0, REFUSED_STREAM };
     peer_put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
-}
-
-static void hang_up(struct peer *peer, uint8_t stream)
-{
-    (void)stream;
-    peer_hang_up(peer);
 }
 
 static void break_at_the_third(struct peer *peer, uint8_t stream)
@@ -142,7 +130,7 @@ static void an_answer_without_status_is_cut_off(void **state)
 {
     (void)state;
     expect_code(answer_without_status, -EIO);
-    expect_code(end_without_a_word, -EIO);
+    expect_code(peer_end_stream, -EIO);
 }
 
 static void a_success_is_one_whole_message(void **state)
@@ -215,13 +203,13 @@ static struct outcome ask_at_length(void (*on_head)(struct peer *peer, uint8_t s
 static void what_the_server_did_not_take_whole_is_told_as_that(void **state)
 {
     (void)state;
-    assert_int_equal(ask_at_length(end_without_a_word).code, -EMSGSIZE);
+    assert_int_equal(ask_at_length(peer_end_stream).code, -EMSGSIZE);
 }
 
 static void but_not_what_broke_with_its_connection(void **state)
 {
     (void)state;
-    assert_int_equal(ask_at_length(hang_up).code, -EIO);
+    assert_int_equal(ask_at_length(peer_break_off).code, -EIO);
 }
 
 static void our_own_want_of_descriptors_is_told_as_that(void **state)

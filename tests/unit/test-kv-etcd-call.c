@@ -55,17 +55,11 @@ static struct put put_at_length(void (*on_head)(struct peer *peer, uint8_t strea
     return put;
 }
 
-static void end_it(struct peer *peer, uint8_t stream)
-{
-    static const uint8_t code[4] = { 0, 0, 0, NO_ERROR };
-    peer_put_frame(peer, RST_STREAM, 0, stream, code, sizeof(code));
-}
-
 static void on_time_over(struct loop_timer *timer, void *userdata)
 {
     (void)userdata;
     loop_timer_free(timer);
-    end_it(ended_peer, ended_stream);
+    peer_end_stream(ended_peer, ended_stream);
 }
 
 static void end_it_when_its_time_is_over(struct peer *peer, uint8_t stream)
@@ -78,12 +72,6 @@ static void end_it_when_its_time_is_over(struct peer *peer, uint8_t stream)
     loop_timer_set(timer, TIMEOUT_MS + 1);
 }
 
-static void hang_up(struct peer *peer, uint8_t stream)
-{
-    (void)stream;
-    peer_hang_up(peer);
-}
-
 static void expect_words(const struct put *put, const char *words)
 {
     if (!strstr(put->reason, words))
@@ -93,7 +81,7 @@ static void expect_words(const struct put *put, const char *words)
 static void what_is_not_taken_twice_is_too_large(void **state)
 {
     (void)state;
-    struct put put = put_at_length(end_it);
+    struct put put = put_at_length(peer_end_stream);
     assert_int_equal(put.code, -E2BIG);
     expect_words(&put, "--max-request-bytes");
 }
@@ -109,7 +97,7 @@ static void but_not_what_did_not_arrive_in_time(void **state)
 static void nor_what_broke_with_its_connection(void **state)
 {
     (void)state;
-    struct put put = put_at_length(hang_up);
+    struct put put = put_at_length(peer_break_off);
     assert_int_equal(put.code, -ETIMEDOUT);
 }
 
