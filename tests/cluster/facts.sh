@@ -251,11 +251,15 @@ expiry_seen_ms() {
     wait_for 5 'etcd has deleted the presence' test -s "$CLUSTER/expiry_ms" && cat "$CLUSTER/expiry_ms"
 }
 
+# daemon_status NODE: what its musterd says of itself, the cluster and the store.
+daemon_status() {
+    node_run "$1" curl -s --unix-socket /run/muster/muster.sock http://localhost/v1/status
+}
+
 # The node whose musterd leads, as VIA is told.
 leader_node() {
     local id node
-    id=$(node_run "$1" curl -s --unix-socket /run/muster/muster.sock http://localhost/v1/status |
-        sed -n 's/.*"leader":{[^}]*"machine":"\([0-9a-f]*\)".*/\1/p')
+    id=$(daemon_status "$1" | sed -n 's/.*"leader":{[^}]*"machine":"\([0-9a-f]*\)".*/\1/p')
     for node in $(cluster_nodes); do
         if [ "$(node_machine_id "$node")" = "$id" ]; then echo "$node" && return; fi
     done

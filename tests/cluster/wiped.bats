@@ -37,8 +37,7 @@ put_much() {
 
 # transactions_of NODE: how many its musterd has sent.
 transactions_of() {
-    node_run "$1" curl -s --unix-socket /run/muster/muster.sock http://localhost/v1/status |
-        sed -n 's/.*"txn":\([0-9]*\).*/\1/p'
+    daemon_status "$1" | sed -n 's/.*"txn":\([0-9]*\).*/\1/p'
 }
 
 has_sent() {
