@@ -48,7 +48,9 @@ test_base_loop_grpc_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_loop_grpc_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=free
 test_base_loop_grpc_connections_SOURCES = tests/unit/test-base-loop-grpc-connections.c $(GRPC_FIXTURE)
 test_base_loop_grpc_connections_LDADD = $(BASE_LIBS) $(TEST_LIBS)
-check_PROGRAMS += test-base-http test-base-journal test-base-contact
+check_PROGRAMS += test-base-http test-base-journal test-base-contact test-base-memory
+test_base_memory_SOURCES = tests/unit/test-base-memory.c tests/unit/harness.h
+test_base_memory_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_contact_SOURCES = tests/unit/test-base-contact.c tests/unit/harness.h
 test_base_contact_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_journal_SOURCES = tests/unit/test-base-journal.c tests/unit/harness.h

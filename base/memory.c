@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,14 +45,25 @@ static int give_back_object(struct dl_phdr_info *object, size_t size, void *page
     return 0;
 }
 
-void *memory_reserve(size_t bytes)
+/* So much of its beginning that it is worth large pages: clearing one costs as much as providing
+ * a hundred small ones. */
+static size_t worth_large_pages(size_t bytes)
 {
-    enum { LARGE = 16 << 20 };
-    char *memory = malloc(bytes);
-    if (!memory || bytes < LARGE)
-        return memory;
-    size_t skipped = MEMORY_LARGE_PAGE - (uintptr_t)memory % MEMORY_LARGE_PAGE;
-    (void)madvise(memory + skipped, bytes - skipped, MADV_HUGEPAGE);
+    enum { WORTH = 512 << 10 };
+    size_t rest = bytes % MEMORY_LARGE_PAGE;
+    return bytes - rest + (rest >= WORTH ? MEMORY_LARGE_PAGE : 0);
+}
+
+void *memory_reserve(size_t bytes, size_t sure)
+{
+    size_t large = worth_large_pages(sure);
+    if (large == 0)
+        return malloc(bytes);
+    size_t over = bytes % MEMORY_LARGE_PAGE;
+    char *memory =
+        aligned_alloc(MEMORY_LARGE_PAGE, over > 0 ? bytes - over + MEMORY_LARGE_PAGE : bytes);
+    if (memory)
+        (void)madvise(memory, large, MADV_HUGEPAGE);
     return memory;
 }
 
@@ -72,30 +84,36 @@ void memory_provide(void *memory, size_t bytes)
         (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 }
 
-/* To twice its size, or to what is wanted. */
-static void *grow_pointers(void *array, size_t wanted, size_t *room)
+static size_t more_room(size_t room, size_t wanted)
 {
-    size_t more = *room > 0 ? *room * 2 : 64;
-    if (more < wanted)
-        more = wanted;
+    size_t more = room > 0 ? room * 2 : 64;
+    return more < wanted ? wanted : more;
+}
+
+void *memory_grow_pointers(void *array, size_t count, size_t *room)
+{
+    if (count < *room)
+        return array;
+    size_t more = more_room(*room, 0);
     void *grown = reallocarray(array, more, sizeof(void *));
     if (grown)
         *room = more;
     return grown;
 }
 
-void *memory_grow_pointers(void *array, size_t count, size_t *room)
-{
-    return count < *room ? array : grow_pointers(array, 0, room);
-}
-
 void *memory_expect_pointers(void *array, size_t count, size_t more, size_t *room)
 {
     if (more <= *room - count)
         return array;
-    void **grown = grow_pointers(array, count + more, room);
-    if (grown)
-        memory_provide(&grown[count], more * sizeof(*grown));
+    size_t wanted = more_room(*room, count + more);
+    void **grown = memory_reserve(wanted * sizeof(*grown), (count + more) * sizeof(*grown));
+    if (!grown)
+        return NULL;
+    if (count > 0)
+        memcpy(grown, array, count * sizeof(*grown));
+    free(array);
+    *room = wanted;
+    memory_provide(&grown[count], more * sizeof(*grown));
     return grown;
 }
 

@@ -15,10 +15,11 @@ enum { MEMORY_LARGE_PAGE = 2 << 20 };
  * set is such pages. Never changes what the program sees. */
 void memory_give_back(void);
 
-/* malloc() for what is written once from its beginning, as far as need be: what is not written
- * costs nothing, and what is very large asks the kernel for large pages, since each small one costs
- * as much as a hundred words of work. NULL if there is none. Caller frees. */
-void *memory_reserve(size_t bytes);
+/* malloc() for what is written from its beginning, as far as need be: what is not written costs
+ * nothing. As much of it as is sure to be written lies on large pages, if the kernel has some and
+ * it is enough to be worth them, since each small one costs as much as hundreds of words of work.
+ * NULL if there is no memory. Caller frees. */
+void *memory_reserve(size_t bytes, size_t sure);
 
 /* One large page, aligned, or as much in small ones where the kernel has none to give. What is read
  * here and there needs one address translated for all of it. NULL if there is no memory. Caller

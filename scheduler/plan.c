@@ -101,11 +101,12 @@ char *action_reason(const struct action *action)
     return text_take(&text);
 }
 
-static bool plan_reserve(struct plan *plan, size_t room)
+/* sure: so many of these are written, as far as can be told. */
+static bool plan_reserve(struct plan *plan, size_t room, size_t sure)
 {
     if (room <= plan->room)
         return true;
-    struct action *grown = memory_reserve(room * sizeof(*grown));
+    struct action *grown = memory_reserve(room * sizeof(*grown), sure * sizeof(*grown));
     if (!grown)
         return false;
     if (plan->count > 0)
@@ -131,7 +132,7 @@ static void plan_provide(struct plan *plan)
 
 static struct action *plan_grow(struct plan *plan)
 {
-    if (plan->count == plan->room && !plan_reserve(plan, 2 * plan->room + 1))
+    if (plan->count == plan->room && !plan_reserve(plan, 2 * plan->room + 1, plan->count + 1))
         return NULL;
     plan_provide(plan);
     return &plan->actions[plan->count];
@@ -707,7 +708,7 @@ static int take_turns(struct step *step, struct error *err)
     struct turns turns;
     order_turns(step, &turns);
     if (!expect_newcomers(step, turns.newcomers) ||
-        !plan_reserve(step->plan, step->plan->count + count))
+        !plan_reserve(step->plan, step->plan->count + count, step->plan->count + turns.newcomers))
         return error_oom(err);
     step->easings = model->index.easings;
     count = call_first(step, count);
