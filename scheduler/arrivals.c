@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/arrivals.h"
 
-#include "base/memory.h"
-
-static bool reserve(struct arrivals *arrivals)
+struct placement *arrivals_add(struct arrivals *arrivals, struct model *model,
+                               struct machine *machine, struct unit *unit)
 {
-    if (arrivals->count < arrivals->room)
-        return true;
-    struct placement **grown =
-        memory_grow_pointers(arrivals->placements, arrivals->count, &arrivals->room);
-    if (!grown)
-        return false;
-    arrivals->placements = grown;
-    return true;
-}
-
-struct placement *arrivals_add(struct arrivals *arrivals, struct machine *machine,
-                               struct unit *unit)
-{
-    struct placement *p = reserve(arrivals) ? model_placement_take(unit) : NULL;
+    struct placement *p = model_placement_take(unit);
     if (!p)
         return NULL;
     if (!machine->arrivals) {
@@ -30,7 +16,8 @@ struct placement *arrivals_add(struct arrivals *arrivals, struct machine *machin
     p->is_newcomer = true;
     LL_PREPEND2(machine->arrivals, p, machine_next);
     LL_PREPEND2(unit->placements, p, unit_next);
-    arrivals->placements[arrivals->count++] = p;
+    unit->has_newcomer = true;
+    model_mark_unit(model, unit);
     return p;
 }
 
@@ -63,27 +50,12 @@ bool arrivals_note(struct arrivals *arrivals, const struct placement *p)
 
 /* --- as if nothing had been decided --- */
 
-static void forget_one(struct model *model, struct placement *p, bool goes_by_units)
+static void forget_names(const struct arrivals *arrivals, struct model *model)
 {
-    LL_DELETE2(p->key.unit->placements, p, unit_next);
-    if (p->planned && goes_by_units)
-        index_vacate_unit(model, p);
-    model_placement_give_back(p);
-}
-
-static void forget_placements(struct arrivals *arrivals, struct model *model)
-{
-    enum { AHEAD = 16, UNIT_AHEAD = 8 };
-    bool goes_by_units = index_goes_by_units(&model->index);
-    for (size_t i = 0; i < arrivals->count; i++) {
-        if (i + AHEAD < arrivals->count)
-            index_fetch(arrivals->placements[i + AHEAD], offsetof(struct placement, blob));
-        if (i + UNIT_AHEAD < arrivals->count)
-            index_fetch(arrivals->placements[i + UNIT_AHEAD]->key.unit,
-                        offsetof(struct unit, follows));
-        forget_one(model, arrivals->placements[i], goes_by_units);
-    }
-    free(arrivals->placements);
+    for (const struct machine *m = arrivals->machines; m; m = m->arrived_next)
+        for (const struct placement *p = m->arrivals; p; p = p->machine_next)
+            if (p->planned)
+                index_vacate_unit(model, p);
 }
 
 /* Of one group after the other, since it costs more to come to a group than to change it. The last
@@ -101,7 +73,8 @@ static void forget_group(struct model *model, struct group *group)
 
 void arrivals_forget(struct arrivals *arrivals, struct model *model)
 {
-    forget_placements(arrivals, model);
+    if (index_goes_by_units(&model->index))
+        forget_names(arrivals, model);
     for (; arrivals->groups; arrivals->groups = arrivals->groups->arrived_next)
         forget_group(model, arrivals->groups);
     while (arrivals->machines) {

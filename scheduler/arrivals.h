@@ -3,7 +3,8 @@
  * The newcomers that a step has decided on: placements that the store does not know yet. They live
  * as long as the step and are forgotten together, and a million of them leave the lists of the
  * model's own placements alone: a unit's list has them, a machine has them on a list of their own,
- * and each group notes where its units go, which is what the index has to forget.
+ * and each group notes where its units go, which is what the index has to forget. Their units are
+ * marked, so that the sweep, which comes to each of these, takes them off.
  */
 #ifndef SCHEDULER_ARRIVALS_H
 #define SCHEDULER_ARRIVALS_H
@@ -12,19 +13,18 @@
 
 /* Zero-initialise. */
 struct arrivals {
-    struct placement **placements;
-    size_t count, room;
     struct machine *machines; /* that have any, linked by arrived_next */
     struct group *groups;     /* of which some have a place, likewise */
 };
 
 /* A placement of a pair that has none. It occupies nothing before it is noted. NULL if memory ran
  * out. */
-struct placement *arrivals_add(struct arrivals *arrivals, struct machine *machine,
-                               struct unit *unit);
+struct placement *arrivals_add(struct arrivals *arrivals, struct model *model,
+                               struct machine *machine, struct unit *unit);
 /* It is about to occupy its machine. False if memory ran out: it must not. */
 bool arrivals_note(struct arrivals *arrivals, const struct placement *placement);
-/* The model and its index are as if they had never been decided. */
+/* The index and all machines are as if they had never been decided. Only their units know of them
+ * yet: model_sweep(), or else model_forget_newcomers(). */
 void arrivals_forget(struct arrivals *arrivals, struct model *model);
 
 #endif

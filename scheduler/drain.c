@@ -307,7 +307,7 @@ static int64_t time_left_ms(const struct step *step, const struct machine *machi
  * of a unit that a machine is kept for. */
 static bool has_decided(const struct step *step)
 {
-    return step->touched_count > 0 || step->arrivals.count > 0 || step->model->kept;
+    return step->touched_count > 0 || step->arrivals.machines || step->model->kept;
 }
 
 static bool rests(const struct step *step, const struct machine *machine)

@@ -208,7 +208,8 @@ struct unit {
     bool is_down : 1, moves_as_one : 1; /* as budget.c has counted it */
     bool has_idle_copy : 1;             /* perhaps: one that no key speaks of */
     bool is_asleep : 1;                 /* pending, and another looks for it: sleepers.h */
-    bool speaks : 1; /* within a step: if it finds nothing, nor do those that sleep */
+    bool speaks : 1;       /* within a step: if it finds nothing, nor do those that sleep */
+    bool has_newcomer : 1; /* within a step: a placement of arrivals.h; then it is marked */
 
     int64_t create, mod; /* of units/<name>; mod 0: absent */
     const char *blob;    /* shared */
@@ -364,6 +365,9 @@ struct placement *model_placement(const struct model *model, const struct machin
 /* The memory of a placement of this unit, zeros; it is on no list. NULL if memory ran out. */
 struct placement *model_placement_take(struct unit *unit);
 void model_placement_give_back(struct placement *placement);
+/* What the step has decided for units that it has no placement of is forgotten, of all that are
+ * marked; the sweep does it as well. */
+void model_forget_newcomers(struct model *model);
 /* If it has moved and has but one left, that becomes its own; whoever knows it by its address must
  * not care. */
 void model_placement_move_in(struct unit *unit);

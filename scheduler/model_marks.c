@@ -148,6 +148,28 @@ void model_look_anew(struct model *model)
 
 /* --- sweeping --- */
 
+static void forget_newcomers_of(struct unit *unit)
+{
+    struct placement **link = &unit->placements;
+    unit->has_newcomer = false;
+    while (*link) {
+        struct placement *p = *link;
+        if (p->is_newcomer) {
+            *link = p->unit_next;
+            model_placement_give_back(p);
+        } else {
+            link = &p->unit_next;
+        }
+    }
+}
+
+void model_forget_newcomers(struct model *model)
+{
+    for (size_t i = 0; i < model->marked_unit_count; i++)
+        if (model->marked_units[i]->has_newcomer)
+            forget_newcomers_of(model->marked_units[i]);
+}
+
 /* What runs everywhere is marked by whatever eases, and has a copy on each machine. */
 static void sweep_placements_of(struct model *model, struct unit *unit)
 {
@@ -189,9 +211,12 @@ static void sweep_units(struct model *model)
     while (model->marked_unit_count > 0) {
         enum { AHEAD = 16 };
         if (model->marked_unit_count > AHEAD)
-            index_fetch(model->marked_units[model->marked_unit_count - AHEAD], sizeof(struct unit));
+            index_fetch(model->marked_units[model->marked_unit_count - AHEAD],
+                        offsetof(struct unit, own.blob));
         struct unit *u = model->marked_units[--model->marked_unit_count];
         u->marked = false;
+        if (u->has_newcomer)
+            forget_newcomers_of(u);
         if (u->revisit && u->exists)
             model->revisited_units[again++] = u;
         else

@@ -267,7 +267,7 @@ struct placement *step_placement(struct step *step, struct machine *machine, str
 {
     struct placement *p = model_placement(step->model, machine, unit);
     if (!p)
-        p = arrivals_add(&step->arrivals, machine, unit);
+        p = arrivals_add(&step->arrivals, step->model, machine, unit);
     if (!p)
         step->failed = true;
     return p;
@@ -536,22 +536,16 @@ static void order_turns(struct step *step, struct turns *ret)
         sort_turns(model, model->marked_units, model->marked_unit_count);
 }
 
-/* Most newcomers get a place, and each of those is noted twice. */
-static bool expect_newcomers(struct step *step, size_t count)
+/* Most newcomers get a place, and until that is known they are pending. */
+static bool expect_newcomers(struct model *model, size_t count)
 {
-    struct model *model = step->model;
-    struct arrivals *arrivals = &step->arrivals;
     if (count == 0)
         return true;
-    struct placement **placements =
-        memory_expect_pointers(arrivals->placements, arrivals->count, count, &arrivals->room);
     struct unit **pending = memory_expect_pointers(model->pending_units, model->pending_count,
                                                    count, &model->pending_room);
-    if (placements)
-        arrivals->placements = placements;
     if (pending)
         model->pending_units = pending;
-    return placements && pending;
+    return pending != NULL;
 }
 
 static void spread_marks(struct step *step)
@@ -707,7 +701,7 @@ static int take_turns(struct step *step, struct error *err)
     size_t count = model->marked_unit_count;
     struct turns turns;
     order_turns(step, &turns);
-    if (!expect_newcomers(step, turns.newcomers) ||
+    if (!expect_newcomers(model, turns.newcomers) ||
         !plan_reserve(step->plan, step->plan->count + count, step->plan->count + turns.newcomers))
         return error_oom(err);
     step->easings = model->index.easings;
@@ -772,6 +766,7 @@ int plan_step(struct model *model, const struct plan_clock *clock, struct plan *
     int r = decide(&step, err);
     forget_plans(&step);
     if (r < 0) { /* the marks stay: nothing was decided */
+        model_forget_newcomers(model);
         model_look_anew(model);
         return r;
     }

@@ -445,8 +445,9 @@ static void touch_members(struct step *step)
     const struct model *model = step->model;
     for (size_t i = 0; i < step->touched_count; i++)
         rollout_touch(model, step->touched[i]);
-    for (size_t i = 0; i < step->arrivals.count; i++)
-        rollout_touch(model, step->arrivals.placements[i]);
+    for (const struct machine *m = step->arrivals.machines; m; m = m->arrived_next)
+        for (const struct placement *p = m->arrivals; p; p = p->machine_next)
+            rollout_touch(model, p);
 }
 
 /* With nobody touched. */
