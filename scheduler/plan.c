@@ -580,23 +580,27 @@ static void mark_ties(struct model *model)
     }
 }
 
-/* What is read of it, or written. */
-static void fetch_bag(const struct bag *bag)
+/* What is read of it, or written. Of machines that do for whoever asks nothing those of one word
+ * come next. */
+static void fetch_bag(const struct index *index, const struct bag *bag, bool is_plain)
 {
     if (!bag->bits)
         index_fetch(bag->list, bag->size * sizeof(*bag->list));
     else if (bag->list)
         index_fetch(&bag->list[bag->size], 1);
-    index_fetch(bag->bits, SIZE_MAX);
+    if (bag->bits && is_plain && index->lowest < index->top)
+        index_fetch(&bag->bits[index->levels[index->lowest].first], 1);
+    else
+        index_fetch(bag->bits, index->words * sizeof(*bag->bits));
 }
 
 /* What the group points at. */
-static void fetch_parts(const struct group *group)
+static void fetch_parts(const struct index *index, const struct group *group)
 {
     index_fetch(group->family, offsetof(struct family, groups));
+    fetch_bag(index, &group->here, group->is_plain);
     index_fetch(group->conflicts, 1);
     index_fetch(group->tally, 1);
-    fetch_bag(&group->here);
 }
 
 /* And what that points at. */
@@ -610,19 +614,21 @@ static void fetch_far_parts(const struct group *group)
                     group->tally->spread->domain_count * sizeof(*group->tally->counts));
 }
 
+enum { UNIT_AHEAD = 16, GROUP_AHEAD = 12, PARTS_AHEAD = 8, FAR_PARTS_AHEAD = 4 };
+
 /* What later turns will read is fetched while this one is thought about: of many units each is far
- * from the one before in memory, and so is what it points at. */
-static void foresee(struct unit *const *turns, size_t count, size_t i)
+ * from the one before in memory, and so is what it points at. There are more turns than UNIT_AHEAD
+ * to come. */
+static void foresee(const struct index *index, struct unit *const *turns)
 {
-    enum { UNIT_AHEAD = 16, GROUP_AHEAD = 12, PARTS_AHEAD = 8, FAR_PARTS_AHEAD = 4 };
-    if (i + UNIT_AHEAD < count)
-        index_fetch(turns[i + UNIT_AHEAD], offsetof(struct unit, own.blob));
-    if (i + GROUP_AHEAD < count)
-        index_fetch(turns[i + GROUP_AHEAD]->group, offsetof(struct group, units));
-    if (i + PARTS_AHEAD < count && turns[i + PARTS_AHEAD]->group)
-        fetch_parts(turns[i + PARTS_AHEAD]->group);
-    if (i + FAR_PARTS_AHEAD < count && turns[i + FAR_PARTS_AHEAD]->group)
-        fetch_far_parts(turns[i + FAR_PARTS_AHEAD]->group);
+    const struct group *near = turns[PARTS_AHEAD]->group;
+    const struct group *next = turns[FAR_PARTS_AHEAD]->group;
+    index_fetch(turns[UNIT_AHEAD], offsetof(struct unit, own.blob));
+    index_fetch(turns[GROUP_AHEAD]->group, offsetof(struct group, units));
+    if (near)
+        fetch_parts(index, near);
+    if (next && !next->is_plain)
+        fetch_far_parts(next);
 }
 
 /* --- those that sleep --- */
@@ -708,7 +714,8 @@ static int take_turns(struct step *step, struct error *err)
     count = call_first(step, count);
     for (size_t i = 0; i < count && !step->failed; i++) {
         struct unit *unit = model->marked_units[i];
-        foresee(model->marked_units, count, i);
+        if (i + UNIT_AHEAD < count)
+            foresee(&model->index, &model->marked_units[i]);
         step_unit(step, unit);
         if (step->retries && (unit->speaks || model->sleep.count > 0))
             count = call_more(step, unit, i + 1, count);
