@@ -193,14 +193,3 @@ void bag_sum_quit(struct bag_sum *sum, const struct bag *part)
     if (--sum->parts == 0)
         bag_done(&sum->all);
 }
-
-bool bag_sum_add(struct bag_sum *sum, uint32_t machine, size_t words)
-{
-    return sum->only || bag_add(&sum->all, machine, words);
-}
-
-void bag_sum_remove(struct bag_sum *sum, uint32_t machine)
-{
-    if (!sum->only)
-        bag_remove(&sum->all, machine);
-}

@@ -148,7 +148,15 @@ bool bag_sum_join(struct bag_sum *sum, const struct bag *part, size_t words);
 /* An empty one. */
 void bag_sum_quit(struct bag_sum *sum, const struct bag *part);
 /* What a part has got, or no longer has. */
-bool bag_sum_add(struct bag_sum *sum, uint32_t machine, size_t words);
-void bag_sum_remove(struct bag_sum *sum, uint32_t machine);
+static inline bool bag_sum_add(struct bag_sum *sum, uint32_t machine, size_t words)
+{
+    return sum->only || bag_add(&sum->all, machine, words);
+}
+
+static inline void bag_sum_remove(struct bag_sum *sum, uint32_t machine)
+{
+    if (!sum->only)
+        bag_remove(&sum->all, machine);
+}
 
 #endif

@@ -49,7 +49,9 @@ static void stir(struct model *model, const struct machine *machine)
 static size_t level_of(const struct machine *machine, size_t units, const int64_t *more, int sign)
 {
     size_t level = units;
-    for (size_t i = 0; machine->is_bounded && i < RESOURCES; i++) {
+    if (!machine->is_bounded)
+        return level;
+    for (size_t i = 0; i < RESOURCES; i++) {
         if (machine->capacity[i] <= 0)
             continue;
         int64_t used = machine->used[i] + (more ? sign * more[i] : 0);
@@ -90,7 +92,7 @@ static bool make_level(struct index *index, size_t level)
     return index->levels[level].bits != NULL;
 }
 
-static void enter_level(struct index *index, struct machine *machine, size_t level)
+static inline void enter_level(struct index *index, struct machine *machine, size_t level)
 {
     bool is_made = level < index->level_room && index->levels[level].bits;
     if (!is_made && !make_level(index, level)) {
@@ -111,7 +113,7 @@ static void enter_level(struct index *index, struct machine *machine, size_t lev
         index->top = level + 1;
 }
 
-static void trim_levels(struct index *index)
+static inline void trim_levels(struct index *index)
 {
     while (index->lowest < index->top && index->levels[index->lowest].count == 0)
         index->lowest++;
@@ -121,7 +123,7 @@ static void trim_levels(struct index *index)
         index->lowest = index->top = 0;
 }
 
-static void leave_level(struct index *index, const struct machine *machine)
+static inline void leave_level(struct index *index, const struct machine *machine)
 {
     struct level *level = &index->levels[machine->level];
     bits_clear(level->bits, machine->number);
@@ -218,10 +220,8 @@ static void note_in_sum(struct index *index, struct bag_sum *sum, const struct m
         index->stale = true;
 }
 
-static void note_group(struct index *index, struct group *group, const struct machine *machine)
+static void note_declared(struct index *index, struct group *group, const struct machine *machine)
 {
-    note(index, &group->here, machine);
-    note_in_sum(index, &group->family->here, machine);
     for (size_t i = 0; i < group->conflict_count; i++)
         note_in_sum(index, &group->conflicts[i]->conflicting, machine);
     for (size_t i = 0; i < group->replace_count; i++)
@@ -230,16 +230,30 @@ static void note_group(struct index *index, struct group *group, const struct ma
         note_in_sum(index, &group->ports[i]->taken, machine);
 }
 
-static void unnote_group(struct group *group, uint32_t number)
+static void note_group(struct index *index, struct group *group, const struct machine *machine)
 {
-    bag_remove(&group->here, number);
-    bag_sum_remove(&group->family->here, number);
+    note(index, &group->here, machine);
+    note_in_sum(index, &group->family->here, machine);
+    if (!group->is_plain) /* it declares nothing */
+        note_declared(index, group, machine);
+}
+
+static void unnote_declared(struct group *group, uint32_t number)
+{
     for (size_t i = 0; i < group->conflict_count; i++)
         bag_sum_remove(&group->conflicts[i]->conflicting, number);
     for (size_t i = 0; i < group->replace_count; i++)
         bag_sum_remove(&group->replaces[i]->replacing, number);
     for (size_t i = 0; i < group->port_count; i++)
         bag_sum_remove(&group->ports[i]->taken, number);
+}
+
+static void unnote_group(struct group *group, uint32_t number)
+{
+    bag_remove(&group->here, number);
+    bag_sum_remove(&group->family->here, number);
+    if (!group->is_plain)
+        unnote_declared(group, number);
 }
 
 /* The patterns that match this unit and not, of necessity, its whole family. */
@@ -256,8 +270,9 @@ static size_t matched_by_name(struct model *model, const struct unit *unit, stru
 /* sign: 1 or -1. */
 static void count_load(struct machine *machine, const struct group *group, int sign)
 {
-    for (size_t i = 0; group->asks_room && i < RESOURCES; i++)
-        machine->used[i] += sign * group->requests[i];
+    if (group->asks_room)
+        for (size_t i = 0; i < RESOURCES; i++)
+            machine->used[i] += sign * group->requests[i];
     for (size_t i = 0; i < group->family->tally_count; i++) {
         struct tally *tally = group->family->tallies[i];
         tally->counts[tally->spread->domain_of[machine->number]] += (uint32_t)sign;
