@@ -17,7 +17,8 @@ struct placement *arrivals_add(struct arrivals *arrivals, struct model *model,
     LL_PREPEND2(machine->arrivals, p, machine_next);
     LL_PREPEND2(unit->placements, p, unit_next);
     unit->has_newcomer = true;
-    model_mark_unit(model, unit);
+    if (!unit->marked)
+        model_mark_unit(model, unit);
     return p;
 }
 

@@ -26,17 +26,6 @@ void index_ease(struct model *model)
     ease(&model->index);
 }
 
-void index_stir(struct model *model, const struct machine *machine)
-{
-    struct index *index = &model->index;
-    if (machine->is_told)
-        model->told.changes++;
-    if (!model->askers || index->stale)
-        return;
-    bits_set(index->stirred, machine->number);
-    index->is_stirred = true;
-}
-
 /* By what comes to it or leaves it, unless that is only tried out. */
 static void stir(struct model *model, const struct machine *machine)
 {
@@ -296,11 +285,6 @@ void index_occupy(struct model *model, const struct placement *placement)
         note(index, &index->strange, machine);
     count_load(machine, unit->group, 1);
     change_level(model, machine);
-}
-
-bool index_goes_by_units(const struct index *index)
-{
-    return index->name_count > 0 || index->glob_count > 0 || index->strange.size > 0;
 }
 
 void index_vacate_unit(struct model *model, const struct placement *placement)

@@ -248,7 +248,10 @@ void index_vacate(struct model *model, const struct placement *placement);
  * each machine, once the rest is done. */
 void index_vacate_unit(struct model *model, const struct placement *placement);
 /* False: nothing is known by units, and their groups are all that has to be vacated. */
-bool index_goes_by_units(const struct index *index);
+static inline bool index_goes_by_units(const struct index *index)
+{
+    return index->name_count > 0 || index->glob_count > 0 || index->strange.size > 0;
+}
 void index_vacate_group(struct model *model, struct group *group, struct machine *machine);
 void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
@@ -257,7 +260,7 @@ size_t index_level(const struct machine *machine);
 /* The same with one unit of these requirements more (sign 1) or less (-1). */
 size_t index_level_with(const struct machine *machine, const struct requirements *rules, int sign);
 /* All who ask machines ask it again: askers.h. */
-void index_stir(struct model *model, const struct machine *machine);
+static inline void index_stir(struct model *model, const struct machine *machine);
 /* Something else may be possible now that was not. */
 void index_ease(struct model *model);
 

@@ -13,6 +13,7 @@
 #define SCHEDULER_MODEL_DATA_H
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -363,7 +364,13 @@ struct unit *model_unit(const struct model *model, const char *name);
 struct placement *model_placement(const struct model *model, const struct machine *machine,
                                   const struct unit *unit);
 /* The memory of a placement of this unit, zeros; it is on no list. NULL if memory ran out. */
-struct placement *model_placement_take(struct unit *unit);
+static inline struct placement *model_placement_take(struct unit *unit)
+{
+    if (unit->own.key.machine)
+        return calloc(1, sizeof(unit->own));
+    unit->own = (struct placement){ 0 };
+    return &unit->own;
+}
 void model_placement_give_back(struct placement *placement);
 /* What the step has decided for units that it has no placement of is forgotten, of all that are
  * marked; the sweep does it as well. */
@@ -554,6 +561,17 @@ static inline struct machine *slot_holder(const struct slot *slot)
 static inline bool unit_is_wanted(const struct unit *unit)
 {
     return unit->exists && (unit->desired == DESIRED_LOADED || unit->desired == DESIRED_LAUNCHED);
+}
+
+static inline void index_stir(struct model *model, const struct machine *machine)
+{
+    struct index *index = &model->index;
+    if (machine->is_told)
+        model->told.changes++;
+    if (!model->askers || index->stale)
+        return;
+    bits_set(index->stirred, machine->number);
+    index->is_stirred = true;
 }
 
 /* Priority of a machine for a role: 1–255, 0 is never, 100 where nothing is said. */

@@ -224,14 +224,6 @@ struct placement *model_placement(const struct model *model, const struct machin
 
 /* --- their memory --- */
 
-struct placement *model_placement_take(struct unit *unit)
-{
-    if (unit->own.key.machine)
-        return calloc(1, sizeof(unit->own));
-    unit->own = (struct placement){ 0 };
-    return &unit->own;
-}
-
 void model_placement_give_back(struct placement *p)
 {
     struct unit *unit = p->key.unit;

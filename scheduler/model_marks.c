@@ -96,6 +96,18 @@ static void stop_pending(struct model *model, struct unit *unit)
     unit->pending = false;
 }
 
+static bool reserve_pending(struct model *model)
+{
+    size_t count = model->pending_count + model->sleep.count;
+    if (count < model->pending_room)
+        return true;
+    struct unit **units = memory_grow_pointers(model->pending_units, count, &model->pending_room);
+    if (!units)
+        return false;
+    model->pending_units = units;
+    return true;
+}
+
 bool model_set_pending(struct model *model, struct unit *unit, bool pending)
 {
     if (unit->pending == pending)
@@ -104,11 +116,8 @@ bool model_set_pending(struct model *model, struct unit *unit, bool pending)
         stop_pending(model, unit);
         return true;
     }
-    struct unit **units = memory_grow_pointers(
-        model->pending_units, model->pending_count + model->sleep.count, &model->pending_room);
-    if (!units)
+    if (!reserve_pending(model))
         return false;
-    model->pending_units = units;
     unit->pending = true;
     if (unit->group)
         unit->group->pending++;

@@ -3,13 +3,6 @@
 
 #include "scheduler/bits.h"
 
-bool place_is_plain(const struct model *model, const struct group *group)
-{
-    const struct index *index = &model->index;
-    return group->is_plain && group->family->pattern_count == 0 && !index_goes_by_units(index) &&
-           model->cleared_count == 0 && index->open_count > 0 && !index->stale;
-}
-
 /* The first that is not in the bag; NULL: all are. */
 static struct machine *first_of_level(const struct index *index, struct level *level,
                                       const struct bag *bag)

@@ -239,7 +239,7 @@ static void note_placed(struct step *step, const struct unit *unit)
 void step_plan_arrival(struct step *step, struct placement *placement)
 {
     bool is_new = !placement_occupies(placement);
-    if (!touch(step, placement) || !note_arrival(step, placement))
+    if ((!placement->is_newcomer && !touch(step, placement)) || !note_arrival(step, placement))
         return;
     placement->planned = true;
     placement->leaving = false;
@@ -265,7 +265,7 @@ void step_plan_change(struct step *step, struct unit *unit)
 
 struct placement *step_placement(struct step *step, struct machine *machine, struct unit *unit)
 {
-    struct placement *p = model_placement(step->model, machine, unit);
+    struct placement *p = unit->placements ? model_placement(step->model, machine, unit) : NULL;
     if (!p)
         p = arrivals_add(&step->arrivals, step->model, machine, unit);
     if (!p)

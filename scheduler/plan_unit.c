@@ -84,8 +84,10 @@ static void somewhere(struct step *step, struct unit *unit)
  * until the assignment is seen, whatever changes anything for waiting units wakes this one, too. */
 void step_soon(struct step *step, struct unit *unit)
 {
-    model_forget_short(step->model, unit);
     step_set_pending(step, unit, true);
+    if (!unit->trouble)
+        return;
+    model_forget_short(step->model, unit);
     if (!unit_is_failing(unit))
         step_clear_verdict(step, unit, "it gets a machine");
 }

@@ -96,14 +96,6 @@ void step_give_nowhere(struct step *step, struct unit *unit, const struct machin
     write_verdict(step, unit, VERDICT_NOWHERE, reserved, text_take(&words));
 }
 
-void step_set_pending(struct step *step, struct unit *unit, bool pending)
-{
-    if (!model_set_pending(step->model, unit, pending))
-        step->failed = true;
-    if (!pending)
-        model_forget_short(step->model, unit);
-}
-
 /* --- writing assignments --- */
 
 bool step_is_released(const struct placement *p)

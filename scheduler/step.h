@@ -175,6 +175,12 @@ void step_give_nowhere(struct step *step, struct unit *unit, const struct machin
                        char *reason);
 void step_clear_verdict(struct step *step, struct unit *unit, const char *why);
 /* Whether it looks again when anything makes room. */
-void step_set_pending(struct step *step, struct unit *unit, bool pending);
+static inline void step_set_pending(struct step *step, struct unit *unit, bool pending)
+{
+    if (unit->pending != pending && !model_set_pending(step->model, unit, pending))
+        step->failed = true;
+    if (!pending && unit->trouble)
+        model_forget_short(step->model, unit);
+}
 
 #endif
