@@ -28,6 +28,7 @@ enum field_kind {
 
 struct field {
     const char *name;
+    size_t name_length;
     enum field_kind kind;
     size_t offset;
     size_t count_offset; /* FIELD_METADATA, FIELD_VERSIONS */

@@ -2,9 +2,9 @@
 /*
  * The JSON of most records without jansson, whose tree of values costs more than all else that a
  * leader does for an assignment. Plain is an object with its names in order and no white space,
- * whose values are texts of printable ASCII without quotes and backslashes, numbers from 0, and
- * true or false. Anything else, and any error, is left to jansson: so this may be slower, but never
- * wrong.
+ * whose values are texts of ASCII without control characters, quotes and backslashes, numbers from
+ * 0, and true or false. Anything else, and any error, is left to jansson: so this may be slower,
+ * but never wrong.
  */
 #include <string.h>
 
@@ -22,7 +22,46 @@ enum {
 
 static bool is_plain(char c)
 {
-    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+    return (unsigned char)c >= ' ' && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+enum { WORD = sizeof(uint64_t) };
+
+static uint64_t each_byte(unsigned char c)
+{
+    return UINT64_C(0x0101010101010101) * c;
+}
+
+/* The highest bit of some byte is set if any byte is below limit, which is 0x80 at the most. */
+static uint64_t has_less(uint64_t word, unsigned char limit)
+{
+    return (word - each_byte(limit)) & ~word;
+}
+
+static uint64_t has(uint64_t word, unsigned char c)
+{
+    return has_less(word ^ each_byte(c), 1);
+}
+
+static bool is_plain_word(const char *text)
+{
+    uint64_t word = 0;
+    memcpy(&word, text, WORD);
+    const uint64_t other = word | has_less(word, ' ') | has(word, '"') | has(word, '\\');
+    return !(other & each_byte(0x80));
+}
+
+/* How many bytes the text begins with that are plain. Most are all, so eight are looked at
+ * together.
+ */
+static size_t plain_length(const char *text, size_t length)
+{
+    size_t plain = 0;
+    while (length - plain >= WORD && is_plain_word(text + plain))
+        plain += WORD;
+    while (plain < length && is_plain(text[plain]))
+        plain++;
+    return plain;
 }
 
 static const char *text_of(const void *value)
@@ -35,15 +74,13 @@ static const char *text_of(const void *value)
 
 static bool write_text(struct text *to, const char *text)
 {
-    size_t length = 0;
-    if (!text)
+    const size_t length = text ? strlen(text) : 0;
+    if (!text || plain_length(text, length) < length)
         return false;
-    while (is_plain(text[length]))
-        length++;
     text_add_bytes(to, "\"", 1);
     text_add_bytes(to, text, length);
     text_add_bytes(to, "\"", 1);
-    return text[length] == '\0';
+    return true;
 }
 
 static bool write_number(struct text *to, int64_t number)
@@ -95,9 +132,9 @@ char *fields_write_plain(const struct field *fields, const void *record)
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
         if (f->sparse && field_is_fallback(f, record))
             continue;
-        text_add(&text, text.length ? ",\"" : "{\"");
-        text_add(&text, f->name);
-        text_add(&text, "\":");
+        text_add_bytes(&text, text.length ? ",\"" : "{\"", 2);
+        text_add_bytes(&text, f->name, f->name_length);
+        text_add_bytes(&text, "\":", 2);
         if (!write_value(&text, f, (const char *)record + f->offset))
             return NULL;
     }
@@ -120,9 +157,7 @@ struct plain {
 static bool take_text(const char **at, const char *end, const char **ret, size_t *ret_length)
 {
     const char *from = *at;
-    const char *to = from;
-    while (to < end && is_plain(*to))
-        to++;
+    const char *to = from + plain_length(from, (size_t)(end - from));
     if (to == end || *to != '"')
         return false;
     *ret = from;
@@ -302,11 +337,10 @@ bool fields_read_plain(const struct field *fields, const char *text, size_t leng
     size_t at = 0;
     bool known = count > 0;
     for (const struct field *f = fields; known && f->kind != FIELD_END; f++) {
-        const size_t name_length = strlen(f->name);
         void *value = (char *)record + f->offset;
         int order = -1;
         while (at < count && (order = compare_names(plain[at].name, plain[at].name_length, f->name,
-                                                    name_length)) < 0)
+                                                    f->name_length)) < 0)
             at++;
         known = at < count && order == 0 ? read_value(f, &plain[at], value) : read_absent(f, value);
     }

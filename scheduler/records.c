@@ -541,10 +541,10 @@ static bool fields_equal(const struct field *fields, const void *a, const void *
 
 /* --- the records --- */
 
-#define FIELD(type, member, kind_, ...)                                                   \
-    {                                                                                     \
-        .name = #member, .kind = kind_, .offset = offsetof(struct record_##type, member), \
-        __VA_ARGS__                                                                       \
+#define FIELD(type, member, kind_, ...)                                     \
+    {                                                                       \
+        .name = #member, .name_length = sizeof(#member) - 1, .kind = kind_, \
+        .offset = offsetof(struct record_##type, member), __VA_ARGS__       \
     }
 
 static const struct field cluster_fields[] = {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "tests/unit/harness.h"
 
@@ -198,6 +199,30 @@ static void what_is_not_plain_survives_as_well(void **state)
                       "{\"attempts\":0,\"kind\":\"\",\"reason\":\"\\\"\\\\\\n\xc3\xbc\x7f\","
                       "\"since_ms\":1,\"tried\":\"\",\"unit_revision\":2}");
     ASSERT_ROUND_TRIP(cordon, "{\"reason\":\"r\",\"since_ms\":9223372036854775807}");
+}
+
+/* Several bytes are looked at together: so each of them, at each place of these. */
+static void every_byte_is_written_and_read_as_jansson_does_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned int i = 0; i < 19 * 255; i++) {
+        char reason[] = "nineteen characters";
+        const struct record_cordon cordon = { .reason = reason, .since_ms = 7 };
+        reason[i / 255] = (char)(1 + i % 255);
+        autofree char *raw = text_format("{\"reason\":\"%s\",\"since_ms\":7}", reason);
+        autojson object = json_pack("{s:s, s:i}", "reason", reason, "since_ms", 7);
+        autofree char *expected = NULL;
+        autofree char *written = NULL;
+        ASSERT_READ_ALIKE(cordon, raw);
+        if (!object) { /* no UTF-8 */
+            assert_true(record_cordon_encode(&cordon, &written, NULL) < 0);
+            continue;
+        }
+        assert_int_equal(json_write(object, &expected, NULL), 0);
+        assert_int_equal(record_cordon_encode(&cordon, &written, NULL), 0);
+        assert_string_equal(written, expected);
+        ASSERT_ROUND_TRIP(cordon, expected);
+    }
 }
 
 static void plain_and_other_ways_to_write_a_record_are_read_alike(void **state)
@@ -495,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_history_forgets_the_oldest_but_not_the_last_good_one),
         cmocka_unit_test(a_rollout_is_read_whole_or_not_at_all),
         cmocka_unit_test(what_is_not_plain_survives_as_well),
+        cmocka_unit_test(every_byte_is_written_and_read_as_jansson_does_wherever_it_stands),
         cmocka_unit_test(plain_and_other_ways_to_write_a_record_are_read_alike),
         cmocka_unit_test(text_that_is_no_json_is_refused_whoever_knows_the_field),
         cmocka_unit_test(assignments_and_states_leave_out_what_says_nothing),
