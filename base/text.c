@@ -57,6 +57,18 @@ void text_add(struct text *t, const char *s)
     text_add_bytes(t, s, strlen(s));
 }
 
+void text_add_number(struct text *t, uint64_t number)
+{
+    enum { DIGITS_MAX = 20 };
+    char digits[DIGITS_MAX];
+    size_t at = DIGITS_MAX;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    text_add_bytes(t, &digits[at], DIGITS_MAX - at);
+}
+
 /* What is formatted mostly fits into the room there is, and is written once. */
 static bool format_in_place(struct text *t, const char *format, va_list args, int *ret_length)
     __attribute__((format(printf, 2, 0)));

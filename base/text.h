@@ -27,6 +27,7 @@ void text_done(struct text *t);
 void text_reserve(struct text *t, size_t length);
 void text_add(struct text *t, const char *s);
 void text_add_bytes(struct text *t, const void *bytes, size_t length);
+void text_add_number(struct text *t, uint64_t number); /* in decimal */
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The finished string, owned by the caller ("" if nothing was added); NULL if memory ran out. The

@@ -655,22 +655,32 @@ static void wish_words(unsigned int wishes, struct text *words)
     for (size_t i = 0; i < sizeof(wish_texts) / sizeof(wish_texts[0]); i++) {
         if (!(wishes >> i & 1))
             continue;
-        text_addf(words, "%s%s", between, wish_texts[i]);
+        text_add(words, between);
+        text_add(words, wish_texts[i]);
         between = ", and of those ";
     }
 }
 
+static void eligible_words(size_t eligible, unsigned int wishes, struct text *words)
+{
+    if (eligible == 1) {
+        text_add(words, "the only eligible machine");
+        return;
+    }
+    text_add(words, wishes ? "of " : "least loaded of ");
+    text_add_number(words, eligible);
+    text_add(words, " eligible machines");
+    if (wishes) {
+        text_add(words, " the least loaded that ");
+        wish_words(wishes, words);
+    }
+}
+
+/* A leader says so of each unit that it places, so nothing is formatted that need not be. */
 void place_words(size_t eligible, size_t load, unsigned int wishes, struct text *words)
 {
-    const char *plural = load == 1 ? "" : "s";
-    if (eligible == 1) {
-        text_addf(words, "the only eligible machine (%zu unit%s)", load, plural);
-    } else if (wishes) {
-        text_addf(words, "of %zu eligible machines the least loaded that ", eligible);
-        wish_words(wishes, words);
-        text_addf(words, " (%zu unit%s)", load, plural);
-    } else {
-        text_addf(words, "least loaded of %zu eligible machines (%zu unit%s)", eligible, load,
-                  plural);
-    }
+    eligible_words(eligible, wishes, words);
+    text_add(words, " (");
+    text_add_number(words, load);
+    text_add(words, load == 1 ? " unit)" : " units)");
 }

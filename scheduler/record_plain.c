@@ -13,10 +13,9 @@
 #include "scheduler/records.h"
 
 enum {
-    DIGITS_MAX = 18, /* of a number that surely fits */
-    WORD_SIZE = 24,  /* of what enums are written as, and a NUL */
-    PLAIN_MAX = 24,  /* fields of a text */
-    NUMBER_SIZE = 20,
+    DIGITS_MAX = 18,  /* of a number that surely fits */
+    WORD_SIZE = 24,   /* of what enums are written as, and a NUL */
+    PLAIN_MAX = 24,   /* fields of a text */
     USUAL_SIZE = 250, /* of a whole text: an assignment's, a state's */
 };
 
@@ -85,15 +84,9 @@ static bool write_text(struct text *to, const char *text)
 
 static bool write_number(struct text *to, int64_t number)
 {
-    char digits[NUMBER_SIZE];
-    size_t at = sizeof(digits);
     if (number < 0)
         return false;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    text_add_bytes(to, &digits[at], sizeof(digits) - at);
+    text_add_number(to, (uint64_t)number);
     return true;
 }
 

@@ -33,6 +33,18 @@ static void what_is_formatted_is_whole_at_any_length(void **state)
     }
 }
 
+static void numbers_are_added_in_decimal(void **state)
+{
+    (void)state;
+    autotext t = { 0 };
+    text_add_number(&t, 0);
+    text_add(&t, " ");
+    text_add_number(&t, 1024);
+    text_add(&t, " ");
+    text_add_number(&t, UINT64_MAX);
+    assert_string_equal(t.data, "0 1024 18446744073709551615");
+}
+
 static void text_replaces_text(void **state)
 {
     (void)state;
@@ -198,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_grows_and_hands_over),
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
+        cmocka_unit_test(numbers_are_added_in_decimal),
         cmocka_unit_test(text_replaces_text),
         cmocka_unit_test(all_but_unreserved_characters_are_escaped_for_a_url),
         cmocka_unit_test(copied_bytes_end_with_a_nul),
