@@ -38,18 +38,24 @@ static const struct shape shapes[] = {
     [STORE_KEY_UNITS_MARK] = { "units-written", NULL,        PART_NONE,    NULL,       PART_NONE },
 };
 
-/* A key under construction: what it is put together from. */
-enum { KEY_PIECES_MAX = 12, INDEX_SIZE = 12 };
+/* A piece of a key; what is taken from a key is not ended by a NUL. */
+struct piece {
+    const char *text;
+    size_t length;
+};
+
+/* A key under construction: what it is put together from, with a slash before each piece but the
+ * prefix and the first word. */
+enum { KEY_PIECES_MAX = 6, INDEX_SIZE = 12 };
 struct key {
-    const char *pieces[KEY_PIECES_MAX];
+    struct piece pieces[KEY_PIECES_MAX];
     size_t count;
     char index[INDEX_SIZE];
 };
 
 static void add_piece(struct key *key, const char *piece)
 {
-    key->pieces[key->count++] = "/";
-    key->pieces[key->count++] = piece;
+    key->pieces[key->count++] = (struct piece){ piece, strlen(piece) };
 }
 
 static void add_part(struct key *key, enum part part, const char *machine, const char *name)
@@ -73,16 +79,19 @@ static void add_part(struct key *key, enum part part, const char *machine, const
 
 static char *join(const struct key *key)
 {
-    size_t lengths[KEY_PIECES_MAX];
-    size_t length = 0;
+    size_t length = key->count; /* there are fewer slashes, and a NUL */
     for (size_t i = 0; i < key->count; i++)
-        length += lengths[i] = strlen(key->pieces[i]);
-    char *joined = malloc(length + 1);
+        length += key->pieces[i].length;
+    char *joined = malloc(length);
     char *at = joined;
     if (!joined)
         return NULL;
-    for (size_t i = 0; i < key->count; at += lengths[i++])
-        memcpy(at, key->pieces[i], lengths[i]);
+    for (size_t i = 0; i < key->count; i++) {
+        if (i > 1)
+            *at++ = '/';
+        memcpy(at, key->pieces[i].text, key->pieces[i].length);
+        at += key->pieces[i].length;
+    }
     *at = '\0';
     return joined;
 }
@@ -94,10 +103,9 @@ char *store_key(const char *prefix, enum store_key_kind kind, const char *machin
     if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_LAST)
         return NULL;
     const struct shape *shape = &shapes[kind];
-    struct key key = {
-        .pieces = {prefix, shape->word},
-          .count = 2
-    };
+    struct key key = { 0 };
+    add_piece(&key, prefix);
+    add_piece(&key, shape->word);
     if (shape->second == PART_INDEX)
         (void)snprintf(key.index, sizeof(key.index), "%u", index);
     if (shape->second_word)
@@ -108,12 +116,6 @@ char *store_key(const char *prefix, enum store_key_kind kind, const char *machin
     add_part(&key, shape->second, machine, name);
     return join(&key);
 }
-
-/* A piece of a key between two slashes; the text is not ended by a NUL. */
-struct piece {
-    const char *text;
-    size_t length;
-};
 
 static bool is_digit(char c)
 {
