@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROOM_MIN = 16 };
 
@@ -95,10 +96,25 @@ void table_remove(struct table *table, const struct table_kind *kind, const void
     table->count--;
 }
 
+/* Takes in what a word says: each of its bits changes many of the hash. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 32;
+}
+
+/* Eight bytes at a time; what is left at the end is filled up with zeros, and the length tells it
+ * from a longer text. */
 uint64_t table_hash_text(const char *text)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
+    size_t left = strlen(text);
+    uint64_t hash = left;
+    uint64_t word = 0;
+    for (; left >= sizeof(word); left -= sizeof(word), text += sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        hash = mix(hash, word);
+    }
+    word = 0;
+    memcpy(&word, text, left);
+    return mix(hash, word);
 }
