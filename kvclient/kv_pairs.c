@@ -118,6 +118,22 @@ struct kv_pair *kv_pairs_find(const struct kv_pairs *pairs, const char *key)
     return pair && strcmp(pair->key, key) == 0 ? pair : NULL;
 }
 
+static bool is_place(const struct kv_pairs *pairs, struct kv_pairs_at at)
+{
+    return at.chunk < pairs->chunk_count && at.index < pairs->chunks[at.chunk]->count;
+}
+
+/* As kv_pairs_seek(). What is written in one revision, and what is listed, comes in order as a
+ * rule: so it is first looked at what follows the place of the last. */
+static struct kv_pairs_at seek_from_last(const struct kv_pairs *pairs, const char *key)
+{
+    if (!is_place(pairs, pairs->last) || strcmp(kv_pairs_get(pairs, pairs->last)->key, key) >= 0)
+        return kv_pairs_seek(pairs, key);
+    const struct kv_pairs_at next = kv_pairs_next(pairs, pairs->last);
+    const struct kv_pair *follower = kv_pairs_get(pairs, next);
+    return !follower || strcmp(follower->key, key) >= 0 ? next : kv_pairs_seek(pairs, key);
+}
+
 /* A new empty chunk before that place among the chunks. */
 static int insert_chunk(struct kv_pairs *pairs, size_t place, struct error *err)
 {
@@ -183,10 +199,11 @@ static int make_room(struct kv_pairs *pairs, struct kv_pairs_at *at, struct erro
 int kv_pairs_put(struct kv_pairs *pairs, struct kv_pair *pair, struct kv_pair **ret_old,
                  struct error *err)
 {
-    struct kv_pairs_at at = kv_pairs_seek(pairs, pair->key);
+    struct kv_pairs_at at = seek_from_last(pairs, pair->key);
     struct kv_pair *present = kv_pairs_get(pairs, at);
     if (present && strcmp(present->key, pair->key) == 0) {
         *ret_old = present;
+        pairs->last = at;
         pairs->chunks[at.chunk]->items[at.index] = pair;
         return 0;
     }
@@ -199,6 +216,7 @@ int kv_pairs_put(struct kv_pairs *pairs, struct kv_pair *pair, struct kv_pair **
     chunk->items[at.index] = pair;
     chunk->count++;
     pairs->count++;
+    pairs->last = at;
     *ret_old = NULL;
     return 0;
 }

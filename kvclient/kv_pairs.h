@@ -3,7 +3,8 @@
  * A set of pairs in key order: what the mirror and the store in memory are made of.
  *
  * Pointers lie in chunks of some hundred, so that to put or take one of 100,000 moves no more than
- * one chunk's, and to find one costs two binary searches.
+ * one chunk's, and to find one costs two binary searches. To put the one that follows what was put
+ * last costs none.
  */
 #ifndef KVCLIENT_KV_PAIRS_H
 #define KVCLIENT_KV_PAIRS_H
@@ -13,18 +14,19 @@
 
 struct kv_chunk;
 
+/* A place in the set, good until the next put or take. */
+struct kv_pairs_at {
+    size_t chunk;
+    size_t index;
+};
+
 /* Zero-initialise. */
 struct kv_pairs {
     struct kv_chunk **chunks; /* none of them empty */
     size_t chunk_count;
     size_t chunk_room;
     size_t count;
-};
-
-/* A place in the set, good until the next put or take. */
-struct kv_pairs_at {
-    size_t chunk;
-    size_t index;
+    struct kv_pairs_at last; /* where the last was put; something else may be there by now */
 };
 
 void kv_pairs_done(struct kv_pairs *pairs);
