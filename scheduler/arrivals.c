@@ -22,66 +22,71 @@ struct placement *arrivals_add(struct arrivals *arrivals, struct model *model,
     return p;
 }
 
-static bool reserve_note(struct group *group)
+void arrivals_note(struct arrivals *arrivals, struct group *group)
 {
-    enum { ROOM_MIN = 16 };
-    if (group->arrived_count < group->arrived_room)
-        return true;
-    uint32_t room = group->arrived_room > 0 ? 2 * group->arrived_room : ROOM_MIN;
-    uint32_t *grown = reallocarray(group->arrived, room, sizeof(*grown));
-    if (!grown)
-        return false;
-    group->arrived = grown;
-    group->arrived_room = room;
-    return true;
-}
-
-bool arrivals_note(struct arrivals *arrivals, const struct placement *p)
-{
-    struct group *group = p->key.unit->group;
-    if (!reserve_note(group))
-        return false;
-    if (group->arrived_count == 0) {
-        group->arrived_next = arrivals->groups;
-        arrivals->groups = group;
-    }
-    group->arrived[group->arrived_count++] = p->key.machine->number;
-    return true;
+    if (group->arrived_count++ > 0)
+        return;
+    group->arrived_at = group->here.changes;
+    group->arrived_next = arrivals->groups;
+    arrivals->groups = group;
 }
 
 /* --- as if nothing had been decided --- */
 
-static void forget_names(const struct arrivals *arrivals, struct model *model)
+/* Nothing has happened to its bag but that newcomers were added, and they are still in a list. */
+static bool are_last(const struct index *index, const struct group *group)
 {
-    for (const struct machine *m = arrivals->machines; m; m = m->arrived_next)
-        for (const struct placement *p = m->arrivals; p; p = p->machine_next)
-            if (p->planned)
-                index_vacate_unit(model, p);
+    return !index->stale && group->here.list &&
+           group->here.changes - group->arrived_at == group->arrived_count;
 }
 
-/* Of one group after the other, since it costs more to come to a group than to change it. The last
- * first, which is what bags forget most easily. */
-static void forget_group(struct model *model, struct group *group)
+/* Of one group after the other, since it costs more to come to a group than to change it. False:
+ * of some it is not known where they are. */
+static bool forget_groups(const struct arrivals *arrivals, struct model *model)
 {
-    while (group->arrived_count > 0) {
-        struct machine *machine = model->index.by_number[group->arrived[--group->arrived_count]];
-        machine->planned--;
-        index_vacate_group(model, group, machine);
+    bool are_forgotten = true;
+    for (struct group *group = arrivals->groups; group; group = group->arrived_next) {
+        if (are_last(&model->index, group)) {
+            index_vacate_last(model, group, group->arrived_count);
+            group->arrived_count = 0;
+        }
+        are_forgotten = are_forgotten && group->arrived_count == 0;
     }
-    free(take_ptr(group->arrived));
-    group->arrived_room = 0;
+    return are_forgotten;
+}
+
+static void forget_newcomer(struct model *model, const struct placement *p)
+{
+    struct group *group = p->key.unit->group;
+    index_vacate_unit(model, p);
+    if (group->arrived_count > 0) /* it has not been forgotten with its group */
+        index_vacate_group(model, group, p->key.machine);
+}
+
+static void forget_one_by_one(const struct arrivals *arrivals, struct model *model)
+{
+    for (size_t i = model->marked_unit_count; i-- > 0;) {
+        const struct unit *unit = model->marked_units[i];
+        if (!unit->has_newcomer)
+            continue;
+        for (const struct placement *p = unit->placements; p; p = p->unit_next)
+            if (p->is_newcomer && p->planned)
+                forget_newcomer(model, p);
+    }
+    for (struct group *group = arrivals->groups; group; group = group->arrived_next)
+        group->arrived_count = 0;
 }
 
 void arrivals_forget(struct arrivals *arrivals, struct model *model)
 {
-    if (index_goes_by_units(&model->index))
-        forget_names(arrivals, model);
-    for (; arrivals->groups; arrivals->groups = arrivals->groups->arrived_next)
-        forget_group(model, arrivals->groups);
+    if (!forget_groups(arrivals, model) || index_goes_by_units(&model->index))
+        forget_one_by_one(arrivals, model);
+    arrivals->groups = NULL;
     while (arrivals->machines) {
         struct machine *machine = arrivals->machines;
         arrivals->machines = machine->arrived_next;
         machine->arrivals = NULL;
+        machine->planned = 0;
         index_settle(model, machine);
     }
 }

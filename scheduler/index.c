@@ -256,15 +256,21 @@ static size_t matched_by_name(struct model *model, const struct unit *unit, stru
     return count - unit->group->family->pattern_count;
 }
 
-/* sign: 1 or -1. */
-static void count_load(struct machine *machine, const struct group *group, int sign)
+static void count_used(struct machine *machine, const struct group *group, int sign)
+{
+    for (size_t i = 0; i < RESOURCES; i++)
+        machine->used[i] += sign * group->requests[i];
+}
+
+/* sign: 1 or -1. The machine is only looked at if the group asks for room. */
+static void count_load(const struct index *index, uint32_t number, const struct group *group,
+                       int sign)
 {
     if (group->asks_room)
-        for (size_t i = 0; i < RESOURCES; i++)
-            machine->used[i] += sign * group->requests[i];
+        count_used(index->by_number[number], group, sign);
     for (size_t i = 0; i < group->family->tally_count; i++) {
         struct tally *tally = group->family->tallies[i];
-        tally->counts[tally->spread->domain_of[machine->number]] += (uint32_t)sign;
+        tally->counts[tally->spread->domain_of[number]] += (uint32_t)sign;
     }
 }
 
@@ -283,7 +289,7 @@ void index_occupy(struct model *model, const struct placement *placement)
     note_group(index, unit->group, machine);
     if (unit_is_strange(unit))
         note(index, &index->strange, machine);
-    count_load(machine, unit->group, 1);
+    count_load(index, machine->number, unit->group, 1);
     change_level(model, machine);
 }
 
@@ -306,16 +312,26 @@ void index_vacate_group(struct model *model, struct group *group, struct machine
 {
     if (!is_live(model))
         return;
-    stir(model, machine);
     unnote_group(group, machine->number);
-    count_load(machine, group, -1);
+    count_load(&model->index, machine->number, group, -1);
+}
+
+void index_vacate_last(struct model *model, struct group *group, uint32_t count)
+{
+    for (; count > 0; count--) {
+        uint32_t number = group->here.list[group->here.size - 1];
+        unnote_group(group, number);
+        count_load(&model->index, number, group, -1);
+    }
 }
 
 void index_settle(struct model *model, struct machine *machine)
 {
     ease(&model->index);
-    if (is_live(model))
-        change_level(model, machine);
+    if (!is_live(model))
+        return;
+    stir(model, machine);
+    change_level(model, machine);
 }
 
 void index_vacate(struct model *model, const struct placement *placement)

@@ -151,9 +151,9 @@ struct group {
     bool asks_room : 1;  /* of some resource */
     bool lacks_room : 1; /* hopeless: it was room that was missing */
 
-    /* within a step: where newcomers have been placed; see arrivals.h */
-    uint32_t arrived_count, arrived_room;
-    uint32_t *arrived; /* numbers of machines */
+    /* within a step: newcomers; see arrivals.h */
+    uint32_t arrived_count;
+    uint32_t arrived_at; /* changes of here, before the first of them came */
     struct group *arrived_next;
 
     size_t units, pending;   /* all of them; those that are */
@@ -253,6 +253,8 @@ static inline bool index_goes_by_units(const struct index *index)
     return index->name_count > 0 || index->glob_count > 0 || index->strange.size > 0;
 }
 void index_vacate_group(struct model *model, struct group *group, struct machine *machine);
+/* The same for so many that were added last to its bag, which has a list. */
+void index_vacate_last(struct model *model, struct group *group, uint32_t count);
 void index_settle(struct model *model, struct machine *machine);
 /* How loaded a machine is: the fullest of what it has, in 512ths; or how many units there are, if
  * that is more. */

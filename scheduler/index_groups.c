@@ -609,7 +609,6 @@ static void group_free(struct model *model, struct group *group)
     family_put(index, group->family);
     requirements_free(group->requirements);
     bag_done(&group->here);
-    free(group->arrived);
     sleepers_free(group->asleep);
     free(group);
 }

@@ -220,14 +220,6 @@ static bool touch(struct step *step, struct placement *placement)
     return true;
 }
 
-static bool note_arrival(struct step *step, const struct placement *placement)
-{
-    bool is_noted =
-        placement->planned || !placement->is_newcomer || arrivals_note(&step->arrivals, placement);
-    step->failed = step->failed || !is_noted;
-    return is_noted;
-}
-
 static void note_placed(struct step *step, const struct unit *unit)
 {
     if (!unit->group->asks_room || (step->any_placed && step->lowest_placed <= unit_priority(unit)))
@@ -239,12 +231,14 @@ static void note_placed(struct step *step, const struct unit *unit)
 void step_plan_arrival(struct step *step, struct placement *placement)
 {
     bool is_new = !placement_occupies(placement);
-    if ((!placement->is_newcomer && !touch(step, placement)) || !note_arrival(step, placement))
+    if (!placement->is_newcomer && !touch(step, placement))
         return;
     placement->planned = true;
     placement->leaving = false;
     if (!is_new)
         return;
+    if (placement->is_newcomer)
+        arrivals_note(&step->arrivals, placement->key.unit->group);
     placement->key.machine->planned++;
     index_occupy(step->model, placement);
     note_placed(step, placement->key.unit);

@@ -398,6 +398,23 @@ static void play(uint64_t seed)
     model_free(world.model);
 }
 
+static void add_crowd(struct world *world, unsigned int from, unsigned int to)
+{
+    for (unsigned int i = from; i < to; i++) {
+        autofree char *key = text_format("units/crowd@%u.service", i);
+        tellf(world, key, "{\"blob\":\"b\",\"desired\":\"launched\"}");
+    }
+}
+
+static void step_in_vain(struct world *world)
+{
+    autoptr(plan) plan = NULL;
+    const struct plan_clock clock = { world->revision * 10, &contact_always, 0 };
+    assert_int_equal(plan_step(world->model, &clock, &plan, NULL), 0);
+    assert_true(plan->count > 0);
+    check_anew(world);
+}
+
 static uint64_t number_from(const char *name)
 {
     uint64_t number = 0;
@@ -503,12 +520,38 @@ static void index_is_what_its_definition_says(void **state)
         play(seed);
 }
 
+/* So many that their bag is a list, or counts, or becomes counts while they are placed. */
+static void what_a_step_decides_of_newcomers_is_taken_back(void **state)
+{
+    enum { FEW = 10, MANY = 60 };
+    struct world world = { 0 };
+    (void)state;
+    assert_int_equal(model_new(&world.model, NULL), 0);
+    for (unsigned int i = 0; i < MACHINES; i++) {
+        autofree char *member = text_format("members/%c", letter(i));
+        autofree char *presence = text_format("nodes/%c/presence", letter(i));
+        tellf(&world, member, "{\"name\":\"n\",\"ttl_ms\":1000}");
+        tellf(&world, presence, "{\"nonce\":\"n\",\"ready\":true}");
+    }
+    add_crowd(&world, 0, FEW);
+    step_in_vain(&world);
+    add_crowd(&world, FEW, MANY);
+    model_touch_all(world.model);
+    step_in_vain(&world);
+    model_touch_all(world.model);
+    plan(&world);
+    add_crowd(&world, MANY, MANY + FEW);
+    step_in_vain(&world);
+    model_free(world.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bag_counts_whatever_it_is_made_of),
         cmocka_unit_test(a_sum_has_what_its_parts_have),
         cmocka_unit_test(index_is_what_its_definition_says),
+        cmocka_unit_test(what_a_step_decides_of_newcomers_is_taken_back),
     };
     return cmocka_run_group_tests_name("scheduler/index", tests, NULL, NULL);
 }
