@@ -244,6 +244,7 @@ struct kv_vtable {
     int (*watch)(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                  const struct kv_watch_callbacks *callbacks, void *userdata, struct kv_watch **ret,
                  struct error *err);
+    void (*watch_defer)(struct kv *kv, struct kv_watch *watch, bool defer);
     void (*watch_stop)(struct kv *kv, struct kv_watch *watch);
     void (*forget)(struct kv *kv, const void *userdata);
 };
@@ -288,6 +289,11 @@ int kv_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
 int kv_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
              const struct kv_watch_callbacks *callbacks, void *userdata, struct kv_watch **ret,
              struct error *err);
+/* defer: what comes need not be told yet; for an owner that can do nothing with it while something
+ * else is under way. It waits until that is taken back, until it is much, or for as long as a
+ * request may take, whichever is first. Nothing is lost or told out of order by it, and the
+ * end of the watch does not wait. NULL is fine. */
+void kv_watch_defer(struct kv *kv, struct kv_watch *watch, bool defer);
 void kv_watch_stop(struct kv *kv,
                    struct kv_watch *watch); /* NULL is fine; may be called from its callbacks */
 

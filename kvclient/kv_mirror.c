@@ -27,6 +27,7 @@ struct kv_mirror {
     struct loop_timer *timer; /* NULL without a loop */
     struct backoff backoff;
     bool listing; /* a range is under way */
+    bool deferred;
     bool stopped; /* on_lost was called */
     bool freed;   /* by its owner, from inside a callback */
     int busy;
@@ -166,6 +167,8 @@ static void watch_on(struct kv_mirror *mirror)
     if (kv_watch(mirror->kv, mirror->prefix, true, mirror->revision + 1, &callbacks, mirror,
                  &mirror->watch, NULL) < 0)
         list_later(mirror);
+    else
+        kv_watch_defer(mirror->kv, mirror->watch, mirror->deferred);
 }
 
 /* Moves the listed pair into memory of its own. */
@@ -260,6 +263,12 @@ static void list_later(struct kv_mirror *mirror)
     mirror->listing = false;
     if (mirror->timer && !is_over(mirror))
         loop_timer_set(mirror->timer, backoff_next_ms(&mirror->backoff));
+}
+
+void kv_mirror_defer(struct kv_mirror *mirror, bool defer)
+{
+    mirror->deferred = defer;
+    kv_watch_defer(mirror->kv, mirror->watch, defer);
 }
 
 void kv_mirror_retry(struct kv_mirror *mirror)

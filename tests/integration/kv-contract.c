@@ -541,6 +541,31 @@ static void a_watch_tells_history_and_present_in_order(void **state)
     assert_int_equal(watched.lost, 0);
 }
 
+static void a_deferred_watch_tells_later_and_all(void **state)
+{
+    struct contract *contract = *state;
+    struct watched watched = { .wanted = 1 };
+    struct kv_watch *watch = NULL;
+    struct contract_answer before = contract_op(contract, kv_op_put("w/a", "0"));
+    assert_int_equal(kv_watch(contract->kv, "w/", true, before.revision, &watch_callbacks, &watched,
+                              &watch, NULL),
+                     0);
+    contract->wait(contract, &watched.reached);
+    kv_watch_defer(contract->kv, watch, true);
+    (void)contract_op(contract, kv_op_put("w/a", "1"));
+    (void)contract_op(contract, kv_op_delete("w/a"));
+    (void)contract_op(contract, kv_op_put("w/b", "2"));
+    assert_string_equal(watched.story, "w/a=0;");
+    kv_watch_defer(contract->kv, watch, false);
+    (void)contract_op(contract, kv_op_put("w/c", "3"));
+    watched.wanted = 5;
+    watched.reached = watched.events >= watched.wanted;
+    contract->wait(contract, &watched.reached);
+    kv_watch_stop(contract->kv, watch);
+    assert_string_equal(watched.story, "w/a=0;w/a=1;-w/a=;w/b=2;w/c=3;");
+    assert_int_equal(watched.lost, 0);
+}
+
 static void the_end_of_a_lease_is_one_revision_for_a_watch(void **state)
 {
     struct contract *contract = *state;
@@ -720,6 +745,7 @@ const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(a_lease_lives_by_keep_alives_and_dies_without),
     cmocka_unit_test(a_put_without_lease_detaches_unless_told_to_keep_it),
     cmocka_unit_test(a_watch_tells_history_and_present_in_order),
+    cmocka_unit_test(a_deferred_watch_tells_later_and_all),
     cmocka_unit_test(the_end_of_a_lease_is_one_revision_for_a_watch),
     cmocka_unit_test(a_forgotten_request_is_not_answered),
     cmocka_unit_test(hundreds_of_requests_in_flight_are_each_answered_once),
