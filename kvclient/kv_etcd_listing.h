@@ -18,6 +18,7 @@ struct kv_etcd_listing {
     int restarts;
     int64_t at;       /* the revision that was asked for; 0: the newest */
     int64_t revision; /* of page 1; 0: not known yet */
+    size_t page_keys; /* that the next page may have */
     struct kv_pair *pairs;
     size_t pair_count;
 };

@@ -38,7 +38,7 @@ CLEANFILES += kvclient/etcd.pb-c.c kvclient/etcd.pb-c.h
 KV_LIBS = libkvclient.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
 
 check_PROGRAMS += test-kv-batch test-kv-election test-kv-keeper test-kv-memory test-kv-mirror test-kv-pairs \
-	test-kv-wire test-kv-wire-trouble test-kv-etcd test-kv-etcd-access test-kv-etcd-call
+	test-kv-wire test-kv-wire-trouble test-kv-etcd test-kv-etcd-access test-kv-etcd-call test-kv-etcd-listing
 KV_ETCD_FIXTURE = \
 	tests/integration/kv-contract.c tests/integration/kv-contract.h \
 	tests/integration/kv-etcd-fixture.c tests/integration/kv-etcd-fixture.h \
@@ -47,6 +47,8 @@ test_kv_batch_SOURCES = tests/unit/test-kv-batch.c tests/unit/harness.h
 test_kv_batch_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_keeper_SOURCES = tests/unit/test-kv-keeper.c tests/unit/harness.h
 test_kv_keeper_LDADD = $(KV_LIBS) $(TEST_LIBS)
+test_kv_etcd_listing_SOURCES = tests/unit/test-kv-etcd-listing.c tests/unit/harness.h
+test_kv_etcd_listing_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_pairs_SOURCES = tests/unit/test-kv-pairs.c tests/unit/harness.h
 test_kv_pairs_LDADD = $(KV_LIBS) $(TEST_LIBS)
 test_kv_mirror_SOURCES = tests/unit/test-kv-mirror.c tests/unit/harness.h
