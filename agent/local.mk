@@ -94,7 +94,7 @@ test_cluster_sim_LDADD = $(AGENT_LIBS) $(TEST_LIBS)
 noinst_PROGRAMS += muster-hollow
 muster_hollow_SOURCES = tests/hollow/main.c agent/systemd_fake.c agent/systemd_fake.h \
 	tests/hollow/cluster.c tests/hollow/cluster.h \
-	tests/hollow/drive.c tests/hollow/drive.h \
+	tests/hollow/commit.c tests/hollow/drive.c tests/hollow/drive.h tests/hollow/drive_internal.h \
 	tests/hollow/hearers.c tests/hollow/hearers.h \
 	tests/hollow/machines.c tests/hollow/machines.h \
 	tests/hollow/processes.c tests/hollow/processes.h \

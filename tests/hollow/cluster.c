@@ -141,6 +141,21 @@ void cluster_destroy(struct store *store, unsigned int units)
     (void)ops_write_ns(store, &ops);
 }
 
+static void on_assigned(const struct kv_pair *pair, void *userdata)
+{
+    struct store_key_parts parts;
+    store_key_parse(PREFIX, pair->key, &parts);
+    if (parts.kind == STORE_KEY_ASSIGNMENT)
+        ops_delete(userdata, strdup(pair->key));
+}
+
+void cluster_unassign(struct store *store)
+{
+    struct ops ops = { 0 };
+    store_each(store, PREFIX "nodes/", on_assigned, &ops);
+    (void)ops_write_ns(store, &ops);
+}
+
 void cluster_cordon(struct store *store, const char *machine)
 {
     struct ops ops = { 0 };

@@ -19,6 +19,9 @@ void cluster_unit_digest(unsigned int number, char ret[DIGEST_HEX_SIZE]);
 void cluster_submit(struct store *store, unsigned int units);
 void cluster_destroy(struct store *store, unsigned int units);
 
+/* As if nothing had ever been assigned. */
+void cluster_unassign(struct store *store);
+
 /* That the machine takes no units. */
 void cluster_cordon(struct store *store, const char *machine);
 

@@ -6,41 +6,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "scheduler/plan.h"
 #include "scheduler/records.h"
 #include "tests/hollow/cluster.h"
+#include "tests/hollow/drive_internal.h"
 #include "tests/hollow/processes.h"
-#include "tests/hollow/puts.h"
 
 #define PREFIX STORE_PREFIX_DEFAULT
 
 enum {
-    POLL_MS = 50, /* and a twentieth of what has been waited already */
     STILL_MS = 2000,
-    PATIENCE_S = 600,
-    RENEW_MS = 5000, /* in which all machines that stood still have renewed their leases */
     START_MS = 2000, /* of a leader, until its contact begins */
 };
 
-struct drive {
-    const struct drive_options *options;
-    struct store *store;
-    pid_t leader;
-    int64_t leader_since_ns;
-    pid_t groups[DRIVE_GROUPS];
-    bool lost[DRIVE_GROUPS];
-};
-
-static void figure(const char *name, double value, const char *unit)
+void drive_figure(const char *name, double value, const char *unit)
 {
     (void)printf("hollow.%s %.*f %s\n", name, value < 10 ? 3 : 1, value, unit);
     (void)fflush(stdout);
 }
 
-static double seconds_between(int64_t from_ns, int64_t to_ns)
+double drive_seconds_between(int64_t from_ns, int64_t to_ns)
 {
     return (double)(to_ns - from_ns) / 1e9;
 }
@@ -50,7 +37,7 @@ static void figure_of(const char *phase, const char *what, double value, const c
     autofree char *name = text_format("%s.%s", phase, what);
     if (!name)
         hollow_fail("out of memory");
-    figure(name, value, unit);
+    drive_figure(name, value, unit);
 }
 
 /* --- what a phase costs --- */
@@ -86,8 +73,8 @@ static void figure_cost(struct drive *drive, const char *phase, const struct cos
 
 /* --- processes --- */
 
-static struct machines_options machines_of(const struct drive *drive, unsigned int first,
-                                           unsigned int count)
+struct machines_options drive_machines_of(const struct drive *drive, unsigned int first,
+                                          unsigned int count)
 {
     return (struct machines_options){ .url = drive->options->url,
                                       .directory = drive->options->directory,
@@ -102,9 +89,9 @@ static unsigned int group_size(const struct drive *drive)
 }
 
 /* The machine whose number comes after the others'. */
-static void start_leader(struct drive *drive)
+void drive_start_leader(struct drive *drive)
 {
-    struct machines_options options = machines_of(drive, drive->options->machines, 1);
+    struct machines_options options = drive_machines_of(drive, drive->options->machines, 1);
     options.may_lead = true;
     drive->leader_since_ns = store_now_ns();
     drive->leader = process_start_machines(&options);
@@ -114,12 +101,12 @@ static void start_groups(struct drive *drive)
 {
     for (unsigned int i = 0; i < DRIVE_GROUPS; i++) {
         const struct machines_options options =
-            machines_of(drive, i * group_size(drive), group_size(drive));
+            drive_machines_of(drive, i * group_size(drive), group_size(drive));
         drive->groups[i] = process_start_machines(&options);
     }
 }
 
-static void signal_groups(struct drive *drive, int signo)
+void drive_signal_groups(struct drive *drive, int signo)
 {
     for (unsigned int i = 0; i < DRIVE_GROUPS; i++)
         if (!drive->lost[i])
@@ -133,7 +120,7 @@ static void signal_groups(struct drive *drive, int signo)
 static void pause_since(struct drive *drive, int64_t began_ns)
 {
     int64_t waited_ms = (store_now_ns() - began_ns) / 1000000;
-    store_pause(drive->store, POLL_MS + waited_ms / 20);
+    store_pause(drive->store, DRIVE_POLL_MS + waited_ms / 20);
 }
 
 /* what: is counted, and told of if it never comes. */
@@ -143,7 +130,7 @@ static void wait_count(struct drive *drive, int64_t (*count)(struct drive *drive
     int64_t began_ns = store_now_ns();
     int64_t now = count(drive, what);
     while (now != wanted) {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+        if (drive_seconds_between(began_ns, store_now_ns()) > DRIVE_PATIENCE_S)
             hollow_fail("%s: there are %lld, and %lld were waited for", what, (long long)now,
                         (long long)wanted);
         pause_since(drive, began_ns);
@@ -167,7 +154,7 @@ static int64_t count_watches(struct drive *drive, const char *what)
     return store_get_traffic(drive->store).watches;
 }
 
-static void wait_watches(struct drive *drive, int64_t wanted)
+void drive_wait_watches(struct drive *drive, int64_t wanted)
 {
     wait_count(drive, count_watches, "watches", wanted);
 }
@@ -197,7 +184,7 @@ static void wait_still(struct drive *drive)
     int64_t revision = 0;
     int64_t now = store_revision(drive->store);
     while (now != revision) {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
+        if (drive_seconds_between(began_ns, store_now_ns()) > DRIVE_PATIENCE_S)
             hollow_fail("the store is never still");
         revision = now;
         store_pause(drive->store, STILL_MS);
@@ -251,14 +238,14 @@ static int64_t wait_running_ns(struct drive *drive)
 static void register_all(struct drive *drive)
 {
     char machine[MACHINE_ID_SIZE];
-    start_leader(drive);
+    drive_start_leader(drive);
     wait_machines(drive, 1);
     machine_id_of(drive->options->machines, machine);
     cluster_cordon(drive->store, machine);
     int64_t began_ns = store_now_ns();
     start_groups(drive);
     wait_machines(drive, drive->options->machines + 1);
-    figure("register", seconds_between(began_ns, store_now_ns()), "s");
+    drive_figure("register", drive_seconds_between(began_ns, store_now_ns()), "s");
 }
 
 /* Nobody does anything for a while, and that is what is measured. */
@@ -275,176 +262,14 @@ static void idle(struct drive *drive, const char *when)
         hollow_fail("an idle cluster has written %lld times", (long long)writes);
 }
 
-/* What etcd takes while nobody else wants anything of it: before and after the leader's work. */
-struct puts_rates {
-    double bare;
-    double heard;      /* under a leader's guards, and heard of as assignments are */
-    double bare_cpu_s; /* etcd's for all bare puts */
-    double heard_cpu_s;
-};
-
-static double etcd_cpu_s(struct drive *drive)
-{
-    return store_get_traffic(drive->store).cpu_s;
-}
-
-static void measure_bare(struct drive *drive, struct puts_rates *rates)
-{
-    double began_s = etcd_cpu_s(drive);
-    rates->bare = puts_bare(drive->store, drive->options->units, drive->options->machines);
-    rates->bare_cpu_s = etcd_cpu_s(drive) - began_s;
-}
-
-static pid_t start_hearers(struct drive *drive, unsigned int machines)
-{
-    const struct hearers_options options = { .url = drive->options->url,
-                                             .directory = drive->options->directory,
-                                             .prefix = PUTS_GUARDED_PREFIX,
-                                             .machines = machines };
-    return process_start_hearers(&options);
-}
-
-/* As of assignments: one hears of all, and each of a thousand that stand still of its own. */
-static void measure_heard(struct drive *drive, struct puts_rates *rates)
-{
-    const unsigned int machines = drive->options->machines;
-    int64_t others = store_get_traffic(drive->store).watches;
-    pid_t of_all = start_hearers(drive, 0);
-    pid_t of_each = start_hearers(drive, machines);
-    wait_watches(drive, others + 1 + machines);
-    process_signal(of_each, SIGSTOP);
-    double began_s = etcd_cpu_s(drive);
-    rates->heard = puts_guarded(drive->store, drive->options->units, machines);
-    rates->heard_cpu_s = etcd_cpu_s(drive) - began_s;
-    process_end(of_each, SIGKILL);
-    process_end(of_all, SIGKILL);
-    wait_watches(drive, others);
-}
-
-static struct puts_rates measure_puts(struct drive *drive)
-{
-    struct puts_rates rates = { 0 };
-    measure_bare(drive, &rates);
-    measure_heard(drive, &rates);
-    return rates;
-}
-
-static struct puts_rates mean_of(struct puts_rates a, struct puts_rates b)
-{
-    return (struct puts_rates){ .bare = (a.bare + b.bare) / 2,
-                                .heard = (a.heard + b.heard) / 2,
-                                .bare_cpu_s = (a.bare_cpu_s + b.bare_cpu_s) / 2,
-                                .heard_cpu_s = (a.heard_cpu_s + b.heard_cpu_s) / 2 };
-}
-
-/* What a leader that has just been started tells in its log. */
-struct leader_story {
-    char *log;
-    long from;               /* what is before this, those before it have told */
-    int64_t takeover_cpu_ms; /* until it decided anything, and a little before */
-    bool is_told;            /* what is below */
-    unsigned int written;
-    unsigned int took_ms;
-};
-
-static void story_begin(const struct drive *drive, struct leader_story *story)
-{
-    struct stat log = { 0 };
-    const struct machines_options options = machines_of(drive, drive->options->machines, 1);
-    *story = (struct leader_story){ .log = process_log(&options) };
-    if (stat(story->log, &log) < 0)
-        hollow_fail("the leader has no log");
-    story->from = log.st_size;
-}
-
-static void read_story(struct drive *drive, struct leader_story *story)
-{
-    char line[512];
-    bool has_decided = false;
-    FILE *file = fopen(story->log, "re");
-    if (!file || fseek(file, story->from, SEEK_SET) < 0)
-        hollow_fail("%s cannot be read", story->log);
-    while (fgets(line, sizeof(line), file)) {
-        has_decided =
-            has_decided || strstr(line, "leader: assign "); /* behind the unit, if it is told of */
-        story->is_told =
-            story->is_told || sscanf(line, "leader: %u of %*u actions written in %u ms",
-                                     &story->written, &story->took_ms) == 2;
-    }
-    (void)fclose(file);
-    if (!has_decided)
-        story->takeover_cpu_ms = process_cpu_ms(drive->leader);
-}
-
-/* Nothing is asked of etcd meanwhile that is not asked while puts are measured. */
-static void wait_assigned(struct drive *drive, struct leader_story *story)
-{
-    int64_t began_ns = store_now_ns();
-    while (!story->is_told) {
-        if (seconds_between(began_ns, store_now_ns()) > PATIENCE_S)
-            hollow_fail("the leader does not tell that it has written what it decided");
-        store_pause(drive->store, POLL_MS);
-        read_story(drive, story);
-    }
-    if (story->written != drive->options->units)
-        hollow_fail("the leader has written %u actions at first, and there are %u units",
-                    story->written, drive->options->units);
-}
-
-static void figure_commit(const struct leader_story *story, const struct puts_rates *puts)
-{
-    double rate = story->written * 1e3 / story->took_ms;
-    figure("commit.bare", puts->bare, "/s");
-    figure("commit.bare_etcd_cpu", puts->bare_cpu_s, "s");
-    figure("commit.heard", puts->heard, "/s");
-    figure("commit.heard_etcd_cpu", puts->heard_cpu_s, "s");
-    figure("commit.rate", rate, "/s");
-    figure("commit.heard_ratio", rate / puts->heard, "x");
-    figure("commit.ratio", rate / puts->bare, "x");
-}
-
-static void figure_leader(struct drive *drive, const struct leader_story *story, double etcd_s)
-{
-    const struct cost now = cost_now(drive);
-    figure("commit.takeover",
-           seconds_between(drive->leader_since_ns, now.at_ns) - (double)story->took_ms / 1e3, "s");
-    figure("commit.takeover_cpu", (double)story->takeover_cpu_ms / 1e3, "s");
-    figure("commit.leader_cpu", (double)(now.leader_ms - story->takeover_cpu_ms) / 1e3, "s");
-    figure("commit.etcd_cpu", now.traffic.cpu_s - etcd_s, "s"); /* of both */
-}
-
-/* A leader that finds everything to do, while the machines hold still so that it has the store for
- * itself as puts have: how fast it writes. */
-static void commit(struct drive *drive)
-{
-    const struct drive_options *options = drive->options;
-    struct leader_story story;
-    process_end(drive->leader, SIGTERM);
-    story_begin(drive, &story);
-    cluster_submit(drive->store, options->units);
-    signal_groups(drive, SIGSTOP);
-    struct puts_rates puts = measure_puts(drive);
-    signal_groups(drive, SIGCONT); /* to keep their leases: nothing is assigned to them yet */
-    store_pause(drive->store, RENEW_MS);
-    signal_groups(drive, SIGSTOP);
-    double etcd_s = etcd_cpu_s(drive);
-    start_leader(drive);
-    wait_assigned(drive, &story);
-    figure_leader(drive, &story, etcd_s);
-    const struct cluster_assignments found = cluster_check_assigned(drive->store, options->units);
-    figure("commit.transactions", (double)(found.last_revision - found.first_revision + 1), "");
-    puts = mean_of(puts, measure_puts(drive));
-    figure_commit(&story, &puts);
-    free(story.log);
-}
-
 /* The machines go on, and carry out what was written. */
 static void carry_out(struct drive *drive)
 {
     const struct cost before = cost_now(drive);
     store_track(drive->store, true);
-    signal_groups(drive, SIGCONT);
-    figure("carry_out.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    drive_signal_groups(drive, SIGCONT);
+    drive_figure("carry_out.running", drive_seconds_between(before.at_ns, wait_running_ns(drive)),
+                 "s");
     figure_cost(drive, "carry_out", &before);
 }
 
@@ -454,7 +279,7 @@ static void destroy(struct drive *drive)
     cluster_destroy(drive->store, drive->options->units);
     wait_keys(drive, PREFIX "states/", 0);
     wait_keys(drive, PREFIX "nodes/", (int64_t)drive->options->machines + 1);
-    figure("destroy.gone", seconds_between(before.at_ns, store_now_ns()), "s");
+    drive_figure("destroy.gone", drive_seconds_between(before.at_ns, store_now_ns()), "s");
     figure_cost(drive, "destroy", &before);
 }
 
@@ -463,8 +288,9 @@ static void submit(struct drive *drive)
     const struct cost before = cost_now(drive);
     store_track(drive->store, true);
     cluster_submit(drive->store, drive->options->units);
-    figure("submit.written", seconds_between(before.at_ns, store_now_ns()), "s");
-    figure("submit.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    drive_figure("submit.written", drive_seconds_between(before.at_ns, store_now_ns()), "s");
+    drive_figure("submit.running", drive_seconds_between(before.at_ns, wait_running_ns(drive)),
+                 "s");
     figure_cost(drive, "submit", &before);
 }
 
@@ -492,16 +318,16 @@ static void lose(struct drive *drive)
         machine_id_of(i, machine);
         cluster_expire(drive->store, machine);
     }
-    figure("lose.expired", seconds_between(before.at_ns, store_now_ns()), "s");
+    drive_figure("lose.expired", drive_seconds_between(before.at_ns, store_now_ns()), "s");
     for (unsigned int i = 0; i < group_size(drive); i++)
         wait_empty(drive, i);
-    figure("lose.running", seconds_between(before.at_ns, wait_running_ns(drive)), "s");
+    drive_figure("lose.running", drive_seconds_between(before.at_ns, wait_running_ns(drive)), "s");
     figure_cost(drive, "lose", &before);
 }
 
 static void end(struct drive *drive)
 {
-    figure("leader_rss", (double)process_rss_kb(drive->leader) / 1024, "MB");
+    drive_figure("leader_rss", (double)process_rss_kb(drive->leader) / 1024, "MB");
     process_end(drive->leader, SIGTERM);
     for (unsigned int i = 0; i < DRIVE_GROUPS; i++)
         if (!drive->lost[i])
@@ -515,7 +341,7 @@ void drive(const struct drive_options *options)
         hollow_fail("%s has a cluster already", options->url);
     register_all(&drive);
     idle(&drive, "idle_empty");
-    commit(&drive);
+    drive_commit(&drive);
     carry_out(&drive);
     destroy(&drive);
     submit(&drive);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * muster-hollow drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S
+ * muster-hollow drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S ROUNDS
  *
  * A cluster of MACHINES with hollow systemds and UNITS, and a leader in a process of its own, on
  * the etcd at URL, which must have no cluster yet. DIRECTORY is empty, and best in memory. Prints
@@ -60,12 +60,15 @@ static int play(char **argv)
                                            .machines = number_of(argv[4]),
                                            .units = number_of(argv[5]),
                                            .ttl_s = number_of(argv[6]),
-                                           .idle_s = number_of(argv[7]) };
+                                           .idle_s = number_of(argv[7]),
+                                           .rounds = number_of(argv[8]) };
     if (options.machines == 0 || options.machines % DRIVE_GROUPS)
         hollow_fail("MACHINES is a multiple of %d", DRIVE_GROUPS);
     if (options.units <= DECISIONS_TOLD_MAX)
         hollow_fail("UNITS is more than %d, since a leader tells only then how long it wrote",
                     DECISIONS_TOLD_MAX);
+    if (options.rounds == 0 || options.rounds > DRIVE_ROUNDS_MAX)
+        hollow_fail("ROUNDS is from 1 to %d", DRIVE_ROUNDS_MAX);
     drive(&options);
     return EXIT_SUCCESS;
 }
@@ -84,11 +87,11 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     (void)signal(SIGPIPE, SIG_IGN);
     allow_files();
-    if (text_equal(what, "drive") && argc == 8)
+    if (text_equal(what, "drive") && argc == 9)
         return play(argv);
     if ((text_equal(what, "lead") || text_equal(what, "follow")) && argc == 7)
         return be_machines(argv);
     if (text_equal(what, "hear") && argc == 5)
         return be_hearers(argv);
-    hollow_fail("arguments: drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S");
+    hollow_fail("arguments: drive URL DIRECTORY MACHINES UNITS TTL_S IDLE_S ROUNDS");
 }

@@ -12,7 +12,8 @@
 #include "tests/hollow/machines.h"
 #include "tests/hollow/processes.h"
 
-#define PREFIX STORE_PREFIX_DEFAULT
+#define PREFIX      STORE_PREFIX_DEFAULT
+#define BARE_PREFIX "/bare/"
 
 /* One operation for each unit, machine by machine as a leader writes them. */
 struct puts {
@@ -108,7 +109,7 @@ static void puts_done(struct puts *puts)
 double puts_bare(struct store *store, unsigned int units, unsigned int machines)
 {
     struct puts puts;
-    puts_init(&puts, "/bare/", units, machines);
+    puts_init(&puts, BARE_PREFIX, units, machines);
     int64_t took_ns = store_write_ns(store, puts.ops, units);
     puts_done(&puts);
     return units * 1e9 / (double)took_ns;
@@ -207,4 +208,21 @@ double puts_guarded(struct store *store, unsigned int units, unsigned int machin
     free(guarded.compares);
     puts_done(&puts);
     return units * 1e9 / (double)took_ns;
+}
+
+static void delete_below(struct store *store, const char *prefix, unsigned int units,
+                         unsigned int machines)
+{
+    struct puts puts;
+    puts_init(&puts, prefix, units, machines);
+    for (unsigned int i = 0; i < units; i++)
+        puts.ops[i] = kv_op_delete(puts.ops[i].key);
+    (void)store_write_ns(store, puts.ops, units);
+    puts_done(&puts);
+}
+
+void puts_delete(struct store *store, unsigned int units, unsigned int machines)
+{
+    delete_below(store, BARE_PREFIX, units, machines);
+    delete_below(store, PUTS_GUARDED_PREFIX, units, machines);
 }

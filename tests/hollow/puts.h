@@ -19,4 +19,8 @@ double puts_bare(struct store *store, unsigned int units, unsigned int machines)
  * nobody else leads, that no unit has been written, and that its machines are the same still. */
 double puts_guarded(struct store *store, unsigned int units, unsigned int machines);
 
+/* Both kinds, so that the next are new again; a few at a time, since what etcd 3.4 has once kept of
+ * a great transaction until it wrote its file it copies for each that follows. */
+void puts_delete(struct store *store, unsigned int units, unsigned int machines);
+
 #endif

@@ -37,7 +37,7 @@ static char *play(const struct etcd_server *server, const char *folder, int exit
 {
     autofree char *command =
         text_format("mkdir -p %s/%s && exec timeout --signal=KILL %d "
-                    "./muster-hollow drive %s %s/hollow 10 600 10 2 2>&1",
+                    "./muster-hollow drive %s %s/hollow 10 600 20 2 2 2>&1",
                     server->directory, folder, PATIENCE_S, server->client_url, server->directory);
     char *output = calloc(1, OUTPUT_MAX);
     assert_non_null(command);
