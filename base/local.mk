@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	base/arena.c base/arena.h \
 	base/base64.c base/base64.h \
 	base/chance.c base/chance.h \
 	base/cleanup.h \
@@ -29,6 +30,9 @@ libbase_a_SOURCES = \
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CURL_LIBS) $(SYSTEMD_LIBS) $(CRYPTO_LIBS) $(EV_LIBS) -lm
 
 check_PROGRAMS += test-base-text test-base-json test-base-loop test-base-settings test-base-base64
+check_PROGRAMS += test-base-arena
+test_base_arena_SOURCES = tests/unit/test-base-arena.c tests/unit/harness.h
+test_base_arena_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_base64_SOURCES = tests/unit/test-base-base64.c tests/unit/harness.h
 test_base_base64_LDADD = $(BASE_LIBS) $(TEST_LIBS)
 test_base_settings_SOURCES = tests/unit/test-base-settings.c tests/unit/harness.h

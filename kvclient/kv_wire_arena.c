@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <string.h>
 
+#include "base/arena.h"
 #include "kvclient/kv_wire_internal.h"
 
 enum {
-    PIECE_ALIGN = 16,
-    CHUNK_MIN = 1024,
     /* A pair takes some 300 bytes of structs, and 20 to be sent at the least; nothing that etcd
      * says comes near this. A message of empty messages would take more. */
     GROWTH_MAX = 40,
     GROWTH_FREE = 65536,
 };
 
-struct chunk {
-    struct chunk *next;
-    size_t room;
-    size_t used;
-    _Alignas(PIECE_ALIGN) char bytes[];
-};
-
 struct kv_wire_arena {
-    struct chunk *chunks; /* the first is the one in use */
+    struct arena memory;
     ProtobufCAllocator allocator;
     const void *message;
     size_t allowed; /* what protobuf-c may still take */
@@ -29,39 +20,9 @@ struct kv_wire_arena {
     bool exhausted; /* there was no memory */
 };
 
-static bool add_chunk(struct kv_wire_arena *arena, size_t room)
-{
-    struct chunk *chunk = malloc(sizeof(*chunk) + room);
-    if (!chunk)
-        return false;
-    chunk->next = arena->chunks;
-    chunk->room = room;
-    chunk->used = 0;
-    arena->chunks = chunk;
-    return true;
-}
-
-static void *take(struct kv_wire_arena *arena, size_t size)
-{
-    size_t whole = (size + PIECE_ALIGN) & ~(size_t)(PIECE_ALIGN - 1); /* one byte more at least */
-    struct chunk *chunk = arena->chunks;
-    if (whole < size)
-        return NULL;
-    if (whole > chunk->room - chunk->used) {
-        size_t room = chunk->room * 2 > whole ? chunk->room * 2 : whole;
-        if (!add_chunk(arena, room))
-            return NULL;
-        chunk = arena->chunks;
-    }
-    char *piece = chunk->bytes + chunk->used;
-    chunk->used += whole;
-    piece[size] = '\0';
-    return piece;
-}
-
 void *kv_wire_arena_take(struct kv_wire_arena *arena, size_t size)
 {
-    return take(arena, size);
+    return arena_take(&arena->memory, size);
 }
 
 static void *on_alloc(void *data, size_t size)
@@ -71,7 +32,7 @@ static void *on_alloc(void *data, size_t size)
     if (arena->exceeded)
         return NULL;
     arena->allowed -= size;
-    void *piece = take(arena, size);
+    void *piece = arena_take(&arena->memory, size);
     arena->exhausted |= !piece;
     return piece;
 }
@@ -89,7 +50,7 @@ struct kv_wire_arena *kv_wire_arena_new(size_t room)
         return NULL;
     arena->allocator =
         (ProtobufCAllocator){ .alloc = on_alloc, .free = on_free, .allocator_data = arena };
-    if (!add_chunk(arena, room > CHUNK_MIN ? room : CHUNK_MIN)) {
+    if (!arena_reserve(&arena->memory, room)) {
         free(arena);
         return NULL;
     }
@@ -100,26 +61,18 @@ void kv_wire_arena_free(struct kv_wire_arena *arena)
 {
     if (!arena)
         return;
-    while (arena->chunks) {
-        struct chunk *next = arena->chunks->next;
-        free(arena->chunks);
-        arena->chunks = next;
-    }
+    arena_done(&arena->memory);
     free(arena);
 }
 
 void kv_wire_arena_wipe(struct kv_wire_arena *arena)
 {
-    for (struct chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
-        explicit_bzero(chunk->bytes, chunk->used);
+    arena_wipe(&arena->memory);
 }
 
 void kv_wire_arena_join(struct kv_wire_arena *arena, struct kv_wire_arena *other)
 {
-    struct chunk *last = arena->chunks;
-    while (last->next)
-        last = last->next;
-    last->next = take_ptr(other->chunks);
+    arena_join(&arena->memory, &other->memory);
     kv_wire_arena_free(other);
 }
 
