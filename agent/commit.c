@@ -2,39 +2,27 @@
 #include "agent/commit.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "base/text.h"
-
-static bool make_room(struct commit *commit)
+/* Takes the text that was made into the transaction's care, which is ready for the next one; NULL
+ * if memory ran out. */
+static const char *keep(struct commit *commit)
 {
-    char **strings =
-        memory_grow_pointers(commit->strings, commit->string_count + 1, &commit->string_room);
-    if (strings)
-        commit->strings = strings;
-    return strings;
-}
-
-/* Takes s into the transaction's care; NULL if there is none or memory ran out. */
-static const char *keep(struct commit *commit, char *s)
-{
-    if (!s || !make_room(commit)) {
-        free(s);
-        return NULL;
-    }
-    commit->strings[commit->string_count++] = s;
-    commit->strings[commit->string_count] = NULL;
-    commit->extent.bytes += strlen(s);
-    return s;
+    const size_t length = commit->text.length;
+    char *kept = commit->text.failed ? NULL : arena_take(&commit->strings, length);
+    if (kept && length)
+        memcpy(kept, commit->text.data, length);
+    commit->extent.bytes += length;
+    text_cut(&commit->text, 0);
+    return kept;
 }
 
 static const char *key_of(const struct commit_context *context, struct commit *commit,
                           enum store_key_kind kind, const char *machine, const char *name,
                           unsigned int index)
 {
-    return keep(commit, store_key(context->prefix, kind, machine, name, index));
+    store_key_add(context->prefix, kind, machine, name, index, &commit->text);
+    return keep(commit);
 }
 
 static void guard(struct commit *commit, enum kv_target target, const char *key, int64_t number)
@@ -59,16 +47,13 @@ static bool guard_presence(const struct commit_context *context, struct commit *
 {
     if (registration < 0 || text_equal(machine, commit->extent.machine))
         return true;
-    autofree char *key = store_key(context->prefix, STORE_KEY_PRESENCE, machine, NULL, 0);
+    const char *key = key_of(context, commit, STORE_KEY_PRESENCE, machine, NULL, 0);
     if (!key)
         return false;
     commit->extent.machine = machine;
-    if (is_guarded(commit, key))
-        return true;
-    const char *kept = keep(commit, take_ptr(key));
-    if (kept)
-        guard(commit, KV_TARGET_CREATE, kept, registration);
-    return kept;
+    if (!is_guarded(commit, key))
+        guard(commit, KV_TARGET_CREATE, key, registration);
+    return true;
 }
 
 /* A second unit turns the compare of the first into one of what stands for all. */
@@ -106,7 +91,8 @@ int commit_begin(const struct commit_context *context, struct commit *commit, st
 static const char *keep_reason(struct commit *commit, const struct action *action)
 {
     const size_t bytes = commit->extent.bytes;
-    const char *reason = keep(commit, action_reason(action));
+    action_add_reason(action, &commit->text);
+    const char *reason = keep(commit);
     commit->extent.bytes = bytes; /* it is in the value */
     commit->reasons[commit->extent.action_count] = reason;
     return reason;
@@ -127,9 +113,7 @@ static const char *assignment_value(const struct commit_context *context, struct
         .moves_from = (char *)action_more(action)->moves_from,
         .restart_revision = action_more(action)->restart_revision,
     };
-    char *value = NULL;
-    return !reason || record_assignment_encode(&record, &value, NULL) < 0 ? NULL
-                                                                          : keep(commit, value);
+    return reason && record_assignment_add(&record, &commit->text, NULL) == 0 ? keep(commit) : NULL;
 }
 
 static bool guard_rollout(const struct commit_context *context, struct commit *commit,
@@ -204,9 +188,8 @@ static bool add_verdict(const struct commit_context *context, struct commit *com
                                            .tried = action_more(action)->tried,
                                            .reserved = (char *)action->machine,
                                            .since_ms = context->wall_ms };
-    char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_VERDICT, NULL, action->unit, 0);
-    const char *value = record_verdict_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    const char *value = record_verdict_add(&record, &commit->text, NULL) < 0 ? NULL : keep(commit);
     if (!key || !reason || !value || !guard_unit(context, commit, action))
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->verdict_mod);
@@ -230,10 +213,9 @@ static bool add_slot(const struct commit_context *context, struct commit *commit
 {
     const struct record_slot record = { .machine = (char *)action->machine,
                                         .since_ms = context->wall_ms };
-    char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_SLOT, NULL, action_more(action)->role,
                              action_more(action)->index);
-    const char *value = record_slot_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    const char *value = record_slot_add(&record, &commit->text, NULL) < 0 ? NULL : keep(commit);
     if (!key || !value || !guard_presence(context, commit, action->machine, action->registration))
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->slot_mod);
@@ -256,11 +238,9 @@ static bool add_clear_slot(const struct commit_context *context, struct commit *
 static bool add_drain(const struct commit_context *context, struct commit *commit,
                       const struct action *action)
 {
-    char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_DRAIN, action->machine, NULL, 0);
-    const char *value = record_drain_encode(action_more(action)->drain, &text, NULL) < 0
-                            ? NULL
-                            : keep(commit, text);
+    const char *value =
+        record_drain_add(action_more(action)->drain, &commit->text, NULL) < 0 ? NULL : keep(commit);
     if (!key || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
@@ -284,9 +264,8 @@ static bool add_cordon(const struct commit_context *context, struct commit *comm
 {
     const char *reason = keep_reason(commit, action);
     const struct record_cordon record = { .reason = (char *)reason, .since_ms = context->wall_ms };
-    char *text = NULL;
     const char *key = key_of(context, commit, STORE_KEY_CORDON, action->machine, NULL, 0);
-    const char *value = record_cordon_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    const char *value = record_cordon_add(&record, &commit->text, NULL) < 0 ? NULL : keep(commit);
     if (!key || !reason || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
@@ -313,9 +292,8 @@ static bool add_update(const struct commit_context *context, struct commit *comm
     const struct record_unit record = { .blob = (char *)action->blob,
                                         .desired = action->desired,
                                         .restart_revision = action_more(action)->restart_revision };
-    char *text = NULL;
     const char *unit = key_of(context, commit, STORE_KEY_UNIT, NULL, action->unit, 0);
-    const char *value = record_unit_encode(&record, &text, NULL) < 0 ? NULL : keep(commit, text);
+    const char *value = record_unit_add(&record, &commit->text, NULL) < 0 ? NULL : keep(commit);
     if (!unit || !value || !guard_rollout(context, commit, action) || !mark_units(context, commit))
         return false;
     guard(commit, KV_TARGET_MOD, unit, action_unit_mod(action));
@@ -328,7 +306,8 @@ static bool add_rollout(const struct commit_context *context, struct commit *com
 {
     const char *key =
         key_of(context, commit, STORE_KEY_ROLLOUT, NULL, action_more(action)->rollout, 0);
-    const char *value = keep(commit, strdup(action_more(action)->record));
+    text_add(&commit->text, action_more(action)->record);
+    const char *value = keep(commit);
     if (!key || !value)
         return false;
     guard(commit, KV_TARGET_MOD, key, action_more(action)->op_mod);
@@ -414,6 +393,7 @@ int commit_add(const struct commit_context *context, struct commit *commit,
 
 void commit_done(struct commit *commit)
 {
-    strv_free(commit->strings);
+    arena_done(&commit->strings);
+    text_done(&commit->text);
     *commit = (struct commit){ 0 };
 }

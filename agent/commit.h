@@ -16,6 +16,8 @@
 #ifndef AGENT_COMMIT_H
 #define AGENT_COMMIT_H
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "kvclient/kv.h"
 #include "scheduler/plan.h"
 
@@ -43,9 +45,8 @@ struct commit {
     struct kv_op ops[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
     /* In the order of its actions: the reason that is written with it, or NULL. */
     const char *reasons[KV_TXN_OPS_MAX + COMMIT_ACTION_MAX];
-    char **strings; /* owns the keys and values above */
-    size_t string_count;
-    size_t string_room;
+    struct arena strings; /* owns the keys and values above */
+    struct text text;     /* of one that is being made */
 };
 
 struct commit_context {

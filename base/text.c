@@ -106,6 +106,13 @@ void text_addf(struct text *t, const char *format, ...)
     t->length += (size_t)length;
 }
 
+void text_cut(struct text *t, size_t length)
+{
+    t->length = length;
+    if (t->data)
+        t->data[length] = '\0';
+}
+
 char *text_take(struct text *t)
 {
     text_add_bytes(t, "", 0);

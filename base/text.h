@@ -30,6 +30,9 @@ void text_add_bytes(struct text *t, const void *bytes, size_t length);
 void text_add_number(struct text *t, uint64_t number); /* in decimal */
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Only so much of it stays, which it has at least; its memory is kept for what comes next. */
+void text_cut(struct text *t, size_t length);
+
 /* The finished string, owned by the caller ("" if nothing was added); NULL if memory ran out. The
  * buffer is empty afterwards. */
 char *text_take(struct text *t);

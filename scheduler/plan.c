@@ -89,15 +89,20 @@ void plan_free(struct plan *plan)
     free(plan);
 }
 
+void action_add_reason(const struct action *action, struct text *to)
+{
+    const char *words = action_more(action)->words;
+    if (words)
+        text_add(to, words);
+    if (action->eligible > 0)
+        place_words(action->eligible, action->load, action->wishes, to);
+}
+
 char *action_reason(const struct action *action)
 {
     autotext text = { 0 };
-    const char *words = action_more(action)->words;
-    text_reserve(&text, REASON_USUAL); /* what is placed is told of twice: store and log */
-    if (words)
-        text_add(&text, words);
-    if (action->eligible > 0)
-        place_words(action->eligible, action->load, action->wishes, &text);
+    text_reserve(&text, REASON_USUAL);
+    action_add_reason(action, &text);
     return text_take(&text);
 }
 

@@ -136,6 +136,8 @@ void plan_free(struct plan *plan);
 DEFINE_AUTOPTR(plan);
 /* Why, for log, verdict and assignment. Caller frees; NULL if memory ran out. */
 char *action_reason(const struct action *action);
+/* The same at the end of a text, for who makes many. */
+void action_add_reason(const struct action *action, struct text *to);
 const char *action_kind_name(enum action_kind kind);
 /* The unit that it is about, or the role, or the rollout; "": none of them. Borrowed. */
 const char *action_subject(const struct action *action);

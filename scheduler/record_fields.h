@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
+
 enum field_kind {
     FIELD_END = 0,
     FIELD_TEXT,     /* char *; wanted */
@@ -40,9 +42,9 @@ struct field {
 /* Whether the field holds what is read where it is absent; and need not be written for that. */
 bool field_is_fallback(const struct field *field, const void *record);
 
-/* The text of a record as json_write() would give it; the caller's. NULL if it holds what is not
- * plain, or memory ran out: then it is for jansson to say. */
-char *fields_write_plain(const struct field *fields, const void *record);
+/* Adds the text of a record as json_write() would give it. False, and nothing added, if it holds
+ * what is not plain: then it is for jansson to say. */
+bool fields_write_plain(const struct field *fields, const void *record, struct text *to);
 
 /* Fills a zeroed record from a text that is written as ours are. If it is not, or something is
  * wrong with it: false, and what the record has by then is to be freed; it is for jansson to read

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "scheduler/records.h"
 
 /* What follows the prefix: a word or two, then up to two parts with perhaps a fixed piece between
@@ -77,31 +76,23 @@ static void add_part(struct key *key, enum part part, const char *machine, const
     }
 }
 
-static char *join(const struct key *key)
+static void join(const struct key *key, struct text *to)
 {
-    size_t length = key->count; /* there are fewer slashes, and a NUL */
+    size_t length = key->count;
     for (size_t i = 0; i < key->count; i++)
         length += key->pieces[i].length;
-    char *joined = malloc(length);
-    char *at = joined;
-    if (!joined)
-        return NULL;
+    text_reserve(to, length);
     for (size_t i = 0; i < key->count; i++) {
         if (i > 1)
-            *at++ = '/';
-        memcpy(at, key->pieces[i].text, key->pieces[i].length);
-        at += key->pieces[i].length;
+            text_add_bytes(to, "/", 1);
+        text_add_bytes(to, key->pieces[i].text, key->pieces[i].length);
     }
-    *at = '\0';
-    return joined;
 }
 
 /* A leader makes some for each unit that it assigns, so nothing is formatted that need not be. */
-char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
-                unsigned int index)
+void store_key_add(const char *prefix, enum store_key_kind kind, const char *machine,
+                   const char *name, unsigned int index, struct text *to)
 {
-    if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_LAST)
-        return NULL;
     const struct shape *shape = &shapes[kind];
     struct key key = { 0 };
     add_piece(&key, prefix);
@@ -114,7 +105,17 @@ char *store_key(const char *prefix, enum store_key_kind kind, const char *machin
     if (shape->middle)
         add_piece(&key, shape->middle);
     add_part(&key, shape->second, machine, name);
-    return join(&key);
+    join(&key, to);
+}
+
+char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
+                unsigned int index)
+{
+    autotext key = { 0 };
+    if (kind <= STORE_KEY_INVALID || kind > STORE_KEY_LAST)
+        return NULL;
+    store_key_add(prefix, kind, machine, name, index, &key);
+    return text_take(&key);
 }
 
 static bool is_digit(char c)

@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "base/text.h"
 #include "scheduler/record_fields.h"
 #include "scheduler/records.h"
 
@@ -118,21 +117,31 @@ static bool write_value(struct text *to, const struct field *field, const void *
     return false;
 }
 
-char *fields_write_plain(const struct field *fields, const void *record)
+static bool write_fields(const struct field *fields, const void *record, struct text *to)
 {
-    autotext text = { 0 };
-    text_reserve(&text, USUAL_SIZE);
+    const char *before = "{\"";
     for (const struct field *f = fields; f->kind != FIELD_END; f++) {
         if (f->sparse && field_is_fallback(f, record))
             continue;
-        text_add_bytes(&text, text.length ? ",\"" : "{\"", 2);
-        text_add_bytes(&text, f->name, f->name_length);
-        text_add_bytes(&text, "\":", 2);
-        if (!write_value(&text, f, (const char *)record + f->offset))
-            return NULL;
+        text_add_bytes(to, before, 2);
+        text_add_bytes(to, f->name, f->name_length);
+        text_add_bytes(to, "\":", 2);
+        if (!write_value(to, f, (const char *)record + f->offset))
+            return false;
+        before = ",\"";
     }
-    text_add(&text, text.length ? "}" : "{}");
-    return text_take(&text);
+    text_add(to, *before == '{' ? "{}" : "}");
+    return true;
+}
+
+bool fields_write_plain(const struct field *fields, const void *record, struct text *to)
+{
+    const size_t length = to->length;
+    text_reserve(to, USUAL_SIZE);
+    if (write_fields(fields, record, to))
+        return true;
+    text_cut(to, length);
+    return false;
 }
 
 /* --- reading --- */

@@ -157,17 +157,30 @@ static int fields_json(const struct field *fields, const void *record, json_t **
     return 0;
 }
 
+static int fields_add(const struct field *fields, const void *record, struct text *to,
+                      struct error *err)
+{
+    autojson object = NULL;
+    autofree char *json = NULL;
+    int r = 0;
+    if (!fields_write_plain(fields, record, to)) {
+        r = fields_json(fields, record, &object, err);
+        if (r == 0)
+            r = json_write(object, &json, err);
+        if (r == 0)
+            text_add(to, json);
+    }
+    return r == 0 && to->failed ? error_oom(err) : r;
+}
+
 static int fields_encode(const struct field *fields, const void *record, char **ret,
                          struct error *err)
 {
-    autojson object = NULL;
-    char *plain = fields_write_plain(fields, record);
-    if (plain) {
-        *ret = plain;
-        return 0;
-    }
-    int r = fields_json(fields, record, &object, err);
-    return r < 0 ? r : json_write(object, ret, err);
+    autotext text = { 0 };
+    int r = fields_add(fields, record, &text, err);
+    if (r == 0)
+        *ret = text_take(&text);
+    return r;
 }
 
 /* --- decoding --- */
@@ -711,6 +724,11 @@ static const struct field leader_fields[] = {
     int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err) \
     {                                                                                             \
         return fields_encode(type##_fields, record, ret, err);                                    \
+    }                                                                                             \
+    int record_##type##_add(const struct record_##type *record, struct text *to,                  \
+                            struct error *err)                                                    \
+    {                                                                                             \
+        return fields_add(type##_fields, record, to, err);                                        \
     }                                                                                             \
     int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,        \
                                struct error *err)                                                 \

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "units/metadata.h"
 #include "units/requirements.h"
 
@@ -57,6 +58,9 @@ enum store_key_kind {
  * frees; NULL if memory ran out. prefix ends in '/'. */
 char *store_key(const char *prefix, enum store_key_kind kind, const char *machine, const char *name,
                 unsigned int index);
+/* The same at the end of a text, for who makes many. */
+void store_key_add(const char *prefix, enum store_key_kind kind, const char *machine,
+                   const char *name, unsigned int index, struct text *to);
 
 struct store_key_parts {
     enum store_key_kind kind;
@@ -283,10 +287,13 @@ struct record_leader {
     char *nonce;
 };
 
-/* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. copy: *ret
- * is the caller's. equal: the same would be written. */
+/* Each: struct ↔ JSON text. decode: -EPROTO with the field. encode: caller frees *ret. add: what
+ * encode gives, at the end of a text; nothing is added on an error. copy: *ret is the caller's.
+ * equal: the same would be written. */
 #define DECLARE_RECORD(type)                                                                       \
     int record_##type##_encode(const struct record_##type *record, char **ret, struct error *err); \
+    int record_##type##_add(const struct record_##type *record, struct text *to,                   \
+                            struct error *err);                                                    \
     int record_##type##_decode(const char *text, size_t length, struct record_##type *ret,         \
                                struct error *err);                                                 \
     int record_##type##_copy(const struct record_##type *from, struct record_##type *ret,          \

@@ -45,6 +45,20 @@ static void numbers_are_added_in_decimal(void **state)
     assert_string_equal(t.data, "0 1024 18446744073709551615");
 }
 
+static void what_is_cut_makes_room_for_what_comes_next(void **state)
+{
+    (void)state;
+    autotext t = { 0 };
+    text_cut(&t, 0);
+    text_add(&t, "/units/a");
+    const char *data = t.data;
+    text_cut(&t, 7);
+    assert_string_equal(t.data, "/units/");
+    text_add(&t, "b");
+    assert_string_equal(t.data, "/units/b");
+    assert_ptr_equal(t.data, data);
+}
+
 static void text_replaces_text(void **state)
 {
     (void)state;
@@ -211,6 +225,7 @@ int main(void)
         cmocka_unit_test(buffer_grows_and_hands_over),
         cmocka_unit_test(what_is_formatted_is_whole_at_any_length),
         cmocka_unit_test(numbers_are_added_in_decimal),
+        cmocka_unit_test(what_is_cut_makes_room_for_what_comes_next),
         cmocka_unit_test(text_replaces_text),
         cmocka_unit_test(all_but_unreserved_characters_are_escaped_for_a_url),
         cmocka_unit_test(copied_bytes_end_with_a_nul),
