@@ -16,6 +16,9 @@ enum {
     SCHEMA = 1,
     REPLAN_MIN_MS = 100,
     REPLAN_MAX_MS = 10000,
+    /* Actions of a plan: nothing is planned before it is written, so of a long one the store is
+     * spared to tell us meanwhile, most of it of what we wrote. */
+    PAUSE_FROM = 1000,
 };
 
 enum leader_phase {
@@ -49,7 +52,7 @@ static void consider(struct leader *leader);
 static void on_written(bool refused, void *userdata)
 {
     struct leader *leader = userdata;
-    kv_mirror_defer(leader->mirror, false);
+    kv_mirror_pause(leader->mirror, false);
     leader->phase = LEADER_CATCHING_UP;
     if (refused) { /* what was refused must be thought of again, with what made it so */
         model_touch_all(leader->model);
@@ -68,14 +71,14 @@ static void forget_requests(struct leader *leader)
 {
     kv_forget(leader->config.kv, leader);
     plan_writer_forget(leader->writer);
-    kv_mirror_defer(leader->mirror, false);
+    kv_mirror_pause(leader->mirror, false);
 }
 
 /* Nothing more is written until there is a new epoch. */
 static void on_doubt(void *userdata)
 {
     struct leader *leader = userdata;
-    kv_mirror_defer(leader->mirror, false);
+    kv_mirror_pause(leader->mirror, false);
     leader->phase = LEADER_DOUBTING;
     leader->config.renew_epoch(leader->config.userdata);
 }
@@ -105,7 +108,7 @@ static void make_plan(struct leader *leader)
     if (!plan->count)
         return;
     leader->phase = LEADER_COMMITTING;
-    kv_mirror_defer(leader->mirror, true); /* nothing is planned until this is written */
+    kv_mirror_pause(leader->mirror, plan->count >= PAUSE_FROM);
     plan_writer_begin(leader->writer, take_ptr(plan), leader->epoch, units_mark);
 }
 

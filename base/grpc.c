@@ -19,17 +19,11 @@ uint8_t *grpc_frame(const void *message, size_t length)
 }
 
 /* Drops the messages that were handed out, and the memory of a big one. */
-size_t grpc_stream_left(const struct grpc_stream *stream)
-{
-    return stream->buffer.length - stream->consumed;
-}
-
-/* Not before it is as much as what would have to be moved. */
 static void drop_consumed(struct grpc_stream *stream)
 {
     struct text *buffer = &stream->buffer;
-    size_t left = grpc_stream_left(stream);
-    if (stream->consumed == 0 || stream->consumed < left)
+    size_t left = buffer->length - stream->consumed;
+    if (stream->consumed == 0)
         return;
     if (left == 0) {
         text_done(buffer);
@@ -58,7 +52,7 @@ static size_t length_of(const uint8_t *prefix)
 int grpc_stream_next(struct grpc_stream *stream, const uint8_t **ret, size_t *ret_length,
                      struct error *err)
 {
-    size_t available = grpc_stream_left(stream);
+    size_t available = stream->buffer.length - stream->consumed;
     if (available == 0) {
         drop_consumed(stream);
         return 0;
@@ -77,6 +71,11 @@ int grpc_stream_next(struct grpc_stream *stream, const uint8_t **ret, size_t *re
     *ret_length = length;
     stream->consumed += GRPC_PREFIX_BYTES + length;
     return 1;
+}
+
+bool grpc_stream_is_inside(const struct grpc_stream *stream)
+{
+    return stream->buffer.length > stream->consumed;
 }
 
 void grpc_stream_done(struct grpc_stream *stream)

@@ -33,7 +33,8 @@ int grpc_stream_add(struct grpc_stream *stream, const void *bytes, size_t length
  * it is compressed, which nobody asked for; -E2BIG: it will be longer than GRPC_MESSAGE_MAX. */
 int grpc_stream_next(struct grpc_stream *stream, const uint8_t **ret, size_t *ret_length,
                      struct error *err);
-size_t grpc_stream_left(const struct grpc_stream *stream); /* bytes that were not handed out */
+/* Whether a message has begun and not ended. */
+bool grpc_stream_is_inside(const struct grpc_stream *stream);
 void grpc_stream_done(struct grpc_stream *stream);
 
 /* grpc-status as it is in a header line, or -1 if that is no code. */

@@ -279,7 +279,7 @@ static int read_message(const struct http_result *from, struct grpc_result *resu
     const uint8_t *message = NULL;
     size_t length = 0;
     int r = from->body_length == 0 ? 0 : grpc_stream_next(&stream, &message, &length, NULL);
-    if (r <= 0 || grpc_stream_left(&stream) > 0)
+    if (r <= 0 || grpc_stream_is_inside(&stream))
         return -EPROTO;
     result->data = message;
     result->length = length;

@@ -130,10 +130,10 @@ int kv_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
     return kv->vtable->watch(kv, key, prefix, from_revision, callbacks, userdata, ret, err);
 }
 
-void kv_watch_defer(struct kv *kv, struct kv_watch *watch, bool defer)
+void kv_watch_pause(struct kv *kv, struct kv_watch *watch, bool pause)
 {
     if (watch)
-        kv->vtable->watch_defer(kv, watch, defer);
+        kv->vtable->watch_pause(kv, watch, pause);
 }
 
 void kv_watch_stop(struct kv *kv, struct kv_watch *watch)

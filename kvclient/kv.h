@@ -244,7 +244,7 @@ struct kv_vtable {
     int (*watch)(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                  const struct kv_watch_callbacks *callbacks, void *userdata, struct kv_watch **ret,
                  struct error *err);
-    void (*watch_defer)(struct kv *kv, struct kv_watch *watch, bool defer);
+    void (*watch_pause)(struct kv *kv, struct kv_watch *watch, bool pause);
     void (*watch_stop)(struct kv *kv, struct kv_watch *watch);
     void (*forget)(struct kv *kv, const void *userdata);
 };
@@ -289,11 +289,11 @@ int kv_status(struct kv *kv, kv_status_fn fn, void *userdata, struct error *err)
 int kv_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
              const struct kv_watch_callbacks *callbacks, void *userdata, struct kv_watch **ret,
              struct error *err);
-/* defer: what comes need not be told yet; for an owner that can do nothing with it while something
- * else is under way. It waits until that is taken back, until it is much, or for as long as a
- * request may take, whichever is first. Nothing is lost or told out of order by it, and the
- * end of the watch does not wait. NULL is fine. */
-void kv_watch_defer(struct kv *kv, struct kv_watch *watch, bool defer);
+/* pause: nothing need be told, until that is taken back; then all is that came meanwhile, from what
+ * the store has kept of its history. For an owner that can do nothing with it while something else
+ * is under way, and wants the store to have no work by it. That the watch has ended may be told
+ * only then. NULL is fine. */
+void kv_watch_pause(struct kv *kv, struct kv_watch *watch, bool pause);
 void kv_watch_stop(struct kv *kv,
                    struct kv_watch *watch); /* NULL is fine; may be called from its callbacks */
 

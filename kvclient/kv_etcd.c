@@ -153,7 +153,7 @@ static const struct kv_vtable etcd_vtable = {
     .members = kv_etcd_members,
     .status = kv_etcd_status,
     .watch = kv_etcd_watch_new,
-    .watch_defer = kv_etcd_watch_defer,
+    .watch_pause = kv_etcd_watch_pause,
     .watch_stop = kv_etcd_watch_stop,
     .forget = kv_etcd_forget,
 };

@@ -104,7 +104,7 @@ void kv_etcd_calls_free_all(struct kv_etcd *store);
 int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                       const struct kv_watch_callbacks *callbacks, void *userdata,
                       struct kv_watch **ret, struct error *err);
-void kv_etcd_watch_defer(struct kv *kv, struct kv_watch *base, bool defer);
+void kv_etcd_watch_pause(struct kv *kv, struct kv_watch *base, bool pause);
 void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base);
 void kv_etcd_watch_free_all(struct kv_etcd *store);
 size_t kv_etcd_watch_count(const struct kv_etcd *store);

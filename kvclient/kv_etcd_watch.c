@@ -4,9 +4,10 @@
  *
  *   wait (timer) --> connecting --"created"--> standing --> end, error, silence --> wait
  *
+ * There is no stream of one that is paused.
+ *
  * Bytes arrive inside of curl, which allows no request to be begun there; so they are only kept,
- * and told to the owner in the next turns of the loop: a slice in each, since leases are served
- * between, and what was deferred may be much.
+ * and told to the owner in the next turn of the loop.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,8 +22,6 @@ enum {
     CREATE_TRIES = 3,         /* "created" must come within so many request times */
     RECONNECT_FIRST_MS = 100, /* bound of the first wait */
     SOUND_AFTER_MS = 5000,    /* a stream that stood so long was sound: begin small again */
-    SLICE_MS = 5,
-    UNREAD_MAX = 16 << 20, /* bytes: more is neither deferred nor sliced */
 };
 
 struct etcd_watch {
@@ -47,7 +46,7 @@ struct etcd_watch {
     bool has_token;
     bool waits_for_token;
     bool standing;
-    bool deferred;
+    bool paused;
     bool ended;   /* on_lost was called */
     bool stopped; /* to be freed when no callback of it runs */
     int busy;     /* callbacks that run */
@@ -120,7 +119,8 @@ static void reconnect(struct etcd_watch *watch)
     hang_up(watch);
     kv_etcd_avoid(watch->store, watch->endpoint);
     watch->store->counts[KV_ETCD_COUNT_RECONNECT]++;
-    loop_timer_set(watch->timer, backoff_next_ms(&watch->backoff));
+    if (!watch->paused)
+        loop_timer_set(watch->timer, backoff_next_ms(&watch->backoff));
     tell_state(watch, false);
 }
 
@@ -235,53 +235,32 @@ static void on_message(struct etcd_watch *watch, struct kv_wire_watch *message)
         on_progress(watch, message->header.revision);
 }
 
-/* Whether there was one. */
-static bool read_message(struct etcd_watch *watch)
+static void read_messages(struct etcd_watch *watch)
 {
     const uint8_t *data = NULL;
     size_t length = 0;
+    int r = 0;
     struct error err = { 0 };
-    struct kv_wire_watch message = { 0 };
-    if (is_over(watch))
-        return false;
-    int r = grpc_stream_next(&watch->stream, &data, &length, &err);
-    if (r == 0)
-        return false;
-    if (r == 1)
+    while (!is_over(watch) && (r = grpc_stream_next(&watch->stream, &data, &length, &err)) == 1) {
+        struct kv_wire_watch message = { 0 };
         r = kv_wire_read_watch(data, length, &message, &err);
-    if (r < 0)
+        if (r < 0)
+            on_failure(watch, r, err.text);
+        else
+            on_message(watch, &message);
+        kv_wire_watch_done(&message);
+    }
+    if (r < 0 && !is_over(watch))
         on_failure(watch, r, err.text);
-    else
-        on_message(watch, &message);
-    kv_wire_watch_done(&message);
-    return r == 0;
-}
-
-static bool has_much(const struct etcd_watch *watch)
-{
-    return grpc_stream_left(&watch->stream) >= UNREAD_MAX;
 }
 
 static void on_reader(struct loop_timer *timer, void *userdata)
 {
     struct etcd_watch *watch = userdata;
-    const int64_t until_ms = clock_mono_ms() + SLICE_MS;
-    bool more = true;
+    (void)timer;
     watch->busy++;
-    while (more && (clock_mono_ms() < until_ms || has_much(watch)))
-        more = read_message(watch);
-    if (more && !is_over(watch))
-        loop_timer_set(timer, 0);
+    read_messages(watch);
     leave(watch);
-}
-
-/* What is only deferred is read in its time even if nothing more comes. */
-static void read_later(struct etcd_watch *watch)
-{
-    if (!watch->deferred || !watch->standing || has_much(watch))
-        loop_timer_set(watch->reader, 0);
-    else if (!loop_timer_is_set(watch->reader))
-        loop_timer_set(watch->reader, watch->store->request_timeout_ms);
 }
 
 /* Inside of curl: keep only. */
@@ -292,7 +271,7 @@ static void on_data(struct grpc_call *call, const char *bytes, size_t length, vo
     if (grpc_stream_add(&watch->stream, bytes, length, NULL) < 0)
         loop_timer_set(watch->timer, 0); /* as if "created" had not come: connects anew */
     else
-        read_later(watch);
+        loop_timer_set(watch->reader, 0);
 }
 
 /* Also a normal end is a reason to connect again: a member that is told to stop ends its streams
@@ -302,8 +281,7 @@ static void on_done(struct grpc_call *call, const struct grpc_result *result, vo
     struct etcd_watch *watch = userdata;
     struct error err = { 0 };
     watch->busy++;
-    while (read_message(watch))
-        ;
+    read_messages(watch);
     if (watch->call == call) { /* else what was read has hung up already */
         watch->call = NULL;
         int r = kv_etcd_read_result(watch->store, watch->endpoint, result, &err);
@@ -392,13 +370,17 @@ int kv_etcd_watch_new(struct kv *kv, const char *key, bool prefix, int64_t from_
     return 0;
 }
 
-void kv_etcd_watch_defer(struct kv *kv, struct kv_watch *base, bool defer)
+void kv_etcd_watch_pause(struct kv *kv, struct kv_watch *base, bool pause)
 {
     struct etcd_watch *watch = (struct etcd_watch *)base;
     (void)kv;
-    watch->deferred = defer;
-    if (!defer && loop_timer_is_set(watch->reader))
-        loop_timer_set(watch->reader, 0);
+    if (is_over(watch) || watch->paused == pause)
+        return;
+    watch->paused = pause;
+    if (pause)
+        hang_up(watch);
+    else
+        loop_timer_set(watch->timer, 0);
 }
 
 void kv_etcd_watch_stop(struct kv *kv, struct kv_watch *base)

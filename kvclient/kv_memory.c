@@ -530,7 +530,7 @@ static const struct kv_vtable memory_vtable = {
     .members = memory_members,
     .status = memory_status,
     .watch = kv_memory_watch,
-    .watch_defer = kv_memory_watch_defer,
+    .watch_pause = kv_memory_watch_pause,
     .watch_stop = kv_memory_watch_stop,
     .forget = memory_forget,
 };

@@ -98,7 +98,7 @@ struct memory_watch {
     struct kv_watch_callbacks callbacks;
     void *userdata;
     bool standing; /* as the owner was told */
-    bool deferred;
+    bool paused;
     bool ended;
     bool stopped;
     int busy;
@@ -134,7 +134,7 @@ void kv_memory_late_clear(struct kv_memory *store);
 int kv_memory_watch(struct kv *kv, const char *key, bool prefix, int64_t from_revision,
                     const struct kv_watch_callbacks *callbacks, void *userdata,
                     struct kv_watch **ret, struct error *err);
-void kv_memory_watch_defer(struct kv *kv, struct kv_watch *base, bool defer);
+void kv_memory_watch_pause(struct kv *kv, struct kv_watch *base, bool pause);
 void kv_memory_watch_stop(struct kv *kv, struct kv_watch *base);
 void kv_memory_watch_free(struct memory_watch *watch);
 /* only: those of this connection; NULL: all. */

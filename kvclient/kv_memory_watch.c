@@ -35,11 +35,10 @@ int kv_memory_watch(struct kv *kv, const char *key, bool prefix, int64_t from_re
     return 0;
 }
 
-/* However long it takes, and however much comes: the owner takes it back. */
-void kv_memory_watch_defer(struct kv *kv, struct kv_watch *base, bool defer)
+void kv_memory_watch_pause(struct kv *kv, struct kv_watch *base, bool pause)
 {
     (void)kv;
-    ((struct memory_watch *)base)->deferred = defer;
+    ((struct memory_watch *)base)->paused = pause;
 }
 
 void kv_memory_watch_stop(struct kv *kv, struct kv_watch *base)
@@ -105,7 +104,7 @@ static size_t deliver_watch(struct memory_watch *watch)
         return ran + end_watch(watch, -ERANGE, "history is compacted");
     if (watch->next_revision > store->revision + 1)
         return ran + end_watch(watch, -EREMCHG, "the store's revision went back");
-    return watch->deferred ? ran : ran + tell_events(watch);
+    return watch->paused ? ran : ran + tell_events(watch);
 }
 
 static bool is_among(const struct memory_watch *watch, const struct connection *only)
@@ -141,7 +140,7 @@ static bool has_missed(struct memory_watch *watch)
     if (watch->standing == watch->connection->cut || watch->next_revision <= store->compacted ||
         watch->next_revision > store->revision + 1)
         return true;
-    if (watch->connection->cut || watch->deferred)
+    if (watch->connection->cut || watch->paused)
         return false;
     for (size_t i = kv_memory_history_seek(&store->history, watch->next_revision);
          i < store->history.count; i++)

@@ -27,7 +27,7 @@ struct kv_mirror {
     struct loop_timer *timer; /* NULL without a loop */
     struct backoff backoff;
     bool listing; /* a range is under way */
-    bool deferred;
+    bool paused;
     bool stopped; /* on_lost was called */
     bool freed;   /* by its owner, from inside a callback */
     int busy;
@@ -168,7 +168,7 @@ static void watch_on(struct kv_mirror *mirror)
                  &mirror->watch, NULL) < 0)
         list_later(mirror);
     else
-        kv_watch_defer(mirror->kv, mirror->watch, mirror->deferred);
+        kv_watch_pause(mirror->kv, mirror->watch, mirror->paused);
 }
 
 /* Moves the listed pair into memory of its own. */
@@ -265,10 +265,10 @@ static void list_later(struct kv_mirror *mirror)
         loop_timer_set(mirror->timer, backoff_next_ms(&mirror->backoff));
 }
 
-void kv_mirror_defer(struct kv_mirror *mirror, bool defer)
+void kv_mirror_pause(struct kv_mirror *mirror, bool pause)
 {
-    mirror->deferred = defer;
-    kv_watch_defer(mirror->kv, mirror->watch, defer);
+    mirror->paused = pause;
+    kv_watch_pause(mirror->kv, mirror->watch, pause);
 }
 
 void kv_mirror_retry(struct kv_mirror *mirror)

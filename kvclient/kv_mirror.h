@@ -5,9 +5,9 @@
  *
  * Memory is bounded by what is watched: the pairs themselves, while a listing comes in that listing
  * beside them, and of the stream what came in one turn of the loop and the message that is not
- * whole yet (etcd's fragments are of some MiB; one over 64 MiB ends the stream), or as much as may
- * be deferred. Nothing else is queued for an owner that is slow: what we do not take stays in etcd
- * and in TCP.
+ * whole yet (etcd's fragments are of some MiB; one over 64 MiB ends the stream). Nothing is queued
+ * for an owner that is slow: callbacks run before more is read, so what we do not take stays in
+ * etcd and in TCP.
  *
  * The owner is told of each change once, in the store's order, whatever happened to connections
  * between.
@@ -41,8 +41,8 @@ int kv_mirror_new(struct loop *loop, struct kv *kv, const char *prefix,
                   struct kv_mirror **ret, struct error *err);
 void kv_mirror_free(struct kv_mirror *mirror);
 DEFINE_AUTOPTR(kv_mirror);
-/* What changes need not be told yet: kv_watch_defer(). */
-void kv_mirror_defer(struct kv_mirror *mirror, bool defer);
+/* What changes need not be told until that is taken back: kv_watch_pause(). */
+void kv_mirror_pause(struct kv_mirror *mirror, bool pause);
 void kv_mirror_retry(struct kv_mirror *mirror);
 
 /* 0 until the first listing is whole. */

@@ -152,7 +152,7 @@ static int cut_at(const uint8_t *data, size_t size, size_t at, struct text *mess
         assert(grpc_stream_add(&stream, data + at, size - at, NULL) == 0);
         r = take_messages(&stream, messages);
     }
-    assert(r <= 0 && (r == 0 || grpc_stream_left(&stream) > 0));
+    assert(r <= 0 && (r == 0 || grpc_stream_is_inside(&stream)));
     grpc_stream_done(&stream);
     return r;
 }

@@ -22,7 +22,8 @@
 
 enum {
     RENEW_MS = 5000, /* in which all machines that stood still have renewed their leases */
-    SETTLE_MS = 500, /* in which etcd and the leader have digested what was before */
+    SETTLE_MS = 500, /* in which etcd has digested what was before */
+    HEARD_MS = 2000, /* in which the leader has heard what it wrote */
 };
 
 enum figure {
@@ -187,6 +188,7 @@ static void measure_leader(struct drive *drive, struct round *round)
     values[TAKEOVER_CPU] = (double)story.takeover_cpu_ms / 1e3;
     values[LEADER_CPU] = (double)(leader_ms - story.takeover_cpu_ms) / 1e3;
     values[RATE] = story.written * 1e3 / story.took_ms;
+    store_pause(drive->store, HEARD_MS);
     const struct cluster_assignments found =
         cluster_check_assigned(drive->store, drive->options->units);
     values[TRANSACTIONS] = (double)(found.last_revision - found.first_revision + 1);

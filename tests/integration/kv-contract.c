@@ -541,7 +541,7 @@ static void a_watch_tells_history_and_present_in_order(void **state)
     assert_int_equal(watched.lost, 0);
 }
 
-static void a_deferred_watch_tells_later_and_all(void **state)
+static void a_paused_watch_tells_afterwards_and_all(void **state)
 {
     struct contract *contract = *state;
     struct watched watched = { .wanted = 1 };
@@ -551,12 +551,12 @@ static void a_deferred_watch_tells_later_and_all(void **state)
                               &watch, NULL),
                      0);
     contract->wait(contract, &watched.reached);
-    kv_watch_defer(contract->kv, watch, true);
+    kv_watch_pause(contract->kv, watch, true);
     (void)contract_op(contract, kv_op_put("w/a", "1"));
     (void)contract_op(contract, kv_op_delete("w/a"));
     (void)contract_op(contract, kv_op_put("w/b", "2"));
     assert_string_equal(watched.story, "w/a=0;");
-    kv_watch_defer(contract->kv, watch, false);
+    kv_watch_pause(contract->kv, watch, false);
     (void)contract_op(contract, kv_op_put("w/c", "3"));
     watched.wanted = 5;
     watched.reached = watched.events >= watched.wanted;
@@ -745,7 +745,7 @@ const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(a_lease_lives_by_keep_alives_and_dies_without),
     cmocka_unit_test(a_put_without_lease_detaches_unless_told_to_keep_it),
     cmocka_unit_test(a_watch_tells_history_and_present_in_order),
-    cmocka_unit_test(a_deferred_watch_tells_later_and_all),
+    cmocka_unit_test(a_paused_watch_tells_afterwards_and_all),
     cmocka_unit_test(the_end_of_a_lease_is_one_revision_for_a_watch),
     cmocka_unit_test(a_forgotten_request_is_not_answered),
     cmocka_unit_test(hundreds_of_requests_in_flight_are_each_answered_once),

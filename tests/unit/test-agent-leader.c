@@ -68,25 +68,6 @@ static void a_launched_unit_is_assigned_and_then_nothing_is_written(void **state
     assert_int_equal(kv_memory_revision(world->store), before);
 }
 
-/* Nothing could be planned of it, and to hear takes time from writing. */
-static void what_comes_while_a_plan_is_written_is_heard_after_it(void **state)
-{
-    struct world *world = *state;
-    world_join(world, M1);
-    launch(world);
-    world_lead(world);
-    for (int i = 0; i < 10 && !assignment(world, M1); i++)
-        (void)kv_memory_deliver_to(world->kv, true, true);
-    assert_non_null(assignment(world, M1)); /* the answer is on its way */
-    int64_t heard = leader_store_revision(world->leader);
-    int64_t revision = world_put_untold(world, PREFIX "settings/x", "{}");
-    (void)kv_memory_deliver_to(world->kv, false, true);
-    assert_int_equal(leader_store_revision(world->leader), heard);
-    (void)kv_memory_deliver_to(world->kv, true, false);
-    (void)kv_memory_deliver_to(world->kv, false, true);
-    assert_int_equal(leader_store_revision(world->leader), revision);
-}
-
 static void a_lost_machines_unit_moves(void **state)
 {
     struct world *world = *state;
@@ -247,8 +228,6 @@ int main(void)
             a_wiped_store_is_neither_founded_nor_led_by_who_remembers_another, world_set_up,
             world_tear_down),
         cmocka_unit_test_setup_teardown(a_launched_unit_is_assigned_and_then_nothing_is_written,
-                                        world_set_up, world_tear_down),
-        cmocka_unit_test_setup_teardown(what_comes_while_a_plan_is_written_is_heard_after_it,
                                         world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(a_lost_machines_unit_moves, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(history_that_is_lost_moves_nothing_and_hides_nothing,

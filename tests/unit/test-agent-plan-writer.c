@@ -83,6 +83,24 @@ static void a_leader_that_lost_the_store_writes_nothing_more_of_its_plan(void **
     assert_int_equal(world->barred, 1);
 }
 
+/* Nothing could be planned of it, and to tell it is work for the store. */
+static void what_comes_while_a_long_plan_is_written_is_heard_after_it(void **state)
+{
+    struct world *world = *state;
+    world_join(world, M1);
+    launch_many(world);
+    world_lead(world);
+    (void)write_some(world);
+    assert_in_range(count_assigned_once(world), 1, MANY - 1);
+    int64_t heard = leader_store_revision(world->leader);
+    (void)world_put_untold(world, PREFIX "settings/x", "{}");
+    (void)kv_memory_deliver_to(world->kv, false, true);
+    assert_int_equal(leader_store_revision(world->leader), heard);
+    world_run_for(world, 500);
+    assert_int_equal(count_assigned_once(world), MANY);
+    assert_int_equal(leader_store_revision(world->leader), kv_memory_revision(world->store));
+}
+
 struct told {
     unsigned int by_themselves;
     unsigned int together;
@@ -370,6 +388,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_leader_that_lost_the_store_writes_nothing_more_of_its_plan, world_set_up,
             world_tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_while_a_long_plan_is_written_is_heard_after_it,
+                                        world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(a_great_plan_does_not_flood_the_log, world_set_up,
                                         world_tear_down),
         cmocka_unit_test_setup_teardown(a_plan_is_written_in_as_few_transactions_as_hold_it,
