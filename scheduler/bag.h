@@ -132,9 +132,9 @@ static inline uint64_t bag_word(const struct bag *bag, size_t i)
 /* What is in several bags. As a rule there is one, and then it is that one, which nobody has to
  * tell what comes and goes. Zero-initialise. */
 struct bag_sum {
-    size_t parts;
     const struct bag *only; /* of one part; NULL: there is none, or there have been more */
-    struct bag all;         /* of these */
+    size_t parts;
+    struct bag all; /* of these */
 };
 
 static inline const struct bag *bag_sum(const struct bag_sum *sum)

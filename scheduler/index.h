@@ -100,12 +100,12 @@ struct tally {
 };
 
 struct family {
-    /* What each placing reads. */
-    struct bag_sum here;
-    struct tally **tallies;
+    /* What each placing reads fills one line of the processor's cache. */
+    _Alignas(CACHE_LINE) struct tally **tallies;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
     uint32_t tally_count, pattern_count;
     bool is_template; /* what makes it a family are instances */
+    struct bag_sum here;
 
     size_t groups;
     /* Of budget.c: its units that are to be somewhere, those of them that are not up, and copies
@@ -129,34 +129,39 @@ struct eligible {
 };
 
 struct group {
-    /* What each placing reads stands together; of the requirements it has a copy. */
-    struct bag here; /* machines with units of it */
+    /* What each placing reads stands together; of those that are plain it fills two lines of the
+     * processor's cache, which is GROUP_PLAIN_SIZE. Of the requirements it has a copy. */
+    _Alignas(CACHE_LINE) struct bag here; /* machines with units of it */
     struct family *family;
     struct requirements *requirements; /* NULL: not known */
-    struct machine_class *class;       /* NULL: not known */
-    struct machine_class *preferred;   /* NULL: none */
-    struct tally *tally;               /* NULL: it spreads over nothing */
-    struct pattern **conflicts, **replaces;
-    struct port_set **ports; /* those that it takes */
-    struct port_set **shut;  /* those that others must not have taken */
-    uint32_t conflict_count, replace_count, port_count, shut_count;
-    struct eligible eligible; /* in the bag being its family's: it bears none of its kind */
-    uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
-    int64_t requests[RESOURCES];
     int priority;
-    unsigned int max_per_machine;
     enum failover failover : 8;
     bool is_global : 1;
     bool is_plain : 1;   /* it asks nothing of machines and of who is there, nor takes a port */
     bool asks_room : 1;  /* of some resource */
     bool lacks_room : 1; /* hopeless: it was room that was missing */
 
+    size_t units, pending; /* all of them; those that are */
     /* within a step: newcomers; see arrivals.h */
+    struct group *arrived_next;
     uint32_t arrived_count;
     uint32_t arrived_at; /* changes of here, before the first of them came */
-    struct group *arrived_next;
 
-    size_t units, pending;   /* all of them; those that are */
+    struct machine_class *class; /* NULL: not known */
+    struct tally *tally;         /* NULL: it spreads over nothing */
+    struct pattern **conflicts;
+    uint32_t conflict_count, replace_count;
+
+    struct pattern **replaces;
+    uint32_t port_count, shut_count;
+    struct machine_class *preferred; /* NULL: none */
+    struct port_set **ports;         /* those that it takes */
+    struct port_set **shut;          /* those that others must not have taken */
+    uint64_t hopeless_at; /* no machine had room for one of them, and since then nothing eased */
+    struct eligible eligible; /* in the bag being its family's: it bears none of its kind */
+    int64_t requests[RESOURCES];
+    unsigned int max_per_machine;
+
     struct sleepers *asleep; /* those of them that sleep: sleepers.h; NULL: none has yet */
     uint64_t vain_at;        /* no machine could be reserved for one of them, likewise */
     uint64_t futile_at;      /* nobody would yield to one of them, likewise */
@@ -164,6 +169,7 @@ struct group {
     uint64_t hash;
     char key[];
 };
+enum { GROUP_PLAIN_SIZE = offsetof(struct group, replaces) };
 
 struct level {
     uint64_t *bits;

@@ -579,27 +579,36 @@ static void mark_ties(struct model *model)
     }
 }
 
-/* What is read of it, or written. Of machines that do for whoever asks nothing those of one word
- * come next. */
-static void fetch_bag(const struct index *index, const struct bag *bag, bool is_plain)
+/* What is read of it, or written. */
+static void fetch_bag(const struct bag *bag, size_t words)
 {
     if (!bag->bits)
         index_fetch(bag->list, bag->size * sizeof(*bag->list));
     else if (bag->list)
         index_fetch(&bag->list[bag->size], 1);
-    if (bag->bits && is_plain && index->lowest < index->top)
-        index_fetch(&bag->bits[index->levels[index->lowest].first], 1);
-    else
-        index_fetch(bag->bits, index->words * sizeof(*bag->bits));
+    index_fetch(bag->bits, words * sizeof(*bag->bits));
 }
 
-/* What the group points at. */
+/* Of machines that do for whoever asks nothing those of one word come next. */
+static void fetch_plain_bag(const struct index *index, const struct bag *bag)
+{
+    index_fetch(&bag->list[bag->size], 1);
+    if (bag->bits && index->lowest < index->top)
+        index_fetch(&bag->bits[index->levels[index->lowest].first], 1);
+}
+
+/* What the group points at, and the rest of it, if that is looked at. */
 static void fetch_parts(const struct index *index, const struct group *group)
 {
-    index_fetch(group->family, offsetof(struct family, groups));
-    fetch_bag(index, &group->here, group->is_plain);
+    index_fetch(group->family, CACHE_LINE);
+    if (group->is_plain) {
+        fetch_plain_bag(index, &group->here);
+        return;
+    }
+    index_fetch(&group->replaces, offsetof(struct group, asleep) - GROUP_PLAIN_SIZE);
     index_fetch(group->conflicts, 1);
     index_fetch(group->tally, 1);
+    fetch_bag(&group->here, index->words);
 }
 
 /* And what that points at. */
@@ -623,7 +632,7 @@ static void foresee(const struct index *index, struct unit *const *turns)
     const struct group *near = turns[PARTS_AHEAD]->group;
     const struct group *next = turns[FAR_PARTS_AHEAD]->group;
     index_fetch(turns[UNIT_AHEAD], offsetof(struct unit, own.blob));
-    index_fetch(turns[GROUP_AHEAD]->group, offsetof(struct group, units));
+    index_fetch(turns[GROUP_AHEAD]->group, GROUP_PLAIN_SIZE);
     if (near)
         fetch_parts(index, near);
     if (next && !next->is_plain)
