@@ -468,9 +468,18 @@ static unsigned int depth_of(const struct model *model, const struct unit *unit)
     return set && set->depth_round == model->depth_round ? set->depth : 0;
 }
 
+/* Of as high a priority as all, where no group has one, without a look at theirs. */
+static int compare_priorities(const struct model *model, const struct unit *left,
+                              const struct unit *right)
+{
+    if (model->index.prioritized == 0 || unit_priority(left) == unit_priority(right))
+        return 0;
+    return unit_priority(left) > unit_priority(right) ? -1 : 1;
+}
+
 /* Units whose machine is lost go before newcomers take the room. */
-static int compare_turns(const struct model *model, const struct unit *left,
-                         const struct unit *right)
+static inline int compare_turns(const struct model *model, const struct unit *left,
+                                const struct unit *right)
 {
     unsigned int left_depth = depth_of(model, left);
     unsigned int right_depth = depth_of(model, right);
@@ -478,9 +487,8 @@ static int compare_turns(const struct model *model, const struct unit *left,
         return left->is_lost ? -1 : 1;
     if (left_depth != right_depth)
         return left_depth < right_depth ? -1 : 1;
-    if (unit_priority(left) != unit_priority(right))
-        return unit_priority(left) > unit_priority(right) ? -1 : 1;
-    return unit_compare_ages(left, right);
+    int by_priority = compare_priorities(model, left, right);
+    return by_priority ? by_priority : unit_compare_ages(left, right);
 }
 
 static int compare_marked(const void *a, const void *b, void *userdata)
@@ -513,7 +521,8 @@ static void look_at_marked(struct step *step, struct turns *ret)
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count)
             index_fetch(units[i + AHEAD], offsetof(struct unit, own));
-        units[i]->is_lost = is_on_lost_machine(step, units[i]);
+        if (units[i]->is_lost || units[i]->placements) /* what is not written stays clean */
+            units[i]->is_lost = is_on_lost_machine(step, units[i]);
         ret->newcomers += !units[i]->placements && !units[i]->pending;
         ret->any_follows = ret->any_follows || units[i]->follows;
         ret->is_sorted =
