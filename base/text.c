@@ -12,7 +12,13 @@
 
 #include "base/chance.h"
 
-static bool make_room(struct text *t, size_t more)
+void text_done(struct text *t)
+{
+    free(t->data);
+    *t = (struct text){ 0 };
+}
+
+bool text_reserve(struct text *t, size_t more)
 {
     if (t->failed)
         return false;
@@ -29,27 +35,6 @@ static bool make_room(struct text *t, size_t more)
     t->data = data;
     t->room = room;
     return true;
-}
-
-void text_done(struct text *t)
-{
-    free(t->data);
-    *t = (struct text){ 0 };
-}
-
-void text_reserve(struct text *t, size_t length)
-{
-    (void)make_room(t, length);
-}
-
-void text_add_bytes(struct text *t, const void *bytes, size_t length)
-{
-    if (!make_room(t, length))
-        return;
-    if (length)
-        memcpy(t->data + t->length, bytes, length);
-    t->length += length;
-    t->data[t->length] = '\0';
 }
 
 void text_add(struct text *t, const char *s)
@@ -97,7 +82,7 @@ void text_addf(struct text *t, const char *format, ...)
         return;
     }
     if (!done) {
-        if (!make_room(t, (size_t)length))
+        if (!text_reserve(t, (size_t)length))
             return;
         va_start(args, format);
         (void)vsnprintf(t->data + t->length, (size_t)length + 1, format, args);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -23,10 +24,21 @@ struct text {
 };
 
 void text_done(struct text *t);
-/* Room for so many bytes more, where somebody knows beforehand about how many come. */
-void text_reserve(struct text *t, size_t length);
+/* Room for so many bytes more, where somebody knows beforehand about how many come. False: it has
+ * failed, which may as well be found out at the end. */
+bool text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const char *s);
-void text_add_bytes(struct text *t, const void *bytes, size_t length);
+/* Records and keys are made of a great many small pieces: what has room is copied on the spot. */
+static inline void text_add_bytes(struct text *t, const void *bytes, size_t length)
+{
+    const bool has_room = !t->failed && length < t->room - t->length;
+    if (!has_room && !text_reserve(t, length))
+        return;
+    if (length)
+        memcpy(t->data + t->length, bytes, length);
+    t->length += length;
+    t->data[t->length] = '\0';
+}
 void text_add_number(struct text *t, uint64_t number); /* in decimal */
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -101,7 +101,7 @@ void action_add_reason(const struct action *action, struct text *to)
 char *action_reason(const struct action *action)
 {
     autotext text = { 0 };
-    text_reserve(&text, REASON_USUAL);
+    (void)text_reserve(&text, REASON_USUAL);
     action_add_reason(action, &text);
     return text_take(&text);
 }

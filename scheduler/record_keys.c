@@ -81,7 +81,7 @@ static void join(const struct key *key, struct text *to)
     size_t length = key->count;
     for (size_t i = 0; i < key->count; i++)
         length += key->pieces[i].length;
-    text_reserve(to, length);
+    (void)text_reserve(to, length);
     for (size_t i = 0; i < key->count; i++) {
         if (i > 1)
             text_add_bytes(to, "/", 1);

@@ -137,7 +137,7 @@ static bool write_fields(const struct field *fields, const void *record, struct 
 bool fields_write_plain(const struct field *fields, const void *record, struct text *to)
 {
     const size_t length = to->length;
-    text_reserve(to, USUAL_SIZE);
+    (void)text_reserve(to, USUAL_SIZE);
     if (write_fields(fields, record, to))
         return true;
     text_cut(to, length);
