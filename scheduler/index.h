@@ -100,8 +100,8 @@ struct tally {
 };
 
 struct family {
-    /* What each placing reads fills one line of the processor's cache. */
-    _Alignas(CACHE_LINE) struct tally **tallies;
+    /* What each placing reads is as much as a line of the processor's cache. */
+    struct tally **tallies;
     struct pattern **patterns; /* of kind PATTERN_TEMPLATE, that match its units */
     uint32_t tally_count, pattern_count;
     bool is_template; /* what makes it a family are instances */
@@ -129,9 +129,9 @@ struct eligible {
 };
 
 struct group {
-    /* What each placing reads stands together; of those that are plain it fills two lines of the
-     * processor's cache, which is GROUP_PLAIN_SIZE. Of the requirements it has a copy. */
-    _Alignas(CACHE_LINE) struct bag here; /* machines with units of it */
+    /* What each placing reads stands together; of those that are plain it is GROUP_PLAIN_SIZE, as
+     * much as two lines of the processor's cache. Of the requirements it has a copy. */
+    struct bag here; /* machines with units of it */
     struct family *family;
     struct requirements *requirements; /* NULL: not known */
     int priority;

@@ -12,14 +12,6 @@
 #include "scheduler/sleepers.h"
 #include "units/unit_name.h"
 
-/* Whole lines of the processor's cache, zeros. NULL if memory ran out. */
-static void *take_lines(size_t bytes)
-{
-    size_t size = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    void *lines = aligned_alloc(CACHE_LINE, size);
-    return lines ? memset(lines, 0, size) : NULL;
-}
-
 /* --- how they are found --- */
 
 #define DEFINE_KIND(type, member)                                     \
@@ -442,7 +434,7 @@ static bool family_find_patterns(const struct index *index, struct family *famil
 
 static struct family *family_new(struct index *index, const char *name)
 {
-    struct family *family = take_lines(offsetof(struct family, name) + strlen(name) + 1);
+    struct family *family = calloc(1, sizeof(*family) + strlen(name) + 1);
     if (!family)
         return NULL;
     memcpy(family->name, name, strlen(name));
@@ -703,7 +695,7 @@ static bool group_fill(struct model *model, struct group *group, const char *fam
 static struct group *group_new(struct model *model, const char *key, const char *family,
                                const struct requirements *requirements)
 {
-    struct group *group = take_lines(offsetof(struct group, key) + strlen(key) + 1);
+    struct group *group = calloc(1, sizeof(*group) + strlen(key) + 1);
     if (!group)
         return NULL;
     memcpy(group->key, key, strlen(key));
