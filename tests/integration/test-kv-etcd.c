@@ -190,6 +190,26 @@ static void a_killed_etcd_costs_no_event_and_repeats_none(void **state)
     (void)contract_op(&fixture.contract, kv_op_delete("count"));
 }
 
+static void nor_does_one_that_is_killed_while_its_watch_is_paused(void **state)
+{
+    (void)state;
+    struct follower follower = { 0 };
+    follow(&follower);
+    count_to(1);
+    expect(&follower, 1);
+    kv_mirror_pause(follower.mirror, true);
+    count_to(2);
+    etcd_server_kill(&fixture.server);
+    etcd_server_launch(&fixture.server);
+    wait_up();
+    count_to(3);
+    assert_int_equal(follower.last, 1);
+    kv_mirror_pause(follower.mirror, false);
+    expect(&follower, 3);
+    kv_mirror_free(follower.mirror);
+    (void)contract_op(&fixture.contract, kv_op_delete("count"));
+}
+
 struct runner {
     struct election *election;
     int elected;
@@ -483,6 +503,7 @@ int main(void)
     static const struct CMUnitTest own[] = {
         cmocka_unit_test(a_frozen_etcd_costs_no_event_and_its_streams_are_dropped),
         cmocka_unit_test(a_killed_etcd_costs_no_event_and_repeats_none),
+        cmocka_unit_test(nor_does_one_that_is_killed_while_its_watch_is_paused),
         cmocka_unit_test(a_dead_endpoint_is_passed_over_by_requests_and_watches),
         cmocka_unit_test(a_value_over_the_limit_is_refused_with_the_limits_name),
         cmocka_unit_test(a_limit_below_etcds_own_is_told_as_one),
