@@ -290,6 +290,15 @@ static void on_done(struct grpc_call *call, const struct grpc_result *result, vo
     leave(watch);
 }
 
+/* One earlier than what is wanted, where that can be: of the revision that its history is compacted
+ * to etcd 3.4 forgets what was deleted (its issue 18089), and says nothing of it to who asks from
+ * there; to who asks from before it says that it is compacted. What has been told already is not
+ * told again. */
+static int64_t first_to_ask(const struct etcd_watch *watch)
+{
+    return watch->next_revision > 1 ? watch->next_revision - 1 : 1;
+}
+
 static int connect_now(struct etcd_watch *watch, struct error *err)
 {
     static char hasleader[] = "hasleader: true";
@@ -300,7 +309,7 @@ static int connect_now(struct etcd_watch *watch, struct error *err)
         kv_etcd_auth_want(store);
         return 0;
     }
-    int r = kv_wire_write_watch(watch->key, watch->prefix, watch->next_revision, &message, err);
+    int r = kv_wire_write_watch(watch->key, watch->prefix, first_to_ask(watch), &message, err);
     if (r < 0)
         return r;
     watch->endpoint = store->endpoint;

@@ -566,6 +566,25 @@ static void a_paused_watch_tells_afterwards_and_all(void **state)
     assert_int_equal(watched.lost, 0);
 }
 
+/* What was deleted at that revision is gone from the history with what was before. */
+static void a_watch_from_where_history_is_compacted_to_is_told_so(void **state)
+{
+    struct contract *contract = *state;
+    struct watched watched = { .wanted = 1 };
+    struct kv_watch *watch = NULL;
+    (void)contract_op(contract, kv_op_put("d/a", "1"));
+    struct contract_answer deleted = contract_op(contract, kv_op_delete("d/a"));
+    assert_int_equal(compact(contract, deleted.revision).code, 0);
+    assert_int_equal(kv_watch(contract->kv, "d/", true, deleted.revision, &watch_callbacks,
+                              &watched, &watch, NULL),
+                     0);
+    (void)contract_op(contract, kv_op_put("d/b", "2"));
+    contract->wait(contract, &watched.lost);
+    kv_watch_stop(contract->kv, watch);
+    assert_int_equal(watched.code, -ERANGE);
+    assert_string_equal(watched.story, "");
+}
+
 static void the_end_of_a_lease_is_one_revision_for_a_watch(void **state)
 {
     struct contract *contract = *state;
@@ -746,6 +765,7 @@ const struct CMUnitTest contract_tests[] = {
     cmocka_unit_test(a_put_without_lease_detaches_unless_told_to_keep_it),
     cmocka_unit_test(a_watch_tells_history_and_present_in_order),
     cmocka_unit_test(a_paused_watch_tells_afterwards_and_all),
+    cmocka_unit_test(a_watch_from_where_history_is_compacted_to_is_told_so),
     cmocka_unit_test(the_end_of_a_lease_is_one_revision_for_a_watch),
     cmocka_unit_test(a_forgotten_request_is_not_answered),
     cmocka_unit_test(hundreds_of_requests_in_flight_are_each_answered_once),
