@@ -52,6 +52,7 @@ libscheduler_a_SOURCES = \
 	scheduler/step.h \
 	scheduler/succession.c scheduler/succession.h \
 	scheduler/table.c scheduler/table.h \
+	scheduler/turns.c scheduler/turns.h \
 	scheduler/shared.c scheduler/shared.h
 
 SCHED_LIBS = libscheduler.a libunits.a $(BASE_LIBS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frame of a step: which machines are gone, what must be looked at and in which order. */
+/* The frame of a step: which machines are gone, what must be looked at. In which order: turns.c. */
 #include "scheduler/plan.h"
 
 #include <string.h>
@@ -10,9 +10,9 @@
 #include "scheduler/reserve.h"
 #include "scheduler/sleepers.h"
 #include "scheduler/step.h"
+#include "scheduler/turns.h"
 
-/* Who follows others by more steps than this may have its turn before them. */
-enum { FOLLOW_DEPTH_MAX = 256, REASON_USUAL = 120 };
+enum { REASON_USUAL = 120 };
 
 static const char *const kind_names[] = {
     [ACTION_ASSIGN] = "assign",
@@ -424,125 +424,7 @@ enum machine_status step_machine_status(struct step *step, struct machine *machi
     return MACHINE_ABSENT;
 }
 
-/* --- which units, and in which order --- */
-
-/* Each unit is measured once a step, in the order of age, so that a cycle is always cut at the
- * same place. Whom a destroyed one followed is known only to a leader that has read it. */
-static unsigned int follow_depth(const struct model *model, const struct unit *unit,
-                                 unsigned int so_far)
-{
-    struct follow_set *set = unit->follows;
-    if (!set || !unit->exists || so_far == FOLLOW_DEPTH_MAX)
-        return 0;
-    if (set->depth_round == model->depth_round)
-        return set->depth;
-    set->depth_round = model->depth_round;
-    set->depth = 0;
-    unsigned int deepest = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        unsigned int depth = 1 + follow_depth(model, set->links[i].peer, so_far + 1);
-        deepest = depth > deepest ? depth : deepest;
-    }
-    set->depth = deepest;
-    return deepest;
-}
-
-/* What runs everywhere goes nowhere because of that, and is not gone through. */
-static bool is_on_lost_machine(struct step *step, const struct unit *unit)
-{
-    const struct placement *p = NULL;
-    if (!unit->placements || unit_is_global(unit))
-        return false;
-    LL_FOREACH2(unit->placements, p, unit_next) {
-        step->model->effort.walked++;
-        if (p->assignment_mod > 0 && step_machine_status(step, p->key.machine) == MACHINE_LOST)
-            return true;
-    }
-    return false;
-}
-
-/* Peers before those that follow them, once it is measured. */
-static unsigned int depth_of(const struct model *model, const struct unit *unit)
-{
-    const struct follow_set *set = unit->follows;
-    return set && set->depth_round == model->depth_round ? set->depth : 0;
-}
-
-/* Of as high a priority as all, where no group has one, without a look at theirs. */
-static int compare_priorities(const struct model *model, const struct unit *left,
-                              const struct unit *right)
-{
-    if (model->index.prioritized == 0 || unit_priority(left) == unit_priority(right))
-        return 0;
-    return unit_priority(left) > unit_priority(right) ? -1 : 1;
-}
-
-/* Units whose machine is lost go before newcomers take the room. */
-static inline int compare_turns(const struct model *model, const struct unit *left,
-                                const struct unit *right)
-{
-    unsigned int left_depth = depth_of(model, left);
-    unsigned int right_depth = depth_of(model, right);
-    if (left->is_lost != right->is_lost)
-        return left->is_lost ? -1 : 1;
-    if (left_depth != right_depth)
-        return left_depth < right_depth ? -1 : 1;
-    int by_priority = compare_priorities(model, left, right);
-    return by_priority ? by_priority : unit_compare_ages(left, right);
-}
-
-static int compare_marked(const void *a, const void *b, void *userdata)
-{
-    struct unit *const *left = a;
-    struct unit *const *right = b;
-    return compare_turns(userdata, *left, *right);
-}
-
-static void sort_turns(struct model *model, struct unit **units, size_t count)
-{
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted */
-    qsort_r(units, count, sizeof(*units), compare_marked, model);
-}
-
-/* Of all marked units. */
-struct turns {
-    bool is_sorted; /* they are often marked in the order in which they have been created */
-    bool any_follows;
-    size_t newcomers; /* that have no copy, and were not waiting for one */
-};
-
-static void look_at_marked(struct step *step, struct turns *ret)
-{
-    enum { AHEAD = 16 };
-    const struct model *model = step->model;
-    struct unit *const *units = model->marked_units;
-    size_t count = model->marked_unit_count;
-    *ret = (struct turns){ .is_sorted = true };
-    for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD < count)
-            index_fetch(units[i + AHEAD], offsetof(struct unit, own));
-        if (units[i]->is_lost || units[i]->placements) /* what is not written stays clean */
-            units[i]->is_lost = is_on_lost_machine(step, units[i]);
-        ret->newcomers += !units[i]->placements && !units[i]->pending;
-        ret->any_follows = ret->any_follows || units[i]->follows;
-        ret->is_sorted =
-            ret->is_sorted && (i == 0 || compare_turns(model, units[i - 1], units[i]) <= 0);
-    }
-}
-
-/* Puts the marked units in the order of their turns; none has a depth until all are sorted. */
-static void order_turns(struct step *step, struct turns *ret)
-{
-    struct model *model = step->model;
-    model->depth_round++;
-    look_at_marked(step, ret);
-    if (!ret->is_sorted)
-        sort_turns(model, model->marked_units, model->marked_unit_count);
-    for (size_t i = 0; ret->any_follows && i < model->marked_unit_count; i++)
-        (void)follow_depth(model, model->marked_units[i], 0);
-    if (ret->any_follows)
-        sort_turns(model, model->marked_units, model->marked_unit_count);
-}
+/* --- which units --- */
 
 /* Most newcomers get a place, and until that is known they are pending. */
 static bool expect_newcomers(struct model *model, size_t count)
@@ -662,9 +544,9 @@ static size_t line_up(struct model *model, size_t next, size_t count, size_t fro
     memcpy(called, &units[from], more * sizeof(*called));
     memmove(&units[at], &units[count], (from - count) * sizeof(*units));
     /* NOLINTEND(bugprone-sizeof-expression) */
-    sort_turns(model, called, more);
+    turns_sort(model, called, more);
     for (size_t left = count; more > 0;) {
-        bool is_later = left > next && compare_turns(model, units[left - 1], called[more - 1]) > 0;
+        bool is_later = left > next && turns_compare(model, units[left - 1], called[more - 1]) > 0;
         units[--at] = is_later ? units[--left] : called[--more];
     }
     return count + model->marked_unit_count - from;
@@ -677,7 +559,7 @@ static void wake_for_later_turns(struct model *model, const struct unit *now)
     size_t first = model->pending_count;
     sleepers_wake_all(model);
     for (size_t i = first; i < model->pending_count; i++)
-        if (!now || compare_turns(model, model->pending_units[i], now) > 0)
+        if (!now || turns_compare(model, model->pending_units[i], now) > 0)
             model_mark_unit(model, model->pending_units[i]);
 }
 
@@ -723,7 +605,7 @@ static int take_turns(struct step *step, struct error *err)
     struct model *model = step->model;
     size_t count = model->marked_unit_count;
     struct turns turns;
-    order_turns(step, &turns);
+    turns_order(step, &turns);
     if (!expect_newcomers(model, turns.newcomers) ||
         !plan_reserve(step->plan, step->plan->count + count, step->plan->count + turns.newcomers))
         return error_oom(err);
